@@ -1,0 +1,206 @@
+//! The muxer: samples in, packets out.
+
+use media::Timestamp;
+
+use crate::clock::{PcrSchedule, pcr_base};
+use crate::packet::{Adaptation, PacketWriter, Pid, packets_for, write_section};
+use crate::pes::{AUDIO_STREAM_ID, MAX_STATED_PAYLOAD, PesHeader, VIDEO_STREAM_ID};
+use crate::psi::{self, STREAM_TYPE_ADTS, STREAM_TYPE_H264};
+
+const PAT_PID: u16 = 0;
+const PMT_PID: u16 = 0x1000;
+const VIDEO_PID: u16 = 0x100;
+const AUDIO_PID: u16 = 0x101;
+/// "No PCR" in a PMT (13818-1 2.4.4.9).
+const NO_PCR_PID: u16 = 0x1fff;
+
+/// Access unit delimiter that allows every slice type, with its start code (14496-10 7.3.2.4).
+const ACCESS_UNIT_DELIMITER: [u8; 6] = [0, 0, 0, 1, 9, 0xf0];
+/// For parameter sets, which Annex B wants to have the `zero_byte` in front.
+const LONG_START_CODE: &[u8] = &[0, 0, 0, 1];
+const START_CODE: &[u8] = &[0, 0, 1];
+
+/// The elementary streams that the PMT lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tracks {
+    /// H.264 on PID 0x100.
+    pub video: bool,
+    /// AAC in ADTS on PID 0x101.
+    pub audio: bool,
+}
+
+impl Tracks {
+    fn pcr_pid(self) -> u16 {
+        match (self.video, self.audio) {
+            (true, _) => VIDEO_PID,
+            (false, true) => AUDIO_PID,
+            (false, false) => NO_PCR_PID,
+        }
+    }
+
+    fn streams(self) -> impl Iterator<Item = (u8, u16)> {
+        let video = self.video.then_some((STREAM_TYPE_H264, VIDEO_PID));
+        let audio = self.audio.then_some((STREAM_TYPE_ADTS, AUDIO_PID));
+        video.into_iter().chain(audio)
+    }
+}
+
+/// Muxes one rendition's samples into the packets of its segments.
+///
+/// One muxer lives as long as its rendition: continuity counters and the clock go on over segments.
+/// Timestamps are shifted by 1.4 s on the wire and wrap at 33 bits there; the PCR is 0.7 s below the DTS it
+/// comes with.
+#[derive(Debug)]
+pub struct Muxer {
+    tracks: Tracks,
+    /// `version_number` of the PMT, 0 to 31, wrapping.
+    pmt_version: u8,
+    pat: Pid,
+    pmt: Pid,
+    video: Pid,
+    audio: Pid,
+    pcr: PcrSchedule,
+    /// The next PCR belongs to a new time base.
+    discontinuity: bool,
+}
+
+impl Muxer {
+    /// A muxer for a program with these tracks.
+    #[must_use]
+    pub fn new(tracks: Tracks) -> Self {
+        Self {
+            tracks,
+            pmt_version: 0,
+            pat: Pid::new(PAT_PID),
+            pmt: Pid::new(PMT_PID),
+            video: Pid::new(VIDEO_PID),
+            audio: Pid::new(AUDIO_PID),
+            pcr: PcrSchedule::default(),
+            discontinuity: false,
+        }
+    }
+
+    /// Changes the tracks from the next segment on. Other tracks than before mean a new PMT version.
+    pub fn set_tracks(&mut self, tracks: Tracks) {
+        if tracks != self.tracks {
+            self.tracks = tracks;
+            self.pmt_version = (self.pmt_version + 1) & 0x1f;
+        }
+    }
+
+    /// Announces that timestamps jump: the next PCR gets the `discontinuity_indicator` (13818-1 2.4.3.5).
+    ///
+    /// To be called before the [`start_segment`](Self::start_segment) of the first segment after the jump, which
+    /// has `EXT-X-DISCONTINUITY` in its playlist.
+    pub fn discontinuity(&mut self) {
+        self.discontinuity = true;
+    }
+
+    /// Starts a segment: PAT and PMT (RFC 8216 section 3.2). The first picture after it carries a PCR.
+    pub fn start_segment(&mut self, out: &mut Vec<u8>) {
+        write_section(&mut self.pat, psi::pat(PMT_PID).as_slice(), out);
+        let pmt = psi::pmt(self.pmt_version, self.tracks.pcr_pid(), self.tracks.streams());
+        write_section(&mut self.pmt, pmt.as_slice(), out);
+        self.pcr.restart();
+    }
+
+    /// Writes one picture as one PES packet: access unit delimiter, parameter sets, then the other NAL units.
+    ///
+    /// `dts` never falls between discontinuities and is not above `pts`. `parameter_sets` (SPS first, then PPS)
+    /// are for random access points, `nal_units` without delimiters; empty NAL units are skipped. The PCR, where
+    /// one is due (13818-1 2.7.2: every 100 ms, though no packet is written for it alone) or costs nothing, comes
+    /// with the picture.
+    pub fn write_video<'a>(
+        &mut self,
+        pts: Timestamp,
+        dts: Timestamp,
+        random_access: bool,
+        parameter_sets: impl Iterator<Item = &'a [u8]> + Clone,
+        nal_units: impl Iterator<Item = &'a [u8]> + Clone,
+        out: &mut Vec<u8>,
+    ) {
+        let pieces = access_unit(parameter_sets, nal_units);
+        let payload: usize = pieces.clone().map(<[u8]>::len).sum();
+        let header = PesHeader::new(VIDEO_STREAM_ID, pts, dts, payload);
+        let total = header.as_slice().len() + payload;
+        let adaptation = self.adaptation(VIDEO_PID, dts, random_access, total);
+        let mut writer = PacketWriter::new(&mut self.video, adaptation, total, out);
+        writer.write(header.as_slice());
+        pieces.for_each(|piece| writer.write(piece));
+    }
+
+    /// Writes one or several whole ADTS frames as one PES packet; `pts` is that of the first.
+    ///
+    /// One PES packet costs 14 bytes and, on average, half a packet of stuffing, so frames should come in groups;
+    /// a group must not be held back longer than the PCR's lead of 0.7 s.
+    pub fn write_audio(&mut self, pts: Timestamp, adts: &[u8], out: &mut Vec<u8>) {
+        let (first, rest) = adts.split_at(adts.len().min(MAX_STATED_PAYLOAD));
+        let header = PesHeader::new(AUDIO_STREAM_ID, pts, pts, first.len());
+        let total = header.as_slice().len() + first.len();
+        let adaptation = self.adaptation(AUDIO_PID, pts, true, total);
+        self.write_audio_pes(adaptation, &header, first, out);
+        // Audio has to state its length in 16 bits; what is over goes on in packets without a time.
+        for piece in rest.chunks(MAX_STATED_PAYLOAD) {
+            let header = PesHeader::untimed(AUDIO_STREAM_ID, piece.len());
+            self.write_audio_pes(Adaptation::default(), &header, piece, out);
+        }
+    }
+
+    fn write_audio_pes(
+        &mut self,
+        adaptation: Adaptation,
+        header: &PesHeader,
+        data: &[u8],
+        out: &mut Vec<u8>,
+    ) {
+        let total = header.as_slice().len() + data.len();
+        let mut writer = PacketWriter::new(&mut self.audio, adaptation, total, out);
+        writer.write(header.as_slice());
+        writer.write(data);
+    }
+
+    /// The adaptation field for a PES packet of `total` bytes: nothing, unless the PID carries the clock.
+    fn adaptation(
+        &mut self,
+        pid: u16,
+        dts: Timestamp,
+        random_access: bool,
+        total: usize,
+    ) -> Adaptation {
+        if pid != self.tracks.pcr_pid() {
+            return Adaptation::default();
+        }
+        let plain = Adaptation {
+            random_access: random_access && pid == VIDEO_PID,
+            ..Adaptation::default()
+        };
+        let timed = Adaptation {
+            random_access,
+            pcr_base: Some(pcr_base(dts)),
+            discontinuity: self.discontinuity,
+        };
+        let is_free = packets_for(total, timed.bytes()) == packets_for(total, plain.bytes());
+        let with_pcr = is_free
+            || self.discontinuity
+            || random_access && pid == VIDEO_PID
+            || self.pcr.is_due(dts);
+        self.pcr.wrote(dts, with_pcr);
+        if !with_pcr {
+            return plain;
+        }
+        self.discontinuity = false;
+        timed
+    }
+}
+
+/// A picture in Annex B form: start codes and NAL units as pieces, in order.
+fn access_unit<'a>(
+    parameter_sets: impl Iterator<Item = &'a [u8]> + Clone,
+    nal_units: impl Iterator<Item = &'a [u8]> + Clone,
+) -> impl Iterator<Item = &'a [u8]> + Clone {
+    let parameter_sets = parameter_sets.map(|unit| (LONG_START_CODE, unit));
+    let nal_units = nal_units.map(|unit| (START_CODE, unit));
+    let framed = parameter_sets.chain(nal_units).filter(|(_, unit)| !unit.is_empty());
+    std::iter::once(&ACCESS_UNIT_DELIMITER[..])
+        .chain(framed.flat_map(|(start_code, unit)| [start_code, unit]))
+}
