@@ -1,1 +1,57 @@
-//! Placeholder.
+//! Safe, synchronous adapters over the codecs: H.264 decoding and encoding (openh264), scaling (fast_image_resize).
+//!
+//! | Specification | What of it | Here |
+//! |---|---|---|
+//! | ITU-T H.264 (08/2021) | progressive 4:2:0 8-bit Baseline, Main, High | [`H264Decoder`] |
+//! | ITU-T H.264 (08/2021), Annex E | Constrained Baseline, Main, High without B pictures; VUI colour | [`H264Encoder`] |
+//!
+//! Nothing here has threads, clocks or logs. **A decoder is fed parameter sets that somebody has judged** (monochrome
+//! decodes to garbage without an error): the caller looks at SPS and PPS first, and opens a new decoder, after draining
+//! the old one, whenever they change.
+//!
+//! # Examples
+//! ```
+//! use codec::{Force, H264Decoder, H264Encoder, H264EncoderConfig, Profile, Scaler};
+//! use media::{I420Buf, Timestamp};
+//!
+//! let config = H264EncoderConfig {
+//!     width: 64,
+//!     height: 48,
+//!     frame_rate: 30.0,
+//!     bitrate_bps: 100_000,
+//!     profile: Profile::High,
+//!     colour: None,
+//! };
+//! let mut encoder = H264Encoder::new(&config)?;
+//! let (mut scaler, mut small) = (Scaler::new(), I420Buf::new(64, 48));
+//! let big = I420Buf::new(640, 480);
+//! scaler.scale(big.as_i420(), &mut small)?;
+//! let access_unit = encoder.encode(small.as_i420(), Timestamp::ZERO, Force::Idr)?;
+//! assert!(access_unit.random_access);
+//!
+//! let mut annexb = Vec::new();
+//! let sets = encoder.parameter_sets();
+//! for unit in [&sets.sps[..], &sets.pps[..]].into_iter().chain(access_unit.nal_units.iter()) {
+//!     annexb.extend_from_slice(&[0, 0, 0, 1]);
+//!     annexb.extend_from_slice(unit);
+//! }
+//! let mut decoder = H264Decoder::new()?;
+//! let mut sizes = Vec::new();
+//! decoder.decode(&annexb, access_unit.pts, |picture, _| sizes.push((picture.width(), picture.height())))?;
+//! decoder.drain(|picture, _| sizes.push((picture.width(), picture.height())));
+//! assert_eq!(sizes, [(64, 48)]);
+//! # Ok::<(), codec::Error>(())
+//! ```
+
+mod error;
+mod h264_decoder;
+mod h264_encoder;
+mod openh264_raw;
+mod rate_guard;
+mod scaler;
+
+pub use error::Error;
+pub use h264_decoder::{H264Decoder, Limits};
+pub use h264_encoder::{Colour, Force, H264Encoder, H264EncoderConfig, ParameterSets, Profile};
+pub use rate_guard::RateGuard;
+pub use scaler::Scaler;

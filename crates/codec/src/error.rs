@@ -1,0 +1,91 @@
+//! What can go wrong.
+
+/// An error of a codec. Messages hold the actual and the allowed value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A codec could not be created: out of memory, or a parameter it refuses.
+    #[error("cannot open the h264 {what} (openh264 code {code})")]
+    Open {
+        /// Decoder or encoder.
+        what: &'static str,
+        /// openh264's return value (`CM_RETURN`).
+        code: i64,
+    },
+    /// An access unit gave no picture because of an error in it or in one it refers to.
+    ///
+    /// The decoder stays usable: it recovers at a later random access unit.
+    #[error("access unit of {bytes} bytes does not decode (openh264 state {state:#x})")]
+    Decode {
+        /// Size of the access unit.
+        bytes: usize,
+        /// openh264's `DECODING_STATE` bits.
+        state: i32,
+    },
+    /// An access unit larger than the limit; the decoder has not seen it.
+    #[error("access unit of {bytes} bytes exceeds limit {limit}")]
+    AccessUnitTooLarge {
+        /// Size of the access unit.
+        bytes: usize,
+        /// [`Limits::max_access_unit_bytes`](crate::Limits::max_access_unit_bytes).
+        limit: usize,
+    },
+    /// A picture larger than the limit came out of the decoder, which should be closed now.
+    #[error("picture of {width}x{height} exceeds limit {limit} pixels")]
+    PictureTooLarge {
+        /// Luma width.
+        width: usize,
+        /// Luma height.
+        height: usize,
+        /// [`Limits::max_pixels`](crate::Limits::max_pixels).
+        limit: usize,
+    },
+    /// A picture size that cannot be encoded.
+    #[error(
+        "cannot encode {width}x{height}: sides must be even, at least 16, and 9437184 pixels at most"
+    )]
+    EncoderSize {
+        /// Luma width.
+        width: u32,
+        /// Luma height.
+        height: u32,
+    },
+    /// A bitrate or frame rate that cannot be encoded.
+    #[error(
+        "cannot encode at {bitrate_bps} bit/s, allowed 1 to 288000000, and a frame rate above 0"
+    )]
+    EncoderRate {
+        /// The bitrate that was asked for.
+        bitrate_bps: u32,
+    },
+    /// A picture of another size than the encoder was opened for.
+    #[error("picture of {width}x{height} for an encoder of {expected_width}x{expected_height}")]
+    WrongPictureSize {
+        /// Luma width of the picture.
+        width: usize,
+        /// Luma height of the picture.
+        height: usize,
+        /// Luma width of the encoder.
+        expected_width: usize,
+        /// Luma height of the encoder.
+        expected_height: usize,
+    },
+    /// The encoder failed; it should be closed.
+    #[error("picture does not encode (openh264 code {code})")]
+    Encode {
+        /// openh264's return value (`CM_RETURN`).
+        code: i32,
+    },
+    /// A picture's planes do not hold what their sizes say, or have no samples, so it cannot be scaled.
+    #[error("cannot scale a plane of {width}x{height}, stride {stride}, in {bytes} bytes")]
+    Plane {
+        /// Samples in a row.
+        width: usize,
+        /// Rows.
+        height: usize,
+        /// Bytes from row to row.
+        stride: usize,
+        /// Bytes there are.
+        bytes: usize,
+    },
+}

@@ -1,0 +1,256 @@
+//! Pictures to H.264 access units.
+
+use bytes::Bytes;
+use media::{AccessUnit, I420, NalUnits, Timestamp};
+use openh264_sys2::{
+    CAMERA_VIDEO_REAL_TIME, CONSTANT_ID, LOW_COMPLEXITY, PRO_BASELINE, PRO_HIGH, PRO_MAIN,
+    RC_BITRATE_MODE, SEncParamExt, SM_SINGLE_SLICE, SSpatialLayerConfig,
+};
+
+use crate::Error;
+use crate::openh264_raw::RawEncoder;
+
+/// What an encoder is opened with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct H264EncoderConfig {
+    /// Luma width in samples: even, at least 16.
+    pub width: u32,
+    /// Luma height in rows: even, at least 16.
+    pub height: u32,
+    /// Pictures in a second, for the rate control; above 60 counts as 60.
+    pub frame_rate: f32,
+    /// Bits in a second, a cap: easy pictures cost less. Keep hard ones under it with [`RateGuard`](crate::RateGuard).
+    pub bitrate_bps: u32,
+    /// The profile.
+    pub profile: Profile,
+    /// Written to the VUI; `None` writes nothing.
+    pub colour: Option<Colour>,
+}
+
+/// The profile (ITU-T H.264 A.2). Main and High are coded with CABAC, which saves about a tenth of the bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// Constrained Baseline, CAVLC: decodes on anything.
+    Baseline,
+    /// Main, CABAC.
+    Main,
+    /// High, CABAC.
+    #[default]
+    High,
+}
+
+/// What the samples mean (ITU-T H.264 E.2.1). 2 is "unspecified" in all three code points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Colour {
+    /// Samples use 0 to 255, not 16 to 235 (`video_full_range_flag`).
+    pub full_range: bool,
+    /// `colour_primaries` (table E-3).
+    pub primaries: u8,
+    /// `transfer_characteristics` (table E-4).
+    pub transfer: u8,
+    /// `matrix_coefficients` (table E-5).
+    pub matrix: u8,
+}
+
+/// Whether a picture must be an IDR.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Force {
+    /// It must: a segment starts here.
+    Idr,
+    /// It need not, and then only the very first picture is.
+    None,
+}
+
+/// The parameter sets of an encoder, NAL units without start code. They never change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ParameterSets {
+    /// The sequence parameter set.
+    pub sps: Bytes,
+    /// The picture parameter set.
+    pub pps: Bytes,
+}
+
+/// An H.264 encoder: pictures in, each an access unit out at once, without B pictures, so dts = pts.
+pub struct H264Encoder {
+    raw: RawEncoder,
+    parameter_sets: ParameterSets,
+    width: usize,
+    height: usize,
+}
+
+impl H264Encoder {
+    /// Opens an encoder.
+    ///
+    /// # Errors
+    /// [`Error::EncoderSize`], [`Error::EncoderRate`]; [`Error::Open`] where openh264 refuses or memory is short.
+    pub fn new(config: &H264EncoderConfig) -> Result<Self, Error> {
+        let (width, height) = sides(config)?;
+        let bitrate_bps = i32::try_from(config.bitrate_bps)
+            .ok()
+            .filter(|bps| (1..=MAX_BITRATE_BPS).contains(bps) && config.frame_rate > 0.0)
+            .ok_or(Error::EncoderRate { bitrate_bps: config.bitrate_bps })?;
+        let open_error = |code: i32| Error::Open { what: "encoder", code: code.into() };
+        let mut raw =
+            RawEncoder::open(width, height, |params| configure(params, config, bitrate_bps))
+                .map_err(open_error)?;
+        let mut parameter_sets = ParameterSets::default();
+        raw.parameter_sets(|unit| match without_start_code(unit) {
+            sps @ [header, ..] if header & NAL_TYPE == SPS => {
+                parameter_sets.sps = Bytes::copy_from_slice(sps)
+            }
+            pps @ [header, ..] if header & NAL_TYPE == PPS => {
+                parameter_sets.pps = Bytes::copy_from_slice(pps)
+            }
+            _ => {}
+        })
+        .map_err(open_error)?;
+        Ok(Self { raw, parameter_sets, width: width.into(), height: height.into() })
+    }
+
+    /// Encodes one picture. Its access unit has slices only: no parameter sets, no access unit delimiter.
+    ///
+    /// # Errors
+    /// [`Error::WrongPictureSize`]; [`Error::Encode`], after which the encoder should be closed.
+    pub fn encode(
+        &mut self,
+        picture: I420<'_>,
+        pts: Timestamp,
+        force: Force,
+    ) -> Result<AccessUnit, Error> {
+        self.check_size(picture)?;
+        if force == Force::Idr {
+            self.raw.force_idr().map_err(|code| Error::Encode { code })?;
+        }
+        let mut data = Vec::new();
+        let mut ends = [0; MAX_SLICES];
+        let mut slices = 0;
+        let random_access = self
+            .raw
+            .encode(picture, pts.ticks() / TICKS_PER_MS, |unit| {
+                let unit = without_start_code(unit);
+                if let (Some(1 | 5), Some(end)) =
+                    (unit.first().map(|header| header & NAL_TYPE), ends.get_mut(slices))
+                {
+                    data.extend_from_slice(unit);
+                    *end = data.len();
+                    slices += 1;
+                }
+            })
+            .map_err(|code| Error::Encode { code })?;
+        if slices == 0 {
+            // A picture was skipped, which the settings rule out.
+            return Err(Error::Encode { code: 0 });
+        }
+        let nal_units = nal_units(data, &ends[..slices]);
+        Ok(AccessUnit { pts, dts: pts, random_access, nal_units })
+    }
+
+    /// SPS and PPS, the same from the first picture to the last.
+    #[must_use]
+    pub fn parameter_sets(&self) -> &ParameterSets {
+        &self.parameter_sets
+    }
+
+    fn check_size(&self, picture: I420<'_>) -> Result<(), Error> {
+        let (width, height) = (picture.width(), picture.height());
+        if (width, height) == (self.width, self.height) {
+            return Ok(());
+        }
+        Err(Error::WrongPictureSize {
+            width,
+            height,
+            expected_width: self.width,
+            expected_height: self.height,
+        })
+    }
+}
+
+/// The sides, if they can be encoded.
+fn sides(config: &H264EncoderConfig) -> Result<(u16, u16), Error> {
+    let error = Error::EncoderSize { width: config.width, height: config.height };
+    let side = |side: u32| {
+        u16::try_from(side).ok().filter(|side| *side >= MIN_SIDE && side % 2 == 0).ok_or(error)
+    };
+    let (width, height) = (side(config.width)?, side(config.height)?);
+    if u32::from(width) * u32::from(height) > MAX_PIXELS {
+        return Err(error);
+    }
+    Ok((width, height))
+}
+
+/// Changes openh264's defaults.
+fn configure(params: &mut SEncParamExt, config: &H264EncoderConfig, bitrate_bps: i32) {
+    params.iUsageType = CAMERA_VIDEO_REAL_TIME;
+    params.fMaxFrameRate = config.frame_rate;
+    params.iTargetBitrate = bitrate_bps;
+    params.iMaxBitrate = bitrate_bps;
+    params.iRCMode = RC_BITRATE_MODE;
+    // Skipping happens outside, where it is counted and a forced IDR is never hit: RateGuard.
+    params.bEnableFrameSkip = false;
+    // Under 22 bits buy nothing one can see, so easy pictures stay far below the cap.
+    params.iMinQp = 22;
+    params.iMaxQp = 51;
+    params.iComplexityMode = LOW_COMPLEXITY;
+    params.iEntropyCodingModeFlag = (config.profile != Profile::Baseline).into();
+    // Only the grid makes IDRs, and each has the same parameter sets.
+    params.uiIntraPeriod = 0;
+    params.bEnableSceneChangeDetect = false;
+    params.eSpsPpsIdStrategy = CONSTANT_ID;
+    params.iNumRefFrame = 1;
+    params.bEnableDenoise = false;
+    configure_layer(&mut params.sSpatialLayers[0], config, bitrate_bps);
+}
+
+fn configure_layer(layer: &mut SSpatialLayerConfig, config: &H264EncoderConfig, bitrate_bps: i32) {
+    layer.fFrameRate = config.frame_rate;
+    layer.iSpatialBitrate = bitrate_bps;
+    layer.iMaxSpatialBitrate = bitrate_bps;
+    layer.sSliceArgument.uiSliceMode = SM_SINGLE_SLICE;
+    layer.uiProfileIdc = match config.profile {
+        Profile::Baseline => PRO_BASELINE,
+        Profile::Main => PRO_MAIN,
+        Profile::High => PRO_HIGH,
+    };
+    if let Some(colour) = config.colour {
+        layer.bVideoSignalTypePresent = true;
+        layer.bFullRange = colour.full_range;
+        layer.bColorDescriptionPresent =
+            [colour.primaries, colour.transfer, colour.matrix] != [UNSPECIFIED; 3];
+        layer.uiColorPrimaries = colour.primaries;
+        layer.uiTransferCharacteristics = colour.transfer;
+        layer.uiColorMatrix = colour.matrix;
+    }
+}
+
+/// openh264 writes `00 00 00 01` in front of each NAL unit.
+fn without_start_code(unit: &[u8]) -> &[u8] {
+    unit.strip_prefix(&[0, 0, 0, 1]).unwrap_or(unit)
+}
+
+/// The NAL units that end at `ends`, without gaps.
+fn nal_units(data: Vec<u8>, ends: &[usize]) -> NalUnits {
+    let mut nal_units = NalUnits::new(Bytes::from(data));
+    let mut start = 0;
+    for &end in ends {
+        let inside = nal_units.push(start..end);
+        debug_assert!(inside, "ends were taken from the buffer");
+        start = end;
+    }
+    nal_units
+}
+
+/// `nal_unit_type` in the first byte of a NAL unit (ITU-T H.264 7.3.1).
+const NAL_TYPE: u8 = 0x1f;
+const SPS: u8 = 7;
+const PPS: u8 = 8;
+/// "Unspecified" in the code points of colour.
+const UNSPECIFIED: u8 = 2;
+/// openh264 encodes nothing smaller.
+const MIN_SIDE: u16 = 16;
+/// MaxFS of level 5.2, 36864 macroblocks.
+const MAX_PIXELS: u32 = 9_437_184;
+/// MaxBR of level 5.2 (High), table A-1.
+const MAX_BITRATE_BPS: i32 = 288_000_000;
+/// A picture is one slice; the spare ones would only be used by other slice modes.
+const MAX_SLICES: usize = 8;
+const TICKS_PER_MS: i64 = 90;
