@@ -1,1 +1,64 @@
-//! Placeholder.
+//! HLS: where streams are cut into segments, and the playlists that list them.
+//!
+//! | Spec | Version | Nickname here |
+//! |---|---|---|
+//! | RFC 8216, HTTP Live Streaming | 2017, protocol version 3 | RFC 8216 |
+//! | [HLS authoring specification for Apple devices](https://developer.apple.com/documentation/http-live-streaming/hls-authoring-specification-for-apple-devices) | 2025 | Apple's authoring rules |
+//! | RFC 3339, date and time | 2002 | RFC 3339 |
+//!
+//! Pure: finished segments in, snapshots out. A playlist is rendered and compressed once per change, not per
+//! request; segments are shared, not copied.
+//!
+//! **After every change of a [`Window`], take a [`Window::snapshot`] and publish it.**
+//!
+//! ```
+//! use hls::{Segment, Window, WindowConfig};
+//! use media::Duration;
+//!
+//! let mut window = Window::new(WindowConfig {
+//!     uri_prefix: "/stream/hello_world/source/".into(),
+//!     listed: 6,
+//!     first_sequence: 1_795_266_725,
+//!     min_bandwidth_bps: 0,
+//! });
+//! assert!(window.snapshot().is_none(), "nothing to list yet");
+//!
+//! window.set_target_duration(2);
+//! let sequence = window.push(Segment {
+//!     duration: Duration::from_millis(1980),
+//!     discontinuity: false,
+//!     start_unix_ms: 1_795_266_725_678,
+//!     data: vec![0x47; 188].into(),
+//! });
+//! let snapshot = window.snapshot().expect("a segment to list");
+//! assert_eq!(snapshot.segment(sequence).map(|data| data.len()), Some(188));
+//! assert_eq!(
+//!     String::from_utf8_lossy(&snapshot.playlist.plain),
+//!     "#EXTM3U
+//! #EXT-X-VERSION:3
+//! #EXT-X-INDEPENDENT-SEGMENTS
+//! #EXT-X-TARGETDURATION:2
+//! #EXT-X-MEDIA-SEQUENCE:1795266725
+//! #EXT-X-DISCONTINUITY-SEQUENCE:0
+//! #EXT-X-PROGRAM-DATE-TIME:2026-11-21T13:12:05.678Z
+//! #EXTINF:1.980,
+//! /stream/hello_world/source/1795266725.ts
+//! "
+//! );
+//! ```
+#![forbid(unsafe_code)]
+
+mod bandwidth;
+mod body;
+mod date;
+mod grid;
+mod media_playlist;
+pub mod multivariant_playlist;
+mod snapshot;
+mod window;
+
+pub use body::Body;
+pub use grid::{Grid, GridMode, Step};
+pub use multivariant_playlist::VariantStream;
+pub use snapshot::Snapshot;
+pub use window::{Segment, Window, WindowConfig};

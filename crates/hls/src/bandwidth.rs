@@ -1,0 +1,135 @@
+//! BANDWIDTH and AVERAGE-BANDWIDTH as measured (RFC 8216 4.3.4.2).
+
+use std::collections::VecDeque;
+
+use media::{Duration, TICKS_PER_SECOND};
+
+/// The average is taken over this much media: long enough to be calm, short enough to follow the scene.
+const AVERAGE_OVER: Duration = Duration::from_secs(120);
+/// And over this many segments at most, so that segments without duration cannot pile up.
+const MAX_SEGMENTS: usize = 1024;
+
+/// Measures a rendition's rates, segment by segment.
+#[derive(Debug, Default)]
+pub(crate) struct BandwidthMeter {
+    /// The newest last.
+    recent: VecDeque<Measured>,
+    total: Measured,
+    peak_bps: u64,
+}
+
+/// Bytes and the time they last.
+#[derive(Clone, Copy, Debug, Default)]
+struct Measured {
+    bytes: u64,
+    duration: Duration,
+}
+
+impl Measured {
+    fn add(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.duration += other.duration;
+    }
+
+    /// Bits per second, rounded up; 0 for no time.
+    fn bps(self) -> u64 {
+        let bits = u128::from(self.bytes) * 8 * TICKS_PER_SECOND as u128;
+        let ticks = self.duration.ticks().max(0) as u128;
+        bits.checked_add(ticks).and_then(|sum| (sum - 1).checked_div(ticks)).unwrap_or(0) as u64
+    }
+}
+
+impl BandwidthMeter {
+    /// Takes the next segment into account.
+    pub(crate) fn push(&mut self, bytes: usize, duration: Duration, target_duration_secs: u64) {
+        let measured = Measured { bytes: bytes as u64, duration };
+        self.recent.push_back(measured);
+        self.total.add(measured);
+        self.forget();
+        let rate = self.peak_ending_here(target_duration_secs);
+        self.peak_bps = self.peak_bps.max(rate).max(self.total.bps());
+    }
+
+    /// The largest rate seen so far. It never falls.
+    pub(crate) fn peak_bps(&self) -> u64 {
+        self.peak_bps
+    }
+
+    /// The rate over the last two minutes.
+    pub(crate) fn average_bps(&self) -> u64 {
+        self.total.bps()
+    }
+
+    /// The largest rate of the runs of segments that end with the newest and last 0.5 to 1.5 target durations.
+    fn peak_ending_here(&self, target_duration_secs: u64) -> u64 {
+        let target = Duration::from_secs(target_duration_secs as i64).ticks();
+        let (shortest, longest) = (target / 2, target / 2 * 3);
+        let mut run = Measured::default();
+        let mut peak = 0;
+        for measured in self.recent.iter().rev() {
+            run.add(*measured);
+            if run.duration.ticks() > longest {
+                return peak;
+            }
+            if run.duration.ticks() >= shortest {
+                peak = peak.max(run.bps());
+            }
+        }
+        // A stream that ended before half a target duration: there is nothing better to go by.
+        peak.max(
+            Measured { duration: run.duration.max(Duration::from_ticks(shortest)), ..run }.bps(),
+        )
+    }
+
+    fn forget(&mut self) {
+        while self.recent.len() > 1
+            && (self.total.duration > AVERAGE_OVER || self.recent.len() > MAX_SEGMENTS)
+        {
+            let Some(oldest) = self.recent.pop_front() else { return };
+            self.total.bytes -= oldest.bytes;
+            self.total.duration = self.total.duration - oldest.duration;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meter(segments: &[(usize, i64)]) -> BandwidthMeter {
+        let mut meter = BandwidthMeter::default();
+        segments.iter().for_each(|(bytes, ms)| meter.push(*bytes, Duration::from_millis(*ms), 2));
+        meter
+    }
+
+    #[test]
+    fn peak_is_over_runs_of_half_to_one_and_a_half_target_durations_rfc8216_4_3_4_2() {
+        assert_eq!(meter(&[(1000, 2000)]).peak_bps(), 4000);
+        // 2000 bytes in 0.9 s are no run of their own; with the second before it they are.
+        assert_eq!(meter(&[(1000, 2000), (2000, 900)]).peak_bps(), 8276);
+        // Two short ones are a run together.
+        assert_eq!(meter(&[(1000, 2000), (1000, 500), (3000, 500)]).peak_bps(), 32_000);
+        // More than 3 s are not: the second run would have 16 kbit/s.
+        assert_eq!(meter(&[(4000, 2000), (0, 2000)]).peak_bps(), 16_000);
+    }
+
+    #[test]
+    fn peak_never_falls_and_average_does() {
+        let mut meter = meter(&[(10_000, 2000)]);
+        for _ in 0..100 {
+            meter.push(1000, Duration::from_millis(2000), 2);
+        }
+        assert_eq!((meter.peak_bps(), meter.average_bps()), (40_000, 4000));
+    }
+
+    #[test]
+    fn a_stream_of_one_short_segment_has_a_rate() {
+        assert_eq!(meter(&[(1000, 100)]).average_bps(), 80_000);
+        assert_eq!(meter(&[(1000, 0)]).peak_bps(), 8000, "as if it lasted half a target duration");
+    }
+
+    #[test]
+    fn segments_without_duration_do_not_pile_up() {
+        assert_eq!(meter(&[(1, 0); 5000]).recent.len(), MAX_SEGMENTS);
+    }
+}

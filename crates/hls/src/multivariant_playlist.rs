@@ -1,0 +1,59 @@
+//! The multivariant playlist of a stream (RFC 8216 4.3.4).
+
+use std::fmt::Write;
+
+use crate::Body;
+use crate::media_playlist::line;
+
+/// One rendition as a choice for the player.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VariantStream {
+    /// Where its media playlist is.
+    pub uri: String,
+    /// Peak rate in bits per second, TS packaging included.
+    pub bandwidth_bps: u64,
+    /// Average rate in bits per second, TS packaging included.
+    pub average_bandwidth_bps: u64,
+    /// RFC 6381 names, comma-separated: `avc1.42c00b,mp4a.40.2`. Empty: not known, not written.
+    pub codecs: String,
+    /// Width and height of the pictures as decoded and cropped; none for audio only.
+    pub resolution: Option<(u32, u32)>,
+    /// The largest number of pictures per second, if known.
+    pub frame_rate: Option<f64>,
+    /// Every segment starts with an IDR.
+    pub independent: bool,
+}
+
+/// Renders the playlist with these variant streams, one at least, in this order: players start with the first.
+#[must_use]
+pub fn render(variants: &[VariantStream]) -> Body {
+    let mut text = String::with_capacity(1024);
+    text.push_str("#EXTM3U\n#EXT-X-VERSION:3\n");
+    // Here the tag speaks for all media playlists (RFC 8216 4.3.5.1).
+    if variants.iter().all(|variant| variant.independent) {
+        text.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
+    }
+    variants.iter().for_each(|variant| render_variant(variant, &mut text));
+    Body::new(text)
+}
+
+fn render_variant(variant: &VariantStream, text: &mut String) {
+    let attributes = attributes(variant).expect("writing to a String cannot fail");
+    line(text, format_args!("#EXT-X-STREAM-INF:{attributes}"));
+    line(text, format_args!("{}", variant.uri));
+}
+
+fn attributes(variant: &VariantStream) -> Result<String, std::fmt::Error> {
+    let VariantStream { bandwidth_bps, average_bandwidth_bps, codecs, .. } = variant;
+    let mut text = format!("BANDWIDTH={bandwidth_bps},AVERAGE-BANDWIDTH={average_bandwidth_bps}");
+    if !codecs.is_empty() {
+        write!(text, ",CODECS=\"{codecs}\"")?;
+    }
+    if let Some((width, height)) = variant.resolution {
+        write!(text, ",RESOLUTION={width}x{height}")?;
+    }
+    if let Some(frame_rate) = variant.frame_rate.filter(|rate| rate.is_finite() && *rate > 0.0) {
+        write!(text, ",FRAME-RATE={frame_rate:.3}")?;
+    }
+    Ok(text)
+}
