@@ -1,0 +1,142 @@
+//! The command line.
+
+use std::time::Duration;
+
+pub(crate) const HELP: &str = "\
+cargo xtask COMMAND
+
+  demo [--for 30s]                set up, build the static binary, run it with a test signal, show the playlist;
+                                  stays until Ctrl-C, or for the time given: then exit code 0 says that all was good
+  test                            set up what tests need, run them all
+  ci                              fmt, clippy, deny, test, fuzz smoke, dist: what .ci/run runs
+  dist                            the static binary target/dist/feathercast, proved to serve from an empty chroot
+  fuzz [TARGET] [--seconds 60]    fuzz one target, or all of them for that long each
+  help                            this text
+
+Missing system packages are installed with apt-get, as root or by a sudo that asks for no password.";
+
+/// How long `fuzz` runs a target when nothing is said.
+const FUZZ_SECONDS: u64 = 60;
+
+/// What to do.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Command {
+    Help,
+    Demo { stay: Option<Duration> },
+    Test,
+    Ci,
+    Dist,
+    Fuzz { target: Option<String>, seconds: u64 },
+}
+
+/// Reads the words after `cargo xtask`; the error names the word and what is possible instead.
+pub(crate) fn parse(words: &[String]) -> Result<Command, String> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [] | ["help" | "--help" | "-h", ..] => Ok(Command::Help),
+        ["demo"] => Ok(Command::Demo { stay: None }),
+        ["demo", "--for", time] => Ok(Command::Demo { stay: Some(duration(time)?) }),
+        ["demo", "--for"] => Err("--for needs a time, for example --for 30s".to_owned()),
+        ["test"] => Ok(Command::Test),
+        ["ci"] => Ok(Command::Ci),
+        ["dist"] => Ok(Command::Dist),
+        ["fuzz", rest @ ..] => fuzz(rest),
+        [command @ ("demo" | "test" | "ci" | "dist"), other, ..] => {
+            Err(format!("{command} does not take '{other}'"))
+        }
+        [other, ..] => Err(format!("there is no command '{other}'")),
+    }
+}
+
+fn fuzz(words: &[&str]) -> Result<Command, String> {
+    let mut target = None;
+    let mut seconds = FUZZ_SECONDS;
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match *word {
+            "--seconds" => {
+                let number =
+                    words.next().ok_or("--seconds needs a number, for example --seconds 60")?;
+                seconds = number
+                    .parse()
+                    .map_err(|_| format!("--seconds needs a whole number, not '{number}'"))?;
+            }
+            option if option.starts_with('-') => {
+                return Err(format!("fuzz does not take '{option}'"));
+            }
+            name if target.is_none() => target = Some(name.to_owned()),
+            name => return Err(format!("fuzz takes one target, '{name}' is the second")),
+        }
+    }
+    Ok(Command::Fuzz { target, seconds })
+}
+
+/// `30s`, `2m`, or a bare number of seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit_secs) = match text.strip_suffix('m') {
+        Some(minutes) => (minutes, 60),
+        None => (text.strip_suffix('s').unwrap_or(text), 1),
+    };
+    let number: u64 =
+        number.parse().map_err(|_| format!("'{text}' is no time: write 30s or 2m"))?;
+    let seconds = number.checked_mul(unit_secs).ok_or_else(|| format!("'{text}' is too long"))?;
+    Ok(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Command, String> {
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        parse(&words)
+    }
+
+    #[test]
+    fn commands() {
+        assert_eq!(parsed(""), Ok(Command::Help));
+        assert_eq!(parsed("demo"), Ok(Command::Demo { stay: None }));
+        assert_eq!(
+            parsed("demo --for 30s"),
+            Ok(Command::Demo { stay: Some(Duration::from_secs(30)) })
+        );
+        assert_eq!(
+            parsed("demo --for 2m"),
+            Ok(Command::Demo { stay: Some(Duration::from_secs(120)) })
+        );
+        assert_eq!(
+            parsed("demo --for 7"),
+            Ok(Command::Demo { stay: Some(Duration::from_secs(7)) })
+        );
+        assert_eq!(parsed("test"), Ok(Command::Test));
+        assert_eq!(parsed("ci"), Ok(Command::Ci));
+        assert_eq!(parsed("dist"), Ok(Command::Dist));
+    }
+
+    #[test]
+    fn fuzz_takes_a_target_and_a_time_in_any_order() {
+        let expected = Command::Fuzz { target: Some("amf0_value".to_owned()), seconds: 5 };
+        assert_eq!(parsed("fuzz amf0_value --seconds 5").as_ref(), Ok(&expected));
+        assert_eq!(parsed("fuzz --seconds 5 amf0_value").as_ref(), Ok(&expected));
+        assert_eq!(parsed("fuzz"), Ok(Command::Fuzz { target: None, seconds: FUZZ_SECONDS }));
+    }
+
+    #[test]
+    fn errors_name_the_word() {
+        for (line, word) in [
+            ("dmo", "'dmo'"),
+            ("demo --for", "--for"),
+            ("demo --for soon", "'soon'"),
+            ("demo --for 18446744073709551615m", "too long"),
+            ("demo now", "'now'"),
+            ("ci --fast", "'--fast'"),
+            ("fuzz --seconds", "--seconds"),
+            ("fuzz --seconds x", "'x'"),
+            ("fuzz a b", "'b'"),
+            ("fuzz -q", "'-q'"),
+        ] {
+            let error = parsed(line).unwrap_err();
+            assert!(error.contains(word), "{line}: {error}");
+        }
+    }
+}

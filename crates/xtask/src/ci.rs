@@ -1,0 +1,48 @@
+//! `ci`: what must be green before anything is merged. `.ci/run` calls this and nothing else.
+
+use crate::failure::Failure;
+use crate::run::{cargo, foreground};
+use crate::setup;
+use crate::steps::Steps;
+use crate::{dist, fuzz, test};
+
+pub(crate) fn run(steps: &mut Steps) -> Result<(), Failure> {
+    setup::system(steps, &[&setup::BUILD[..], &[setup::FFMPEG]].concat())?;
+    setup::rust_components(steps)?;
+    setup::cargo_tool(steps, setup::CARGO_DENY)?;
+
+    steps.step("fmt", "`cargo fmt --all` and in fuzz/ repair what this finds", || {
+        foreground(&mut cargo(["fmt", "--all", "--check"]))?;
+        foreground(&mut cargo(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))
+    })?;
+    steps.step("deny", "licences, layers and sources by deny.toml", || {
+        foreground(&mut cargo([
+            "deny",
+            "--locked",
+            "--log-level",
+            "error",
+            "check",
+            "licenses",
+            "bans",
+            "sources",
+        ]))
+    })?;
+    // With the profile of the tests, so that the C++ is built once.
+    steps.step("clippy", "no warnings", || {
+        foreground(
+            cargo([
+                "clippy",
+                "--locked",
+                "--profile",
+                "ci",
+                "--workspace",
+                "--all-targets",
+                "--quiet",
+            ])
+            .args(["--", "-D", "warnings"]),
+        )
+    })?;
+    test::run(steps)?;
+    fuzz::smoke(steps)?;
+    dist::run(steps)
+}

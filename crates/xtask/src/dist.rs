@@ -1,0 +1,149 @@
+//! `dist`: the binary that people download, and the proof that it needs nothing of the system it runs on.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::background::tethered;
+use crate::elf;
+use crate::failure::Failure;
+use crate::ports::Ports;
+use crate::rehearsal::Rehearsal;
+use crate::run::{cargo, find, foreground, stdout_of, succeeds};
+use crate::setup;
+use crate::steps::Steps;
+use crate::workspace;
+
+/// The promise to people who deploy by copying one file.
+const MAX_BINARY_BYTES: usize = 12_000_000;
+const BINARY: &str = "target/dist/feathercast";
+
+pub(crate) fn run(steps: &mut Steps) -> Result<(), Failure> {
+    setup::system(steps, &[&setup::BUILD[..], &[setup::FFMPEG]].concat())?;
+    let binary = build(steps)?;
+    steps.step("static", "no interpreter, no shared library, at most 12 MB", || judge(&binary))?;
+    steps.step("chroot", "it serves a stream from an otherwise empty folder", || {
+        serve_from_nothing(&binary)
+    })
+}
+
+/// Builds the static binary; gives its path relative to the workspace.
+pub(crate) fn build(steps: &mut Steps) -> Result<PathBuf, Failure> {
+    steps.step("build", "the static binary (profile dist)", || {
+        let target = host_target()?;
+        // An explicit --target keeps the flags away from build scripts and proc-macros, which cannot be static.
+        let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
+        foreground(
+            cargo([
+                "build",
+                "--locked",
+                "--profile",
+                "dist",
+                "--package",
+                "feathercast",
+                "--target",
+                &target,
+            ])
+            .env("RUSTFLAGS", format!("{flags} -C target-feature=+crt-static").trim()),
+        )?;
+        place(Path::new(&format!("target/{target}/dist/feathercast")), Path::new(BINARY))?;
+        Ok(PathBuf::from(BINARY))
+    })
+}
+
+fn host_target() -> Result<String, Failure> {
+    let about = stdout_of(&mut cargo(["-vV"]))?;
+    let host = about.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
+    match host {
+        "x86_64-unknown-linux-gnu" | "aarch64-unknown-linux-gnu" => Ok(host.to_owned()),
+        _ => Err(format!("no static binary for '{host}': build on Linux, x86_64 or aarch64, with the gnu toolchain").into()),
+    }
+}
+
+/// Copies `from` to `to`, also while an older `to` is running.
+fn place(from: &Path, to: &Path) -> Result<(), Failure> {
+    let told = |error: std::io::Error| {
+        format!("cannot copy {} to {}: {error}", from.display(), to.display())
+    };
+    if let Some(folder) = to.parent() {
+        std::fs::create_dir_all(folder).map_err(told)?;
+    }
+    if to.exists() {
+        std::fs::remove_file(to).map_err(told)?;
+    }
+    std::fs::copy(from, to).map_err(told)?;
+    Ok(())
+}
+
+fn judge(binary: &Path) -> Result<(), Failure> {
+    let file = std::fs::read(binary)
+        .map_err(|error| format!("cannot read {}: {error}", binary.display()))?;
+    let elf = elf::parse(&file)?;
+    if elf.interpreter || elf.needed > 0 {
+        let interpreter = if elf.interpreter { "an interpreter" } else { "no interpreter" };
+        return Err(
+            format!("it is not static: {interpreter}, {} NEEDED entries", elf.needed).into()
+        );
+    }
+    if file.len() > MAX_BINARY_BYTES {
+        return Err(format!("{} bytes are more than {MAX_BINARY_BYTES}", file.len()).into());
+    }
+    let kind = if elf.position_independent { "static-pie" } else { "static" };
+    println!("    {}: {kind}, {:.1} MB", binary.display(), file.len() as f64 / 1e6);
+    Ok(())
+}
+
+fn serve_from_nothing(binary: &Path) -> Result<(), Failure> {
+    let jail = Jail::new()?;
+    place(binary, &jail.0.join("feathercast"))?;
+    let launcher = match chroot_words() {
+        Some(chroot) => {
+            [chroot, vec![jail.0.display().to_string(), "/feathercast".to_owned()]].concat()
+        }
+        None => {
+            println!(
+                "    not run under chroot: that needs root or user namespaces, which this machine does not give"
+            );
+            [tethered(), vec![jail.0.join("feathercast").display().to_string()]].concat()
+        }
+    };
+    let (mut rehearsal, listening) = Rehearsal::start(&launcher, Ports::free()?)?;
+    println!("    listening {} ms after exec (50 ms are promised)", listening.as_millis());
+    rehearsal.publish()?;
+    let (_, playlist) = rehearsal.wait_for_playlist()?;
+    let bytes = rehearsal.check_newest_segment(&playlist)?;
+    println!(
+        "    a good playlist of {} segments, the newest has {bytes} bytes",
+        playlist.segments.len()
+    );
+    rehearsal.finish()
+}
+
+/// What to write before a folder and a program in it to run that under chroot, or `None` where that is not allowed.
+fn chroot_words() -> Option<Vec<String>> {
+    let chroot = find("chroot")?.display().to_string();
+    if succeeds(Command::new(&chroot).args(["/", "true"])) {
+        return Some([tethered(), vec![chroot]].concat());
+    }
+    let namespace = ["unshare", "--map-root-user"].map(str::to_owned).to_vec();
+    succeeds(Command::new("unshare").args(["--map-root-user", &chroot, "/", "true"]))
+        .then(|| [namespace, tethered(), vec![chroot]].concat())
+}
+
+/// An empty folder that is removed again.
+struct Jail(PathBuf);
+
+impl Jail {
+    fn new() -> Result<Self, Failure> {
+        let folder = workspace::scratch().join(format!("chroot-{}", std::process::id()));
+        std::fs::create_dir_all(&folder)
+            .map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Jail {
+    fn drop(&mut self) {
+        // Under target/, so what cannot be removed now goes with the next `cargo clean`.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

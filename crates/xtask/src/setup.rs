@@ -1,0 +1,172 @@
+//! What the machine must have besides Rust and git: found out, and installed when missing.
+
+use std::process::Command;
+
+use crate::failure::Failure;
+use crate::run::{cargo, find, foreground, quietly, succeeds};
+use crate::steps::Steps;
+
+/// A program from a Debian package.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Tool {
+    program: &'static str,
+    package: &'static str,
+    why: &'static str,
+}
+
+/// What building the binary needs.
+pub(crate) const BUILD: [Tool; 2] = [
+    Tool { program: "g++", package: "g++", why: "openh264 is C++" },
+    Tool {
+        program: "nasm",
+        package: "nasm",
+        why: "without it openh264 decodes several times slower",
+    },
+];
+/// What publishing a test signal and looking at the result need.
+pub(crate) const FFMPEG: Tool = Tool {
+    program: "ffmpeg",
+    package: "ffmpeg",
+    why: "it is the publisher and the independent judge of the tests",
+};
+
+/// A cargo subcommand, installed by cargo itself. The only place that knows a version.
+#[derive(Clone, Copy)]
+pub(crate) struct CargoTool {
+    program: &'static str,
+    version: &'static str,
+    /// Passed to `cargo install`.
+    features: &'static [&'static str],
+}
+
+pub(crate) const CARGO_DENY: CargoTool =
+    CargoTool { program: "cargo-deny", version: "0.20.2", features: &[] };
+pub(crate) const CARGO_FUZZ: CargoTool =
+    CargoTool { program: "cargo-fuzz", version: "0.13.2", features: &[] };
+/// Without its updater, which would bring a TLS stack that takes minutes to build.
+pub(crate) const CARGO_NEXTEST: CargoTool = CargoTool {
+    program: "cargo-nextest",
+    version: "0.9.128",
+    features: &["--no-default-features"],
+};
+
+/// Installs those of `tools` that are not there.
+pub(crate) fn system(steps: &mut Steps, tools: &[Tool]) -> Result<(), Failure> {
+    let missing = missing(tools, |program| find(program).is_some());
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let why: Vec<String> =
+        missing.iter().map(|tool| format!("{} ({})", tool.package, tool.why)).collect();
+    steps.step("set up", &format!("installing {}", why.join(", ")), || {
+        install(&missing, &why.join(", "))
+    })
+}
+
+/// Installs a cargo subcommand that is not there, in any version: a newer one of the developer's own is fine.
+pub(crate) fn cargo_tool(steps: &mut Steps, tool: CargoTool) -> Result<(), Failure> {
+    let subcommand = tool.program.trim_start_matches("cargo-");
+    if succeeds(cargo([subcommand, "--version"]).current_dir("/")) {
+        return Ok(());
+    }
+    let what = format!("installing {} {} into cargo's bin folder", tool.program, tool.version);
+    // A debug build: it compiles in a minute, and these tools wait for others most of the time.
+    steps.step("set up", &what, || {
+        foreground(
+            cargo([
+                "install",
+                "--quiet",
+                "--locked",
+                "--debug",
+                tool.program,
+                "--version",
+                tool.version,
+            ])
+            .args(tool.features)
+            .current_dir("/"),
+        )
+    })
+}
+
+/// rustfmt and clippy, which rustup's minimal profile leaves out.
+pub(crate) fn rust_components(steps: &mut Steps) -> Result<(), Failure> {
+    for (subcommand, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
+        if succeeds(&mut cargo([subcommand, "--version"])) {
+            continue;
+        }
+        steps.step("set up", &format!("rustup component add {component}"), || {
+            quietly(Command::new("rustup").args(["component", "add", component])).map_err(
+                |failure| {
+                    Failure::from(format!(
+                        "cargo {subcommand} is missing, install {component}: {failure}"
+                    ))
+                },
+            )
+        })?;
+    }
+    Ok(())
+}
+
+fn missing(tools: &[Tool], is_there: impl Fn(&str) -> bool) -> Vec<Tool> {
+    tools.iter().filter(|tool| !is_there(tool.program)).copied().collect()
+}
+
+fn install(missing: &[Tool], why: &str) -> Result<(), Failure> {
+    let prefix = privilege().ok_or_else(|| format!("please install {why}, then run this again"))?;
+    quietly(apt_get(&prefix).args(["-qq", "update"]))?;
+    let packages = missing.iter().map(|tool| tool.package);
+    quietly(
+        apt_get(&prefix)
+            .args(["-qq", "install", "--yes", "--no-install-recommends"])
+            .args(packages),
+    )
+}
+
+/// The words in front of `apt-get` that make it allowed, or `None` where there is no way.
+fn privilege() -> Option<Vec<&'static str>> {
+    find("apt-get")?;
+    if is_root() {
+        return Some(vec![]);
+    }
+    succeeds(Command::new("sudo").args(["-n", "true"])).then(|| vec!["sudo", "-n"])
+}
+
+/// Whether this process is root, judged by the owner of its own `/proc` entry.
+pub(crate) fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").is_ok_and(|entry| entry.uid() == 0)
+}
+
+fn apt_get(prefix: &[&str]) -> Command {
+    // `env` rather than Command::env: sudo does not pass variables on.
+    let words = [prefix, &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]].concat();
+    let mut words = words.into_iter();
+    let mut command = Command::new(words.next().unwrap_or("env"));
+    command.args(words);
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_missing_is_installed() {
+        let [gxx, nasm] = BUILD;
+        assert_eq!(missing(&BUILD, |_| true), []);
+        assert_eq!(missing(&BUILD, |program| program == "g++"), [nasm]);
+        assert_eq!(missing(&BUILD, |_| false), [gxx, nasm]);
+    }
+
+    #[test]
+    fn apt_get_asks_nothing_also_through_sudo() {
+        let words = |prefix: &[&str]| {
+            let command = apt_get(prefix);
+            let args: Vec<_> =
+                command.get_args().map(|arg| arg.to_string_lossy().into_owned()).collect();
+            format!("{} {}", command.get_program().to_string_lossy(), args.join(" "))
+        };
+        assert_eq!(words(&[]), "env DEBIAN_FRONTEND=noninteractive apt-get");
+        assert_eq!(words(&["sudo", "-n"]), "sudo -n env DEBIAN_FRONTEND=noninteractive apt-get");
+    }
+}

@@ -1,0 +1,35 @@
+//! `test`: everything that needs no person to look at it.
+
+use crate::failure::Failure;
+use crate::run::{cargo, foreground};
+use crate::setup;
+use crate::steps::Steps;
+
+pub(crate) fn run(steps: &mut Steps) -> Result<(), Failure> {
+    setup::system(steps, &[&setup::BUILD[..], &[setup::FFMPEG]].concat())?;
+    setup::cargo_tool(steps, setup::CARGO_NEXTEST)?;
+    steps.step("build", "the binary that the end-to-end tests run (profile ci)", || {
+        foreground(&mut cargo(["build", "--locked", "--profile", "ci", "--package", "feathercast"]))
+    })?;
+    steps.step("tests", "cargo nextest, profile ci", || {
+        foreground(&mut cargo([
+            "nextest",
+            "run",
+            "--locked",
+            "--cargo-profile",
+            "ci",
+            "--workspace",
+        ]))
+    })?;
+    steps.step("doc tests", "the examples in the documentation", || {
+        foreground(&mut cargo([
+            "test",
+            "--doc",
+            "--locked",
+            "--profile",
+            "ci",
+            "--workspace",
+            "--quiet",
+        ]))
+    })
+}
