@@ -103,6 +103,11 @@ impl Grid {
         self.cut_next = self.started;
     }
 
+    /// Forgets the segment that audio alone began: the next picture begins it.
+    pub fn forget_start(&mut self) {
+        self.started = false;
+    }
+
     /// The picture with presentation time `pts` comes next, in decoding order; adds what is due to `steps`.
     ///
     /// The first call starts the first segment; the caller has skipped everything before a random access picture.
