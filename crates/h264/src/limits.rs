@@ -1,0 +1,33 @@
+//! Caps on what a stream may claim.
+
+/// Caps on what a stream may claim. The parsers of this crate use the defaults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// NAL units in one access unit. A 4K picture of one slice per row of macroblocks has 135, one of 1500-byte
+    /// slices at 100 Mbit/s about 1000; each costs 8 bytes of memory here and may cost as little as one on the wire.
+    pub max_nal_units: usize,
+    /// Bytes of one parameter set. An SPS with every scaling list and 32 HRD entries has about 1200.
+    pub max_parameter_set_bytes: usize,
+    /// Bytes of all parameter sets of a stream: they are repeated at every random access point.
+    pub max_parameter_sets_bytes: usize,
+    /// Samples on a side of the picture. Level 6.2 ends at 16864; 16384 keeps all products far inside 32 bits.
+    pub max_side: u32,
+    /// Bytes of an SEI NAL unit that are searched for a recovery point: it comes before captions and user data.
+    pub max_sei_bytes: usize,
+}
+
+impl Limits {
+    pub(crate) const DEFAULT: Self = Self {
+        max_nal_units: 4096,
+        max_parameter_set_bytes: 4096,
+        max_parameter_sets_bytes: 64 << 10,
+        max_side: 16_384,
+        max_sei_bytes: 4096,
+    };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}

@@ -1,0 +1,353 @@
+//! Sequence parameter sets.
+
+use h264_reader::nal::sps::{ConstraintFlags, Level};
+use h264_reader::rbsp::{BitRead, BitReader, BitReaderError};
+
+use crate::vui::{Colour, Vui};
+use crate::{Error, Limits, NalType, nal, nal_type};
+
+/// What a sequence parameter set says of the pictures (14496-10 7.3.2.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sps {
+    /// `seq_parameter_set_id`, 0 to 31.
+    pub id: u32,
+    /// 66 Baseline, 77 Main, 88 Extended, 100 High, 110 High 10, ...
+    pub profile_idc: u8,
+    /// `constraint_set0_flag` (0x80) to `constraint_set5_flag` (0x04).
+    pub constraint_flags: u8,
+    /// Ten times the level, but for 1b.
+    pub level_idc: u8,
+    /// 0 monochrome, 1 4:2:0, 2 4:2:2, 3 4:4:4.
+    pub chroma_format_idc: u8,
+    /// Bits of a luma sample, 8 to 14.
+    pub bit_depth_luma: u8,
+    /// Bits of a chroma sample, 8 to 14.
+    pub bit_depth_chroma: u8,
+    /// `qpprime_y_zero_transform_bypass_flag`: macroblocks may be coded without loss.
+    pub lossless: bool,
+    /// 0, 1 or 2; with 2 output order is decoding order.
+    pub pic_order_cnt_type: u8,
+    /// Reference frames the decoder must hold.
+    pub max_num_ref_frames: u32,
+    /// `frame_mbs_only_flag` is 0: fields or macroblock-adaptive frames may occur.
+    pub interlaced: bool,
+    /// Samples of a row as shown, after cropping; 1 to 16384.
+    pub width: u32,
+    /// Rows as shown, after cropping; 1 to 16384.
+    pub height: u32,
+    /// Samples of a row as coded, a multiple of 16.
+    pub coded_width: u32,
+    /// Rows as coded, a multiple of 16.
+    pub coded_height: u32,
+    /// Width to height of a sample; (1, 1) where the stream does not say.
+    pub sar: (u32, u32),
+    /// Frames a second as a reduced fraction, as the stream claims: not to be trusted.
+    pub frame_rate: Option<(u32, u32)>,
+    /// Range and colour description, if there.
+    pub colour: Option<Colour>,
+    /// Frames that may precede a frame in decoding order and follow it in output order; 0 to 16.
+    pub max_num_reorder_frames: Option<u8>,
+    /// Frames that the decoder holds; 0 to 16.
+    pub max_dec_frame_buffering: Option<u8>,
+}
+
+impl Sps {
+    /// Reads an SPS NAL unit. Scaling lists, HRD and VUI values outside of their ranges do no harm; where the VUI
+    /// breaks off, what came before counts.
+    ///
+    /// # Errors
+    /// [`Error::NalType`], [`Error::Syntax`] with the field, or [`Error::PictureSize`].
+    pub fn parse(nal_unit: &[u8]) -> Result<Self, Error> {
+        let (actual, expected) = (nal_type(nal_unit), NalType::Sps);
+        if actual != expected {
+            return Err(Error::NalType { actual, expected });
+        }
+        let rbsp = nal::rbsp(nal_unit, Limits::DEFAULT.max_parameter_set_bytes);
+        let mut bits = BitReader::new(&rbsp[..]);
+        let head = Head::read(&mut bits).map_err(|error| syntax_error("SPS", &error))?;
+        let mut vui = Vui::default();
+        if matches!(bits.read_bit("vui_parameters_present_flag"), Ok(true)) {
+            // A VUI that breaks off is harmless: the rest of it is as if it were not there.
+            let _ = vui.read(&mut bits);
+        }
+        head.into_sps(&vui)
+    }
+
+    /// The `CODECS` value (RFC 6381 3.3), as `avc1.64001f`.
+    #[must_use]
+    pub fn codec_string(&self) -> String {
+        format!("avc1.{:02x}{:02x}{:02x}", self.profile_idc, self.constraint_flags, self.level_idc)
+    }
+
+    /// How many frames may have to wait for one that is shown before them: what the stream says, else what its
+    /// level allows (14496-10 E.2.1, A.3.1). 0 to 16.
+    #[must_use]
+    pub fn reorder_depth(&self) -> u8 {
+        if self.pic_order_cnt_type == 2 || self.is_intra_profile() {
+            return 0;
+        }
+        self.max_num_reorder_frames.unwrap_or_else(|| self.max_dpb_frames())
+    }
+
+    /// `constraint_set3_flag` in the High profiles and CAVLC 4:4:4 (14496-10 E.2.1).
+    fn is_intra_profile(&self) -> bool {
+        const CONSTRAINT_SET3: u8 = 0x10;
+        matches!(self.profile_idc, 44 | 86 | 100 | 110 | 122 | 244)
+            && self.constraint_flags & CONSTRAINT_SET3 != 0
+    }
+
+    /// `MaxDpbFrames` (14496-10 A.3.1); 16 where the level is unknown.
+    fn max_dpb_frames(&self) -> u8 {
+        let flags = ConstraintFlags::from(self.constraint_flags);
+        let limits = Level::from_constraint_flags_and_level_idc(flags, self.level_idc).limits();
+        let macroblocks = (self.coded_width / 16).saturating_mul(self.coded_height / 16);
+        let frames = limits.and_then(|limits| limits.max_dpb_mbs.checked_div(macroblocks));
+        frames.map_or(MAX_DPB_FRAMES, at_most_16)
+    }
+}
+
+const MAX_DPB_FRAMES: u8 = 16;
+
+fn at_most_16(frames: u32) -> u8 {
+    u8::try_from(frames).map_or(MAX_DPB_FRAMES, |frames| frames.min(MAX_DPB_FRAMES))
+}
+
+/// Names the field at which the bits ended or overflowed.
+pub(crate) fn syntax_error(structure: &'static str, error: &BitReaderError) -> Error {
+    let field = match error {
+        BitReaderError::ReaderError(field, _) | BitReaderError::ExpGolombTooLarge(field) => field,
+        BitReaderError::RemainingData => "trailing bits",
+    };
+    Error::Syntax { structure, field }
+}
+
+/// The fields up to the VUI, as they are coded.
+#[derive(Debug)]
+struct Head {
+    profile_idc: u8,
+    constraint_flags: u8,
+    level_idc: u8,
+    id: u32,
+    chroma: Chroma,
+    pic_order_cnt_type: u32,
+    max_num_ref_frames: u32,
+    pic_width_in_mbs: u64,
+    pic_height_in_map_units: u64,
+    frame_mbs_only: bool,
+    /// Left, right, top, bottom.
+    crop: [u32; 4],
+}
+
+/// What the High profiles have in front.
+#[derive(Debug)]
+struct Chroma {
+    format_idc: u32,
+    separate_planes: bool,
+    bit_depth_luma_minus8: u32,
+    bit_depth_chroma_minus8: u32,
+    lossless: bool,
+}
+
+impl Head {
+    fn read(bits: &mut impl BitRead) -> Result<Self, BitReaderError> {
+        let profile_idc = bits.read::<8, u8>("profile_idc")?;
+        let constraint_flags = bits.read::<8, _>("constraint_set_flags")?;
+        let level_idc = bits.read::<8, _>("level_idc")?;
+        let id = bits.read_ue("seq_parameter_set_id")?;
+        let chroma =
+            if has_chroma(profile_idc) { Chroma::read(bits)? } else { Chroma::of_lower_profiles() };
+        bits.read_ue("log2_max_frame_num_minus4")?;
+        let pic_order_cnt_type = read_pic_order_cnt(bits)?;
+        let max_num_ref_frames = bits.read_ue("max_num_ref_frames")?;
+        bits.skip(1, "gaps_in_frame_num_value_allowed_flag")?;
+        let pic_width_in_mbs =
+            u64::from(bits.read_ue("pic_width_in_mbs_minus1")?).saturating_add(1);
+        let pic_height_in_map_units =
+            u64::from(bits.read_ue("pic_height_in_map_units_minus1")?).saturating_add(1);
+        let frame_mbs_only = bits.read_bit("frame_mbs_only_flag")?;
+        if !frame_mbs_only {
+            bits.skip(1, "mb_adaptive_frame_field_flag")?;
+        }
+        bits.skip(1, "direct_8x8_inference_flag")?;
+        let crop = read_crop(bits)?;
+        Ok(Self {
+            profile_idc,
+            constraint_flags,
+            level_idc,
+            id,
+            chroma,
+            pic_order_cnt_type,
+            max_num_ref_frames,
+            pic_width_in_mbs,
+            pic_height_in_map_units,
+            frame_mbs_only,
+            crop,
+        })
+    }
+
+    fn into_sps(self, vui: &Vui) -> Result<Sps, Error> {
+        let (coded_width, coded_height) = self.coded_size()?;
+        let [left, right, top, bottom] = self.crop_in_samples();
+        Ok(Sps {
+            id: self.id,
+            profile_idc: self.profile_idc,
+            constraint_flags: self.constraint_flags,
+            level_idc: self.level_idc,
+            chroma_format_idc: small(self.chroma.format_idc, 3, "chroma_format_idc")?,
+            bit_depth_luma: small(self.chroma.bit_depth_luma_minus8, 6, "bit_depth_luma_minus8")?
+                .saturating_add(8),
+            bit_depth_chroma: small(
+                self.chroma.bit_depth_chroma_minus8,
+                6,
+                "bit_depth_chroma_minus8",
+            )?
+            .saturating_add(8),
+            lossless: self.chroma.lossless,
+            pic_order_cnt_type: small(self.pic_order_cnt_type, 2, "pic_order_cnt_type")?,
+            max_num_ref_frames: self.max_num_ref_frames,
+            interlaced: !self.frame_mbs_only,
+            width: cropped(coded_width, left, right),
+            height: cropped(coded_height, top, bottom),
+            coded_width,
+            coded_height,
+            sar: vui.sar.unwrap_or((1, 1)),
+            frame_rate: vui.frame_rate,
+            colour: vui.colour,
+            max_num_reorder_frames: vui.max_num_reorder_frames.map(at_most_16),
+            max_dec_frame_buffering: vui.max_dec_frame_buffering.map(at_most_16),
+        })
+    }
+
+    fn coded_size(&self) -> Result<(u32, u32), Error> {
+        let map_unit_rows = if self.frame_mbs_only { 16 } else { 32 };
+        let width = self.pic_width_in_mbs.saturating_mul(16);
+        let height = self.pic_height_in_map_units.saturating_mul(map_unit_rows);
+        let limit = Limits::DEFAULT.max_side;
+        let within = |side: u64| u32::try_from(side).ok().filter(|&side| side <= limit);
+        within(width).zip(within(height)).ok_or(Error::PictureSize { width, height, limit })
+    }
+
+    /// 14496-10 equations 7-19 to 7-22.
+    fn crop_in_samples(&self) -> [u32; 4] {
+        let chroma_array_type =
+            if self.chroma.separate_planes { 0 } else { self.chroma.format_idc };
+        let (sub_width, sub_height) = match chroma_array_type {
+            1 => (2, 2),
+            2 => (2, 1),
+            _ => (1, 1),
+        };
+        let unit_y: u32 =
+            if self.frame_mbs_only { sub_height } else { sub_height.saturating_mul(2) };
+        let [left, right, top, bottom] = self.crop;
+        let x = |offset: u32| offset.saturating_mul(sub_width);
+        let y = |offset: u32| offset.saturating_mul(unit_y);
+        [x(left), x(right), y(top), y(bottom)]
+    }
+}
+
+/// Cropping that would leave nothing is ignored, as decoders do.
+fn cropped(side: u32, before: u32, after: u32) -> u32 {
+    side.checked_sub(before)
+        .and_then(|side| side.checked_sub(after))
+        .filter(|&side| side > 0)
+        .unwrap_or(side)
+}
+
+/// A value that must not be over `max`.
+fn small(value: u32, max: u8, field: &'static str) -> Result<u8, Error> {
+    u8::try_from(value)
+        .ok()
+        .filter(|&value| value <= max)
+        .ok_or(Error::Syntax { structure: "SPS", field })
+}
+
+/// The profiles with `chroma_format_idc` (14496-10 7.3.2.1.1).
+fn has_chroma(profile_idc: u8) -> bool {
+    matches!(profile_idc, 100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135)
+}
+
+impl Chroma {
+    /// 8-bit 4:2:0.
+    fn of_lower_profiles() -> Self {
+        Self {
+            format_idc: 1,
+            separate_planes: false,
+            bit_depth_luma_minus8: 0,
+            bit_depth_chroma_minus8: 0,
+            lossless: false,
+        }
+    }
+
+    fn read(bits: &mut impl BitRead) -> Result<Self, BitReaderError> {
+        let format_idc = bits.read_ue("chroma_format_idc")?;
+        let chroma = Self {
+            format_idc,
+            separate_planes: format_idc == 3 && bits.read_bit("separate_colour_plane_flag")?,
+            bit_depth_luma_minus8: bits.read_ue("bit_depth_luma_minus8")?,
+            bit_depth_chroma_minus8: bits.read_ue("bit_depth_chroma_minus8")?,
+            lossless: bits.read_bit("qpprime_y_zero_transform_bypass_flag")?,
+        };
+        if bits.read_bit("seq_scaling_matrix_present_flag")? {
+            skip_scaling_lists(bits, format_idc)?;
+        }
+        Ok(chroma)
+    }
+}
+
+fn skip_scaling_lists(
+    bits: &mut impl BitRead,
+    chroma_format_idc: u32,
+) -> Result<(), BitReaderError> {
+    let lists = if chroma_format_idc == 3 { 12 } else { 8 };
+    for index in 0..lists {
+        if bits.read_bit("seq_scaling_list_present_flag")? {
+            skip_scaling_list(bits, if index < 6 { 16 } else { 64 })?;
+        }
+    }
+    Ok(())
+}
+
+/// `scaling_list()` (14496-10 7.3.2.1.1.1): the deltas end early where the next scale becomes zero.
+fn skip_scaling_list(bits: &mut impl BitRead, len: usize) -> Result<(), BitReaderError> {
+    let mut scale: i32 = 8;
+    for _ in 0..len {
+        scale = scale.wrapping_add(bits.read_se("delta_scale")?) & 0xff;
+        if scale == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn read_pic_order_cnt(bits: &mut impl BitRead) -> Result<u32, BitReaderError> {
+    let pic_order_cnt_type = bits.read_ue("pic_order_cnt_type")?;
+    match pic_order_cnt_type {
+        0 => drop(bits.read_ue("log2_max_pic_order_cnt_lsb_minus4")?),
+        1 => skip_pic_order_cnt_cycle(bits)?,
+        _ => {}
+    }
+    Ok(pic_order_cnt_type)
+}
+
+fn skip_pic_order_cnt_cycle(bits: &mut impl BitRead) -> Result<(), BitReaderError> {
+    bits.skip(1, "delta_pic_order_always_zero_flag")?;
+    bits.read_se("offset_for_non_ref_pic")?;
+    bits.read_se("offset_for_top_to_bottom_field")?;
+    // Each takes a bit at least, so the parameter set's length bounds the loop.
+    for _ in 0..bits.read_ue("num_ref_frames_in_pic_order_cnt_cycle")? {
+        bits.read_se("offset_for_ref_frame")?;
+    }
+    Ok(())
+}
+
+fn read_crop(bits: &mut impl BitRead) -> Result<[u32; 4], BitReaderError> {
+    if !bits.read_bit("frame_cropping_flag")? {
+        return Ok([0; 4]);
+    }
+    Ok([
+        bits.read_ue("frame_crop_left_offset")?,
+        bits.read_ue("frame_crop_right_offset")?,
+        bits.read_ue("frame_crop_top_offset")?,
+        bits.read_ue("frame_crop_bottom_offset")?,
+    ])
+}
