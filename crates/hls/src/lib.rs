@@ -57,6 +57,12 @@ pub mod multivariant_playlist;
 mod snapshot;
 mod window;
 
+#[doc(hidden)]
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
+#[cfg(any(test, fuzzing))]
+mod model;
+
 pub use body::Body;
 pub use grid::{Grid, GridMode, Step};
 pub use multivariant_playlist::VariantStream;

@@ -1,0 +1,241 @@
+//! What a window must show: the property that the fuzz target and the property tests share.
+//!
+//! Playlists are read by m3u8-rs, which has never heard of us.
+
+use std::io::Read;
+
+use m3u8_rs::MediaPlaylist;
+use media::Duration;
+
+use super::{Segment, Snapshot, Window, WindowConfig};
+
+const PREFIX: &str = "/stream/name/source/";
+
+/// One call of the window.
+#[derive(Clone, Debug)]
+pub(crate) enum Op {
+    Push { ticks: u32, bytes: u16, discontinuity: bool, start_unix_ms: u32 },
+    SetTargetDuration(u8),
+    SetIndependent(bool),
+    End,
+    Reopen,
+}
+
+/// Runs `ops`, and looks at the window after each.
+pub(crate) fn check(listed: usize, first_sequence: u64, min_bandwidth_bps: u64, ops: &[Op]) {
+    let config =
+        WindowConfig { uri_prefix: PREFIX.into(), listed, first_sequence, min_bandwidth_bps };
+    let mut run = Run {
+        window: Window::new(config),
+        listed: listed.max(1),
+        first_sequence,
+        least_bandwidth: min_bandwidth_bps,
+        pushed: Vec::new(),
+        independent: true,
+        ended: false,
+        last: None,
+    };
+    ops.iter().for_each(|op| run.step(op));
+}
+
+/// A segment that was pushed, and what became of it.
+struct Pushed {
+    segment: Segment,
+    longest_playlist: Duration,
+    /// Pushes, and the media in them, since it left the playlist.
+    pushes_since: usize,
+    media_since: Duration,
+}
+
+struct Run {
+    window: Window,
+    listed: usize,
+    first_sequence: u64,
+    least_bandwidth: u64,
+    pushed: Vec<Pushed>,
+    independent: bool,
+    ended: bool,
+    last: Option<(Snapshot, MediaPlaylist)>,
+}
+
+impl Run {
+    fn step(&mut self, op: &Op) {
+        self.apply(op);
+        let Some(snapshot) = self.window.snapshot() else {
+            assert!(self.pushed.is_empty(), "no playlist, but segments");
+            return;
+        };
+        let playlist = parse(&snapshot);
+        self.check_playlist(&snapshot, &playlist);
+        self.check_segments(&snapshot, &playlist);
+        self.check_removed(&snapshot);
+        self.check_bandwidth(&snapshot);
+        self.check_change(&snapshot, &playlist);
+        self.last = Some((snapshot, playlist));
+    }
+
+    fn apply(&mut self, op: &Op) {
+        match *op {
+            Op::Push { ticks, bytes, discontinuity, start_unix_ms } => {
+                self.push(Segment {
+                    duration: Duration::from_ticks(ticks.into()),
+                    discontinuity,
+                    start_unix_ms: i64::from(start_unix_ms) * 1000 + 7,
+                    data: vec![self.pushed.len() as u8; bytes.into()].into(),
+                });
+            }
+            Op::SetTargetDuration(secs) => self.window.set_target_duration(secs.into()),
+            Op::SetIndependent(independent) => {
+                self.independent = independent;
+                self.window.set_independent(independent);
+            }
+            Op::End => {
+                self.ended = true;
+                self.window.end();
+            }
+            Op::Reopen => {
+                self.ended = false;
+                self.window.reopen();
+            }
+        }
+    }
+
+    fn push(&mut self, segment: Segment) {
+        let sequence = self.first_sequence + self.pushed.len() as u64;
+        assert_eq!(self.window.next_sequence(), sequence);
+        assert_eq!(self.window.push(segment.clone()), sequence);
+        let removed_before = self.removed();
+        for removed in &mut self.pushed[..removed_before] {
+            removed.pushes_since += 1;
+            // However short, a push counts for a tenth of a second, or memory would not be bounded.
+            removed.media_since += segment.duration.max(Duration::from_millis(100));
+        }
+        let zero = Duration::ZERO;
+        self.pushed.push(Pushed {
+            segment,
+            longest_playlist: zero,
+            pushes_since: 0,
+            media_since: zero,
+        });
+        let removed = self.removed();
+        let playing =
+            self.pushed[removed..].iter().fold(zero, |sum, pushed| sum + pushed.segment.duration);
+        for listed in &mut self.pushed[removed..] {
+            listed.longest_playlist = listed.longest_playlist.max(playing);
+        }
+    }
+
+    /// How many segments have left the playlist.
+    fn removed(&self) -> usize {
+        self.pushed.len().saturating_sub(self.listed)
+    }
+
+    fn check_playlist(&self, snapshot: &Snapshot, playlist: &MediaPlaylist) {
+        let removed = self.removed();
+        assert_eq!(playlist.version, Some(3));
+        assert_eq!(playlist.media_sequence, self.first_sequence + removed as u64);
+        let gone =
+            self.pushed[..removed].iter().filter(|pushed| pushed.segment.discontinuity).count();
+        assert_eq!(playlist.discontinuity_sequence, gone as u64);
+        let text = String::from_utf8_lossy(&snapshot.playlist.plain);
+        assert!(text.contains("\n#EXT-X-DISCONTINUITY-SEQUENCE:"), "always present");
+        assert_eq!((playlist.end_list, snapshot.ended), (self.ended, self.ended));
+        assert_eq!(
+            (playlist.independent_segments, snapshot.independent),
+            (self.independent, self.independent)
+        );
+        assert_eq!(playlist.target_duration, snapshot.target_duration_secs);
+    }
+
+    fn check_segments(&self, snapshot: &Snapshot, playlist: &MediaPlaylist) {
+        let expected = &self.pushed[self.removed()..];
+        assert_eq!(playlist.segments.len(), expected.len());
+        for ((sequence, listed), pushed) in
+            (playlist.media_sequence..).zip(&playlist.segments).zip(expected)
+        {
+            assert_eq!(listed.uri, format!("{PREFIX}{sequence}.ts"));
+            assert_eq!(listed.discontinuity, pushed.segment.discontinuity);
+            let unix_ms = listed.program_date_time.map(|date| date.timestamp_millis());
+            assert_eq!(unix_ms, Some(pushed.segment.start_unix_ms));
+            let seconds = pushed.segment.duration.as_secs_f64();
+            assert!(
+                (f64::from(listed.duration) - seconds).abs() < 0.001,
+                "{} for {seconds}",
+                listed.duration
+            );
+            assert!(listed.duration.round() <= playlist.target_duration as f32, "RFC 8216 4.3.3.1");
+            assert_eq!(snapshot.segment(sequence).as_ref(), Some(&pushed.segment.data));
+        }
+    }
+
+    /// Removed segments stay as long as they must, and not much longer.
+    fn check_removed(&self, snapshot: &Snapshot) {
+        let mut oldest = None;
+        for (sequence, pushed) in (self.first_sequence..).zip(&self.pushed[..self.removed()]) {
+            let stay = pushed.segment.duration + pushed.longest_playlist;
+            let must_stay = pushed.pushes_since <= self.listed + 1 || pushed.media_since < stay;
+            let found = snapshot.segment(sequence);
+            assert!(
+                found.is_some() || !must_stay,
+                "{sequence} gone after {} pushes",
+                pushed.pushes_since
+            );
+            assert!(found.is_none_or(|data| data == pushed.segment.data));
+            if snapshot.segment(sequence).is_some() && oldest.is_none() {
+                oldest = Some((pushed, stay));
+            }
+        }
+        if let (Some((oldest, stay)), Some(newest)) = (oldest, self.pushed.last()) {
+            let may_stay = oldest.media_since
+                <= stay + newest.segment.duration.max(Duration::from_millis(100));
+            assert!(
+                oldest.pushes_since <= self.listed + 2 || may_stay,
+                "kept for {} pushes",
+                oldest.pushes_since
+            );
+        }
+        assert_eq!(snapshot.segment(self.first_sequence + self.pushed.len() as u64), None);
+        assert_eq!(snapshot.segment(self.first_sequence.wrapping_sub(1)), None);
+    }
+
+    /// RFC 8216 4.3.4.2, the slow way: every run that ends with the newest segment.
+    fn check_bandwidth(&self, snapshot: &Snapshot) {
+        assert!(snapshot.bandwidth_bps >= self.least_bandwidth.max(snapshot.average_bandwidth_bps));
+        let target = snapshot.target_duration_secs as f64;
+        for start in 0..self.pushed.len() {
+            let run = self.pushed[start..].iter().map(|pushed| &pushed.segment);
+            let (bits, seconds) = run.fold((0.0, 0.0), |(bits, seconds), segment| {
+                (bits + 8.0 * segment.data.len() as f64, seconds + segment.duration.as_secs_f64())
+            });
+            // A push measures by the target duration of its time; at the limits, floats may differ from ticks.
+            let in_range = seconds > 0.501 * target && seconds < 1.499 * target;
+            let same_target = self
+                .last
+                .as_ref()
+                .is_some_and(|(last, _)| last.target_duration_secs as f64 == target);
+            assert!(
+                !in_range || !same_target || snapshot.bandwidth_bps as f64 >= bits / seconds - 1.0
+            );
+        }
+    }
+
+    fn check_change(&self, snapshot: &Snapshot, playlist: &MediaPlaylist) {
+        let body = &snapshot.playlist;
+        let mut unzipped = Vec::new();
+        flate2::read::GzDecoder::new(&body.gzip[..]).read_to_end(&mut unzipped).expect("gzip");
+        assert_eq!(unzipped, body.plain);
+        assert_ne!(body.etag, body.etag_gzip);
+        let Some((before, playlist_before)) = &self.last else { return };
+        assert_eq!(before.playlist.etag == body.etag, before.playlist.plain == body.plain);
+        assert!(before.bandwidth_bps <= snapshot.bandwidth_bps, "BANDWIDTH falls");
+        assert!(before.target_duration_secs <= snapshot.target_duration_secs);
+        assert!(playlist_before.media_sequence <= playlist.media_sequence);
+    }
+}
+
+fn parse(snapshot: &Snapshot) -> MediaPlaylist {
+    match m3u8_rs::parse_playlist_res(&snapshot.playlist.plain) {
+        Ok(m3u8_rs::Playlist::MediaPlaylist(playlist)) => playlist,
+        other => panic!("no media playlist: {other:?}"),
+    }
+}

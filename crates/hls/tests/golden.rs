@@ -1,0 +1,142 @@
+//! Golden text: playlists as viewers get them.
+
+use hls::multivariant_playlist::{self, VariantStream};
+use hls::{Body, Segment, Window, WindowConfig};
+use media::Duration;
+
+fn text(body: &Body) -> &str {
+    std::str::from_utf8(&body.plain).expect("UTF-8")
+}
+
+/// A window of three, numbered from 1795266725 (2026-11-21 13:12:05 UTC) on, target duration 2 s.
+fn window() -> Window {
+    let uri_prefix = "/stream/hello_world/P144p30fps16x9/".into();
+    let config = WindowConfig {
+        uri_prefix,
+        listed: 3,
+        first_sequence: 1_795_266_725,
+        min_bandwidth_bps: 400_000,
+    };
+    let mut window = Window::new(config);
+    window.set_target_duration(2);
+    window
+}
+
+fn segment(start_ms: i64, duration_ms: i64, discontinuity: bool) -> Segment {
+    Segment {
+        duration: Duration::from_millis(duration_ms),
+        discontinuity,
+        start_unix_ms: 1_795_266_725_678 + start_ms,
+        data: vec![0x47; 37_600].into(),
+    }
+}
+
+fn playlist(window: &Window) -> String {
+    text(&window.snapshot().expect("segments").playlist).to_owned()
+}
+
+#[test]
+fn live() {
+    let mut window = window();
+    for i in 0..5 {
+        window.push(segment(i * 1980, 1980, false));
+    }
+    insta::assert_snapshot!(playlist(&window));
+}
+
+/// GOPs of 2.002 s, as 29.97 pictures a second give: no drift, and not over the target duration.
+#[test]
+fn fractional_frame_rate() {
+    let mut window = window();
+    let duration = Duration::from_ticks(60 * 3003);
+    for i in 0..3 {
+        window.push(Segment { duration, ..segment(i * 2002, 0, false) });
+    }
+    insta::assert_snapshot!(playlist(&window));
+}
+
+#[test]
+fn a_publisher_that_left_and_came_back() {
+    let mut window = window();
+    window.push(segment(0, 2000, false));
+    window.push(segment(2000, 733, false));
+    window.end();
+    let ended = playlist(&window);
+    window.reopen();
+    window.push(segment(12_000, 2000, true));
+    let back = playlist(&window);
+    for i in 1..4 {
+        window.push(segment(12_000 + i * 2000, 2000, false));
+    }
+    insta::assert_snapshot!([ended, back, playlist(&window)].join("\n"));
+}
+
+/// A source cut at recovery points, its last GOP longer than promised.
+#[test]
+fn a_source_without_idrs() {
+    let mut window = window();
+    window.set_independent(false);
+    window.push(segment(0, 2400, false));
+    assert_eq!(
+        window.snapshot().expect("a segment").target_duration_secs,
+        2,
+        "2.4 is 2, RFC 8216 4.3.3.1"
+    );
+    window.push(segment(2400, 3100, false));
+    insta::assert_snapshot!(playlist(&window));
+}
+
+#[test]
+fn bandwidth_is_the_measured_or_the_floor() {
+    let mut window = window();
+    window.push(segment(0, 2000, false));
+    let snapshot = window.snapshot().expect("a segment");
+    assert_eq!((snapshot.bandwidth_bps, snapshot.average_bandwidth_bps), (400_000, 150_400));
+    let data = vec![0x47; 188_000].into();
+    window.push(Segment { data, ..segment(2000, 2000, false) });
+    let snapshot = window.snapshot().expect("a segment");
+    assert_eq!((snapshot.bandwidth_bps, snapshot.average_bandwidth_bps), (752_000, 451_200));
+}
+
+#[test]
+fn multivariant() {
+    let small = VariantStream {
+        uri: "/stream/hello_world/P144p30fps16x9.m3u8".into(),
+        bandwidth_bps: 572_000,
+        average_bandwidth_bps: 148_000,
+        codecs: "avc1.42c00b,mp4a.40.2".into(),
+        resolution: Some((256, 144)),
+        frame_rate: Some(30_000.0 / 1001.0),
+        independent: true,
+    };
+    let source = VariantStream {
+        uri: "/stream/hello_world/source.m3u8".into(),
+        bandwidth_bps: 3_300_000,
+        average_bandwidth_bps: 3_100_000,
+        codecs: "avc1.64001f,mp4a.40.2".into(),
+        resolution: Some((1280, 720)),
+        frame_rate: None,
+        independent: true,
+    };
+    let audio_only = VariantStream {
+        codecs: "mp4a.40.2".into(),
+        resolution: None,
+        independent: false,
+        ..source.clone()
+    };
+    let ladder = multivariant_playlist::render(&[small, source]);
+    let alone = multivariant_playlist::render(&[audio_only]);
+    insta::assert_snapshot!([text(&ladder), text(&alone)].join("\n"));
+    let Ok(m3u8_rs::Playlist::MasterPlaylist(parsed)) = m3u8_rs::parse_playlist_res(&ladder.plain)
+    else {
+        panic!("no multivariant playlist");
+    };
+    assert!(parsed.independent_segments);
+    let [first, second] = &parsed.variants[..] else {
+        panic!("{} variants", parsed.variants.len())
+    };
+    assert_eq!((first.bandwidth, first.average_bandwidth), (572_000, Some(148_000)));
+    assert_eq!(first.codecs.as_deref(), Some("avc1.42c00b,mp4a.40.2"));
+    assert_eq!(second.resolution.map(|size| (size.width, size.height)), Some((1280, 720)));
+    assert_eq!((first.frame_rate, second.frame_rate), (Some(29.97), None));
+}
