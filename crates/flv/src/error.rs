@@ -52,4 +52,7 @@ pub enum Error {
         /// Where the tag starts in the file.
         position: u64,
     },
+    /// Script data that is no AMF0, or too much of it.
+    #[error(transparent)]
+    Metadata(#[from] amf0::Error),
 }

@@ -36,7 +36,11 @@ mod audio;
 mod enhanced;
 mod error;
 mod file;
+#[doc(hidden)]
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod reader;
+mod script;
 mod tag;
 mod video;
 
@@ -44,5 +48,6 @@ pub use audio::{AudioBody, AudioCodec, AudioTag};
 pub use enhanced::FourCc;
 pub use error::Error;
 pub use file::{FileReader, Limits};
+pub use script::OnMetaData;
 pub use tag::{Tag, TagKind};
 pub use video::{FrameType, VideoBody, VideoCodec, VideoTag};
