@@ -58,9 +58,9 @@ pub(crate) fn system(steps: &mut Steps, tools: &[Tool]) -> Result<(), Failure> {
     }
     let why: Vec<String> =
         missing.iter().map(|tool| format!("{} ({})", tool.package, tool.why)).collect();
-    steps.step("set up", &format!("installing {}", why.join(", ")), || {
-        install(&missing, &why.join(", "))
-    })
+    let why = why.join(", ");
+    let prefix = privilege().ok_or_else(|| format!("please install {why}, then run this again"))?;
+    steps.step("set up", &format!("installing {why}"), || install(&missing, &prefix))
 }
 
 /// Installs a cargo subcommand that is not there, in any version: a newer one of the developer's own is fine.
@@ -111,14 +111,11 @@ fn missing(tools: &[Tool], is_there: impl Fn(&str) -> bool) -> Vec<Tool> {
     tools.iter().filter(|tool| !is_there(tool.program)).copied().collect()
 }
 
-fn install(missing: &[Tool], why: &str) -> Result<(), Failure> {
-    let prefix = privilege().ok_or_else(|| format!("please install {why}, then run this again"))?;
-    quietly(apt_get(&prefix).args(["-qq", "update"]))?;
+fn install(missing: &[Tool], prefix: &[&str]) -> Result<(), Failure> {
+    quietly(apt_get(prefix).args(["-qq", "update"]))?;
     let packages = missing.iter().map(|tool| tool.package);
     quietly(
-        apt_get(&prefix)
-            .args(["-qq", "install", "--yes", "--no-install-recommends"])
-            .args(packages),
+        apt_get(prefix).args(["-qq", "install", "--yes", "--no-install-recommends"]).args(packages),
     )
 }
 
