@@ -188,10 +188,13 @@ impl Grid {
         length >= self.segment_duration - HALF_PICTURE || length + interval > self.longest()
     }
 
+    fn target_duration_secs(&self) -> u64 {
+        self.mode.map_or_else(|| target(self.segment_duration), |mode| mode.target_duration_secs)
+    }
+
     /// The longest a ladder segment may be.
     fn longest(&self) -> Duration {
-        let secs =
-            self.mode.map_or(target(self.segment_duration), |mode| mode.target_duration_secs);
+        let secs = self.target_duration_secs();
         Duration::from_secs(secs as i64) + OVERRUN
     }
 
@@ -230,8 +233,7 @@ impl Grid {
     }
 
     fn go_own_grid(&mut self, steps: &mut Vec<Step>) {
-        let target_duration_secs =
-            self.mode.map_or(target(self.segment_duration), |mode| mode.target_duration_secs);
+        let target_duration_secs = self.target_duration_secs();
         self.decide(GridMode { target_duration_secs, own_grid: true }, steps);
     }
 

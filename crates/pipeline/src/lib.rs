@@ -1,1 +1,52 @@
-//! Placeholder.
+//! One stream from messages to segments: demux, cut, decode, scale, encode, package. Sync and without a clock.
+//!
+//! ```text
+//! RTMP messages -> Ingest -> source segments
+//!                    |
+//!                  items -> Queue -> Transcoder -> the ladder's segments
+//! ```
+//!
+//! The two halves run on a thread each; the [`Queue`] between them says what is dropped when the second falls behind.
+//! **After every call that takes input, drain `poll` to None.** The same input gives the same output, always.
+#![forbid(unsafe_code)]
+
+mod audio_group;
+mod audio_track;
+mod event;
+mod ingest;
+mod item;
+mod packager;
+mod queue;
+mod rendition;
+mod rung;
+mod timeline;
+mod transcoder;
+mod video_track;
+
+pub use event::{
+    IngestOutput, Notice, RenditionEvent, RenditionInfo, SourceFacts, TranscoderOutput,
+};
+pub use hls::GridMode;
+pub use ingest::Ingest;
+pub use item::{Anchor, Item, Picture, VideoConfig};
+pub use queue::{Queue, QueueStats};
+pub use rendition::{FrameRate, MIN_SIDE, Preset, Profile, preset_names};
+pub use transcoder::{Transcoder, TranscoderStats};
+
+/// How every stream is treated.
+#[derive(Clone, Debug)]
+pub struct StreamConfig {
+    /// What to make beside the source; empty for passthrough only.
+    pub renditions: Vec<Preset>,
+    /// How long a segment shall be.
+    pub segment_duration: media::Duration,
+}
+
+/// What an earlier publisher of the same stream left behind, whose playlists still stand.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Resume {
+    /// How its stream was cut, if that was decided: target durations never change.
+    pub grid: Option<GridMode>,
+    /// Its segments are listed: the first new one stands behind a discontinuity.
+    pub discontinuity: bool,
+}

@@ -1,0 +1,374 @@
+//! The ingest half of a stream: what the publisher sends in, the source rendition and the transcoder's items out.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use flv::{AudioBody, AudioTag, OnMetaData, TagKind, VideoBody, VideoTag};
+use hls::{Grid, GridMode, Step};
+use media::{AudioFrame, Duration, Timestamp};
+
+use crate::audio_track::AudioTrack;
+use crate::event::{IngestOutput, Notice, RenditionEvent, SourceFacts};
+use crate::item::{Anchor, Item, Picture};
+use crate::packager::Packager;
+use crate::timeline::Timeline;
+use crate::video_track::VideoTrack;
+use crate::{Resume, StreamConfig};
+
+/// A source segment is cut at any picture once it lasts this long or holds this many bytes: without an IDR it would
+/// grow for ever.
+const MAX_SOURCE_SEGMENT: Duration = Duration::from_secs(30);
+const MAX_SOURCE_SEGMENT_BYTES: usize = 32 * 1024 * 1024;
+
+/// Demuxes one publisher's messages, packs the source rendition, and decides where everything is cut.
+///
+/// After every [`push`](Self::push) and [`finish`](Self::finish), drain [`poll`](Self::poll) to None.
+pub struct Ingest {
+    grid: Grid,
+    mode: Option<GridMode>,
+    timeline: Timeline,
+    video: VideoTrack,
+    audio: AudioTrack,
+    packager: Packager,
+    facts: SourceFacts,
+    encoder: Option<String>,
+    announced_frame_rate: Option<f64>,
+    /// The first segment has started.
+    started: bool,
+    /// Presentation time of the segment's first sample, and end of the newest sample.
+    segment_start: Timestamp,
+    newest_end: Timestamp,
+    segment_bytes: usize,
+    /// A first segment is out.
+    segments_cut: bool,
+    /// Time jumped or parameters changed: the next segment has a new wall-clock anchor.
+    reanchor: bool,
+    transcode: bool,
+    steps: Vec<Step>,
+    events: Vec<RenditionEvent>,
+    outputs: VecDeque<IngestOutput>,
+}
+
+impl Ingest {
+    /// A stream of a new publisher; `resume` says what an earlier publisher of the same stream left.
+    #[must_use]
+    pub fn new(config: &StreamConfig, resume: &Resume) -> Self {
+        let mut packager = Packager::new(resume.discontinuity);
+        if let Some(mode) = resume.grid {
+            packager.set_grid(mode, !mode.own_grid);
+        }
+        Self {
+            grid: Grid::new(config.segment_duration, resume.grid),
+            mode: resume.grid,
+            timeline: Timeline::default(),
+            video: VideoTrack::default(),
+            audio: AudioTrack::default(),
+            packager,
+            facts: SourceFacts::default(),
+            encoder: None,
+            announced_frame_rate: None,
+            started: false,
+            segment_start: Timestamp::ZERO,
+            newest_end: Timestamp::ZERO,
+            segment_bytes: 0,
+            segments_cut: false,
+            reanchor: false,
+            transcode: !config.renditions.is_empty(),
+            steps: Vec::new(),
+            events: Vec::new(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Takes one RTMP message (or FLV tag) body, its timestamp, and the wall clock at its arrival in ms since 1970.
+    ///
+    /// Never fails: what cannot be used becomes a [`Notice`] and is skipped.
+    pub fn push(&mut self, kind: TagKind, timestamp_ms: u32, body: Bytes, arrival_unix_ms: i64) {
+        if body.is_empty() {
+            return;
+        }
+        match kind {
+            TagKind::Video => self.video_message(timestamp_ms, body, arrival_unix_ms),
+            TagKind::Audio => self.audio_message(timestamp_ms, body, arrival_unix_ms),
+            TagKind::Script => self.script_message(&body),
+        }
+    }
+
+    /// The publisher is gone: the last segment ends, however short.
+    pub fn finish(&mut self) {
+        self.packager.finish(self.newest_end, &mut self.events);
+        self.emit_events();
+    }
+
+    /// The next output; None when there is none until the next call.
+    pub fn poll(&mut self) -> Option<IngestOutput> {
+        self.outputs.pop_front()
+    }
+
+    fn script_message(&mut self, body: &[u8]) {
+        let metadata = match OnMetaData::parse(body) {
+            Ok(Some(metadata)) => metadata,
+            Ok(None) => return,
+            Err(error) => return self.notice(Notice::Malformed(error.to_string())),
+        };
+        self.announced_frame_rate = metadata.frame_rate;
+        self.encoder = metadata.encoder;
+        self.update_facts();
+    }
+
+    fn video_message(&mut self, timestamp_ms: u32, body: Bytes, arrival_unix_ms: i64) {
+        match VideoTag::parse(body) {
+            Ok(Some(VideoTag { body: VideoBody::SequenceHeader(config), .. })) => {
+                self.video_config(config)
+            }
+            Ok(Some(VideoTag {
+                body: VideoBody::NalUnits { composition_time_ms, data }, ..
+            })) => {
+                let at = self.time(timestamp_ms);
+                self.access_unit(at, composition_time_ms, data, arrival_unix_ms);
+            }
+            Ok(Some(VideoTag { body: VideoBody::Unsupported(codec), .. })) => {
+                self.notice(Notice::UnsupportedCodec(codec.to_string()));
+            }
+            Ok(_) => {}
+            Err(error) => self.notice(Notice::Malformed(error.to_string())),
+        }
+    }
+
+    fn audio_message(&mut self, timestamp_ms: u32, body: Bytes, arrival_unix_ms: i64) {
+        match AudioTag::parse(body) {
+            Ok(Some(AudioTag { body: AudioBody::SequenceHeader(config), .. })) => {
+                self.audio_config(&config)
+            }
+            Ok(Some(AudioTag { body: AudioBody::Raw(data), .. })) => {
+                let at = self.time(timestamp_ms);
+                self.audio_frame(at, data, arrival_unix_ms);
+            }
+            Ok(Some(AudioTag { body: AudioBody::Unsupported(codec), .. })) => {
+                self.notice(Notice::UnsupportedCodec(codec.to_string()));
+            }
+            Ok(_) => {}
+            Err(error) => self.notice(Notice::Malformed(error.to_string())),
+        }
+    }
+
+    /// The stream time of a message; a jump ends the segment at the next random access picture.
+    fn time(&mut self, timestamp_ms: u32) -> Timestamp {
+        let (at, jump) = self.timeline.map(timestamp_ms);
+        if let Some(by) = jump {
+            self.notice(Notice::TimestampJump(by));
+            self.break_segment();
+        }
+        at
+    }
+
+    /// What follows does not continue what was: the next segment starts at the next random access picture.
+    fn break_segment(&mut self) {
+        if self.started {
+            self.reanchor = true;
+            self.grid.cut_at_next_random_access();
+        }
+    }
+
+    fn video_config(&mut self, sequence_header: Bytes) {
+        match self.video.configure(sequence_header) {
+            Ok(changed) => self.video_config_changed(changed),
+            Err(notice) => self.notice(notice),
+        }
+    }
+
+    fn video_config_changed(&mut self, changed: bool) {
+        if !changed {
+            return;
+        }
+        self.break_segment();
+        if let Some(track) = self.video.packager_track() {
+            self.packager.set_video(track);
+        }
+        if let Some(why) = self.video.undecodable() {
+            self.notice(Notice::Undecodable(why.to_owned()));
+        } else if let Some(config) = self.video.config() {
+            self.transcode(Item::Video(config));
+        }
+        self.update_facts();
+    }
+
+    fn audio_config(&mut self, sequence_header: &[u8]) {
+        match self.audio.configure(sequence_header) {
+            Ok(Some(config)) => {
+                if self.audio.has_run() || self.video.has_run() {
+                    self.break_segment();
+                }
+                self.packager.set_audio(config.clone());
+                self.transcode(Item::Audio(config));
+                self.update_facts();
+            }
+            Ok(None) => {}
+            Err(error) => self.notice(Notice::Malformed(error.to_string())),
+        }
+    }
+
+    fn access_unit(
+        &mut self,
+        at: Timestamp,
+        composition_time_ms: i32,
+        data: Bytes,
+        arrival_unix_ms: i64,
+    ) {
+        match self.video.access_unit(at, composition_time_ms, data, self.announced_frame_rate) {
+            Ok(Some((picture, changed))) => {
+                self.video_config_changed(changed);
+                if self.video.begins_with(&picture) {
+                    self.picture(picture, arrival_unix_ms);
+                }
+            }
+            Ok(None) => {}
+            Err(notice) => self.notice(notice),
+        }
+    }
+
+    fn picture(&mut self, picture: Picture, arrival_unix_ms: i64) {
+        let pts = picture.unit.pts;
+        self.begin_video(pts, arrival_unix_ms);
+        let cut_point = self.video.is_cut_point(&picture);
+        self.video.run(&picture);
+        self.grid.picture(pts, cut_point, &mut self.steps);
+        self.limit_source_segment(pts);
+        self.take_steps(picture.unit.random_access, arrival_unix_ms);
+        self.segment_bytes += picture.unit.nal_units.payload_bytes();
+        self.newest_end = self.newest_end.max(pts + picture.interval);
+        self.packager.picture(picture.unit.clone());
+        if self.video.undecodable().is_none() {
+            self.transcode(Item::Picture(picture));
+        }
+    }
+
+    /// A segment that no IDR ends is ended here, at any picture.
+    fn limit_source_segment(&mut self, pts: Timestamp) {
+        let too_long = pts - self.segment_start > MAX_SOURCE_SEGMENT
+            || self.segment_bytes > MAX_SOURCE_SEGMENT_BYTES;
+        if too_long && !self.steps.iter().any(|step| matches!(step, Step::CutSource { .. })) {
+            self.notice(Notice::NoKeyframe);
+            self.steps.push(Step::CutSource { at: pts });
+        }
+    }
+
+    fn audio_frame(&mut self, at: Timestamp, data: Bytes, arrival_unix_ms: i64) {
+        let Some((pts, span)) = self.audio.frame(at) else { return };
+        if !self.started {
+            self.started = true;
+            self.segment_start = pts;
+            self.packager.start_at(Anchor { at: pts, unix_ms: arrival_unix_ms });
+        }
+        if self.video.is_silent_at(pts) {
+            self.grid.audio(pts, &mut self.steps);
+            self.take_steps(!self.video.has_run(), arrival_unix_ms);
+            self.newest_end = self.newest_end.max(pts + span);
+        }
+        let frame = AudioFrame { pts, data };
+        self.packager.audio(frame.clone());
+        self.transcode(Item::AudioFrame(frame));
+    }
+
+    /// With its first picture the video begins the stream, or joins audio that has been playing alone.
+    fn begin_video(&mut self, pts: Timestamp, arrival_unix_ms: i64) {
+        if self.video.has_run() {
+            return;
+        }
+        if self.started && self.segments_cut {
+            return self.break_segment();
+        }
+        self.started = true;
+        self.segment_start = pts;
+        self.grid.forget_start();
+        let anchor = Anchor { at: pts, unix_ms: arrival_unix_ms };
+        self.packager.start_at(anchor);
+        self.transcode(Item::Anchor(anchor));
+    }
+
+    fn anchor(&mut self, at: Timestamp, unix_ms: i64) {
+        let anchor = Anchor { at, unix_ms };
+        self.packager.set_anchor(anchor);
+        self.transcode(Item::Anchor(anchor));
+    }
+
+    /// Does what the grid asks for before the next sample.
+    fn take_steps(&mut self, random_access: bool, arrival_unix_ms: i64) {
+        let mut steps = std::mem::take(&mut self.steps);
+        for step in steps.drain(..) {
+            self.take_step(step, random_access, arrival_unix_ms);
+        }
+        self.steps = steps;
+    }
+
+    fn take_step(&mut self, step: Step, random_access: bool, arrival_unix_ms: i64) {
+        match step {
+            Step::Mark { at } => self.transcode(Item::Mark(at)),
+            Step::Mode(mode) => self.set_mode(mode),
+            Step::CutLadder { at } => self.transcode(Item::Cut(at)),
+            Step::CutSource { at } => {
+                if std::mem::take(&mut self.reanchor) {
+                    self.anchor(at, arrival_unix_ms);
+                }
+                if !random_access {
+                    self.packager.set_dependent();
+                }
+                self.segment_start = at;
+                self.segment_bytes = 0;
+                self.segments_cut = true;
+                self.packager.cut(at, &mut self.events);
+                self.emit_events();
+            }
+        }
+    }
+
+    fn set_mode(&mut self, mode: GridMode) {
+        self.mode = Some(mode);
+        if mode.own_grid {
+            self.notice(Notice::LongKeyframeInterval);
+        }
+        self.packager.set_grid(mode, !mode.own_grid);
+        self.transcode(Item::Grid(mode));
+        self.outputs.push_back(IngestOutput::Grid(mode));
+    }
+
+    fn emit_events(&mut self) {
+        self.outputs.extend(self.events.drain(..).map(IngestOutput::Source));
+    }
+
+    fn transcode(&mut self, item: Item) {
+        if self.transcode {
+            self.outputs.push_back(IngestOutput::Transcode(item));
+        }
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        self.outputs.push_back(IngestOutput::Notice(notice));
+    }
+
+    fn update_facts(&mut self) {
+        let facts = self.current_facts();
+        if facts != self.facts {
+            self.facts = facts.clone();
+            self.outputs.push_back(IngestOutput::Facts(facts));
+        }
+    }
+
+    fn current_facts(&self) -> SourceFacts {
+        let sps = self.video.sps();
+        let audio = self.audio.config();
+        let codecs = sps
+            .map(h264::Sps::codec_string)
+            .into_iter()
+            .chain(audio.map(|audio| audio.codec_string()));
+        SourceFacts {
+            codecs: codecs.collect::<Vec<_>>().join(","),
+            size: sps.map(|sps| (sps.width, sps.height)),
+            frame_rate: self.video.frame_rate().or(self.announced_frame_rate),
+            sample_rate_hz: audio.map(aac::AudioSpecificConfig::output_sample_rate_hz),
+            channels: audio.map(|audio| audio.channels),
+            encoder: self.encoder.clone(),
+            undecodable: self.video.undecodable().map(str::to_owned),
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! One rendition's samples to segments: interleaving, MPEG-TS, the first segment's wait for its tracks.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use aac::AudioSpecificConfig;
+use bytes::Bytes;
+use h264::ParameterSets;
+use hls::GridMode;
+use media::{AccessUnit, AudioFrame, Duration, Timestamp};
+use mpegts::{Muxer, Tracks};
+
+use crate::audio_group::AudioGroup;
+use crate::event::{RenditionEvent, RenditionInfo};
+use crate::item::Anchor;
+
+/// Audio may wait this long for video of the same time: beyond it, video has stopped.
+const MAX_AUDIO_WAIT: Duration = Duration::from_secs(1);
+
+/// Samples held before the first cut: over a minute of audio and video together. More is a stream that never gets
+/// its first picture, and its oldest samples go.
+const MAX_HELD: usize = 8192;
+
+/// What the packager must know of a rendition's video.
+#[derive(Debug, PartialEq)]
+pub(crate) struct VideoTrack {
+    /// Written at every random access picture.
+    pub(crate) parameter_sets: ParameterSets,
+    /// RFC 6381 codec, for example `avc1.64001f`.
+    pub(crate) codec: String,
+    /// Width and height as shown.
+    pub(crate) resolution: (u32, u32),
+}
+
+/// Packs one rendition: pictures and audio frames in, segments out.
+///
+/// Which tracks there are is known when the first segment is cut, so until then samples are held.
+#[derive(Debug)]
+pub(crate) struct Packager {
+    muxer: Option<Muxer>,
+    held: VecDeque<Sample>,
+    /// Audio that is ahead of the video; flows when the video gets there.
+    waiting: VecDeque<AudioFrame>,
+    video: Option<Arc<VideoTrack>>,
+    audio: Option<AudioSpecificConfig>,
+    group: AudioGroup,
+    /// Tracks that samples have been seen of.
+    seen: Tracks,
+    segment: Segment,
+    anchor: Anchor,
+    next_anchor: Option<Anchor>,
+    discontinuity: bool,
+    playlist: Playlist,
+    announced: Option<Playlist>,
+    info: Option<RenditionInfo>,
+}
+
+/// The segment being written.
+#[derive(Debug, Default)]
+struct Segment {
+    data: Vec<u8>,
+    start: Option<Timestamp>,
+    pictures: u32,
+    tracks: Option<Tracks>,
+}
+
+/// What the playlist says as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Playlist {
+    target_duration_secs: u64,
+    independent: bool,
+    in_multivariant: bool,
+}
+
+/// A sample held until the tracks are known.
+#[derive(Debug)]
+enum Sample {
+    Picture(AccessUnit, Arc<VideoTrack>),
+    Audio(AudioFrame),
+}
+
+impl Packager {
+    /// A packager whose first segment stands behind a discontinuity if `discontinuity`.
+    pub(crate) fn new(discontinuity: bool) -> Self {
+        Self {
+            muxer: None,
+            held: VecDeque::new(),
+            waiting: VecDeque::new(),
+            video: None,
+            audio: None,
+            group: AudioGroup::default(),
+            seen: Tracks { video: false, audio: false },
+            segment: Segment::default(),
+            anchor: Anchor { at: Timestamp::ZERO, unix_ms: 0 },
+            next_anchor: None,
+            discontinuity,
+            playlist: Playlist {
+                target_duration_secs: 0,
+                independent: true,
+                in_multivariant: true,
+            },
+            announced: None,
+            info: None,
+        }
+    }
+
+    /// The video's parameters from the next picture on.
+    pub(crate) fn set_video(&mut self, video: VideoTrack) {
+        if self.video.as_deref() != Some(&video) {
+            self.video = Some(Arc::new(video));
+        }
+    }
+
+    /// The audio's parameters from the next frame on.
+    pub(crate) fn set_audio(&mut self, audio: AudioSpecificConfig) {
+        self.flush_group();
+        self.audio = Some(audio);
+    }
+
+    /// How the stream is cut; `in_multivariant` where this rendition is cut like the others.
+    pub(crate) fn set_grid(&mut self, mode: GridMode, in_multivariant: bool) {
+        let target_duration_secs =
+            mode.target_duration_secs.max(self.playlist.target_duration_secs);
+        self.playlist = Playlist { target_duration_secs, in_multivariant, ..self.playlist };
+    }
+
+    /// Segments no longer all start with an IDR.
+    pub(crate) fn set_dependent(&mut self) {
+        self.playlist.independent = false;
+    }
+
+    /// The stream starts at the anchor: what was taken from before it is dropped.
+    pub(crate) fn start_at(&mut self, anchor: Anchor) {
+        self.waiting.retain(|frame| frame.pts >= anchor.at);
+        self.held.retain(|sample| sample.pts() >= anchor.at);
+        self.segment.start = Some(anchor.at);
+        self.anchor = anchor;
+    }
+
+    /// The segment that starts at the anchor, or next after it, has its wall clock and stands behind a discontinuity.
+    pub(crate) fn set_anchor(&mut self, anchor: Anchor) {
+        self.next_anchor = Some(anchor);
+    }
+
+    /// The next segment stands behind a discontinuity.
+    pub(crate) fn set_discontinuity(&mut self) {
+        self.next_anchor.get_or_insert(self.anchor);
+    }
+
+    /// Adds the next picture, in decoding order.
+    pub(crate) fn picture(&mut self, unit: AccessUnit) {
+        let Some(video) = self.video.clone() else { return };
+        self.seen.video = true;
+        self.segment.start.get_or_insert(unit.pts);
+        self.flush_audio(|frame| frame.pts <= unit.dts);
+        self.write(Sample::Picture(unit, video));
+    }
+
+    /// Adds the next audio frame.
+    pub(crate) fn audio(&mut self, frame: AudioFrame) {
+        if self.audio.is_none() {
+            return;
+        }
+        let newest = frame.pts;
+        self.waiting.push_back(frame);
+        if !self.seen.video {
+            self.flush_audio(|_| true);
+        } else {
+            self.flush_audio(|frame| newest - frame.pts > MAX_AUDIO_WAIT);
+        }
+    }
+
+    /// Ends the segment at `at`, the presentation time of what starts the next one.
+    ///
+    /// A cut where the segment has only just started changes nothing.
+    pub(crate) fn cut(&mut self, at: Timestamp, events: &mut impl Extend<RenditionEvent>) {
+        if self.segment.start.is_none_or(|start| at <= start) {
+            return;
+        }
+        self.flush_audio(|frame| frame.pts < at);
+        if self.muxer.is_none() {
+            self.open(at);
+        }
+        self.mux_held_before(at);
+        self.end_segment(at, events);
+        self.segment.start = Some(at);
+    }
+
+    /// Ends the last segment, however short.
+    pub(crate) fn finish(&mut self, end: Timestamp, events: &mut impl Extend<RenditionEvent>) {
+        if self.segment.start.is_some_and(|start| start < end) {
+            self.flush_audio(|_| true);
+            self.cut(end, events);
+        }
+    }
+
+    fn flush_audio(&mut self, due: impl Fn(&AudioFrame) -> bool) {
+        while self.waiting.front().is_some_and(&due) {
+            let Some(frame) = self.waiting.pop_front() else { return };
+            self.seen.audio = true;
+            self.segment.start.get_or_insert(frame.pts);
+            self.write(Sample::Audio(frame));
+        }
+    }
+
+    fn write(&mut self, sample: Sample) {
+        if self.muxer.is_none() {
+            self.hold(sample);
+            return;
+        }
+        while let Some(held) = self.held.pop_front() {
+            self.mux(held);
+        }
+        self.mux(sample);
+    }
+
+    fn hold(&mut self, sample: Sample) {
+        if self.held.len() >= MAX_HELD {
+            self.held.pop_front();
+        }
+        self.held.push_back(sample);
+    }
+
+    /// The tracks seen before the first cut at `at` make the stream.
+    fn open(&mut self, at: Timestamp) {
+        let before =
+            || self.held.iter().take_while(|sample| sample.pts() < at || !sample.is_picture());
+        let tracks = Tracks {
+            video: before().any(Sample::is_picture),
+            audio: before().any(|sample| !sample.is_picture()),
+        };
+        self.muxer = Some(Muxer::new(tracks));
+        self.segment.tracks = Some(tracks);
+    }
+
+    /// Muxes what was held for the segment that ends at `at`: everything up to the first picture of the next one.
+    fn mux_held_before(&mut self, at: Timestamp) {
+        while self.held.front().is_some_and(|sample| sample.pts() < at) {
+            if let Some(sample) = self.held.pop_front() {
+                self.mux(sample);
+            }
+        }
+    }
+
+    fn mux(&mut self, sample: Sample) {
+        self.begin_segment();
+        match sample {
+            Sample::Picture(unit, video) => self.mux_picture(&unit, &video),
+            Sample::Audio(frame) => self.mux_audio(&frame),
+        }
+    }
+
+    /// Writes PAT and PMT where the segment has none yet; a track that appeared since starts here.
+    fn begin_segment(&mut self) {
+        let Some(muxer) = &mut self.muxer else { return };
+        if !self.segment.data.is_empty() {
+            return;
+        }
+        if self.segment.tracks != Some(self.seen) && self.announced.is_some() {
+            muxer.set_tracks(self.seen);
+            self.segment.tracks = Some(self.seen);
+            self.discontinuity = true;
+        }
+        if self.discontinuity {
+            muxer.discontinuity();
+        }
+        muxer.start_segment(&mut self.segment.data);
+    }
+
+    fn mux_picture(&mut self, unit: &AccessUnit, video: &VideoTrack) {
+        let (Some(muxer), Some(Tracks { video: true, .. })) =
+            (&mut self.muxer, self.segment.tracks)
+        else {
+            return;
+        };
+        let sets = &video.parameter_sets;
+        let sets = sets.iter().filter(|_| unit.random_access);
+        muxer.write_video(
+            unit.pts,
+            unit.dts,
+            unit.random_access,
+            sets,
+            unit.nal_units.iter(),
+            &mut self.segment.data,
+        );
+        self.segment.pictures += 1;
+    }
+
+    fn mux_audio(&mut self, frame: &AudioFrame) {
+        let Some(Tracks { audio: true, .. }) = self.segment.tracks else { return };
+        if self.group.is_full_for(frame) {
+            self.flush_group();
+        }
+        if let Some(config) = &self.audio {
+            self.group.push(config, frame);
+        }
+    }
+
+    fn flush_group(&mut self) {
+        let (Some(muxer), Some((pts, adts))) = (&mut self.muxer, self.group.take()) else { return };
+        muxer.write_audio(pts, adts, &mut self.segment.data);
+        self.group.clear();
+    }
+
+    fn end_segment(&mut self, at: Timestamp, events: &mut impl Extend<RenditionEvent>) {
+        self.begin_segment();
+        self.flush_group();
+        let start = self.segment.start.unwrap_or(at);
+        let duration = at - start;
+        self.announce(duration, events);
+        // The next segment is about as large: one allocation for each.
+        let capacity = self.segment.data.len();
+        let data = std::mem::replace(&mut self.segment.data, Vec::with_capacity(capacity));
+        events.extend([RenditionEvent::Segment(hls::Segment {
+            duration,
+            discontinuity: self.discontinuity,
+            start_unix_ms: self.anchor.unix_ms_at(start),
+            data: Bytes::from(data),
+        })]);
+        self.segment.pictures = 0;
+        self.discontinuity = false;
+        if let Some(anchor) = self.next_anchor.take_if(|anchor| anchor.at <= at) {
+            self.anchor = anchor;
+            self.discontinuity = true;
+        }
+    }
+
+    /// Tells what the playlists say of the rendition, where that changed with this segment.
+    fn announce(&mut self, duration: Duration, events: &mut impl Extend<RenditionEvent>) {
+        if !self.playlist.in_multivariant {
+            // Cut at the source's own IDRs: only they decide how long its segments are (RFC 8216 4.3.3.1 rounds).
+            let secs = (duration.as_secs_f64().round() as u64).max(1);
+            self.playlist.target_duration_secs = self.playlist.target_duration_secs.max(secs);
+        }
+        if self.announced != Some(self.playlist) {
+            self.announced = Some(self.playlist);
+            let Playlist { target_duration_secs, independent, in_multivariant } = self.playlist;
+            events.extend([RenditionEvent::Playlist {
+                target_duration_secs,
+                independent,
+                in_multivariant,
+            }]);
+        }
+        let info = self.rendition_info(duration);
+        let same = |known: &RenditionInfo| {
+            (&known.codecs, known.resolution) == (&info.codecs, info.resolution)
+        };
+        if !self.info.as_ref().is_some_and(same) {
+            self.info = Some(info.clone());
+            events.extend([RenditionEvent::Info(info)]);
+        }
+    }
+
+    fn rendition_info(&self, duration: Duration) -> RenditionInfo {
+        let tracks = self.segment.tracks.unwrap_or(self.seen);
+        let video = self.video.as_ref().filter(|_| tracks.video);
+        let audio = self.audio.as_ref().filter(|_| tracks.audio);
+        let codecs = video
+            .map(|video| video.codec.clone())
+            .into_iter()
+            .chain(audio.map(|audio| audio.codec_string()));
+        let rate = f64::from(self.segment.pictures) / duration.as_secs_f64().max(0.001);
+        RenditionInfo {
+            codecs: codecs.collect::<Vec<_>>().join(","),
+            resolution: video.map(|video| video.resolution),
+            frame_rate: video
+                .filter(|_| self.segment.pictures > 0)
+                .map(|_| nominal_frame_rate(rate)),
+        }
+    }
+}
+
+impl Sample {
+    fn pts(&self) -> Timestamp {
+        match self {
+            Self::Picture(unit, _) => unit.pts,
+            Self::Audio(frame) => frame.pts,
+        }
+    }
+
+    fn is_picture(&self) -> bool {
+        matches!(self, Self::Picture(..))
+    }
+}
+
+/// The usual frame rate a measured one stands for (within 1 %), else the measured one to three decimals.
+fn nominal_frame_rate(measured: f64) -> f64 {
+    const USUAL: [f64; 11] = [10.0, 12.0, 15.0, 20.0, 23.976, 24.0, 25.0, 29.97, 30.0, 50.0, 60.0];
+    let near = |rate: &&f64| (measured / **rate - 1.0).abs() < 0.01;
+    let distance = |rate: &f64| (measured - rate).abs();
+    let nearest = USUAL.iter().filter(near).min_by(|a, b| distance(a).total_cmp(&distance(b)));
+    nearest.copied().unwrap_or_else(|| (measured * 1000.0).round() / 1000.0)
+}

@@ -1,0 +1,240 @@
+//! The queue between ingest and transcoder, and what it drops when the transcoder falls behind.
+//!
+//! Bound: 2 s of pictures or one GOP, and 16 MiB. Over 2 s, pictures nothing refers to go first, then everything up to
+//! the next random access picture. Random access pictures and everything that is no picture stay, so every segment
+//! exists, with its span. Over 16 MiB the oldest GOP goes whole, and the renditions get a discontinuity.
+
+use std::collections::VecDeque;
+
+use media::{Duration, Timestamp};
+
+use crate::item::{Item, Picture};
+
+/// Media the queue may hold before pictures are dropped: the sum of its pictures' intervals, so that what is left of
+/// a GOP whose pictures were dropped counts as the work that it is.
+const MAX_MEDIA: Duration = Duration::from_secs(2);
+
+/// Bytes of media the queue may hold before a whole GOP is dropped.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// Items on their way to the transcoder; plain data, the driver adds lock and wake-up.
+#[derive(Debug, Default)]
+pub struct Queue {
+    items: VecDeque<Item>,
+    bytes: usize,
+    media: Duration,
+    /// A picture was dropped that others refer to: none is taken until the next random access picture.
+    skipping: bool,
+    stats: QueueStats,
+}
+
+/// What a [`Queue`] has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueStats {
+    /// Pictures dropped because the transcoder was behind.
+    pub dropped_pictures: u64,
+    /// Whole GOPs dropped because the queue was over its bytes.
+    pub dropped_gops: u64,
+    /// Decoding time of the newest picture taken.
+    pub newest: Option<Timestamp>,
+}
+
+impl Queue {
+    /// An empty queue.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an item at the end, and drops what the bounds demand.
+    pub fn push(&mut self, item: Item) {
+        if let Item::Picture(picture) = &item {
+            self.stats.newest = Some(picture.unit.dts);
+            if self.skipping && !picture.unit.random_access {
+                self.stats.dropped_pictures += 1;
+                return;
+            }
+            self.skipping = false;
+        }
+        self.bytes += item.bytes();
+        self.media += item.media();
+        self.items.push_back(item);
+        self.enforce_media();
+        self.enforce_bytes();
+    }
+
+    /// Takes the oldest item.
+    pub fn pop(&mut self) -> Option<Item> {
+        let item = self.items.pop_front()?;
+        self.bytes -= item.bytes();
+        self.media = self.media - item.media();
+        Some(item)
+    }
+
+    /// Whether there is nothing to take.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Counts since the start.
+    #[must_use]
+    pub fn stats(&self) -> QueueStats {
+        self.stats
+    }
+
+    fn enforce_media(&mut self) {
+        if self.media > MAX_MEDIA {
+            self.drop_where(|picture| picture.disposable && !picture.unit.random_access);
+        }
+        if self.media > MAX_MEDIA {
+            self.drop_to_random_access();
+        }
+    }
+
+    /// Drops the oldest run of pictures that others refer to, up to the random access picture behind it.
+    fn drop_to_random_access(&mut self) {
+        let mut state = Run::Before;
+        let dropped = self.drop_where(|picture| {
+            state = match (state, picture.unit.random_access) {
+                (Run::Before, false) | (Run::Inside, false) => Run::Inside,
+                (Run::Inside, true) => Run::After,
+                (state, _) => state,
+            };
+            state == Run::Inside
+        });
+        // The run reaches the end of the queue: what comes next refers to what is gone.
+        if dropped && state == Run::Inside {
+            self.skipping = true;
+        }
+    }
+
+    fn enforce_bytes(&mut self) {
+        while self.bytes > MAX_BYTES {
+            let mut random_access_seen = 0;
+            let dropped = self.drop_where(|picture| {
+                random_access_seen += usize::from(picture.unit.random_access);
+                random_access_seen <= 1
+            });
+            if !dropped {
+                return;
+            }
+            self.skipping = random_access_seen <= 1;
+            self.stats.dropped_gops += 1;
+            self.items.push_front(Item::Lost);
+        }
+    }
+
+    /// Drops the pictures for which `drop` holds, oldest first; whether there were any.
+    fn drop_where(&mut self, mut drop: impl FnMut(&Picture) -> bool) -> bool {
+        let before = self.items.len();
+        let (bytes, media) = (&mut self.bytes, &mut self.media);
+        self.items.retain(|item| match item {
+            Item::Picture(picture) if drop(picture) => {
+                *bytes -= item.bytes();
+                *media = *media - item.media();
+                false
+            }
+            _ => true,
+        });
+        let dropped = before - self.items.len();
+        self.stats.dropped_pictures += dropped as u64;
+        dropped > 0
+    }
+}
+
+/// Where a walk over the queue stands relative to the run of pictures to drop.
+#[derive(Clone, Copy, PartialEq)]
+enum Run {
+    Before,
+    Inside,
+    After,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use media::{AccessUnit, NalUnits};
+
+    fn picture(n: i64, bytes: usize, gop: i64, disposable: bool) -> Item {
+        let at = Timestamp::from_millis(n * 40);
+        let mut nal_units = NalUnits::new(Bytes::from(vec![0; bytes]));
+        assert!(nal_units.push(0..bytes));
+        let unit = AccessUnit { pts: at, dts: at, random_access: n % gop == 0, nal_units };
+        let interval = Duration::from_millis(40);
+        Item::Picture(Picture { unit, disposable, recovery_point: false, interval })
+    }
+
+    fn left(queue: &mut Queue) -> Vec<i64> {
+        let mut numbers = Vec::new();
+        while let Some(item) = queue.pop() {
+            if let Item::Picture(picture) = item {
+                numbers.push(picture.unit.dts.ticks() / 3600);
+            }
+        }
+        numbers
+    }
+
+    #[test]
+    fn pictures_nothing_refers_to_go_first() {
+        let mut queue = Queue::new();
+        for n in 0..60 {
+            queue.push(picture(n, 10, 25, n % 2 == 1));
+        }
+        let left = left(&mut queue);
+        assert!(left.iter().take(20).all(|n| n % 2 == 0 || *n == 25), "{left:?}");
+        assert!(
+            [0, 25, 50].iter().all(|n| left.contains(n)),
+            "random access pictures stay: {left:?}"
+        );
+    }
+
+    #[test]
+    fn then_everything_up_to_the_next_random_access_picture() {
+        let mut queue = Queue::new();
+        for n in 0..60 {
+            queue.push(picture(n, 10, 25, false));
+        }
+        assert!(queue.stats().dropped_pictures > 0);
+        let left = left(&mut queue);
+        assert_eq!(left[..2], [0, 25], "the first GOP lost all but its IDR");
+        assert_eq!(left.last(), Some(&59));
+    }
+
+    #[test]
+    fn a_run_that_reaches_the_end_is_skipped_to_the_next_random_access_picture() {
+        let mut queue = Queue::new();
+        for n in 0..130 {
+            queue.push(picture(n, 10, 100, false));
+        }
+        assert_eq!(left(&mut queue), (0..1).chain(100..130).collect::<Vec<_>>());
+        assert_eq!(queue.media, Duration::ZERO, "time is counted exactly");
+    }
+
+    #[test]
+    fn everything_that_is_no_picture_stays() {
+        let mut queue = Queue::new();
+        for n in 0..200 {
+            queue.push(Item::Cut(Timestamp::from_millis(n * 40)));
+            queue.push(picture(n, 10, 25, false));
+        }
+        let mut cuts = 0;
+        while let Some(item) = queue.pop() {
+            cuts += usize::from(matches!(item, Item::Cut(_)));
+        }
+        assert_eq!(cuts, 200);
+    }
+
+    #[test]
+    fn over_its_bytes_the_oldest_gop_goes_whole() {
+        let mut queue = Queue::new();
+        for n in 0..40 {
+            queue.push(picture(n, 1024 * 1024, 10, false));
+        }
+        assert!(queue.stats().dropped_gops >= 2);
+        assert!(matches!(queue.pop(), Some(Item::Lost)));
+        assert!(left(&mut queue).len() <= 16);
+        assert_eq!(queue.bytes, 0, "bytes are counted exactly");
+    }
+}

@@ -1,0 +1,224 @@
+//! What a rendition is to be (presets) and what it becomes for a given source (size, kept pictures).
+
+use media::{Duration, TICKS_PER_SECOND, Timestamp};
+
+pub use codec::Profile;
+
+/// Smallest side the encoder takes; a thinner picture is padded to it.
+pub const MIN_SIDE: u32 = 16;
+
+/// One encoding to make of every stream: a box to fit the picture in, a bitrate cap, a frame-rate ceiling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preset {
+    /// The rendition's name in URLs.
+    pub name: String,
+    /// Width of the box in pixels, for a landscape source; turned for a portrait one.
+    pub width: u32,
+    /// Height of the box in pixels.
+    pub height: u32,
+    /// Cap of the video bitrate in bits per second: easy pictures use less.
+    pub bitrate_bps: u32,
+    /// Frame-rate ceiling; None keeps the source's.
+    pub frame_rate: Option<FrameRate>,
+    /// H.264 profile.
+    pub profile: Profile,
+}
+
+/// Pictures per second as a fraction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameRate {
+    /// Numerator, at least 1.
+    pub num: u32,
+    /// Denominator, at least 1.
+    pub den: u32,
+}
+
+impl FrameRate {
+    /// Time from one picture to the next.
+    #[must_use]
+    pub fn interval(self) -> Duration {
+        Duration::from_ticks(TICKS_PER_SECOND * i64::from(self.den) / i64::from(self.num.max(1)))
+    }
+
+    /// Pictures per second.
+    #[must_use]
+    pub fn as_f64(self) -> f64 {
+        f64::from(self.num) / f64::from(self.den.max(1))
+    }
+}
+
+/// go-livepeer's presets: name, width, height, kbit/s, pictures per second.
+const PRESETS: [(&str, u32, u32, u32, u32); 14] = [
+    ("P720p60fps16x9", 1280, 720, 6000, 60),
+    ("P720p30fps16x9", 1280, 720, 4000, 30),
+    ("P720p25fps16x9", 1280, 720, 3500, 25),
+    ("P720p30fps4x3", 960, 720, 3500, 30),
+    ("P576p30fps16x9", 1024, 576, 1500, 30),
+    ("P576p25fps16x9", 1024, 576, 1500, 25),
+    ("P360p30fps16x9", 640, 360, 1200, 30),
+    ("P360p25fps16x9", 640, 360, 1000, 25),
+    ("P360p30fps4x3", 480, 360, 1000, 30),
+    ("P240p30fps16x9", 426, 240, 600, 30),
+    ("P240p25fps16x9", 426, 240, 600, 25),
+    ("P240p30fps4x3", 320, 240, 600, 30),
+    ("P144p30fps16x9", 256, 144, 400, 30),
+    ("P144p25fps16x9", 256, 144, 400, 25),
+];
+
+impl Preset {
+    /// The preset of go-livepeer's name, for example `P144p30fps16x9`; None when there is none.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let &(name, width, height, kbps, fps) = PRESETS.iter().find(|preset| preset.0 == name)?;
+        Some(Self {
+            name: name.to_owned(),
+            width,
+            height,
+            bitrate_bps: kbps * 1000,
+            frame_rate: Some(FrameRate { num: fps, den: 1 }),
+            profile: Profile::High,
+        })
+    }
+}
+
+/// The names [`Preset::named`] knows, largest first.
+pub fn preset_names() -> impl Iterator<Item = &'static str> {
+    PRESETS.iter().map(|preset| preset.0)
+}
+
+/// Where a picture lands: its scaled size, and the encoded size around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fit {
+    /// Width and height of the scaled picture, both even.
+    pub(crate) picture: (u32, u32),
+    /// Width and height that are encoded: the picture, or [`MIN_SIDE`] where that is more.
+    pub(crate) coded: (u32, u32),
+}
+
+/// Fits a source of `size` pixels with sample aspect ratio `sar` into the preset's box.
+///
+/// The box is turned to the source's orientation, the aspect of what a viewer sees is kept, nothing is enlarged,
+/// sides are even. None where a side of the source is under [`MIN_SIDE`]: such a stream is source-only.
+pub(crate) fn fit(preset: &Preset, size: (u32, u32), sar: (u32, u32)) -> Option<Fit> {
+    if size.0 < MIN_SIDE || size.1 < MIN_SIDE {
+        return None;
+    }
+    let shown_width = f64::from(size.0) * f64::from(sar.0.max(1)) / f64::from(sar.1.max(1));
+    let shown_height = f64::from(size.1);
+    let (long, short) = (preset.width.max(preset.height), preset.width.min(preset.height));
+    let (box_width, box_height) =
+        if shown_width < shown_height { (short, long) } else { (long, short) };
+    let scale =
+        (f64::from(box_width) / shown_width).min(f64::from(box_height) / shown_height).min(1.0);
+    let even = |side: f64| {
+        let nearest = (side * scale / 2.0).round() * 2.0;
+        (if nearest > side { nearest - 2.0 } else { nearest }).max(2.0) as u32
+    };
+    let picture = (even(shown_width), even(shown_height));
+    Some(Fit { picture, coded: (picture.0.max(MIN_SIDE), picture.1.max(MIN_SIDE)) })
+}
+
+/// Chooses which pictures of a faster source a rendition keeps, by their presentation time alone.
+///
+/// Stateless per picture, so that a picture may be judged in decoding order, before it is decoded: time is laid out
+/// in slots of the ceiling's interval from each random access picture on, and the first source picture of each slot is
+/// kept. (Slots that were never laid out anew would drift against 59.94 fps until two pictures fall on their edges.)
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Thinner {
+    slot: Option<Duration>,
+    origin: Timestamp,
+}
+
+impl Thinner {
+    pub(crate) fn new(ceiling: Option<FrameRate>) -> Self {
+        let slot = ceiling.map(FrameRate::interval).filter(|slot| slot.ticks() > 0);
+        Self { slot, origin: Timestamp::ZERO }
+    }
+
+    /// Lays the slots out from the random access picture at `origin`.
+    pub(crate) fn restart(&mut self, origin: Timestamp) {
+        self.origin = origin;
+    }
+
+    /// Whether the picture at `pts` is kept, from a source with one picture every `source_interval`.
+    pub(crate) fn keeps(&self, pts: Timestamp, source_interval: Duration) -> bool {
+        let Some(slot) = self.slot else { return true };
+        // Half an interval of slack: RTMP stamps are whole milliseconds (33, 34), so slot edges are never exact.
+        let since = (pts - self.origin).ticks() + source_interval.ticks() / 2;
+        since.rem_euclid(slot.ticks()) < source_interval.ticks()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn p144() -> Preset {
+        Preset::named("P144p30fps16x9").unwrap()
+    }
+
+    #[test]
+    fn every_preset_of_the_contract_has_its_numbers() {
+        assert_eq!(preset_names().count(), 14);
+        let preset = Preset::named("P144p25fps16x9").unwrap();
+        assert_eq!((preset.width, preset.height, preset.bitrate_bps), (256, 144, 400_000));
+        assert_eq!(Preset::named("p144p30fps16x9"), None, "names are case-sensitive");
+    }
+
+    #[test]
+    fn a_picture_is_fitted_into_the_box_with_its_aspect() {
+        let sizes = [
+            ((1280, 720), (256, 144)),
+            ((640, 480), (192, 144)),
+            ((720, 1280), (144, 256)),
+            ((1000, 1000), (144, 144)),
+            ((150, 200), (144, 192)),
+            ((500, 100), (256, 52)),
+            ((123, 123), (122, 122)),
+            ((64, 48), (64, 48)),
+            ((1920, 816), (256, 108)),
+        ];
+        for (source, expected) in sizes {
+            assert_eq!(fit(&p144(), source, (1, 1)).unwrap().picture, expected, "{source:?}");
+        }
+    }
+
+    #[test]
+    fn sample_aspect_ratio_is_honoured() {
+        let fitted = fit(&p144(), (720, 576), (64, 45)).unwrap();
+        assert_eq!(fitted.picture, (256, 144));
+    }
+
+    #[test]
+    fn a_very_thin_picture_is_padded_and_a_tiny_one_is_source_only() {
+        let thin = fit(&p144(), (16, 4000), (1, 1)).unwrap();
+        assert_eq!((thin.picture, thin.coded), ((2, 256), (16, 256)));
+        assert_eq!(fit(&p144(), (16, 8), (1, 1)), None);
+    }
+
+    /// How many pictures of `fps` are kept in 10 s at whole-millisecond stamps, with a GOP of 2 s.
+    fn kept(fps: f64, ceiling: u32) -> usize {
+        let mut thinner = Thinner::new(Some(FrameRate { num: ceiling, den: 1 }));
+        let interval = Duration::from_ticks((90_000.0 / fps) as i64);
+        let keeps = |n: i64| {
+            let pts = Timestamp::from_millis((n as f64 * 1000.0 / fps).round() as i64);
+            if n % (fps * 2.0).round() as i64 == 0 {
+                thinner.restart(pts);
+            }
+            thinner.keeps(pts, interval)
+        };
+        (0..(fps * 10.0) as i64).map(keeps).filter(|kept| *kept).count()
+    }
+
+    #[test]
+    fn faster_sources_are_thinned_to_the_ceiling_and_slower_ones_kept_whole() {
+        assert_eq!(kept(60.0, 30), 300);
+        assert_eq!(kept(120.0, 30), 300);
+        assert_eq!(kept(30.0, 30), 300);
+        assert_eq!(kept(25.0, 30), 250);
+        assert_eq!(kept(29.97, 30), 299);
+        assert!((299..=301).contains(&kept(50.0, 30)));
+        assert!((249..=251).contains(&kept(30.0, 25)));
+        assert!((299..=301).contains(&kept(59.94, 30)));
+    }
+}

@@ -1,0 +1,302 @@
+//! The transcoding half of a stream: coded pictures in, the ladder's segments out.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use codec::H264Decoder;
+use media::{Duration, Timestamp};
+
+use crate::event::{Notice, RenditionEvent, TranscoderOutput};
+use crate::item::{Item, Picture, VideoConfig};
+use crate::rendition::Fit;
+use crate::rung::Rung;
+use crate::{Preset, Resume, StreamConfig};
+
+/// Decoded pictures may wait this many for their turn: what H.264 allows at most (A.3.1, `MaxDpbFrames`).
+const MAX_WAITING: usize = 16;
+
+/// A cut wanted at some time falls on the first picture after it, unless that is this far away: then on the time.
+const MAX_CUT_DELAY: Duration = Duration::from_millis(200);
+
+/// Decodes the source once, and scales, encodes and packs it for every rendition.
+///
+/// After every [`push`](Self::push) and [`finish`](Self::finish), drain [`poll`](Self::poll) to None.
+pub struct Transcoder {
+    rungs: Vec<Rung>,
+    decoder: Option<H264Decoder>,
+    config: Option<Arc<VideoConfig>>,
+    opened: bool,
+    annexb: Vec<u8>,
+    /// Presentation times of decoded pictures whose turn has not come, ascending.
+    waiting: VecDeque<Timestamp>,
+    released: Option<Timestamp>,
+    /// IDRs and cuts that wait for their picture, ascending.
+    points: VecDeque<Point>,
+    /// Where the last mark really fell: a cut decided later falls there too.
+    marked: Option<(Timestamp, Timestamp)>,
+    started: bool,
+    interval: Duration,
+    stats: TranscoderStats,
+    outputs: VecDeque<TranscoderOutput>,
+    events: Vec<RenditionEvent>,
+}
+
+/// A time at which the next picture must be an IDR.
+#[derive(Clone, Copy, Debug)]
+struct Point {
+    at: Timestamp,
+    cut: bool,
+}
+
+/// Counts since the start of the stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TranscoderStats {
+    /// Pictures decoded.
+    pub decoded: u64,
+    /// Pictures not decoded because no rendition wanted them and nothing refers to them.
+    pub thinned: u64,
+    /// Pictures that could not be decoded or encoded.
+    pub failed: u64,
+    /// Decoding time of the last picture taken; against the newest one ingested it gives the lag.
+    pub last_taken: Option<Timestamp>,
+    /// For each configured rendition: pictures encoded, and left out to stay under the bitrate cap.
+    pub renditions: Vec<(u64, u64)>,
+}
+
+impl Transcoder {
+    /// A transcoder for all renditions of `config`; `resume` says what an earlier publisher of the stream left.
+    #[must_use]
+    pub fn new(config: &StreamConfig, resume: &Resume) -> Self {
+        let rung = |(index, preset): (usize, &Preset)| Rung::new(index, preset.clone(), resume);
+        Self {
+            rungs: config.renditions.iter().enumerate().map(rung).collect(),
+            decoder: None,
+            config: None,
+            opened: false,
+            annexb: Vec::new(),
+            waiting: VecDeque::new(),
+            released: None,
+            points: VecDeque::new(),
+            marked: None,
+            started: false,
+            interval: Duration::from_millis(40),
+            stats: TranscoderStats {
+                renditions: vec![(0, 0); config.renditions.len()],
+                ..Default::default()
+            },
+            outputs: VecDeque::new(),
+            events: Vec::new(),
+        }
+    }
+
+    /// Takes the next item of the stream.
+    pub fn push(&mut self, item: Item) {
+        match item {
+            Item::Video(config) => self.set_video(config),
+            Item::Audio(config) => self.each_rung(|rung, _| rung.set_audio(&config)),
+            Item::Picture(picture) => self.picture(&picture),
+            Item::AudioFrame(frame) => self.each_rung(|rung, _| rung.audio(&frame)),
+            Item::Grid(mode) => self.each_rung(|rung, _| rung.set_grid(mode)),
+            Item::Mark(at) => self.point(Point { at, cut: false }),
+            Item::Cut(at) => self.point(Point { at, cut: true }),
+            Item::Anchor(anchor) if !self.started => {
+                self.started = true;
+                self.each_rung(|rung, _| rung.start_at(anchor));
+            }
+            Item::Anchor(anchor) => self.each_rung(|rung, _| rung.set_anchor(anchor)),
+            Item::Lost => self.each_rung(|rung, _| rung.set_discontinuity()),
+        }
+    }
+
+    /// The stream ended: what is still inside comes out, and the last segments end.
+    pub fn finish(&mut self) {
+        self.drain_decoder();
+        if let Some(last) = self.released {
+            let end = last + self.interval;
+            self.each_rung(|rung, events| rung.finish(end, events));
+        }
+    }
+
+    /// The next output; None when there is none until the next call.
+    pub fn poll(&mut self) -> Option<TranscoderOutput> {
+        self.outputs.pop_front()
+    }
+
+    /// Counts since the start.
+    #[must_use]
+    pub fn stats(&self) -> &TranscoderStats {
+        &self.stats
+    }
+
+    fn each_rung(&mut self, mut act: impl FnMut(&mut Rung, &mut Vec<RenditionEvent>)) {
+        for rung in &mut self.rungs {
+            act(rung, &mut self.events);
+            let index = rung.index;
+            let output = |event| TranscoderOutput::Rendition { index, event };
+            self.outputs.extend(self.events.drain(..).map(output));
+        }
+    }
+
+    fn set_video(&mut self, config: Arc<VideoConfig>) {
+        self.drain_decoder();
+        // A decoder keeps state across parameter sets that it must not: every changed SPS gets a new one.
+        self.decoder = H264Decoder::new().map_err(|error| self.failed(&error)).ok();
+        self.config = Some(config);
+        self.opened = false;
+    }
+
+    /// Opens the encoders once the source's frame rate is known, with its first picture.
+    fn open_rungs(&mut self) {
+        let Some(config) = self.config.clone() else { return };
+        self.opened = true;
+        let frame_rate = 90_000.0 / self.interval.ticks().max(1) as f64;
+        let mut taken: Vec<Fit> = Vec::new();
+        for at in 0..self.rungs.len() {
+            // Renditions that come out equal in size collapse into the first.
+            let fit = self.rungs[at].fit(&config.sps).filter(|fit| !taken.contains(fit));
+            taken.extend(fit);
+            if let Err(error) = self.rungs[at].open(fit, &config.sps, frame_rate) {
+                self.failed(&error);
+            }
+        }
+    }
+
+    fn picture(&mut self, picture: &Picture) {
+        let unit = &picture.unit;
+        self.stats.last_taken = Some(unit.dts);
+        self.interval = picture.interval;
+        if !self.opened {
+            self.open_rungs();
+        }
+        if unit.random_access {
+            self.rungs.iter_mut().for_each(|rung| rung.restart_thinning(unit.pts));
+        }
+        if picture.disposable && !self.wanted(unit.pts) {
+            self.stats.thinned += 1;
+        } else {
+            self.decode(picture);
+        }
+        self.release(unit.dts);
+    }
+
+    /// Whether any rendition has a use for the picture at `pts`.
+    fn wanted(&self, pts: Timestamp) -> bool {
+        let starts_segment = |point: &Point| pts >= point.at && pts < point.at + self.interval;
+        self.points.iter().any(starts_segment)
+            || self.rungs.iter().any(|rung| rung.wants(pts, self.interval))
+    }
+
+    fn decode(&mut self, picture: &Picture) {
+        let (Some(mut decoder), Some(config)) = (self.decoder.take(), self.config.clone()) else {
+            return;
+        };
+        self.annexb.clear();
+        let sets = &config.parameter_sets;
+        let sets = sets
+            .sps
+            .iter()
+            .chain(&sets.pps)
+            .filter(|_| picture.unit.random_access)
+            .map(|set| &set[..]);
+        h264::annexb::write(sets.chain(picture.unit.nal_units.iter()), &mut self.annexb);
+        let annexb = std::mem::take(&mut self.annexb);
+        let result =
+            decoder.decode(&annexb, picture.unit.pts, |decoded, pts| self.decoded(decoded, pts));
+        self.annexb = annexb;
+        self.decoder = Some(decoder);
+        if let Err(error) = result {
+            self.failed(&error);
+        }
+    }
+
+    fn drain_decoder(&mut self) {
+        if let Some(mut decoder) = self.decoder.take() {
+            decoder.drain(|picture, pts| self.decoded(picture, pts));
+        }
+        self.release(Timestamp::from_ticks(i64::MAX));
+    }
+
+    /// A picture came out of the decoder, maybe out of turn: every rung that keeps it scales it now.
+    fn decoded(&mut self, picture: media::I420<'_>, pts: Timestamp) {
+        self.stats.decoded += 1;
+        // Late or twice: its turn is over.
+        if self.released.is_some_and(|released| pts <= released) || self.waiting.contains(&pts) {
+            return;
+        }
+        let starts_segment =
+            self.points.iter().any(|point| pts >= point.at && pts < point.at + self.interval);
+        let at = self.waiting.partition_point(|waiting| *waiting < pts);
+        self.waiting.insert(at, pts);
+        for at in 0..self.rungs.len() {
+            if (starts_segment || self.rungs[at].wants(pts, self.interval))
+                && let Err(error) = self.rungs[at].scale(picture, pts)
+            {
+                self.failed(&error);
+            }
+        }
+    }
+
+    /// Encodes, in display order, the pictures that no later one can come before: those up to the decoding time.
+    fn release(&mut self, decoding_time: Timestamp) {
+        while let Some(&pts) = self.waiting.front() {
+            if pts > decoding_time && self.waiting.len() <= MAX_WAITING {
+                return;
+            }
+            self.waiting.pop_front();
+            self.pass_points(pts);
+            self.released = Some(pts);
+            self.encode(pts);
+        }
+    }
+
+    fn encode(&mut self, pts: Timestamp) {
+        for at in 0..self.rungs.len() {
+            match self.rungs[at].encode(pts) {
+                Ok(_) => {}
+                Err(error) => self.failed(&error),
+            }
+        }
+        for rung in &self.rungs {
+            self.stats.renditions[rung.index] = rung.counts();
+        }
+    }
+
+    fn point(&mut self, point: Point) {
+        if self.released.is_some_and(|released| released >= point.at) {
+            self.late_point(point);
+        } else {
+            self.points.push_back(point);
+        }
+    }
+
+    /// A cut at a time that has passed: at the mark's IDR if there was one.
+    fn late_point(&mut self, point: Point) {
+        let marked = self.marked.filter(|(at, _)| *at == point.at).map(|(_, fell)| fell);
+        match marked {
+            Some(fell) if point.cut => self.each_rung(|rung, events| rung.cut(fell, events)),
+            _ => self.points.push_back(point),
+        }
+    }
+
+    /// Does what is due before the picture at `pts` is encoded.
+    fn pass_points(&mut self, pts: Timestamp) {
+        while let Some(point) = self.points.front().copied().filter(|point| point.at <= pts) {
+            self.points.pop_front();
+            let fell = if pts - point.at <= MAX_CUT_DELAY { pts } else { point.at };
+            self.each_rung(|rung, events| {
+                rung.force_idr();
+                if point.cut {
+                    rung.cut(fell, events);
+                }
+            });
+            if !point.cut {
+                self.marked = Some((point.at, fell));
+            }
+        }
+    }
+
+    fn failed(&mut self, error: &codec::Error) {
+        self.stats.failed += 1;
+        self.outputs.push_back(TranscoderOutput::Notice(Notice::CodecFailed(error.to_string())));
+    }
+}

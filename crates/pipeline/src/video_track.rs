@@ -1,0 +1,172 @@
+//! The publisher's video: its parameters, its access units and their times.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use h264::{AvcConfig, ParameterSets, Pps, Sps};
+use media::{AccessUnit, Duration, Timestamp};
+
+use crate::event::Notice;
+use crate::item::{Picture, VideoConfig};
+use crate::packager;
+use crate::timeline::PictureInterval;
+
+/// A stream that has had no IDR for this long is cut, and begun, at recovery points.
+const MAX_IDR_WAIT: Duration = Duration::from_secs(4);
+
+/// Without a picture for this long, video has stopped and audio carries the stream on.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// The H.264 track of a publisher.
+#[derive(Debug, Default)]
+pub(crate) struct VideoTrack {
+    nal_length_size: u8,
+    config: Option<Arc<VideoConfig>>,
+    undecodable: Option<String>,
+    interval: Option<PictureInterval>,
+    first_dts: Option<Timestamp>,
+    last_dts: Option<Timestamp>,
+    last_idr: Option<Timestamp>,
+    last_pts: Option<Timestamp>,
+    has_run: bool,
+}
+
+impl VideoTrack {
+    /// Takes a sequence header; whether it changes anything.
+    pub(crate) fn configure(&mut self, sequence_header: Bytes) -> Result<bool, Notice> {
+        let malformed = |error: h264::Error| Notice::Malformed(error.to_string());
+        let config = AvcConfig::parse(sequence_header).map_err(malformed)?;
+        self.nal_length_size = config.nal_length_size;
+        self.set_parameter_sets(config.parameter_sets)
+    }
+
+    fn set_parameter_sets(&mut self, parameter_sets: ParameterSets) -> Result<bool, Notice> {
+        if self.config.as_ref().is_some_and(|config| config.parameter_sets == parameter_sets) {
+            return Ok(false);
+        }
+        let Some(sps) = parameter_sets.sps.first() else { return Ok(false) };
+        let sps = Sps::parse(sps).map_err(|error| Notice::Malformed(error.to_string()))?;
+        self.undecodable = undecodable(&sps, &parameter_sets);
+        self.config = Some(Arc::new(VideoConfig { parameter_sets, sps }));
+        Ok(true)
+    }
+
+    /// Takes the NAL units of one picture, and whether the parameter sets among them changed anything.
+    ///
+    /// None where there is no picture among them, or no sequence header came yet.
+    pub(crate) fn access_unit(
+        &mut self,
+        at: Timestamp,
+        composition_time_ms: i32,
+        data: Bytes,
+        announced_frame_rate: Option<f64>,
+    ) -> Result<Option<(Picture, bool)>, Notice> {
+        let malformed = |error: h264::Error| Notice::Malformed(error.to_string());
+        let nal_length_size = if self.nal_length_size == 0 { 4 } else { self.nal_length_size };
+        let units = h264::avcc::nal_units(data, nal_length_size).map_err(malformed)?;
+        let (nal_units, seen) = h264::split_parameter_sets(units);
+        let changed = self.update_parameter_sets(&seen)?;
+        let facts = h264::classify(&nal_units);
+        if !facts.has_picture || self.config.is_none() {
+            return Ok(None);
+        }
+        let dts = self.last_dts.map_or(at, |last| at.max(last + Duration::from_ticks(1)));
+        let pts = (at + Duration::from_millis(composition_time_ms.into())).max(dts);
+        self.last_dts = Some(dts);
+        self.first_dts.get_or_insert(dts);
+        let rate = self.frame_rate().or(announced_frame_rate);
+        let interval = self.interval.get_or_insert_with(|| PictureInterval::new(rate)).note(dts);
+        let unit = AccessUnit { pts, dts, random_access: facts.idr, nal_units };
+        Ok(Some((
+            Picture {
+                unit,
+                disposable: facts.disposable,
+                interval,
+                recovery_point: facts.recovery_point,
+            },
+            changed,
+        )))
+    }
+
+    /// Parameter sets inside the stream replace those of the sequence header.
+    fn update_parameter_sets(&mut self, seen: &ParameterSets) -> Result<bool, Notice> {
+        if seen.is_empty() {
+            return Ok(false);
+        }
+        let mut updated =
+            self.config.as_ref().map(|config| config.parameter_sets.clone()).unwrap_or_default();
+        if !updated.update(seen) {
+            return Ok(false);
+        }
+        self.set_parameter_sets(updated)
+    }
+
+    /// Whether the video has begun, or begins with this picture: an IDR, or a recovery point where no IDR comes.
+    pub(crate) fn begins_with(&self, picture: &Picture) -> bool {
+        self.has_run || self.is_cut_point(picture)
+    }
+
+    /// Whether a source segment may start with this picture: an IDR, or a recovery point where no IDR comes.
+    pub(crate) fn is_cut_point(&self, picture: &Picture) -> bool {
+        let last = self.last_idr.or(self.first_dts).unwrap_or(picture.unit.dts);
+        picture.unit.random_access
+            || (picture.recovery_point && picture.unit.dts - last > MAX_IDR_WAIT)
+    }
+
+    /// Notes that the picture is part of the stream.
+    pub(crate) fn run(&mut self, picture: &Picture) {
+        self.has_run = true;
+        self.last_pts = self.last_pts.max(Some(picture.unit.pts));
+        if picture.unit.random_access {
+            self.last_idr = Some(picture.unit.dts);
+        }
+    }
+
+    /// Whether a picture of the stream has come.
+    pub(crate) fn has_run(&self) -> bool {
+        self.has_run
+    }
+
+    /// Whether there was no picture for a while before `at`: none came yet, or they stopped.
+    pub(crate) fn is_silent_at(&self, at: Timestamp) -> bool {
+        !self.has_run || self.last_pts.is_some_and(|last| at - last > SILENCE)
+    }
+
+    /// Why the video cannot be decoded, if so.
+    pub(crate) fn undecodable(&self) -> Option<&str> {
+        self.undecodable.as_deref()
+    }
+
+    /// Parameter sets and size, once a sequence header came.
+    pub(crate) fn config(&self) -> Option<Arc<VideoConfig>> {
+        self.config.clone()
+    }
+
+    /// The SPS in force.
+    pub(crate) fn sps(&self) -> Option<&Sps> {
+        self.config.as_ref().map(|config| &config.sps)
+    }
+
+    /// The frame rate the SPS announces, in pictures per second.
+    pub(crate) fn frame_rate(&self) -> Option<f64> {
+        let (num, den) = self.sps()?.frame_rate?;
+        (den > 0).then(|| f64::from(num) / f64::from(den))
+    }
+
+    /// What the source's packager must know.
+    pub(crate) fn packager_track(&self) -> Option<packager::VideoTrack> {
+        let config = self.config.as_ref()?;
+        Some(packager::VideoTrack {
+            parameter_sets: config.parameter_sets.clone(),
+            codec: config.sps.codec_string(),
+            resolution: (config.sps.width, config.sps.height),
+        })
+    }
+}
+
+/// Why openh264 cannot decode such a stream, if so: judged by the SPS and every PPS.
+fn undecodable(sps: &Sps, parameter_sets: &ParameterSets) -> Option<String> {
+    // A PPS that cannot be read is no reason yet: the decoder says so itself.
+    let judge = |pps: &Bytes| h264::decodable(sps, &Pps::parse(pps).ok()?).err();
+    parameter_sets.pps.iter().find_map(judge).map(|why| why.to_string())
+}
