@@ -9,6 +9,9 @@ const AVERAGE_OVER: Duration = Duration::from_secs(120);
 /// And over this many segments at most, so that segments without duration cannot pile up.
 const MAX_SEGMENTS: usize = 1024;
 
+/// No run is longer: a day. It keeps the arithmetic in range, whatever the target duration.
+const MAX_TARGET_SECS: u64 = 86_400;
+
 /// Measures a rendition's rates, segment by segment.
 #[derive(Debug, Default)]
 pub(crate) struct BandwidthMeter {
@@ -34,8 +37,10 @@ impl Measured {
     /// Bits per second, rounded up; 0 for no time.
     fn bps(self) -> u64 {
         let bits = u128::from(self.bytes) * 8 * TICKS_PER_SECOND as u128;
-        let ticks = self.duration.ticks().max(0) as u128;
-        bits.checked_add(ticks).and_then(|sum| (sum - 1).checked_div(ticks)).unwrap_or(0) as u64
+        match self.duration.ticks() {
+            ..=0 => 0,
+            ticks => bits.div_ceil(ticks as u128) as u64,
+        }
     }
 }
 
@@ -62,7 +67,7 @@ impl BandwidthMeter {
 
     /// The largest rate of the runs of segments that end with the newest and last 0.5 to 1.5 target durations.
     fn peak_ending_here(&self, target_duration_secs: u64) -> u64 {
-        let target = Duration::from_secs(target_duration_secs as i64).ticks();
+        let target = Duration::from_secs(target_duration_secs.min(MAX_TARGET_SECS) as i64).ticks();
         let (shortest, longest) = (target / 2, target / 2 * 3);
         let mut run = Measured::default();
         let mut peak = 0;
@@ -126,6 +131,7 @@ mod tests {
     fn a_stream_of_one_short_segment_has_a_rate() {
         assert_eq!(meter(&[(1000, 100)]).average_bps(), 80_000);
         assert_eq!(meter(&[(1000, 0)]).peak_bps(), 8000, "as if it lasted half a target duration");
+        assert_eq!(meter(&[(0, 0)]).peak_bps(), 0);
     }
 
     #[test]

@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use media::{Duration, TICKS_PER_SECOND};
+use media::Duration;
 
 use crate::bandwidth::BandwidthMeter;
 use crate::media_playlist::{Entry, MediaPlaylist};
 use crate::{Body, Snapshot};
+
+const TICKS_PER_MS: u64 = 90;
 
 /// A segment without, or with hardly any, duration ages removed ones by this much all the same: it bounds how many
 /// can be kept.
@@ -106,11 +108,12 @@ impl Window {
 
     /// Adds a segment and returns its number.
     ///
-    /// A duration that, rounded, is over the target duration raises it: RFC 8216 allows neither (4.3.3.1, 6.2.1),
+    /// A negative duration counts as none. One that, rounded, is over the target duration raises it: RFC 8216 allows neither (4.3.3.1, 6.2.1),
     /// but players take a late reload better than a segment that is longer than promised.
     pub fn push(&mut self, segment: Segment) -> u64 {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
+        let segment = Segment { duration: segment.duration.max(Duration::ZERO), ..segment };
         self.admit(&segment);
         self.age_removed(segment.duration);
         self.listed.push_back(Listed { segment, longest_playlist: Duration::ZERO });
@@ -225,7 +228,33 @@ impl Removed {
     }
 }
 
-/// Whole milliseconds, rounded: what EXTINF says. A negative duration is none.
+/// Whole milliseconds, rounded: what EXTINF says.
 fn rounded_ms(duration: Duration) -> u64 {
-    (duration.ticks().max(0) as u64 * 1000 + TICKS_PER_SECOND as u64 / 2) / TICKS_PER_SECOND as u64
+    (duration.ticks().max(0) as u64 + TICKS_PER_MS / 2) / TICKS_PER_MS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_without_sense_do_no_harm() {
+        let uri_prefix = "/".into();
+        let mut window = Window::new(WindowConfig {
+            uri_prefix,
+            listed: 2,
+            first_sequence: 0,
+            min_bandwidth_bps: 0,
+        });
+        for ticks in [-1, i64::MIN, 0, i64::MAX, i64::MAX] {
+            let duration = Duration::from_ticks(ticks);
+            window.push(Segment {
+                duration,
+                discontinuity: false,
+                start_unix_ms: i64::MAX,
+                data: Bytes::new(),
+            });
+        }
+        assert!(window.snapshot().is_some_and(|snapshot| snapshot.segment(4).is_some()));
+    }
 }
