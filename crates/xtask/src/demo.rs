@@ -18,7 +18,7 @@ const SEGMENT: Duration = Duration::from_secs(2);
 const SEGMENTS_UNDER_WAY: u64 = 2;
 
 pub(crate) fn run(steps: &mut Steps, stay: Option<Duration>) -> Result<(), Failure> {
-    setup::system(steps, &[&setup::BUILD[..], &[setup::FFMPEG]].concat())?;
+    setup::system(steps, setup::BUILD_AND_RUN)?;
     let binary = dist::build(steps)?;
     let ports = Ports::usual()?;
 

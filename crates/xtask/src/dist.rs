@@ -18,7 +18,7 @@ const MAX_BINARY_BYTES: usize = 12_000_000;
 const BINARY: &str = "target/dist/feathercast";
 
 pub(crate) fn run(steps: &mut Steps) -> Result<(), Failure> {
-    setup::system(steps, &[&setup::BUILD[..], &[setup::FFMPEG]].concat())?;
+    setup::system(steps, setup::BUILD_AND_RUN)?;
     let binary = build(steps)?;
     steps.step("static", "no interpreter, no shared library, at most 12 MB", || judge(&binary))?;
     steps.step("chroot", "it serves a stream from an otherwise empty folder", || {

@@ -45,7 +45,7 @@ pub(crate) fn smoke(steps: &mut Steps) -> Result<(), Failure> {
 }
 
 fn build(steps: &mut Steps) -> Result<(), Failure> {
-    setup::system(steps, &setup::BUILD)?;
+    setup::system(steps, setup::BUILD)?;
     setup::cargo_tool(steps, setup::CARGO_FUZZ)?;
     steps.step("fuzz build", "all targets, with the address sanitizer", || {
         foreground(&mut cargo_fuzz("build")?)
