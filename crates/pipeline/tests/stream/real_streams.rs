@@ -1,10 +1,8 @@
 //! Real FLV files through both halves of the pipeline, judged by ffprobe and ffmpeg.
 
-mod support;
-
+use crate::support::{self, Stream, flv_messages, media_file};
 use media::Duration;
 use pipeline::{Preset, RenditionEvent, Resume, StreamConfig};
-use support::{Stream, flv_messages, media_file};
 
 fn config(presets: &[&str]) -> StreamConfig {
     let renditions = presets.iter().map(|name| Preset::named(name).expect("a preset")).collect();

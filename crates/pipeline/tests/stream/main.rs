@@ -1,0 +1,5 @@
+//! Both halves of the pipeline together, driven by messages, judged from outside.
+
+mod prop_stream;
+mod real_streams;
+mod support;
