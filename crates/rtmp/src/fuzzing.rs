@@ -1,0 +1,1 @@
+//! Bodies of the fuzz targets; the unit tests replay the committed seeds through them.

@@ -1,0 +1,42 @@
+/// Why someone may not publish. The publisher is told by an `onStatus` of level `error`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Somebody else is live under this name.
+    NameInUse,
+    /// No stream can have this name or key.
+    BadName,
+    /// The key is missing or wrong.
+    Unauthorized,
+    /// The server has as many publishers as it may have.
+    TooManyStreams,
+    /// The server is about to stop.
+    ShuttingDown,
+}
+
+impl Refusal {
+    /// The `code` that encoders look at.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NameInUse | Self::BadName => "NetStream.Publish.BadName",
+            Self::Unauthorized => "NetStream.Publish.Unauthorized",
+            Self::TooManyStreams => "NetStream.Publish.Denied",
+            Self::ShuttingDown => "NetStream.Publish.Failed",
+        }
+    }
+
+    /// The `description` that people get to read.
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::NameInUse => {
+                "This name is already live: choose another one, or stop the other publisher."
+            }
+            Self::BadName => {
+                "A stream name is 1 to 128 letters, digits, '.', '_', '-' or '~', does not start with '.', is not \
+                 'current' and does not end in '.m3u8'."
+            }
+            Self::Unauthorized => "The stream key is missing or wrong.",
+            Self::TooManyStreams => "The server has as many publishers as it takes.",
+            Self::ShuttingDown => "The server is stopping.",
+        }
+    }
+}
