@@ -92,10 +92,17 @@ fn assert_printable(text: &str) {
 
 #[cfg(test)]
 mod tests {
+    /// Each seed as it is, cut at every byte, and with every bit of its first 256 bytes turned.
     fn replay(target: &str, body: fn(&[u8])) {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds/").to_owned() + target;
         for entry in std::fs::read_dir(folder).unwrap() {
-            body(&std::fs::read(entry.unwrap().path()).unwrap());
+            let mut seed = std::fs::read(entry.unwrap().path()).unwrap();
+            (0..=seed.len()).for_each(|len| body(&seed[..len]));
+            for bit in 0..seed.len().min(256) * 8 {
+                seed[bit / 8] ^= 1 << (bit % 8);
+                body(&seed);
+                seed[bit / 8] ^= 1 << (bit % 8);
+            }
         }
     }
 

@@ -38,6 +38,9 @@ pub mod annexb;
 pub mod avcc;
 mod decodable;
 mod error;
+#[doc(hidden)]
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod limits;
 mod nal;
 mod parameter_sets;
