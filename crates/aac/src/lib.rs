@@ -30,6 +30,9 @@ mod bits;
 mod config;
 mod error;
 mod frequency;
+#[doc(hidden)]
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod program_config;
 
 pub use adts::adts_header;
