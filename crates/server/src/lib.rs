@@ -1,1 +1,48 @@
-//! Placeholder.
+//! The async shell of feathercast: sockets, threads and clocks around crates that have none.
+//!
+//! ```text
+//! publisher -> rtmp_conn -> feed -> worker (ingest, xcode threads) -> publication -> http -> viewer
+//!                  \________________ registry (who may, until when) ________________/
+//! ```
+//!
+//! Everything that depends on time is in [`registry`], which takes the time as an input. Every queue has a bound and
+//! every peer a limit: they are all in [`Limits`].
+#![forbid(unsafe_code)]
+
+mod access;
+mod admin;
+mod clock;
+mod config;
+mod error;
+mod feed;
+mod http;
+mod http_listener;
+mod http_path;
+mod http_response;
+mod limits;
+mod metrics;
+mod publication;
+pub mod registry;
+mod rtmp_conn;
+mod rtmp_listener;
+mod server;
+mod session;
+mod shared;
+mod shutdown;
+mod status;
+mod sync;
+mod throttle;
+mod worker;
+
+pub use access::PublishAccess;
+pub use clock::{Clock, Moment};
+pub use config::Config;
+pub use error::Error;
+pub use limits::Limits;
+pub use pipeline::{FrameRate, Preset, Profile, preset_names};
+pub use publication::{
+    Publication, PublicationConfig, Rendition, SOURCE, Slot, TranscodeLoad, View,
+};
+pub use rtmp::{StreamKey, StreamName};
+pub use server::{Accepting, Server, serve};
+pub use session::{Session, StopReason, StopSignal};

@@ -1,0 +1,141 @@
+//! The command line, ours and go-livepeer's.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+
+use crate::livepeer;
+use crate::settings::Settings;
+
+/// What the command line asks for.
+pub(crate) enum Action {
+    /// Serve until a signal; `ignored` are go-livepeer options that have no meaning here.
+    Serve { args: Box<ServeArgs>, ignored: Vec<String> },
+    /// Print this and be done.
+    Say(String),
+}
+
+/// Bad usage or configuration: the whole text for the terminal, exit code 2.
+#[derive(Debug)]
+pub(crate) struct UsageError(String);
+
+impl UsageError {
+    /// An error in one sentence that names the option and the remedy.
+    pub(crate) fn new(sentence: impl fmt::Display) -> Self {
+        Self(format!("error: {sentence}\n\nFor all options, try 'feathercast --help'.\n"))
+    }
+}
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Streaming back-end in one binary: RTMP in, feather-light HLS out.
+///
+/// Every option of `serve` is also an environment variable (as shown) and a key of the TOML file (--rtmp-addr is
+/// rtmp_addr). A flag wins over the environment, the environment over the file.
+#[derive(Parser)]
+#[command(name = "feathercast", version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Takes streams by RTMP and serves them as HLS (the default command)
+    Serve(Box<ServeArgs>),
+}
+
+/// The options of `serve`.
+#[derive(clap::Args, Default)]
+pub(crate) struct ServeArgs {
+    /// Read settings from this TOML file (docs/feathercast.toml is a commented example)
+    #[arg(long, value_name = "FILE.toml", env = "FEATHERCAST_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
+/// Reads the command line and the environment. The first argument is the program's name.
+pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Action, UsageError> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let text: Vec<String> =
+        args.iter().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+    match livepeer::translate(&text)? {
+        livepeer::Line::Ours => parse_ours(args, Vec::new()),
+        livepeer::Line::Serve { args, ignored } => {
+            let args = [String::from("feathercast"), String::from("serve")].into_iter().chain(args);
+            parse_ours(args.map(OsString::from).collect(), ignored)
+        }
+        livepeer::Line::Say(text) => Ok(Action::Say(text)),
+    }
+}
+
+fn parse_ours(args: Vec<OsString>, ignored: Vec<String>) -> Result<Action, UsageError> {
+    match Cli::try_parse_from(args) {
+        Ok(Cli { command: Some(Command::Serve(args)), .. }) => Ok(Action::Serve { args, ignored }),
+        Ok(Cli { command: None, serve }) => Ok(Action::Serve { args: Box::new(serve), ignored }),
+        Err(error)
+            if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
+        {
+            Ok(Action::Say(error.render().to_string()))
+        }
+        Err(error) => Err(UsageError(error.render().to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn serve(line: &str) -> ServeArgs {
+        let args = ["feathercast"].into_iter().chain(line.split_whitespace()).map(OsString::from);
+        match parse(args) {
+            Ok(Action::Serve { args, .. }) => *args,
+            Ok(Action::Say(text)) => panic!("said {text}"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn refusal(line: &str) -> String {
+        let args = ["feathercast"].into_iter().chain(line.split_whitespace()).map(OsString::from);
+        parse(args).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn serve_is_the_default_command() {
+        for line in ["--rtmp-addr 127.0.0.1:1", "serve --rtmp-addr 127.0.0.1:1"] {
+            assert_eq!(serve(line).settings.rtmp_addr.as_deref(), Some("127.0.0.1:1"), "{line}");
+        }
+        assert!(serve("").config.is_none());
+    }
+
+    #[test]
+    fn a_switch_takes_no_value_or_one_behind_an_equals_sign() {
+        assert_eq!(serve("--current-manifest").settings.current_manifest, Some(true));
+        assert_eq!(serve("--current-manifest=false -vv").settings.current_manifest, Some(false));
+        assert_eq!(serve("-vv").settings.verbose, 2);
+        assert_eq!(serve("").settings.current_manifest, None);
+    }
+
+    #[test]
+    fn clap_accepts_the_definition() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn unknown_options_are_named() {
+        assert!(refusal("--rmtp-addr :1").contains("--rmtp-addr"));
+        assert!(refusal("--log-format xml").contains("--log-format"));
+        assert!(refusal("publishh").contains("publishh"));
+    }
+}

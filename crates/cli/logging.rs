@@ -1,0 +1,57 @@
+//! Log lines on standard error, and the process's last words.
+
+use std::io::{IsTerminal, stderr};
+use std::process::ExitCode;
+
+use tracing::{error, info};
+use tracing_subscriber::EnvFilter;
+
+use crate::settings::LogFormat;
+
+/// Our crates; the others are heard from warnings on.
+const OURS: [&str; 3] = ["feathercast", "server", "pipeline"];
+
+/// Starts logging. `RUST_LOG`, where it is set, decides what is logged instead of `verbose`.
+pub(crate) fn start(format: LogFormat, verbose: u8) {
+    let level = ["info", "debug", "trace"][usize::from(verbose.min(2))];
+    let ours = OURS.map(|target| format!("{target}={level}")).join(",");
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new(format!("warn,{ours}")));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(stderr)
+        .with_thread_names(true)
+        .with_target(false);
+    match format {
+        LogFormat::Text => {
+            log.with_ansi(stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()).init()
+        }
+        LogFormat::Json => log.json().flatten_event(true).with_current_span(false).init(),
+    }
+    // A panic ends its stream; what it said belongs into the log with everything else.
+    std::panic::set_hook(Box::new(|panic| error!(%panic, "panic")));
+}
+
+/// Names the go-livepeer options that had no effect.
+pub(crate) fn say_ignored(options: &[String]) {
+    if !options.is_empty() {
+        info!(
+            options = options.join(" "),
+            "go-livepeer options that are not needed any more were ignored"
+        );
+    }
+}
+
+/// Logs why serving ended, if it was not meant to.
+pub(crate) fn exit_code(result: Result<(), server::Error>) -> ExitCode {
+    match result {
+        Ok(()) => {
+            info!("stopped");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! `--renditions`: preset names, or a JSON file in go-livepeer's form.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use server::{FrameRate, Preset, Profile, SOURCE, StreamName, preset_names};
+
+use crate::args::UsageError;
+
+/// More would cost more than any machine of ours has, and no player chooses among so many.
+const MAX_RENDITIONS: usize = 10;
+
+/// Largest side and smallest: what H.264 level 5.2 and our encoder take.
+const SIDES: std::ops::RangeInclusive<u32> = 16..=4096;
+
+/// One element of the JSON file.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct JsonRendition {
+    name: String,
+    width: u32,
+    height: u32,
+    /// Bits per second.
+    bitrate: u32,
+    /// 0 keeps the source's.
+    fps: u32,
+    #[serde(default)]
+    fps_den: u32,
+    #[serde(default)]
+    profile: String,
+    /// Accepted as go-livepeer's files have it; the grid decides where IDRs are.
+    #[serde(default)]
+    gop: Option<serde_json::Value>,
+}
+
+/// The renditions that the text names: presets with commas between, a file ending in `.json`, or none.
+pub(crate) fn parse(text: &str) -> Result<Vec<Preset>, UsageError> {
+    let text = text.trim();
+    let renditions =
+        if text.ends_with(".json") { read_json(Path::new(text))? } else { named(text)? };
+    check(&renditions)?;
+    Ok(renditions)
+}
+
+fn named(text: &str) -> Result<Vec<Preset>, UsageError> {
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    names.map(|name| Preset::named(name).ok_or_else(|| unknown(name))).collect()
+}
+
+fn unknown(name: &str) -> UsageError {
+    let known = preset_names().collect::<Vec<_>>().join(", ");
+    UsageError::new(format_args!(
+        "--renditions: no preset is called {name:?}; known are {known}, or give a FILE.json"
+    ))
+}
+
+fn read_json(path: &Path) -> Result<Vec<Preset>, UsageError> {
+    let refuse = |what: &dyn std::fmt::Display| {
+        UsageError::new(format_args!("--renditions: {}: {what}", path.display()))
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| refuse(&error))?;
+    let elements: Vec<JsonRendition> =
+        serde_json::from_str(&text).map_err(|error| refuse(&error))?;
+    elements.into_iter().map(|element| preset(element).map_err(|error| refuse(&error))).collect()
+}
+
+fn preset(json: JsonRendition) -> Result<Preset, String> {
+    let name = json.name;
+    if json.gop.is_some() {
+        // Logging starts later, with the settings that are being read here.
+        let _ = std::io::Write::write_fmt(
+            &mut std::io::stderr(),
+            format_args!(
+                "warning: rendition {name:?}: gop is ignored, keyframes follow the segments\n"
+            ),
+        );
+    }
+    let profile = match json.profile.trim_start_matches("H264").to_ascii_lowercase().as_str() {
+        "" | "none" | "high" | "constrainedhigh" => Profile::High,
+        "main" => Profile::Main,
+        "baseline" | "constrainedbaseline" => Profile::Baseline,
+        _ => {
+            return Err(format!(
+                "rendition {name:?}: profile {:?} is not known; write H264Baseline, H264Main or H264High",
+                json.profile
+            ));
+        }
+    };
+    let frame_rate =
+        (json.fps > 0).then_some(FrameRate { num: json.fps, den: json.fps_den.max(1) });
+    Ok(Preset {
+        name,
+        width: json.width,
+        height: json.height,
+        bitrate_bps: json.bitrate,
+        frame_rate,
+        profile,
+    })
+}
+
+/// What must hold for presets and files alike.
+fn check(renditions: &[Preset]) -> Result<(), UsageError> {
+    if renditions.len() > MAX_RENDITIONS {
+        let count = renditions.len();
+        return Err(UsageError::new(format_args!(
+            "--renditions: {count} renditions; at most {MAX_RENDITIONS} are made"
+        )));
+    }
+    for (index, preset) in renditions.iter().enumerate() {
+        let problem = problem(preset, &renditions[..index]);
+        if let Some(problem) = problem {
+            return Err(UsageError::new(format_args!(
+                "--renditions: rendition {:?}: {problem}",
+                preset.name
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn problem(preset: &Preset, earlier: &[Preset]) -> Option<String> {
+    if let Err(error) = StreamName::parse(&preset.name) {
+        return Some(format!("not a good name: {error}"));
+    }
+    if preset.name == SOURCE {
+        return Some(format!(
+            "{SOURCE} is the name of the publisher's own encoding; choose another"
+        ));
+    }
+    if earlier.iter().any(|other| other.name == preset.name) {
+        return Some("the name is there twice; choose another".into());
+    }
+    if !SIDES.contains(&preset.width) || !SIDES.contains(&preset.height) {
+        let (least, most) = SIDES.into_inner();
+        return Some(format!(
+            "{}x{}: width and height must be {least} to {most}",
+            preset.width, preset.height
+        ));
+    }
+    if !(10_000..=50_000_000).contains(&preset.bitrate_bps) {
+        return Some(format!(
+            "bitrate {}: must be 10000 to 50000000 bits per second",
+            preset.bitrate_bps
+        ));
+    }
+    if preset.frame_rate.is_some_and(|rate| !(0.5..=240.0).contains(&rate.as_f64())) {
+        return Some("fps/fpsDen must be 0.5 to 240 (fps 0 keeps the source's)".into());
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from_json(text: &str) -> Result<Vec<Preset>, String> {
+        let elements: Vec<JsonRendition> =
+            serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let presets: Vec<_> = elements.into_iter().map(preset).collect::<Result<_, _>>()?;
+        check(&presets).map_err(|error| error.to_string())?;
+        Ok(presets)
+    }
+
+    #[test]
+    fn names_of_presets_and_none() {
+        let names =
+            |text| parse(text).unwrap().into_iter().map(|preset| preset.name).collect::<Vec<_>>();
+        assert_eq!(names("P144p30fps16x9, P240p30fps16x9,"), ["P144p30fps16x9", "P240p30fps16x9"]);
+        assert!(names("").is_empty() && names(" ").is_empty());
+    }
+
+    #[test]
+    fn an_unknown_preset_lists_the_known_ones() {
+        let error = parse("P144p30fps16x9,P145").unwrap_err().to_string();
+        assert!(
+            error.contains("\"P145\"")
+                && error.contains("P720p60fps16x9")
+                && error.contains("--renditions"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_json_file_as_go_livepeer_has_it() {
+        let renditions = from_json(
+            r#"[{"name":"tiny","width":256,"height":144,"bitrate":80000,"fps":30000,"fpsDen":1001,"profile":"H264Baseline","gop":"2.0"},
+                {"name":"same","width":1280,"height":720,"bitrate":3000000,"fps":0}]"#,
+        )
+        .unwrap();
+        assert_eq!(renditions[0].frame_rate, Some(FrameRate { num: 30_000, den: 1001 }));
+        assert_eq!((renditions[0].profile, renditions[0].bitrate_bps), (Profile::Baseline, 80_000));
+        assert_eq!((renditions[1].frame_rate, renditions[1].profile), (None, Profile::High));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_rendition_is_named() {
+        let with = |name: &str, width, profile: &str| {
+            from_json(&format!(
+                r#"[{{"name":"{name}","width":{width},"height":144,"bitrate":80000,"fps":30,"profile":"{profile}"}}]"#
+            ))
+            .unwrap_err()
+        };
+        assert!(with("source", 256, "").contains("source"));
+        assert!(with("a/b", 256, "").contains("a/b"));
+        assert!(with("..", 256, "").contains("not a good name"));
+        assert!(with("a", 8, "").contains("8x144"));
+        assert!(with("a", 256, "H264Extended").contains("H264Extended"));
+        let twice = parse("P144p30fps16x9,P144p30fps16x9").unwrap_err().to_string();
+        assert!(twice.contains("twice"), "{twice}");
+        let eleven = preset_names().take(11).collect::<Vec<_>>().join(",");
+        assert!(parse(&eleven).unwrap_err().to_string().contains("at most 10"));
+        assert!(from_json(r#"[{"name":"a","wdth":1}]"#).unwrap_err().contains("wdth"));
+    }
+}

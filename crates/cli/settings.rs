@@ -1,0 +1,151 @@
+//! The settings of `serve` as they are written down: on the command line, in the environment, in the TOML file.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, ValueEnum};
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+/// Every setting is optional: None is "not said here", so that no default of one source hides another's value.
+#[derive(clap::Args, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Settings {
+    /// Where publishers connect by RTMP [default: 0.0.0.0:1935]
+    #[arg(long, value_name = "ADDR", env = "FEATHERCAST_RTMP_ADDR")]
+    pub(crate) rtmp_addr: Option<String>,
+    /// Where viewers fetch HLS [default: 0.0.0.0:8935]
+    #[arg(long, value_name = "ADDR", env = "FEATHERCAST_HTTP_ADDR")]
+    pub(crate) http_addr: Option<String>,
+    /// Where the operator gets /status and /metrics [default: 127.0.0.1:7935]
+    #[arg(long, value_name = "ADDR", env = "FEATHERCAST_ADMIN_ADDR")]
+    pub(crate) admin_addr: Option<String>,
+    /// Presets, comma-separated, or a JSON file; empty passes the source through only [default: P144p30fps16x9]
+    #[arg(long, value_name = "LIST|FILE.json", env = "FEATHERCAST_RENDITIONS")]
+    pub(crate) renditions: Option<RenditionList>,
+    /// Serve the newest live stream as /stream/current.m3u8
+    #[arg(long, value_name = "BOOL", env = "FEATHERCAST_CURRENT_MANIFEST", value_parser = BoolishValueParser::new(),
+        num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) current_manifest: Option<bool>,
+    /// Length of a segment, 1s to 10s [default: 2s]
+    #[arg(long, value_name = "TIME", env = "FEATHERCAST_SEGMENT_DURATION")]
+    pub(crate) segment_duration: Option<String>,
+    /// Segments a playlist lists, 6 to 60 [default: 6]
+    #[arg(long, value_name = "N", env = "FEATHERCAST_PLAYLIST_SEGMENTS")]
+    pub(crate) playlist_segments: Option<usize>,
+    /// Publishers at once [default: 10]
+    #[arg(long, value_name = "N", env = "FEATHERCAST_MAX_STREAMS")]
+    pub(crate) max_streams: Option<usize>,
+    /// Key that publishers must give: rtmp://host/NAME/KEY (better set by environment or file: others see flags)
+    #[arg(long, value_name = "KEY", env = "FEATHERCAST_PUBLISH_KEY", hide_env_values = true)]
+    pub(crate) publish_key: Option<String>,
+    /// Names with a key of their own, NAME=KEY,...; with it no other name may publish without a key
+    #[arg(long, value_name = "NAME=KEY,...", env = "FEATHERCAST_KEYS", hide_env_values = true)]
+    pub(crate) keys: Option<KeyList>,
+    /// With --keys: let names that are not listed publish all the same
+    #[arg(long, value_name = "BOOL", env = "FEATHERCAST_ALLOW_UNLISTED", value_parser = BoolishValueParser::new(),
+        num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) allow_unlisted: Option<bool>,
+    /// Log as text for people or as one JSON object a line [default: text]
+    #[arg(long, value_name = "FORMAT", env = "FEATHERCAST_LOG_FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+    /// Log more: -v debug, -vv trace
+    #[arg(short, long, action = ArgAction::Count, env = "FEATHERCAST_VERBOSE")]
+    pub(crate) verbose: u8,
+}
+
+impl Settings {
+    /// These settings, with `fallback`'s where nothing is said here.
+    pub(crate) fn or(self, fallback: Self) -> Self {
+        Self {
+            rtmp_addr: self.rtmp_addr.or(fallback.rtmp_addr),
+            http_addr: self.http_addr.or(fallback.http_addr),
+            admin_addr: self.admin_addr.or(fallback.admin_addr),
+            renditions: self.renditions.or(fallback.renditions),
+            current_manifest: self.current_manifest.or(fallback.current_manifest),
+            segment_duration: self.segment_duration.or(fallback.segment_duration),
+            playlist_segments: self.playlist_segments.or(fallback.playlist_segments),
+            max_streams: self.max_streams.or(fallback.max_streams),
+            publish_key: self.publish_key.or(fallback.publish_key),
+            keys: self.keys.or(fallback.keys),
+            allow_unlisted: self.allow_unlisted.or(fallback.allow_unlisted),
+            log_format: self.log_format.or(fallback.log_format),
+            verbose: if self.verbose > 0 { self.verbose } else { fallback.verbose },
+        }
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// Preset names with commas between, or a file's name; in TOML also an array of names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RenditionList(pub(crate) String);
+
+impl From<String> for RenditionList {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<&str> for RenditionList {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl<'de> Deserialize<'de> for RenditionList {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RenditionVisitor)
+    }
+}
+
+struct RenditionVisitor;
+
+impl<'de> Visitor<'de> for RenditionVisitor {
+    type Value = RenditionList;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("preset names (an array, or one string with commas) or a JSON file's name")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<RenditionList, E> {
+        Ok(RenditionList(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<RenditionList, A::Error> {
+        let mut list = Vec::new();
+        while let Some(name) = names.next_element::<String>()? {
+            list.push(name);
+        }
+        Ok(RenditionList(list.join(",")))
+    }
+}
+
+/// Stream names and their publish keys. No Debug: keys are not for logs.
+#[derive(Clone, Default, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct KeyList(pub(crate) BTreeMap<String, String>);
+
+impl From<&str> for KeyList {
+    /// `NAME=KEY` with commas between. What has no `=` becomes a name without a key, which is refused later by name:
+    /// an error made here would print the whole text, keys and all.
+    fn from(text: &str) -> Self {
+        let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
+        Self(
+            pairs
+                .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+                .map(|(name, key)| (name.into(), key.into()))
+                .collect(),
+        )
+    }
+}

@@ -1,0 +1,58 @@
+//! The one place that reads the system's clocks; everything else is told the time.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// A moment on both clocks: the monotonic one for timeouts, the wall clock for playlists and humans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// Time since the process's clock was started; never goes back.
+    pub uptime: Duration,
+    /// Milliseconds since 1970-01-01 UTC; may jump when the system's clock is set.
+    pub unix_ms: i64,
+}
+
+impl Moment {
+    /// Time from `earlier` to here; zero where `earlier` is the later one.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        self.uptime.saturating_sub(earlier.uptime)
+    }
+
+    /// Whole seconds since 1970-01-01 UTC; zero before that.
+    #[must_use]
+    pub fn unix_secs(self) -> u64 {
+        u64::try_from(self.unix_ms / 1000).unwrap_or(0)
+    }
+
+    /// Milliseconds of uptime, for atomics.
+    #[must_use]
+    pub fn uptime_ms(self) -> u64 {
+        u64::try_from(self.uptime.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// The real clocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    /// Starts the monotonic clock at zero.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is server::clock")]
+    pub fn start() -> Self {
+        Self { start: Instant::now() }
+    }
+
+    /// The moment it is.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is server::clock")]
+    pub fn now(&self) -> Moment {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Moment {
+            uptime: self.start.elapsed(),
+            unix_ms: i64::try_from(unix.as_millis()).unwrap_or(i64::MAX),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The resolved configuration of a server: every value present, units in the types.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use pipeline::{Preset, StreamConfig};
+
+use crate::access::PublishAccess;
+
+/// What `serve` is told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where publishers connect.
+    pub rtmp_addr: SocketAddr,
+    /// Where viewers connect.
+    pub http_addr: SocketAddr,
+    /// Where the operator connects.
+    pub admin_addr: SocketAddr,
+    /// The ladder; empty passes the source through only.
+    pub renditions: Vec<Preset>,
+    /// Length of a segment where the keyframes allow it.
+    pub segment_duration: Duration,
+    /// Segments a playlist lists.
+    pub playlist_segments: usize,
+    /// Publishers at once.
+    pub max_streams: usize,
+    /// Whether `/stream/current.m3u8` is served.
+    pub current_manifest: bool,
+    /// Who may publish.
+    pub access: PublishAccess,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        Self {
+            rtmp_addr: SocketAddr::new(any, 1935),
+            http_addr: SocketAddr::new(any, 8935),
+            admin_addr: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 7935),
+            renditions: Preset::named("P144p30fps16x9").into_iter().collect(),
+            segment_duration: Duration::from_secs(2),
+            playlist_segments: 6,
+            max_streams: 10,
+            current_manifest: false,
+            access: PublishAccess::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Whether anybody who reaches the RTMP port from another machine may publish.
+    #[must_use]
+    pub fn is_open_to_the_network(&self) -> bool {
+        !self.rtmp_addr.ip().to_canonical().is_loopback() && self.access.is_open()
+    }
+
+    pub(crate) fn stream_config(&self) -> StreamConfig {
+        let millis = i64::try_from(self.segment_duration.as_millis()).unwrap_or(i64::MAX);
+        StreamConfig {
+            renditions: self.renditions.clone(),
+            segment_duration: media::Duration::from_millis(millis),
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Why a server does not start, or ends early.
+
+use std::io;
+use std::net::SocketAddr;
+
+/// What went wrong, with the option to change.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An address cannot be listened on.
+    #[error(
+        "cannot listen on {addr}: {source}; stop what uses it or choose another address with {option}"
+    )]
+    Bind {
+        /// The option that sets the address.
+        option: &'static str,
+        /// The address.
+        addr: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system gives no threads or no signal handlers.
+    #[error("cannot start the runtime: {0}")]
+    Runtime(#[source] io::Error),
+    /// A second signal came before the streams had ended.
+    #[error("stopped at once by a second signal")]
+    Interrupted,
+}

@@ -1,0 +1,144 @@
+//! What a request path names. One function, because axum 0.8 cannot route on `{name}.m3u8`.
+
+use rtmp::StreamName;
+
+/// Longest path that is looked at: a name and a rendition of 128 each, a 20-digit number, and the rest.
+const MAX_PATH_BYTES: usize = 320;
+
+/// Something under `/stream/`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Resource<'a> {
+    /// `/stream/current.m3u8`: the multivariant playlist of the newest live stream.
+    Current,
+    /// `/stream/NAME.m3u8`: a multivariant playlist.
+    Multivariant(StreamName),
+    /// `/stream/NAME/RENDITION.m3u8`: a media playlist.
+    Playlist(StreamName, &'a str),
+    /// `/stream/NAME/RENDITION/N.ts`: a media segment.
+    Segment(StreamName, &'a str, u64),
+}
+
+/// The resource at `path`, the path of a request target as it came (no query).
+///
+/// Names hold only characters that need no percent-encoding, so nothing is decoded: a path with `%`, an empty
+/// element, a dot segment or any other byte that no name holds is None, which is a 404.
+#[must_use]
+pub(crate) fn parse(path: &str) -> Option<Resource<'_>> {
+    if path.len() > MAX_PATH_BYTES {
+        return None;
+    }
+    let mut elements = path.strip_prefix("/stream/")?.split('/');
+    let (first, second, third) = (elements.next()?, elements.next(), elements.next());
+    match (second, third, elements.next()) {
+        (None, None, None) => multivariant(first.strip_suffix(".m3u8")?),
+        (Some(file), None, None) => {
+            Some(Resource::Playlist(name(first)?, rendition(file.strip_suffix(".m3u8")?)?))
+        }
+        (Some(second), Some(file), None) => Some(Resource::Segment(
+            name(first)?,
+            rendition(second)?,
+            sequence(file.strip_suffix(".ts")?)?,
+        )),
+        _ => None,
+    }
+}
+
+fn multivariant(stem: &str) -> Option<Resource<'static>> {
+    match stem {
+        // No stream may have this name.
+        "current" => Some(Resource::Current),
+        _ => Some(Resource::Multivariant(name(stem)?)),
+    }
+}
+
+fn name(element: &str) -> Option<StreamName> {
+    StreamName::parse(element).ok()
+}
+
+/// Renditions are named by the same rule as streams; it is looked up as it is.
+fn rendition(element: &str) -> Option<&str> {
+    StreamName::parse(element).is_ok().then_some(element)
+}
+
+/// Digits only, written in the one way a playlist writes them, so that each segment has one URL.
+fn sequence(digits: &str) -> Option<u64> {
+    let number: u64 = digits.parse().ok()?;
+    (digits == number.to_string()).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream(name: &str) -> StreamName {
+        StreamName::parse(name).unwrap()
+    }
+
+    #[test]
+    fn the_urls_of_the_contract() {
+        let table = [
+            ("/stream/hello_world.m3u8", Resource::Multivariant(stream("hello_world"))),
+            ("/stream/cam1.main.m3u8", Resource::Multivariant(stream("cam1.main"))),
+            ("/stream/current.m3u8", Resource::Current),
+            ("/stream/a/source.m3u8", Resource::Playlist(stream("a"), "source")),
+            ("/stream/a/P144p30fps16x9.m3u8", Resource::Playlist(stream("a"), "P144p30fps16x9")),
+            ("/stream/a/source/0.ts", Resource::Segment(stream("a"), "source", 0)),
+            (
+                "/stream/a~-_/P1/1763800000.ts",
+                Resource::Segment(stream("a~-_"), "P1", 1_763_800_000),
+            ),
+        ];
+        for (path, resource) in table {
+            assert_eq!(parse(path), Some(resource), "{path}");
+        }
+    }
+
+    #[test]
+    fn hostile_and_sloppy_paths_name_nothing() {
+        let paths = [
+            "",
+            "/",
+            "/stream",
+            "/stream/",
+            "/stream/.m3u8",
+            "/stream/..m3u8",
+            "/stream/a",
+            "/stream/a.M3U8",
+            "/stream/../etc/passwd",
+            "/stream/..",
+            "/stream/a/../b.m3u8",
+            "/stream/./a.m3u8",
+            "/stream/.hidden.m3u8",
+            "/stream/%2e%2e/a.m3u8",
+            "/stream/a%2fb.m3u8",
+            "/stream/a%00.m3u8",
+            "/stream/a\0.m3u8",
+            "//stream/a.m3u8",
+            "/stream//a.m3u8",
+            "/stream/a//source.m3u8",
+            "/stream/a/source.m3u8/",
+            "/stream/a\\b.m3u8",
+            "/stream/a/source/.ts",
+            "/stream/a/source/+1.ts",
+            "/stream/a/source/01.ts",
+            "/stream/a/source/-1.ts",
+            "/stream/a/source/18446744073709551616.ts",
+            "/stream/a/source/1.TS",
+            "/stream/a/source/1.ts/x",
+            "/stream/a/source/1e3.ts",
+            "/stream/a/current",
+            "/stream/ü.m3u8",
+            "/stream/a b.m3u8",
+            "/stream/a.m3u8.m3u8",
+            "/stream/current/source.m3u8",
+            "/STREAM/a.m3u8",
+        ];
+        for path in paths {
+            assert_eq!(parse(path), None, "{path}");
+        }
+        let long = format!("/stream/{}.m3u8", "a".repeat(10_000));
+        assert_eq!(parse(&long), None);
+        assert_eq!(parse(&format!("/stream/{}.m3u8", "a".repeat(129))), None);
+        assert!(parse(&format!("/stream/{0}/{0}/{1}.ts", "a".repeat(128), u64::MAX)).is_some());
+    }
+}

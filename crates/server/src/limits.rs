@@ -1,0 +1,98 @@
+//! Every bound of the shell in one place, each with its reason.
+
+use std::time::Duration;
+
+/// What one peer may cost, and for how long the server waits for whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// RTMP connections at once: each may cost about 100 KiB before it publishes.
+    pub rtmp_connections: usize,
+    /// RTMP connections at once from one address: a studio behind one NAT has a few encoders.
+    pub rtmp_connections_per_ip: usize,
+    /// From accepting a connection to its publish command. Eight round trips, also over a 2G link.
+    pub rtmp_publish_deadline: Duration,
+    /// Longest silence before publish; encoders send their next command at once.
+    pub rtmp_idle_before_publish: Duration,
+    /// Longest silence of a publisher, then it is gone (mediamtx's readTimeout).
+    pub rtmp_idle_publishing: Duration,
+    /// Longest wait for a peer to take an answer.
+    pub rtmp_write: Duration,
+    /// How long, and for how many bytes, a refused publisher's input is still read, so that the reason reaches it
+    /// (closing with unread input makes TCP throw the answer away).
+    pub rtmp_linger: (Duration, usize),
+    /// One read from a socket.
+    pub rtmp_read_bytes: usize,
+    /// Messages between a connection and its ingest thread; when full the socket is not read.
+    pub feed_messages: usize,
+    /// Bytes between a connection and its ingest thread.
+    pub feed_bytes: usize,
+    /// A live name may be taken over when its publisher sent nothing for this long.
+    pub takeover_after: Duration,
+    /// After a publisher is gone its playlists stay open for this long.
+    pub reconnect_window: Duration,
+    /// After ENDLIST a stream is still served for this long.
+    pub ended_retention: Duration,
+    /// Streams without a publisher that are remembered at once; past it the one that is longest gone is forgotten
+    /// (each holds its last segments).
+    pub remembered_streams: usize,
+    /// HTTP connections at once; at most what the process may open less `reserved_files`.
+    pub http_connections: usize,
+    /// Files the process keeps for everything that is not an HTTP viewer.
+    pub reserved_files: usize,
+    /// From a connection (or the last response on it) to the end of the next request's head.
+    pub http_head: Duration,
+    /// A viewer that takes no byte for this long is gone.
+    pub http_write: Duration,
+    /// A request's head; the longest legitimate one is a browser's, about 2 KiB.
+    pub http_head_bytes: usize,
+    /// Fields in a request's head.
+    pub http_headers: usize,
+    /// From a signal to the end of the process.
+    pub shutdown: Duration,
+    /// At most one log line of a kind in this time; what was left out is counted in the next.
+    pub log_interval: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            rtmp_connections: 256,
+            rtmp_connections_per_ip: 32,
+            rtmp_publish_deadline: Duration::from_secs(15),
+            rtmp_idle_before_publish: Duration::from_secs(10),
+            rtmp_idle_publishing: Duration::from_secs(10),
+            rtmp_write: Duration::from_secs(10),
+            rtmp_linger: (Duration::from_secs(2), 1 << 20),
+            rtmp_read_bytes: 32 << 10,
+            feed_messages: 64,
+            feed_bytes: 8 << 20,
+            takeover_after: Duration::from_secs(5),
+            reconnect_window: Duration::from_secs(10),
+            ended_retention: Duration::from_secs(60),
+            remembered_streams: 16,
+            http_connections: 10_000,
+            reserved_files: 400,
+            http_head: Duration::from_secs(30),
+            http_write: Duration::from_secs(20),
+            http_head_bytes: 16 << 10,
+            http_headers: 64,
+            shutdown: Duration::from_millis(4500),
+            log_interval: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Limits {
+    /// The defaults, widened so that `max_streams` publishers fit, also from one address.
+    #[must_use]
+    pub fn for_streams(max_streams: usize) -> Self {
+        let defaults = Self::default();
+        let publishers = max_streams.saturating_mul(2);
+        Self {
+            rtmp_connections: defaults.rtmp_connections.max(publishers),
+            rtmp_connections_per_ip: defaults.rtmp_connections_per_ip.max(publishers),
+            remembered_streams: defaults.remembered_streams.max(max_streams),
+            ..defaults
+        }
+    }
+}

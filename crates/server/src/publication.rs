@@ -1,0 +1,340 @@
+//! What one stream offers to viewers: a window per rendition, and the view of them that HTTP serves.
+
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use hls::{Snapshot, VariantStream, Window, WindowConfig};
+use pipeline::{GridMode, Preset, RenditionEvent, RenditionInfo, Resume, SourceFacts};
+use rtmp::StreamName;
+
+use crate::sync::lock;
+
+/// The rendition that is the publisher's own encoding.
+pub const SOURCE: &str = "source";
+
+/// Audio is passed through into every rendition; what encoders send by default.
+const AUDIO_BPS: u64 = 128_000;
+
+/// A rendition that has nothing of a publisher's stay while another has this many segments of it is not coming
+/// (the new source is too small for it): it leaves the multivariant playlist.
+const MISSING_AFTER_SEGMENTS: u64 = 3;
+
+/// What all streams have in common.
+#[derive(Clone, Debug)]
+pub struct PublicationConfig {
+    /// The ladder, in the order of the configuration.
+    pub renditions: Vec<Preset>,
+    /// Segments a playlist lists.
+    pub playlist_segments: usize,
+}
+
+/// A rendition: the publisher's own, or one of the ladder by its index in the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// The `source` rendition.
+    Source,
+    /// Index into [`PublicationConfig::renditions`].
+    Ladder(usize),
+}
+
+/// A stream's playlists and segments, over all stays of its publisher.
+#[derive(Debug)]
+pub struct Publication {
+    name: StreamName,
+    writer: Mutex<Writer>,
+    view: RwLock<Arc<View>>,
+}
+
+/// What viewers get, rendered once per change.
+#[derive(Debug, Default)]
+pub struct View {
+    /// The multivariant playlist; None before the first segment.
+    pub multivariant: Option<Arc<hls::Body>>,
+    /// Renditions that have segments: ladder ascending, source last.
+    pub renditions: Vec<Rendition>,
+}
+
+/// How the transcoder of the present or last publisher keeps up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TranscodeLoad {
+    /// Media time between the newest picture received and the newest taken by the transcoder.
+    pub lag_ms: u64,
+    /// Pictures dropped because the transcoder was behind.
+    pub dropped_pictures: u64,
+    /// Whole GOPs dropped because the queue was over its bytes.
+    pub dropped_gops: u64,
+    /// Pictures that could not be decoded or encoded.
+    pub failed_pictures: u64,
+    /// For each configured rendition: pictures encoded, and left out to stay under the bitrate cap.
+    pub renditions: Vec<(u64, u64)>,
+}
+
+/// One rendition as it is at the moment.
+#[derive(Clone, Debug)]
+pub struct Rendition {
+    /// The publisher's own, or which of the ladder.
+    pub slot: Slot,
+    /// Its name in URLs.
+    pub name: Arc<str>,
+    /// Playlist and segments.
+    pub snapshot: Arc<Snapshot>,
+    /// Codecs, size, frame rate.
+    pub info: RenditionInfo,
+    /// Segments published since the process has known the stream.
+    pub published_segments: u64,
+    /// Bytes of these segments.
+    pub published_bytes: u64,
+}
+
+#[derive(Debug)]
+struct Writer {
+    /// Ladder ascending, source last; never changes its length.
+    tracks: Vec<Track>,
+    grid: Option<GridMode>,
+    facts: SourceFacts,
+    load: TranscodeLoad,
+}
+
+#[derive(Debug)]
+struct Track {
+    slot: Slot,
+    name: Arc<str>,
+    window: Window,
+    info: Option<RenditionInfo>,
+    in_multivariant: bool,
+    snapshot: Option<Arc<Snapshot>>,
+    session_segments: u64,
+    published_segments: u64,
+    published_bytes: u64,
+}
+
+impl Publication {
+    /// A stream without segments; all its renditions are numbered from `first_sequence`.
+    #[must_use]
+    pub fn new(name: StreamName, config: &PublicationConfig, first_sequence: u64) -> Self {
+        let mut ladder: Vec<_> = config.renditions.iter().enumerate().collect();
+        ladder.sort_by_key(|(_, preset)| (preset.bitrate_bps, preset.height));
+        let ladder = ladder
+            .into_iter()
+            .map(|(index, preset)| (Slot::Ladder(index), preset.name.as_str(), floor_bps(preset)));
+        let tracks = ladder
+            .chain([(Slot::Source, SOURCE, 0)])
+            .map(|(slot, rendition, min_bandwidth_bps)| {
+                let window = WindowConfig {
+                    uri_prefix: format!("/stream/{name}/{rendition}/"),
+                    listed: config.playlist_segments,
+                    first_sequence,
+                    min_bandwidth_bps,
+                };
+                Track::new(slot, rendition, Window::new(window))
+            })
+            .collect();
+        let writer = Writer {
+            tracks,
+            grid: None,
+            facts: SourceFacts::default(),
+            load: TranscodeLoad::default(),
+        };
+        Self { name, writer: Mutex::new(writer), view: RwLock::default() }
+    }
+
+    /// A publisher's stay begins: what its pipeline needs to go on where the last stay ended.
+    ///
+    /// Call it when the workers of the stay before are done.
+    pub fn begin_session(&self) -> Resume {
+        let mut writer = lock(&self.writer);
+        for track in &mut writer.tracks {
+            track.session_segments = 0;
+            track.window.reopen();
+            track.refresh();
+        }
+        let discontinuity = writer.tracks.iter().any(|track| track.published_segments > 0);
+        let grid = writer.grid;
+        self.publish(&writer);
+        Resume { grid, discontinuity }
+    }
+
+    /// Takes what a worker produced for one rendition. An index outside the ladder is ignored.
+    pub fn apply(&self, slot: Slot, event: RenditionEvent) {
+        let mut writer = lock(&self.writer);
+        let Some(track) = writer.tracks.iter_mut().find(|track| track.slot == slot) else { return };
+        track.apply(event);
+        self.publish(&writer);
+    }
+
+    /// How the stream is cut from now on.
+    pub fn set_grid(&self, grid: GridMode) {
+        lock(&self.writer).grid = Some(grid);
+    }
+
+    /// What the publisher sends from now on.
+    pub fn set_facts(&self, facts: SourceFacts) {
+        lock(&self.writer).facts = facts;
+    }
+
+    /// How the transcoder keeps up.
+    pub fn set_transcode_load(&self, load: TranscodeLoad) {
+        lock(&self.writer).load = load;
+    }
+
+    /// No more segments come: every playlist gets `EXT-X-ENDLIST`.
+    pub fn end(&self) {
+        let mut writer = lock(&self.writer);
+        for track in &mut writer.tracks {
+            track.window.end();
+            track.refresh();
+        }
+        self.publish(&writer);
+    }
+
+    /// The stream's name.
+    #[must_use]
+    pub fn name(&self) -> &StreamName {
+        &self.name
+    }
+
+    /// What viewers get at the moment.
+    #[must_use]
+    pub fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What the publisher sends.
+    #[must_use]
+    pub fn facts(&self) -> SourceFacts {
+        lock(&self.writer).facts.clone()
+    }
+
+    /// How the transcoder keeps up.
+    #[must_use]
+    pub fn transcode_load(&self) -> TranscodeLoad {
+        lock(&self.writer).load.clone()
+    }
+
+    /// One more than the largest sequence number used.
+    #[must_use]
+    pub fn next_sequence(&self) -> u64 {
+        lock(&self.writer)
+            .tracks
+            .iter()
+            .map(|track| track.window.next_sequence())
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Swaps what viewers get. The writer's lock is held, so views follow each other in order.
+    fn publish(&self, writer: &Writer) {
+        let view = Arc::new(writer.view(&self.name));
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = view;
+    }
+}
+
+impl View {
+    /// The rendition of this name, if it has segments.
+    #[must_use]
+    pub fn rendition(&self, name: &str) -> Option<&Rendition> {
+        self.renditions.iter().find(|rendition| &*rendition.name == name)
+    }
+
+    /// The smallest target duration of all playlists in seconds: what caches may rely on.
+    #[must_use]
+    pub fn target_duration_secs(&self) -> u64 {
+        self.target_durations().min().unwrap_or(0)
+    }
+
+    /// The longest target duration of all playlists in seconds; 0 without any.
+    #[must_use]
+    pub fn longest_target_duration_secs(&self) -> u64 {
+        self.target_durations().max().unwrap_or(0)
+    }
+
+    fn target_durations(&self) -> impl Iterator<Item = u64> {
+        self.renditions.iter().map(|rendition| rendition.snapshot.target_duration_secs)
+    }
+}
+
+impl Writer {
+    fn view(&self, name: &StreamName) -> View {
+        let variants: Vec<_> =
+            self.in_multivariant().filter_map(|track| track.variant(name)).collect();
+        let multivariant =
+            (!variants.is_empty()).then(|| Arc::new(hls::multivariant_playlist::render(&variants)));
+        View { multivariant, renditions: self.tracks.iter().filter_map(Track::rendition).collect() }
+    }
+
+    fn in_multivariant(&self) -> impl Iterator<Item = &Track> {
+        let furthest = self.tracks.iter().map(|track| track.session_segments).max().unwrap_or(0);
+        let is_coming =
+            move |track: &&Track| track.session_segments > 0 || furthest < MISSING_AFTER_SEGMENTS;
+        self.tracks.iter().filter(|track| track.in_multivariant).filter(is_coming)
+    }
+}
+
+impl Track {
+    fn new(slot: Slot, name: &str, window: Window) -> Self {
+        Self {
+            slot,
+            name: name.into(),
+            window,
+            info: None,
+            in_multivariant: true,
+            snapshot: None,
+            session_segments: 0,
+            published_segments: 0,
+            published_bytes: 0,
+        }
+    }
+
+    fn apply(&mut self, event: RenditionEvent) {
+        match event {
+            RenditionEvent::Playlist { target_duration_secs, independent, in_multivariant } => {
+                self.window.set_target_duration(target_duration_secs);
+                self.window.set_independent(independent);
+                self.in_multivariant = in_multivariant;
+            }
+            RenditionEvent::Info(info) => self.info = Some(info),
+            RenditionEvent::Segment(segment) => {
+                self.session_segments += 1;
+                self.published_segments += 1;
+                self.published_bytes += segment.data.len() as u64;
+                self.window.push(segment);
+            }
+        }
+        self.refresh();
+    }
+
+    fn refresh(&mut self) {
+        self.snapshot = self.window.snapshot().map(Arc::new);
+    }
+
+    fn rendition(&self) -> Option<Rendition> {
+        Some(Rendition {
+            slot: self.slot,
+            name: Arc::clone(&self.name),
+            snapshot: Arc::clone(self.snapshot.as_ref()?),
+            info: self.info.clone()?,
+            published_segments: self.published_segments,
+            published_bytes: self.published_bytes,
+        })
+    }
+
+    fn variant(&self, name: &StreamName) -> Option<VariantStream> {
+        let (snapshot, info) = (self.snapshot.as_ref()?, self.info.clone()?);
+        Some(VariantStream {
+            uri: format!("{name}/{}.m3u8", self.name),
+            bandwidth_bps: snapshot.bandwidth_bps,
+            average_bandwidth_bps: snapshot.average_bandwidth_bps,
+            codecs: info.codecs,
+            resolution: info.resolution,
+            frame_rate: info.frame_rate,
+            independent: snapshot.independent,
+        })
+    }
+}
+
+/// The least BANDWIDTH announced for a rendition we make, whatever easy pictures need: its cap, audio, and what
+/// MPEG-TS adds (4 of 188 bytes, and about half a packet of stuffing for each picture).
+fn floor_bps(preset: &Preset) -> u64 {
+    let frame_rate = preset.frame_rate.map_or(30.0, |rate| rate.as_f64()).clamp(0.0, 240.0);
+    let payload = u64::from(preset.bitrate_bps) + AUDIO_BPS;
+    payload + payload / 40 + (frame_rate * 94.0 * 8.0) as u64
+}

@@ -1,0 +1,333 @@
+//! Which streams there are and who may publish: every decision that depends on time, with time as an input.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rtmp::{Refusal, StreamKey, StreamName};
+
+use crate::access::PublishAccess;
+use crate::clock::Moment;
+use crate::limits::Limits;
+use crate::publication::{Publication, PublicationConfig};
+use crate::session::{Session, StopReason};
+
+/// What the registry decides by.
+#[derive(Clone, Debug)]
+pub struct RegistryConfig {
+    /// Publish keys.
+    pub access: PublishAccess,
+    /// Publishers at once.
+    pub max_streams: usize,
+    /// Renditions and windows of every stream.
+    pub publication: PublicationConfig,
+    /// Windows and timeouts.
+    pub limits: Limits,
+}
+
+/// All streams, with and without a publisher.
+///
+/// **Call [`tick`](Self::tick) at least once a second**: it ends and forgets streams.
+#[derive(Debug)]
+pub struct Registry {
+    config: RegistryConfig,
+    streams: BTreeMap<StreamName, Stream>,
+    sessions: u64,
+    /// No sequence number at or above this was ever used, by any stream of the process.
+    next_sequence: u64,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Stream {
+    publication: Arc<Publication>,
+    /// The newest; `state` says whether it is still connected.
+    session: Arc<Session>,
+    state: State,
+}
+
+/// Where a stream is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// A publisher is connected.
+    Live,
+    /// The publisher is gone since then and may come back to playlists that are still open.
+    Away(Moment),
+    /// The playlists have ended; still served.
+    Ended(Moment),
+}
+
+/// Who asks to publish, and as what.
+#[derive(Clone, Debug)]
+pub struct PublishAttempt {
+    /// None: the server picks a name.
+    pub name: Option<StreamName>,
+    /// The key the publisher came with.
+    pub key: Option<StreamKey>,
+    /// Its address.
+    pub peer: SocketAddr,
+}
+
+/// An accepted publisher.
+#[derive(Debug)]
+pub struct Admission {
+    /// Its stay.
+    pub session: Arc<Session>,
+    /// Where its segments go.
+    pub publication: Arc<Publication>,
+    /// The stay before on the same stream: its workers must be done before the new ones publish.
+    pub previous: Option<Arc<Session>>,
+}
+
+/// A change that [`Registry::tick`] made, for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The publisher did not come back: the playlists have ended.
+    Ended(StreamName),
+    /// The stream is not served any more.
+    Forgotten(StreamName),
+}
+
+/// A stream as `/status` shows it.
+#[derive(Clone, Debug)]
+pub struct StreamStatus {
+    /// Playlists, segments, facts.
+    pub publication: Arc<Publication>,
+    /// The newest stay of a publisher.
+    pub session: Arc<Session>,
+    /// Where the stream is in its life.
+    pub state: State,
+}
+
+impl Registry {
+    /// No streams yet.
+    #[must_use]
+    pub fn new(config: RegistryConfig) -> Self {
+        Self { config, streams: BTreeMap::new(), sessions: 0, next_sequence: 0, closed: false }
+    }
+
+    /// Decides about a publisher; an accepted one must be followed by [`publisher_gone`](Self::publisher_gone).
+    ///
+    /// # Errors
+    /// The reason to tell the publisher.
+    pub fn publish(&mut self, attempt: PublishAttempt, now: Moment) -> Result<Admission, Refusal> {
+        if self.closed {
+            return Err(Refusal::ShuttingDown);
+        }
+        let name = attempt.name.clone().unwrap_or_else(|| self.unused_name());
+        if !self.config.access.allows(&name, attempt.key.as_ref()) {
+            return Err(Refusal::Unauthorized);
+        }
+        self.make_room(&name, attempt.key.as_ref(), now)?;
+        self.sessions += 1;
+        let session = Arc::new(Session::new(self.sessions, attempt.peer, attempt.key, now));
+        Ok(self.admit(name, session, now))
+    }
+
+    /// The connection of `session` has ended or stopped publishing.
+    pub fn publisher_gone(&mut self, name: &StreamName, session: &Session, now: Moment) {
+        // A replaced publisher leaves later than its successor came: that changes nothing.
+        if let Some(stream) = self.streams.get_mut(name)
+            && stream.session.id() == session.id()
+        {
+            stream.state = State::Away(now);
+        }
+    }
+
+    /// Asks the publisher of a live stream to go; false where there is none.
+    pub fn kick(&mut self, name: &StreamName) -> bool {
+        let live = self.streams.get(name).filter(|stream| stream.state == State::Live);
+        live.inspect(|stream| stream.session.stop(StopReason::Kicked)).is_some()
+    }
+
+    /// Ends and forgets streams whose time has come.
+    pub fn tick(&mut self, now: Moment) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for (name, stream) in &mut self.streams {
+            if stream.should_end(now, &self.config.limits) {
+                stream.end(now);
+                changes.push(Change::Ended(name.clone()));
+            }
+        }
+        let mut forgotten = self.expired(now);
+        forgotten.extend(self.crowded_out());
+        for name in forgotten {
+            self.forget(&name);
+            changes.push(Change::Forgotten(name));
+        }
+        changes
+    }
+
+    /// No more publishers: those that are connected are asked to go, new ones are refused.
+    pub fn close(&mut self) {
+        self.closed = true;
+        for stream in self.streams.values() {
+            stream.session.stop(StopReason::ShuttingDown);
+        }
+    }
+
+    /// Ends all streams at once, without their reconnect windows. For the end of the process.
+    pub fn end_all(&mut self, now: Moment) {
+        self.streams.values_mut().for_each(|stream| stream.end(now));
+    }
+
+    /// Whether no worker has anything left to publish.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.streams.values().all(|stream| stream.session.is_drained())
+    }
+
+    /// The longest target duration of all playlists, in seconds; 0 without any.
+    #[must_use]
+    pub fn longest_target_duration_secs(&self) -> u64 {
+        let views = self.streams.values().map(|stream| stream.publication.view());
+        views.map(|view| view.longest_target_duration_secs()).max().unwrap_or(0)
+    }
+
+    /// The stream of this name.
+    #[must_use]
+    pub fn publication(&self, name: &StreamName) -> Option<Arc<Publication>> {
+        self.streams.get(name).map(|stream| Arc::clone(&stream.publication))
+    }
+
+    /// The newest stream that is live and has something to play; one whose publisher may still come back only
+    /// where no other is.
+    #[must_use]
+    pub fn current(&self) -> Option<Arc<Publication>> {
+        let open = self.streams.values().filter(|stream| !matches!(stream.state, State::Ended(_)));
+        let playable = open.filter(|stream| stream.publication.view().multivariant.is_some());
+        let newest = playable.max_by_key(|stream| {
+            (stream.state == State::Live, stream.session.since().uptime, stream.session.id())
+        });
+        newest.map(|stream| Arc::clone(&stream.publication))
+    }
+
+    /// All streams, by name.
+    #[must_use]
+    pub fn status(&self) -> Vec<StreamStatus> {
+        self.streams.values().map(Stream::status).collect()
+    }
+
+    /// Connected publishers.
+    #[must_use]
+    pub fn live_streams(&self) -> usize {
+        self.streams.values().filter(|stream| stream.state == State::Live).count()
+    }
+
+    /// Whether the name is free or may be taken over, and a place is left.
+    fn make_room(
+        &self,
+        name: &StreamName,
+        key: Option<&StreamKey>,
+        now: Moment,
+    ) -> Result<(), Refusal> {
+        let live = self.streams.get(name).filter(|stream| stream.state == State::Live);
+        let Some(stream) = live else {
+            return if self.live_streams() < self.config.max_streams {
+                Ok(())
+            } else {
+                Err(Refusal::TooManyStreams)
+            };
+        };
+        let is_silent = u128::from(stream.session.silent_ms(now))
+            >= self.config.limits.takeover_after.as_millis();
+        if !is_silent && !stream.session.has_key(key) {
+            return Err(Refusal::NameInUse);
+        }
+        stream.session.stop(StopReason::Replaced);
+        Ok(())
+    }
+
+    fn admit(&mut self, name: StreamName, session: Arc<Session>, now: Moment) -> Admission {
+        if let Some(stream) = self.streams.get_mut(&name) {
+            let previous = std::mem::replace(&mut stream.session, Arc::clone(&session));
+            stream.state = State::Live;
+            return Admission {
+                session,
+                publication: Arc::clone(&stream.publication),
+                previous: Some(previous),
+            };
+        }
+        let first_sequence = now.unix_secs().max(self.next_sequence);
+        let publication =
+            Arc::new(Publication::new(name.clone(), &self.config.publication, first_sequence));
+        let stream = Stream {
+            publication: Arc::clone(&publication),
+            session: Arc::clone(&session),
+            state: State::Live,
+        };
+        self.streams.insert(name, stream);
+        Admission { session, publication, previous: None }
+    }
+
+    /// Streams that have been served long enough, or that never had anything to serve.
+    fn expired(&self, now: Moment) -> Vec<StreamName> {
+        let retention = self.config.limits.ended_retention;
+        let is_expired = |stream: &Stream| match stream.state {
+            State::Live => false,
+            State::Away(_) => {
+                stream.session.is_drained() && stream.publication.view().renditions.is_empty()
+            }
+            State::Ended(at) => now.since(at) >= retention,
+        };
+        self.streams
+            .iter()
+            .filter(|(_, stream)| is_expired(stream))
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
+    /// Streams without a publisher beyond the number that is remembered, those longest gone first.
+    fn crowded_out(&self) -> Vec<StreamName> {
+        let gone = |(name, stream): (&StreamName, &Stream)| match stream.state {
+            State::Live => None,
+            State::Away(at) => stream.session.is_drained().then(|| (true, at.uptime, name.clone())),
+            State::Ended(at) => Some((false, at.uptime, name.clone())),
+        };
+        let mut gone: Vec<_> = self.streams.iter().filter_map(gone).collect();
+        gone.sort();
+        let surplus = gone.len().saturating_sub(self.config.limits.remembered_streams);
+        gone.into_iter().take(surplus).map(|(.., name)| name).collect()
+    }
+
+    fn forget(&mut self, name: &StreamName) {
+        if let Some(stream) = self.streams.remove(name) {
+            self.next_sequence = self.next_sequence.max(stream.publication.next_sequence());
+        }
+    }
+
+    /// 8 random hex digits that no stream has.
+    fn unused_name(&self) -> StreamName {
+        loop {
+            // RandomState is keyed from the system's randomness: nobody outside can tell the next name.
+            let random = RandomState::new().build_hasher().finish();
+            if let Ok(name) = StreamName::parse(&format!("{:08x}", random >> 32))
+                && !self.streams.contains_key(&name)
+            {
+                return name;
+            }
+        }
+    }
+}
+
+impl Stream {
+    fn should_end(&self, now: Moment, limits: &Limits) -> bool {
+        // Workers that still drain will publish: an ended playlist must not grow.
+        matches!(self.state, State::Away(since) if now.since(since) >= limits.reconnect_window)
+            && self.session.is_drained()
+    }
+
+    fn end(&mut self, now: Moment) {
+        self.publication.end();
+        self.state = State::Ended(now);
+    }
+
+    fn status(&self) -> StreamStatus {
+        StreamStatus {
+            publication: Arc::clone(&self.publication),
+            session: Arc::clone(&self.session),
+            state: self.state,
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! One RTMP connection: moves bytes between the socket and `rtmp::Connection`, and messages to the ingest thread.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use flv::TagKind;
+use rtmp::{Connection, Event, MediaKind, Message, PublishRequest, Refusal, StreamName};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
+use tracing::{Span, debug, error, info, info_span, warn};
+
+use crate::feed::{Fed, FeedSender, feed};
+use crate::registry::{Admission, PublishAttempt};
+use crate::session::{Session, StopReason, StopSignal};
+use crate::shared::Shared;
+use crate::worker;
+
+/// Serves a connection until it ends. Run it inside the span `conn{peer}`.
+pub(crate) async fn serve(socket: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
+    debug!("rtmp connection accepted");
+    // Answers are small and the publisher waits for each.
+    if let Err(error) = socket.set_nodelay(true) {
+        debug!(%error, "rtmp connection is gone");
+        return;
+    }
+    let publish_deadline = Instant::now() + shared.limits.rtmp_publish_deadline;
+    let rtmp = Connection::server(rtmp::Limits::default());
+    let mut conn = Conn { socket, peer, rtmp, publish_deadline, publishing: None, shared };
+    let end = conn.run().await;
+    conn.finish(&end).await;
+}
+
+struct Conn {
+    socket: TcpStream,
+    peer: SocketAddr,
+    rtmp: Connection,
+    /// By when a publish command must have come, while there is none.
+    publish_deadline: Instant,
+    publishing: Option<Publishing>,
+    shared: Arc<Shared>,
+}
+
+/// A publisher's stay as its connection sees it; dropped, the stream's worker drains and ends.
+struct Publishing {
+    session: Arc<Session>,
+    name: StreamName,
+    feed: FeedSender,
+    stop: StopSignal,
+    span: Span,
+    shared: Arc<Shared>,
+}
+
+/// Why a connection ends.
+#[derive(Debug)]
+enum End {
+    /// The peer closed it.
+    Closed,
+    /// The peer sent nothing for this long.
+    Silent(Duration),
+    /// The peer did not come to its publish command in this time.
+    NoPublish(Duration),
+    /// The peer did not take an answer in this time.
+    Stuck(Duration),
+    /// The peer's bytes are not RTMP as we can take it.
+    Protocol(rtmp::Error),
+    /// The publisher was refused, and told so.
+    Refused(Refusal),
+    /// The session was asked to end.
+    Stopped(StopReason),
+    Io(io::Error),
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("closed by the peer"),
+            Self::Silent(limit) => write!(f, "no byte for {} s", limit.as_secs()),
+            Self::NoPublish(limit) => write!(f, "no publish command within {} s", limit.as_secs()),
+            Self::Stuck(limit) => write!(f, "the peer took no answer for {} s", limit.as_secs()),
+            Self::Protocol(error) => f.write_str(&chain(error)),
+            Self::Refused(refusal) => f.write_str(refusal.description()),
+            Self::Stopped(reason) => f.write_str(reason.as_str()),
+            Self::Io(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl Conn {
+    async fn run(&mut self) -> End {
+        let mut input = BytesMut::with_capacity(self.shared.limits.rtmp_read_bytes);
+        loop {
+            if let Err(end) = self.step(&mut input).await {
+                return end;
+            }
+        }
+    }
+
+    /// One read, everything that follows from it, and the answers.
+    async fn step(&mut self, input: &mut BytesMut) -> Result<(), End> {
+        input.clear();
+        self.read(input).await?;
+        let handled = self.rtmp.handle_input(input);
+        // Messages before the byte that was wrong are good.
+        while let Some(event) = self.rtmp.poll_event() {
+            self.handle(event).await?;
+        }
+        self.transmit().await?;
+        handled.map_err(End::Protocol)
+    }
+
+    async fn read(&mut self, input: &mut BytesMut) -> Result<(), End> {
+        let limits = &self.shared.limits;
+        let bytes = match &mut self.publishing {
+            None => {
+                let idle = Instant::now() + limits.rtmp_idle_before_publish;
+                let read =
+                    timeout_at(idle.min(self.publish_deadline), self.socket.read_buf(input)).await;
+                read.map_err(|_| match idle < self.publish_deadline {
+                    true => End::Silent(limits.rtmp_idle_before_publish),
+                    false => End::NoPublish(limits.rtmp_publish_deadline),
+                })?
+            }
+            Some(publishing) => tokio::select! {
+                read = timeout(limits.rtmp_idle_publishing, self.socket.read_buf(input)) => {
+                    read.map_err(|_| End::Silent(limits.rtmp_idle_publishing))?
+                }
+                reason = publishing.stop.received() => return Err(End::Stopped(reason)),
+            },
+        };
+        match bytes.map_err(End::Io)? {
+            0 => Err(End::Closed),
+            bytes => {
+                self.count(bytes);
+                Ok(())
+            }
+        }
+    }
+
+    fn count(&self, bytes: usize) {
+        self.shared.metrics.rtmp_received_bytes.add(bytes as u64);
+        if let Some(publishing) = &self.publishing {
+            publishing.session.heard(bytes, self.shared.clock.now());
+        }
+    }
+
+    async fn transmit(&mut self) -> Result<(), End> {
+        let limit = self.shared.limits.rtmp_write;
+        while let Some(answer) = self.rtmp.poll_transmit() {
+            let written = timeout(limit, self.socket.write_all(&answer)).await;
+            written.map_err(|_| End::Stuck(limit))?.map_err(End::Io)?;
+        }
+        Ok(())
+    }
+
+    async fn handle(&mut self, event: Event) -> Result<(), End> {
+        match event {
+            Event::PublishRequested(request) => self.publish(request),
+            Event::Media(message) => self.media(message).await,
+            Event::Unpublish => {
+                self.unpublish("stopped by the publisher");
+                Ok(())
+            }
+        }
+    }
+
+    fn publish(&mut self, request: PublishRequest) -> Result<(), End> {
+        // One connection carries one stream at a time.
+        self.unpublish("replaced by the same connection");
+        let asked = request.name.clone();
+        let attempt = PublishAttempt { name: request.name, key: request.key, peer: self.peer };
+        let now = self.shared.clock.now();
+        let admission = self.shared.registry().publish(attempt, now);
+        let started = admission.and_then(|admission| self.start(&admission));
+        match started {
+            Ok(publishing) => {
+                self.shared.metrics.publish_accepted.add(1);
+                self.publishing = Some(publishing);
+                self.rtmp.accept_publish();
+                Ok(())
+            }
+            Err(refusal) => {
+                self.shared.metrics.publish_refused.add(1);
+                let stream = asked.as_ref().map_or("", |name| name.as_str());
+                warn!(stream, reason = refusal.description(), "publisher refused");
+                self.rtmp.reject_publish(refusal);
+                Err(End::Refused(refusal))
+            }
+        }
+    }
+
+    fn start(&self, admission: &Admission) -> Result<Publishing, Refusal> {
+        let name = admission.publication.name().clone();
+        let span = info_span!("stream", %name);
+        let (sender, receiver) = feed(&self.shared.limits);
+        let publishing = Publishing {
+            session: Arc::clone(&admission.session),
+            name,
+            feed: sender,
+            stop: admission.session.stop_signal(),
+            span: span.clone(),
+            shared: Arc::clone(&self.shared),
+        };
+        if let Err(error) = worker::spawn(&self.shared, admission, receiver, &span) {
+            span.in_scope(|| error!(%error, "no thread for the stream"));
+            return Err(Refusal::TooManyStreams);
+        }
+        span.in_scope(|| info!("publisher connected"));
+        Ok(publishing)
+    }
+
+    async fn media(&mut self, message: Message) -> Result<(), End> {
+        // Media behind an unpublish is late: nobody wants it any more.
+        let Some(publishing) = &mut self.publishing else { return Ok(()) };
+        let fed = Fed {
+            kind: tag_kind(message.kind),
+            timestamp_ms: message.timestamp_ms,
+            payload: message.payload,
+            arrival_unix_ms: self.shared.clock.now().unix_ms,
+        };
+        tokio::select! {
+            sent = publishing.feed.send(fed) => sent.map_err(|_| End::Stopped(StopReason::WorkerFailed))?,
+            reason = publishing.stop.received() => return Err(End::Stopped(reason)),
+        }
+        // The socket was not read while the queue was full, but the publisher is there.
+        publishing.session.heard(0, self.shared.clock.now());
+        Ok(())
+    }
+
+    /// Ends the present stay, if there is one; a new one may follow on this connection.
+    fn unpublish(&mut self, reason: &str) {
+        let Some(publishing) = self.publishing.take() else { return };
+        publishing.span.in_scope(|| {
+            info!(reason, received_bytes = publishing.session.received_bytes(), "publisher gone")
+        });
+        self.publish_deadline = Instant::now() + self.shared.limits.rtmp_publish_deadline;
+    }
+
+    async fn finish(mut self, end: &End) {
+        let was_publishing = self.publishing.is_some();
+        if let End::Protocol(error) = end {
+            self.shared.metrics.rtmp_protocol_errors.add(1);
+            let stream = self.publishing.as_ref().map_or("", |publishing| publishing.name.as_str());
+            warn!(stream, error = chain(error), "rtmp connection ended by bad input");
+        }
+        self.unpublish(&end.to_string());
+        self.say_why(end);
+        if !was_publishing && !matches!(end, End::Protocol(_) | End::Refused(_)) {
+            debug!(reason = %end, "rtmp connection ended");
+        }
+        if matches!(end, End::Protocol(_) | End::Refused(_) | End::Stopped(_))
+            && self.transmit().await.is_ok()
+        {
+            self.linger().await;
+        }
+    }
+
+    /// Tells a publisher that has to go why, where RTMP has a word for it.
+    fn say_why(&mut self, end: &End) {
+        match end {
+            End::Stopped(StopReason::Replaced) => self.rtmp.reject_publish(Refusal::NameInUse),
+            End::Stopped(StopReason::ShuttingDown) => {
+                self.rtmp.reject_publish(Refusal::ShuttingDown)
+            }
+            _ => {}
+        }
+    }
+
+    /// Closes our side and reads on for a moment: TCP throws answers away when unread input is left at the close.
+    async fn linger(&mut self) {
+        let (limit, max_bytes) = self.shared.limits.rtmp_linger;
+        let mut input = BytesMut::with_capacity(4096);
+        let read = async {
+            self.socket.shutdown().await?;
+            let mut total = 0;
+            while total < max_bytes {
+                input.clear();
+                match self.socket.read_buf(&mut input).await? {
+                    0 => break,
+                    bytes => total += bytes,
+                }
+            }
+            io::Result::Ok(())
+        };
+        // Whatever happens here, the connection is over.
+        let _ = timeout(limit, read).await;
+    }
+}
+
+impl Drop for Publishing {
+    /// Tells the registry whatever way the stay ends, also where its task is dropped.
+    fn drop(&mut self) {
+        let now = self.shared.clock.now();
+        self.shared.registry().publisher_gone(&self.name, &self.session, now);
+    }
+}
+
+/// An error with everything below it.
+fn chain(error: &dyn std::error::Error) -> String {
+    std::iter::successors(error.source(), |error| error.source())
+        .fold(error.to_string(), |text, source| format!("{text}: {source}"))
+}
+
+fn tag_kind(kind: MediaKind) -> TagKind {
+    match kind {
+        MediaKind::Audio => TagKind::Audio,
+        MediaKind::Video => TagKind::Video,
+        MediaKind::Script => TagKind::Script,
+    }
+}

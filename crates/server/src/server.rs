@@ -1,0 +1,216 @@
+//! Puts the parts together: listeners, the registry's clock, and the order in which all of it ends.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::runtime::Builder;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{info, warn};
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::limits::Limits;
+use crate::registry::Change;
+use crate::shared::Shared;
+use crate::shutdown::{Signals, end_streams};
+use crate::{admin, http, http_listener, rtmp_listener};
+
+/// How often streams are ended and forgotten.
+const TICK: Duration = Duration::from_millis(250);
+
+/// The operator's tools are few.
+const ADMIN_CONNECTIONS: usize = 64;
+
+/// Threads of the async runtime. They only move bytes: one core of it feeds some Gbit/s of viewers; the second is for
+/// machines that have one to spare.
+const MAX_RUNTIME_THREADS: usize = 2;
+
+/// Serves until SIGINT or SIGTERM, then ends all streams.
+///
+/// # Errors
+/// An address that cannot be listened on, or a second signal while streams end.
+pub fn serve(config: &Config) -> Result<(), Error> {
+    let threads =
+        std::thread::available_parallelism().map_or(1, usize::from).min(MAX_RUNTIME_THREADS);
+    let runtime =
+        Builder::new_multi_thread().worker_threads(threads).thread_name("net").enable_all().build();
+    let runtime = runtime.map_err(Error::Runtime)?;
+    let result = runtime.block_on(async {
+        let server = Server::bind(config).await?;
+        let mut signals = Signals::new().map_err(Error::Runtime)?;
+        server.announce(config);
+        server.run(&mut signals).await
+    });
+    // Nothing that is left is waited for.
+    runtime.shutdown_background();
+    result
+}
+
+/// A server whose listeners are bound.
+#[derive(Debug)]
+pub struct Server {
+    shared: Arc<Shared>,
+    rtmp: TcpListener,
+    http: TcpListener,
+    admin: TcpListener,
+}
+
+impl Server {
+    /// Binds all listeners.
+    ///
+    /// # Errors
+    /// An address that cannot be listened on.
+    pub async fn bind(config: &Config) -> Result<Self, Error> {
+        Self::bind_with(config, Limits::for_streams(config.max_streams)).await
+    }
+
+    /// As [`bind`](Self::bind), with other limits than the defaults.
+    ///
+    /// # Errors
+    /// An address that cannot be listened on.
+    pub async fn bind_with(config: &Config, limits: Limits) -> Result<Self, Error> {
+        Ok(Self {
+            rtmp: listen("--rtmp-addr", config.rtmp_addr).await?,
+            http: listen("--http-addr", config.http_addr).await?,
+            admin: listen("--admin-addr", config.admin_addr).await?,
+            shared: Shared::new(config, limits),
+        })
+    }
+
+    /// Where publishers connect.
+    #[must_use]
+    pub fn rtmp_addr(&self) -> Option<SocketAddr> {
+        self.rtmp.local_addr().ok()
+    }
+
+    /// Where viewers connect.
+    #[must_use]
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.http.local_addr().ok()
+    }
+
+    /// Where the operator connects.
+    #[must_use]
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin.local_addr().ok()
+    }
+
+    /// One line that says where to publish and to watch, and whether anybody may publish.
+    fn announce(&self, config: &Config) {
+        let reachable = |addr: Option<SocketAddr>, fallback| reachable(addr.unwrap_or(fallback));
+        let publish = format!("rtmp://{}/NAME", reachable(self.rtmp_addr(), config.rtmp_addr));
+        let watch =
+            format!("http://{}/stream/NAME.m3u8", reachable(self.http_addr(), config.http_addr));
+        let admin = reachable(self.admin_addr(), config.admin_addr).to_string();
+        if config.is_open_to_the_network() {
+            let warning =
+                "anyone who reaches this port may publish; set --publish-key to prevent that";
+            warn!(publish, watch, admin, warning, "feathercast is ready");
+        } else {
+            info!(publish, watch, admin, "feathercast is ready");
+        }
+    }
+
+    /// Serves until the first signal, then ends all streams; a second signal ends that.
+    async fn run(self, signals: &mut Signals) -> Result<(), Error> {
+        let shared = Arc::clone(&self.shared);
+        let mut accepting = self.start();
+        signals.next().await;
+        info!("stopping");
+        // No more connections; those that are there go on.
+        accepting.rtmp.abort_all();
+        tokio::select! {
+            () = end_streams(&shared) => Ok(()),
+            () = signals.next() => Err(Error::Interrupted),
+        }
+    }
+
+    /// Starts accepting, without waiting. Dropping the result stops it.
+    #[must_use]
+    pub fn start(self) -> Accepting {
+        let Self { shared, rtmp, http, admin } = self;
+        let viewers = viewer_connections(&shared.limits);
+        let mut accepting = Accepting { rtmp: JoinSet::new(), other: JoinSet::new() };
+        accepting.rtmp.spawn(rtmp_listener::run(rtmp, Arc::clone(&shared)));
+        let router = http::router(Arc::clone(&shared));
+        accepting.other.spawn(http_listener::run(http, router, Arc::clone(&shared), viewers));
+        let router = admin::router(Arc::clone(&shared));
+        accepting.other.spawn(http_listener::run(
+            admin,
+            router,
+            Arc::clone(&shared),
+            ADMIN_CONNECTIONS,
+        ));
+        accepting.other.spawn(keep_time(shared));
+        accepting
+    }
+}
+
+/// The tasks of a running server.
+#[derive(Debug)]
+pub struct Accepting {
+    rtmp: JoinSet<()>,
+    other: JoinSet<()>,
+}
+
+async fn listen(option: &'static str, addr: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(addr).await.map_err(|source| Error::Bind { option, addr, source })
+}
+
+async fn keep_time(shared: Arc<Shared>) {
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        ticks.tick().await;
+        let changes = shared.registry().tick(shared.clock.now());
+        for change in changes {
+            match change {
+                Change::Ended(stream) => info!(%stream, "stream ended"),
+                Change::Forgotten(stream) => info!(%stream, "stream forgotten"),
+            }
+        }
+    }
+}
+
+/// An address as others reach it: the wildcard is replaced by the address of the default route.
+fn reachable(addr: SocketAddr) -> SocketAddr {
+    if !addr.ip().is_unspecified() {
+        return addr;
+    }
+    let ip = default_route_ip().unwrap_or_else(|| Ipv4Addr::LOCALHOST.into());
+    SocketAddr::new(ip, addr.port())
+}
+
+/// Connecting a UDP socket sends nothing: it only makes the system choose the local address.
+fn default_route_ip() -> Option<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    // An address of the documentation range (RFC 5737): somewhere outside.
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    let ip = socket.local_addr().ok()?.ip();
+    (!ip.is_unspecified() && ip != Ipv6Addr::UNSPECIFIED).then_some(ip)
+}
+
+/// As many viewers as the process may have files open, less those it needs itself.
+fn viewer_connections(limits: &Limits) -> usize {
+    let Some(files) = open_files_limit() else { return limits.http_connections };
+    let connections =
+        limits.http_connections.min(files.saturating_sub(limits.reserved_files).max(64));
+    if connections < limits.http_connections {
+        info!(
+            connections,
+            open_files_limit = files,
+            "viewers are limited by the open files limit (ulimit -n)"
+        );
+    }
+    connections
+}
+
+/// The soft limit on open files; None where the system has no /proc or no limit.
+fn open_files_limit() -> Option<usize> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
+}

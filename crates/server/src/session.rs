@@ -1,0 +1,155 @@
+//! One publisher's stay: what its connection, its workers and the registry share.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rtmp::StreamKey;
+use tokio::sync::watch;
+
+use crate::clock::Moment;
+use crate::sync::Latch;
+
+/// Why a publisher's connection is told to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// Another publisher took the name over.
+    Replaced,
+    /// The operator asked for it.
+    Kicked,
+    /// A worker thread panicked.
+    WorkerFailed,
+    /// The process ends.
+    ShuttingDown,
+}
+
+impl StopReason {
+    /// The reason as a log field.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Replaced => "replaced by another publisher",
+            Self::Kicked => "kicked by the operator",
+            Self::WorkerFailed => "internal error",
+            Self::ShuttingDown => "server is stopping",
+        }
+    }
+}
+
+/// One publisher from its accepted publish command until its workers have published its last segment.
+#[derive(Debug)]
+pub struct Session {
+    id: u64,
+    peer: SocketAddr,
+    key: Option<StreamKey>,
+    since: Moment,
+    heard_uptime_ms: AtomicU64,
+    received_bytes: AtomicU64,
+    stop: watch::Sender<Option<StopReason>>,
+    drained: Latch,
+}
+
+impl Session {
+    /// A session that starts now; `id` is unique in the process.
+    #[must_use]
+    pub fn new(id: u64, peer: SocketAddr, key: Option<StreamKey>, now: Moment) -> Self {
+        Self {
+            id,
+            peer,
+            key,
+            since: now,
+            heard_uptime_ms: AtomicU64::new(now.uptime_ms()),
+            received_bytes: AtomicU64::new(0),
+            stop: watch::Sender::new(None),
+            drained: Latch::default(),
+        }
+    }
+
+    /// The connection received `bytes`.
+    pub fn heard(&self, bytes: usize, now: Moment) {
+        self.heard_uptime_ms.store(now.uptime_ms(), Ordering::Relaxed);
+        self.received_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Asks the connection to end; the first reason stays.
+    pub fn stop(&self, reason: StopReason) {
+        self.stop.send_if_modified(|current| {
+            let first = current.is_none();
+            current.get_or_insert(reason);
+            first
+        });
+    }
+
+    /// The workers are done: nothing more is published for this session.
+    pub fn set_drained(&self) {
+        self.drained.open();
+    }
+
+    /// Blocks until [`set_drained`](Self::set_drained). For worker threads.
+    pub fn wait_drained(&self) {
+        self.drained.wait();
+    }
+
+    /// For the connection: resolves when the session is asked to end.
+    #[must_use]
+    pub fn stop_signal(&self) -> StopSignal {
+        StopSignal(self.stop.subscribe())
+    }
+
+    /// Unique in the process.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The publisher's address.
+    #[must_use]
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// When publishing started.
+    #[must_use]
+    pub fn since(&self) -> Moment {
+        self.since
+    }
+
+    /// Bytes received from the publisher.
+    #[must_use]
+    pub fn received_bytes(&self) -> u64 {
+        self.received_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Milliseconds since the last byte came.
+    #[must_use]
+    pub fn silent_ms(&self, now: Moment) -> u64 {
+        now.uptime_ms().saturating_sub(self.heard_uptime_ms.load(Ordering::Relaxed))
+    }
+
+    /// Whether `key` is the non-empty key this publisher came with. Compared in constant time.
+    #[must_use]
+    pub fn has_key(&self, key: Option<&StreamKey>) -> bool {
+        self.key.as_ref().is_some_and(|own| !own.is_empty() && Some(own) == key)
+    }
+
+    /// Whether the workers are done.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.drained.is_open()
+    }
+}
+
+/// A connection's ear for [`Session::stop`].
+#[derive(Debug)]
+pub struct StopSignal(watch::Receiver<Option<StopReason>>);
+
+impl StopSignal {
+    /// Waits until the session is asked to end. Cancel safe.
+    pub async fn received(&mut self) -> StopReason {
+        let reason = self.0.wait_for(Option::is_some).await.ok().and_then(|reason| *reason);
+        match reason {
+            Some(reason) => reason,
+            // Nobody is left to ask.
+            None => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! The two OS threads of a published stream: `ingest:<name>` cuts the source rendition and is cheap; `xcode:<name>`
+//! decodes, scales and encodes, and exists only where renditions are configured.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::{Builder, JoinHandle};
+use std::{collections::HashMap, io, mem};
+
+use pipeline::{
+    Ingest, IngestOutput, Item, Notice, Queue, QueueStats, RenditionEvent, Resume, StreamConfig,
+    Transcoder, TranscoderOutput,
+};
+use tracing::{Span, debug, debug_span, error, info, warn};
+
+use crate::feed::FeedReceiver;
+use crate::publication::{Publication, Slot, TranscodeLoad};
+use crate::registry::Admission;
+use crate::session::{Session, StopReason};
+use crate::shared::Shared;
+use crate::sync::{lock, wait};
+use crate::throttle::Throttle;
+
+/// What both threads of a stream know.
+#[derive(Clone)]
+struct Stream {
+    shared: Arc<Shared>,
+    session: Arc<Session>,
+    publication: Arc<Publication>,
+    /// `stream{name}` below `conn{peer}`.
+    span: Span,
+}
+
+/// Starts the threads of an accepted publisher.
+///
+/// # Errors
+/// The system gives no thread. The session counts as drained.
+pub(crate) fn spawn(
+    shared: &Arc<Shared>,
+    admission: &Admission,
+    feed: FeedReceiver,
+    span: &Span,
+) -> io::Result<()> {
+    let (session, publication) =
+        (Arc::clone(&admission.session), Arc::clone(&admission.publication));
+    let stream = Stream { shared: Arc::clone(shared), session, publication, span: span.clone() };
+    let previous = admission.previous.clone();
+    // Dropped at the end of the thread, also by a panic, and with the closure where no thread starts.
+    let drained = Drained(Arc::clone(&admission.session));
+    let body = move || {
+        let _drained = drained;
+        let _span = stream.span.clone().entered();
+        if let Some(previous) = previous {
+            previous.wait_drained();
+        }
+        stream.guard(|| stream.ingest(feed));
+    };
+    Builder::new().name(format!("ingest:{}", admission.publication.name())).spawn(body).map(drop)
+}
+
+struct Drained(Arc<Session>);
+
+impl Drop for Drained {
+    fn drop(&mut self) {
+        self.0.set_drained();
+    }
+}
+
+impl Stream {
+    /// Runs a thread's body; a panic ends the stream and nothing else.
+    fn guard(&self, body: impl FnOnce()) {
+        if catch_unwind(AssertUnwindSafe(body)).is_err() {
+            error!("worker panicked, the stream ends");
+            self.shared.metrics.worker_panics.add(1);
+            self.session.stop(StopReason::WorkerFailed);
+        }
+    }
+
+    fn ingest(&self, mut feed: FeedReceiver) {
+        let resume = self.publication.begin_session();
+        let config = &self.shared.pipeline;
+        let transcode =
+            if config.renditions.is_empty() { None } else { self.start_transcode(resume) };
+        let mut ingest = Ingest::new(config, &resume);
+        let mut notices = Notices::new(&self.shared);
+        while let Some(fed) = feed.receive() {
+            ingest.push(fed.kind, fed.timestamp_ms, fed.payload, fed.arrival_unix_ms);
+            self.drain_ingest(&mut ingest, transcode.as_ref(), &mut notices);
+        }
+        ingest.finish();
+        self.drain_ingest(&mut ingest, transcode.as_ref(), &mut notices);
+    }
+
+    fn drain_ingest(
+        &self,
+        ingest: &mut Ingest,
+        transcode: Option<&Transcode>,
+        notices: &mut Notices,
+    ) {
+        while let Some(output) = ingest.poll() {
+            match output {
+                IngestOutput::Source(event) => self.publish(Slot::Source, crate::SOURCE, event),
+                IngestOutput::Transcode(item) => {
+                    if let Some(transcode) = transcode {
+                        transcode.handoff.push(item);
+                    }
+                }
+                IngestOutput::Grid(grid) => self.publication.set_grid(grid),
+                IngestOutput::Facts(facts) => {
+                    info!(codecs = %facts.codecs, size = ?facts.size, encoder = facts.encoder, "publisher sends");
+                    self.publication.set_facts(facts);
+                }
+                IngestOutput::Notice(notice) => notices.log(&notice, &self.shared),
+            }
+        }
+    }
+
+    fn publish(&self, slot: Slot, name: &str, event: RenditionEvent) {
+        let _rendition = debug_span!("rendition", name).entered();
+        if let RenditionEvent::Segment(segment) = &event {
+            debug!(
+                duration_ms = segment.duration.as_millis(),
+                bytes = segment.data.len(),
+                "segment published"
+            );
+        }
+        self.publication.apply(slot, event);
+    }
+
+    /// None, with an error in the log, where the system gives no thread: the source rendition goes on.
+    fn start_transcode(&self, resume: Resume) -> Option<Transcode> {
+        let handoff = Arc::new(Handoff::default());
+        let (stream, queue) = (self.clone(), Arc::clone(&handoff));
+        let body = move || {
+            let _span = stream.span.clone().entered();
+            stream.guard(|| stream.transcode(&queue, resume));
+            queue.close();
+        };
+        let thread = Builder::new().name(format!("xcode:{}", self.publication.name())).spawn(body);
+        let thread =
+            thread.inspect_err(|error| error!(%error, "no thread for the transcoder")).ok()?;
+        Some(Transcode { handoff, thread: Some(thread) })
+    }
+
+    fn transcode(&self, handoff: &Handoff, resume: Resume) {
+        let config = &self.shared.pipeline;
+        let mut transcoder = Transcoder::new(config, &resume);
+        let mut notices = Notices::new(&self.shared);
+        let mut drops = Drops::new(&self.shared);
+        while let Some((item, queue)) = handoff.pop() {
+            transcoder.push(item);
+            self.drain_transcoder(&mut transcoder, config, &mut notices);
+            self.publication.set_transcode_load(load(&transcoder, queue));
+            drops.log(queue, &self.shared);
+        }
+        transcoder.finish();
+        self.drain_transcoder(&mut transcoder, config, &mut notices);
+    }
+
+    fn drain_transcoder(
+        &self,
+        transcoder: &mut Transcoder,
+        config: &StreamConfig,
+        notices: &mut Notices,
+    ) {
+        while let Some(output) = transcoder.poll() {
+            match output {
+                TranscoderOutput::Rendition { index, event } => {
+                    let name = config.renditions.get(index).map_or("", |preset| &preset.name);
+                    self.publish(Slot::Ladder(index), name, event);
+                }
+                TranscoderOutput::Notice(notice) => notices.log(&notice, &self.shared),
+            }
+        }
+    }
+}
+
+fn load(transcoder: &Transcoder, queue: QueueStats) -> TranscodeLoad {
+    let stats = transcoder.stats();
+    let lag = queue
+        .newest
+        .zip(stats.last_taken)
+        .map_or(0, |(newest, taken)| (newest - taken).as_millis());
+    TranscodeLoad {
+        lag_ms: u64::try_from(lag).unwrap_or(0),
+        dropped_pictures: queue.dropped_pictures,
+        dropped_gops: queue.dropped_gops,
+        failed_pictures: stats.failed,
+        renditions: stats.renditions.clone(),
+    }
+}
+
+/// The ingest thread's hold on its transcoding thread: dropped, it lets the thread drain and waits for its end.
+struct Transcode {
+    handoff: Arc<Handoff>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Transcode {
+    fn drop(&mut self) {
+        self.handoff.close();
+        if let Some(thread) = self.thread.take() {
+            // The body catches panics, so there is no error to see.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The pipeline's queue with lock and wake-up. Pushing never waits for the transcoder.
+#[derive(Default)]
+struct Handoff {
+    state: Mutex<HandoffState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct HandoffState {
+    queue: Queue,
+    closed: bool,
+}
+
+impl Handoff {
+    /// Adds an item; after [`close`](Self::close) it is dropped.
+    fn push(&self, item: Item) {
+        let mut state = lock(&self.state);
+        if !state.closed {
+            state.queue.push(item);
+            self.changed.notify_one();
+        }
+    }
+
+    fn close(&self) {
+        lock(&self.state).closed = true;
+        self.changed.notify_one();
+    }
+
+    /// The next item, and what the queue has dropped so far; None when it is closed and empty.
+    fn pop(&self) -> Option<(Item, QueueStats)> {
+        let mut state = lock(&self.state);
+        loop {
+            if let Some(item) = state.queue.pop() {
+                return Some((item, state.queue.stats()));
+            }
+            if state.closed {
+                return None;
+            }
+            state = wait(&self.changed, state);
+        }
+    }
+}
+
+/// The log of a thread's notices: one line of a kind per interval, the others are counted in the next.
+struct Notices {
+    throttle: Throttle,
+    by_kind: HashMap<mem::Discriminant<Notice>, Throttle>,
+}
+
+impl Notices {
+    fn new(shared: &Shared) -> Self {
+        Self { throttle: Throttle::new(shared.limits.log_interval), by_kind: HashMap::new() }
+    }
+
+    fn log(&mut self, notice: &Notice, shared: &Shared) {
+        let throttle =
+            self.by_kind.entry(mem::discriminant(notice)).or_insert_with(|| self.throttle.clone());
+        if let Some(held_back) = throttle.admit(shared.clock.now()) {
+            warn!(%notice, held_back, "stream notice");
+        }
+    }
+}
+
+/// The log of pictures that were dropped because the transcoder was behind.
+struct Drops {
+    throttle: Throttle,
+    logged: u64,
+}
+
+impl Drops {
+    fn new(shared: &Shared) -> Self {
+        Self { throttle: Throttle::new(shared.limits.log_interval), logged: 0 }
+    }
+
+    fn log(&mut self, queue: QueueStats, shared: &Shared) {
+        if queue.dropped_pictures > self.logged && self.throttle.admit(shared.clock.now()).is_some()
+        {
+            let dropped = queue.dropped_pictures - self.logged;
+            warn!(
+                dropped,
+                dropped_gops_so_far = queue.dropped_gops,
+                "transcoder is behind, pictures dropped"
+            );
+            self.logged = queue.dropped_pictures;
+        }
+    }
+}

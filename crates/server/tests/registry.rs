@@ -1,0 +1,400 @@
+//! Publish decisions and the life of streams, on a simulated clock.
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail by panicking too")]
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use hls::Segment;
+use pipeline::{Preset, RenditionEvent, RenditionInfo};
+use rtmp::{Refusal, StreamKey, StreamName};
+use server::registry::{
+    Admission, Change, PublishAttempt, Registry, RegistryConfig, State, StreamStatus,
+};
+use server::{Limits, Moment, PublicationConfig, PublishAccess, Slot, StopReason, View};
+
+/// 2026-11-22 in unix seconds, as the clock's zero.
+const START: i64 = 1_795_300_000;
+
+fn at(secs: f64) -> Moment {
+    let uptime = Duration::from_secs_f64(secs);
+    Moment { uptime, unix_ms: START * 1000 + uptime.as_millis() as i64 }
+}
+
+fn name(text: &str) -> StreamName {
+    StreamName::parse(text).unwrap()
+}
+
+fn peer() -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, 7], 50_000))
+}
+
+fn registry_with(access: PublishAccess, max_streams: usize, limits: Limits) -> Registry {
+    let renditions = ["P240p30fps16x9", "P144p30fps16x9"].map(|name| Preset::named(name).unwrap());
+    let publication = PublicationConfig { renditions: renditions.into(), playlist_segments: 6 };
+    Registry::new(RegistryConfig { access, max_streams, publication, limits })
+}
+
+fn registry() -> Registry {
+    registry_with(PublishAccess::default(), 10, Limits::default())
+}
+
+fn attempt(stream: &str, key: &str) -> PublishAttempt {
+    let key = (!key.is_empty()).then(|| StreamKey::new(key));
+    PublishAttempt { name: Some(name(stream)), key, peer: peer() }
+}
+
+fn admit(registry: &mut Registry, stream: &str, key: &str, secs: f64) -> Admission {
+    registry.publish(attempt(stream, key), at(secs)).unwrap()
+}
+
+fn refusal(registry: &mut Registry, stream: &str, key: &str, secs: f64) -> Refusal {
+    registry.publish(attempt(stream, key), at(secs)).unwrap_err()
+}
+
+/// The publisher's connection and its workers end.
+fn leave(registry: &mut Registry, admission: &Admission, secs: f64) {
+    admission.session.set_drained();
+    registry.publisher_gone(admission.publication.name(), &admission.session, at(secs));
+}
+
+fn info(rendition: Slot) -> RenditionInfo {
+    let resolution = if rendition == Slot::Source { (1280, 720) } else { (256, 144) };
+    RenditionInfo {
+        codecs: "avc1.64001f".into(),
+        resolution: Some(resolution),
+        frame_rate: Some(30.0),
+    }
+}
+
+/// One 2 s segment of a rendition, as the workers publish it.
+fn publish_segment(admission: &Admission, slot: Slot, discontinuity: bool) {
+    let playlist = RenditionEvent::Playlist {
+        target_duration_secs: 2,
+        independent: true,
+        in_multivariant: true,
+    };
+    let segment = Segment {
+        duration: media::Duration::from_secs(2),
+        discontinuity,
+        start_unix_ms: START * 1000,
+        data: vec![0x47; 188 * 10].into(),
+    };
+    admission.publication.apply(slot, playlist);
+    admission.publication.apply(slot, RenditionEvent::Info(info(slot)));
+    admission.publication.apply(slot, RenditionEvent::Segment(segment));
+}
+
+fn media_playlist(view: &View, rendition: &str) -> String {
+    let plain = &view.rendition(rendition).unwrap().snapshot.playlist.plain;
+    String::from_utf8(plain.to_vec()).unwrap()
+}
+
+fn multivariant(view: &View) -> String {
+    String::from_utf8(view.multivariant.as_ref().unwrap().plain.to_vec()).unwrap()
+}
+
+fn states(registry: &Registry) -> Vec<State> {
+    registry.status().iter().map(|stream: &StreamStatus| stream.state).collect()
+}
+
+async fn stop_reason(admission: &Admission) -> StopReason {
+    admission.session.stop_signal().received().await
+}
+
+#[test]
+fn a_name_that_is_live_is_refused_while_its_publisher_is_heard() {
+    let mut registry = registry();
+    let first = admit(&mut registry, "cam", "", 0.0);
+    first.session.heard(100, at(3.0));
+    assert_eq!(refusal(&mut registry, "cam", "", 7.9), Refusal::NameInUse);
+    assert_eq!(
+        refusal(&mut registry, "cam", "key", 7.9),
+        Refusal::NameInUse,
+        "the first has no key"
+    );
+    let second = admit(&mut registry, "cam", "", 8.0);
+    assert!(second.previous.is_some_and(|previous| previous.id() == first.session.id()));
+    assert!(std::sync::Arc::ptr_eq(&first.publication, &second.publication));
+}
+
+#[tokio::test]
+async fn an_equal_key_replaces_at_once_and_another_does_not() {
+    let mut registry = registry();
+    let first = admit(&mut registry, "cam", "secret", 0.0);
+    for key in ["", "Secret", "secret2"] {
+        assert_eq!(refusal(&mut registry, "cam", key, 0.1), Refusal::NameInUse, "{key:?}");
+    }
+    let second = admit(&mut registry, "cam", "secret", 0.1);
+    assert_eq!(stop_reason(&first).await, StopReason::Replaced);
+    leave(&mut registry, &first, 0.2);
+    assert_eq!(states(&registry), [State::Live], "the replaced one's end changes nothing");
+    assert_ne!(first.session.id(), second.session.id());
+}
+
+#[test]
+fn empty_keys_are_no_keys() {
+    let mut registry = registry();
+    let empty = || PublishAttempt { key: Some(StreamKey::new("")), ..attempt("cam", "") };
+    registry.publish(empty(), at(0.0)).unwrap();
+    assert_eq!(registry.publish(empty(), at(0.1)).unwrap_err(), Refusal::NameInUse);
+}
+
+#[test]
+fn a_wrong_key_is_unauthorized_whether_the_name_is_live_or_not() {
+    let access =
+        PublishAccess { shared_key: Some(StreamKey::new("right")), ..PublishAccess::default() };
+    let mut registry = registry_with(access, 10, Limits::default());
+    assert_eq!(refusal(&mut registry, "cam", "wrong", 0.0), Refusal::Unauthorized);
+    admit(&mut registry, "cam", "right", 0.0);
+    assert_eq!(refusal(&mut registry, "cam", "", 0.0), Refusal::Unauthorized);
+    assert_eq!(refusal(&mut registry, "cam", "wrong", 60.0), Refusal::Unauthorized);
+}
+
+#[test]
+fn max_streams_counts_connected_publishers() {
+    let mut registry = registry_with(PublishAccess::default(), 2, Limits::default());
+    let first = admit(&mut registry, "a", "", 0.0);
+    admit(&mut registry, "b", "k", 0.0);
+    assert_eq!(refusal(&mut registry, "c", "", 0.0), Refusal::TooManyStreams);
+    admit(&mut registry, "b", "k", 0.0);
+    leave(&mut registry, &first, 1.0);
+    admit(&mut registry, "c", "", 1.0);
+    assert_eq!(refusal(&mut registry, "a", "", 1.0), Refusal::TooManyStreams);
+    assert_eq!(registry.live_streams(), 2);
+}
+
+#[test]
+fn a_publisher_without_a_name_gets_eight_hex_digits() {
+    let mut registry = registry();
+    let mut names: Vec<_> = (0..5)
+        .map(|_| registry.publish(PublishAttempt { name: None, ..attempt("x", "") }, at(0.0)))
+        .map(|admission| admission.unwrap().publication.name().to_string())
+        .collect();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), 5);
+    for name in names {
+        assert!(name.len() == 8 && name.bytes().all(|b| b.is_ascii_hexdigit()), "{name}");
+    }
+}
+
+#[test]
+fn a_stream_ends_after_the_reconnect_window_and_is_forgotten_a_minute_later() {
+    let mut registry = registry();
+    let publisher = admit(&mut registry, "cam", "", 0.0);
+    publish_segment(&publisher, Slot::Source, false);
+    leave(&mut registry, &publisher, 20.0);
+    assert_eq!(registry.tick(at(29.9)), []);
+    let view = registry.publication(&name("cam")).unwrap().view();
+    assert!(!media_playlist(&view, "source").contains("ENDLIST"));
+
+    assert_eq!(registry.tick(at(30.0)), [Change::Ended(name("cam"))]);
+    let view = registry.publication(&name("cam")).unwrap().view();
+    assert!(media_playlist(&view, "source").ends_with("#EXT-X-ENDLIST\n"));
+    assert_eq!(registry.tick(at(89.9)), []);
+    assert!(registry.publication(&name("cam")).is_some());
+    assert_eq!(registry.tick(at(90.0)), [Change::Forgotten(name("cam"))]);
+    assert!(registry.publication(&name("cam")).is_none());
+}
+
+#[test]
+fn a_stream_does_not_end_while_its_workers_still_publish() {
+    let mut registry = registry();
+    let publisher = admit(&mut registry, "cam", "", 0.0);
+    publish_segment(&publisher, Slot::Source, false);
+    registry.publisher_gone(&name("cam"), &publisher.session, at(1.0));
+    assert_eq!(registry.tick(at(30.0)), []);
+    assert!(!registry.is_drained());
+    publisher.session.set_drained();
+    assert!(registry.is_drained());
+    assert_eq!(registry.tick(at(30.1)), [Change::Ended(name("cam"))]);
+}
+
+#[test]
+fn a_publisher_back_within_the_window_goes_on_behind_a_discontinuity() {
+    let mut registry = registry();
+    let first = admit(&mut registry, "cam", "", 0.0);
+    assert!(!first.publication.begin_session().discontinuity);
+    publish_segment(&first, Slot::Source, false);
+    first.publication.set_grid(pipeline::GridMode { target_duration_secs: 2, own_grid: true });
+    leave(&mut registry, &first, 5.0);
+
+    let second = admit(&mut registry, "cam", "", 14.9);
+    assert!(second.previous.as_ref().is_some_and(|previous| previous.is_drained()));
+    let resume = second.publication.begin_session();
+    assert!(resume.discontinuity);
+    assert_eq!(resume.grid.map(|grid| grid.own_grid), Some(true));
+    publish_segment(&second, Slot::Source, resume.discontinuity);
+    assert_eq!(registry.tick(at(100.0)), []);
+
+    let text = media_playlist(&second.publication.view(), "source");
+    let first_sequence = START;
+    assert!(text.contains(&format!("#EXT-X-MEDIA-SEQUENCE:{first_sequence}\n")), "{text}");
+    let behind = text.split("#EXT-X-DISCONTINUITY\n").nth(1).unwrap();
+    assert!(behind.ends_with(&format!("/stream/cam/source/{}.ts\n", first_sequence + 1)), "{text}");
+}
+
+#[test]
+fn a_publisher_back_after_the_end_reopens_the_stream_at_the_same_url() {
+    let mut registry = registry();
+    let first = admit(&mut registry, "cam", "", 0.0);
+    publish_segment(&first, Slot::Source, false);
+    leave(&mut registry, &first, 5.0);
+    registry.tick(at(15.0));
+    let second = admit(&mut registry, "cam", "", 60.0);
+    let ended = media_playlist(&second.publication.view(), "source");
+    assert!(ended.contains("ENDLIST"), "until the workers are there");
+    assert!(second.publication.begin_session().discontinuity);
+    assert!(!media_playlist(&second.publication.view(), "source").contains("ENDLIST"));
+    assert_eq!(registry.tick(at(1000.0)), [], "it is live again");
+}
+
+#[test]
+fn sequence_numbers_are_never_used_again() {
+    let mut registry = registry();
+    let first = admit(&mut registry, "cam", "", 0.0);
+    // Far more segments than seconds: the wall clock alone would give used numbers again.
+    for _ in 0..500 {
+        publish_segment(&first, Slot::Source, false);
+    }
+    leave(&mut registry, &first, 1.0);
+    registry.tick(at(11.0));
+    registry.tick(at(71.0));
+    let second = admit(&mut registry, "cam", "", 72.0);
+    publish_segment(&second, Slot::Source, false);
+    let text = media_playlist(&second.publication.view(), "source");
+    let expected = START + 500;
+    assert!(text.contains(&format!("#EXT-X-MEDIA-SEQUENCE:{expected}\n")), "{text}");
+
+    let other = admit(&mut registry, "other", "", 10_000.0);
+    assert_eq!(
+        other.publication.next_sequence(),
+        (START + 10_000) as u64,
+        "the wall clock is ahead again"
+    );
+}
+
+#[test]
+fn a_stream_without_segments_is_forgotten_at_once() {
+    let mut registry = registry();
+    let publisher = admit(&mut registry, "cam", "", 0.0);
+    registry.publisher_gone(&name("cam"), &publisher.session, at(1.0));
+    assert_eq!(registry.tick(at(1.1)), [], "its workers may still have one");
+    publisher.session.set_drained();
+    assert_eq!(registry.tick(at(1.2)), [Change::Forgotten(name("cam"))]);
+}
+
+#[test]
+fn no_more_streams_are_remembered_than_the_limit() {
+    let limits = Limits { remembered_streams: 2, ..Limits::default() };
+    let mut registry = registry_with(PublishAccess::default(), 10, limits);
+    for (index, stream) in ["a", "b", "c"].into_iter().enumerate() {
+        let publisher = admit(&mut registry, stream, "", index as f64);
+        publish_segment(&publisher, Slot::Source, false);
+        leave(&mut registry, &publisher, index as f64 + 0.5);
+    }
+    assert_eq!(registry.tick(at(4.0)), [Change::Forgotten(name("a"))], "the longest gone");
+}
+
+#[test]
+fn current_is_the_newest_live_stream_that_plays() {
+    let mut registry = registry();
+    let current = |registry: &Registry| registry.current().map(|stream| stream.name().to_string());
+    assert_eq!(current(&registry), None);
+    let a = admit(&mut registry, "a", "", 0.0);
+    publish_segment(&a, Slot::Source, false);
+    let b = admit(&mut registry, "b", "", 1.0);
+    assert_eq!(current(&registry).as_deref(), Some("a"), "b has nothing to play yet");
+    publish_segment(&b, Slot::Source, false);
+    assert_eq!(current(&registry).as_deref(), Some("b"));
+    leave(&mut registry, &b, 2.0);
+    assert_eq!(current(&registry).as_deref(), Some("a"), "b ended, a is live");
+    leave(&mut registry, &a, 3.0);
+    assert_eq!(current(&registry).as_deref(), Some("b"), "both may come back");
+    registry.tick(at(20.0));
+    assert_eq!(current(&registry), None, "both have ended");
+}
+
+#[tokio::test]
+async fn kick_reaches_the_live_publisher_only() {
+    let mut registry = registry();
+    assert!(!registry.kick(&name("cam")));
+    let publisher = admit(&mut registry, "cam", "", 0.0);
+    assert!(registry.kick(&name("cam")));
+    assert_eq!(stop_reason(&publisher).await, StopReason::Kicked);
+    leave(&mut registry, &publisher, 1.0);
+    assert!(!registry.kick(&name("cam")));
+}
+
+#[tokio::test]
+async fn closing_refuses_new_publishers_and_ends_the_others() {
+    let mut registry = registry();
+    let publisher = admit(&mut registry, "cam", "", 0.0);
+    publish_segment(&publisher, Slot::Source, false);
+    registry.close();
+    assert_eq!(stop_reason(&publisher).await, StopReason::ShuttingDown);
+    assert_eq!(refusal(&mut registry, "other", "", 0.1), Refusal::ShuttingDown);
+    leave(&mut registry, &publisher, 0.2);
+    registry.end_all(at(0.3));
+    let view = registry.publication(&name("cam")).unwrap().view();
+    assert!(media_playlist(&view, "source").contains("ENDLIST"));
+    assert_eq!(registry.longest_target_duration_secs(), 2);
+}
+
+#[test]
+fn the_multivariant_playlist_is_the_ladder_ascending_then_source_each_with_its_first_segment() {
+    let mut registry = registry();
+    let publisher = admit(&mut registry, "cam", "", 0.0);
+    assert!(publisher.publication.view().multivariant.is_none());
+    let uris = |admission: &Admission| -> Vec<String> {
+        let text = multivariant(&admission.publication.view());
+        text.lines().filter(|line| !line.starts_with('#')).map(String::from).collect()
+    };
+    publish_segment(&publisher, Slot::Source, false);
+    assert_eq!(uris(&publisher), ["cam/source.m3u8"]);
+    publish_segment(&publisher, Slot::Ladder(0), false);
+    publish_segment(&publisher, Slot::Ladder(1), false);
+    let all = ["cam/P144p30fps16x9.m3u8", "cam/P240p30fps16x9.m3u8", "cam/source.m3u8"];
+    assert_eq!(uris(&publisher), all);
+
+    let text = multivariant(&publisher.publication.view());
+    let bandwidth =
+        text.lines().find_map(|line| line.strip_prefix("#EXT-X-STREAM-INF:BANDWIDTH=")).unwrap();
+    let bandwidth: u64 = bandwidth.split(',').next().unwrap().parse().unwrap();
+    assert!(bandwidth >= 400_000 + 128_000, "cap and audio of the 144p rendition: {bandwidth}");
+}
+
+#[test]
+fn a_rendition_that_is_not_in_the_multivariant_playlist_keeps_its_own() {
+    let mut registry = registry();
+    let publisher = admit(&mut registry, "cam", "", 0.0);
+    publish_segment(&publisher, Slot::Source, false);
+    publish_segment(&publisher, Slot::Ladder(1), false);
+    let own_grid = RenditionEvent::Playlist {
+        target_duration_secs: 10,
+        independent: true,
+        in_multivariant: false,
+    };
+    publisher.publication.apply(Slot::Source, own_grid);
+    let view = publisher.publication.view();
+    assert!(!multivariant(&view).contains("source"));
+    assert!(media_playlist(&view, "source").contains("#EXTINF"));
+}
+
+#[test]
+fn a_rendition_the_new_source_does_not_fill_leaves_the_multivariant_playlist() {
+    let mut registry = registry();
+    let first = admit(&mut registry, "cam", "", 0.0);
+    publish_segment(&first, Slot::Source, false);
+    publish_segment(&first, Slot::Ladder(0), false);
+    leave(&mut registry, &first, 1.0);
+    let second = admit(&mut registry, "cam", "", 2.0);
+    second.publication.begin_session();
+    for segments in 1..=3 {
+        publish_segment(&second, Slot::Source, false);
+        let listed = multivariant(&second.publication.view()).contains("P240p30fps16x9");
+        assert_eq!(listed, segments < 3, "after {segments} segments of source alone");
+    }
+    publish_segment(&second, Slot::Ladder(0), false);
+    assert!(multivariant(&second.publication.view()).contains("P240p30fps16x9"), "it came late");
+}
