@@ -31,6 +31,7 @@ pub struct Ingest {
     audio: AudioTrack,
     packager: Packager,
     facts: SourceFacts,
+    facts_due: bool,
     encoder: Option<String>,
     announced_frame_rate: Option<f64>,
     /// The first segment has started.
@@ -65,6 +66,7 @@ impl Ingest {
             audio: AudioTrack::default(),
             packager,
             facts: SourceFacts::default(),
+            facts_due: false,
             encoder: None,
             announced_frame_rate: None,
             started: false,
@@ -113,7 +115,7 @@ impl Ingest {
         };
         self.announced_frame_rate = metadata.frame_rate;
         self.encoder = metadata.encoder;
-        self.update_facts();
+        self.facts_due = true;
     }
 
     fn video_message(&mut self, timestamp_ms: u32, body: Bytes, arrival_unix_ms: i64) {
@@ -190,7 +192,7 @@ impl Ingest {
         } else if let Some(config) = self.video.config() {
             self.transcode(Item::Video(config));
         }
-        self.update_facts();
+        self.facts_due = true;
     }
 
     fn audio_config(&mut self, sequence_header: &[u8]) {
@@ -201,7 +203,7 @@ impl Ingest {
                 }
                 self.packager.set_audio(config.clone());
                 self.transcode(Item::Audio(config));
-                self.update_facts();
+                self.facts_due = true;
             }
             Ok(None) => {}
             Err(error) => self.notice(Notice::Malformed(error.to_string())),
@@ -229,6 +231,7 @@ impl Ingest {
 
     fn picture(&mut self, picture: Picture, arrival_unix_ms: i64) {
         let pts = picture.unit.pts;
+        self.update_facts();
         self.begin_video(pts, arrival_unix_ms);
         let cut_point = self.video.is_cut_point(&picture);
         self.video.run(&picture);
@@ -255,6 +258,7 @@ impl Ingest {
 
     fn audio_frame(&mut self, at: Timestamp, data: Bytes, arrival_unix_ms: i64) {
         let Some((pts, span)) = self.audio.frame(at) else { return };
+        self.update_facts();
         if !self.started {
             self.started = true;
             self.segment_start = pts;
@@ -346,7 +350,11 @@ impl Ingest {
         self.outputs.push_back(IngestOutput::Notice(notice));
     }
 
+    /// Tells the facts anew with the first sample behind a change: metadata and both sequence headers come one by one.
     fn update_facts(&mut self) {
+        if !std::mem::take(&mut self.facts_due) {
+            return;
+        }
         let facts = self.current_facts();
         if facts != self.facts {
             self.facts = facts.clone();
