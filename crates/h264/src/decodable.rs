@@ -65,3 +65,56 @@ fn chroma_format_name(chroma_format_idc: u8) -> &'static str {
         _ => "4:4:4",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hex_literal::hex;
+
+    use super::*;
+
+    fn judge(sps: &[u8], pps: &[u8]) -> Result<(), String> {
+        let (sps, pps) = (Sps::parse(sps).unwrap(), Pps::parse(pps).unwrap());
+        decodable(&sps, &pps).map_err(|reason| reason.to_string())
+    }
+
+    const PPS: [u8; 4] = hex!("68ef8fcb");
+    const BASELINE: [u8; 8] = hex!("6742000af4162720");
+
+    #[test]
+    fn ordinary_streams_are_decodable() {
+        assert_eq!(
+            judge(&hex!("6764001facd9405005bb0110000003001000000303c0f1831960"), &PPS),
+            Ok(())
+        );
+        assert_eq!(judge(&BASELINE, &PPS), Ok(()));
+    }
+
+    #[test]
+    fn each_reason_is_said_in_words() {
+        let reason = |sps: &[u8], pps: &[u8]| judge(sps, pps).unwrap_err();
+        let interlaced = hex!("67640028acd94078044fde0220000003002000000783e2c5b2c0");
+        assert_eq!(reason(&interlaced, &PPS), "interlaced coding");
+        // x264: High 4:2:2 at 10 bits, gray, 4:4:4 lossless.
+        let ten_bit_422 = hex!("677a001eb6cd940a02ff89c044000003000400000300f03c58b658");
+        assert_eq!(reason(&ten_bit_422, &PPS), "chroma format 4:2:2, only 4:2:0 can be decoded");
+        let gray = hex!("6764000df36505067e37016c80000003008000001e078a14cb");
+        assert_eq!(reason(&gray, &PPS), "chroma format monochrome, only 4:2:0 can be decoded");
+        let lossless = hex!("67f4000d91d681419f8dc044000003000400000300f03c50aa80");
+        assert_eq!(reason(&lossless, &PPS), "chroma format 4:4:4, only 4:2:0 can be decoded");
+        assert_eq!(
+            reason(&BASELINE, &hex!("6850e0")),
+            "flexible macroblock ordering (7 slice groups)"
+        );
+        let mut extended = BASELINE;
+        extended[1] = 88;
+        assert_eq!(reason(&extended, &PPS), "Extended profile (data partitioning)");
+    }
+
+    #[test]
+    fn depth_and_lossless_coding_of_4_2_0_count_too() {
+        let (sps, pps) = (Sps::parse(&BASELINE).unwrap(), Pps::parse(&PPS).unwrap());
+        let ten_bit = Sps { bit_depth_chroma: 10, ..sps };
+        assert_eq!(decodable(&ten_bit, &pps), Err(Undecodable::BitDepth { bits: 10 }));
+        assert_eq!(decodable(&Sps { lossless: true, ..sps }, &pps), Err(Undecodable::Lossless));
+    }
+}

@@ -351,3 +351,120 @@ fn read_crop(bits: &mut impl BitRead) -> Result<[u32; 4], BitReaderError> {
         bits.read_ue("frame_crop_bottom_offset")?,
     ])
 }
+
+#[cfg(test)]
+mod tests {
+    use hex_literal::hex;
+
+    use super::*;
+
+    /// x264, 1280x720 High.
+    const HIGH_720P: [u8; 26] = hex!("6764001facd9405005bb0110000003001000000303c0f1831960");
+    /// x264, 1920x1080 interlaced.
+    const INTERLACED_1080: [u8; 26] = hex!("67640028acd94078044fde0220000003002000000783e2c5b2c0");
+
+    fn parse(nal_unit: &[u8]) -> Sps {
+        Sps::parse(nal_unit).unwrap()
+    }
+
+    #[test]
+    fn s7_3_2_1_1_and_e_1_1_of_an_ordinary_stream() {
+        let sps = parse(&HIGH_720P);
+        assert_eq!(sps.codec_string(), "avc1.64001f");
+        assert_eq!((sps.width, sps.height, sps.sar), (1280, 720, (1, 1)));
+        assert_eq!((sps.chroma_format_idc, sps.bit_depth_luma, sps.bit_depth_chroma), (1, 8, 8));
+        assert_eq!((sps.interlaced, sps.lossless, sps.colour), (false, false, None));
+        assert_eq!(sps.frame_rate, Some((30, 1)));
+        assert_eq!((sps.max_num_reorder_frames, sps.max_dec_frame_buffering), (Some(2), Some(4)));
+        assert_eq!(
+            (sps.pic_order_cnt_type, sps.max_num_ref_frames, sps.reorder_depth()),
+            (0, 4, 2)
+        );
+    }
+
+    #[test]
+    fn s7_4_2_1_1_cropping_counts_double_in_fields() {
+        let sps = parse(&INTERLACED_1080);
+        assert_eq!((sps.width, sps.height), (1920, 1080));
+        assert_eq!((sps.coded_width, sps.coded_height, sps.interlaced), (1920, 1088, true));
+    }
+
+    #[test]
+    fn e_2_1_colour_and_range() {
+        let sps = parse(&hex!("67640028acd940780227e5c05b808080a0000003002000000781e30632c0"));
+        assert_eq!(
+            sps.colour,
+            Some(Colour { full_range: true, primaries: 1, transfer: 1, matrix: 1 })
+        );
+        assert_eq!((sps.width, sps.height), (1920, 1080));
+    }
+
+    #[test]
+    fn e_2_1_sample_aspect_ratio_and_hrd() {
+        let sps = parse(&hex!(
+            "6764001eacd940b4126ffc010000b440000003004000000c9810003d090007a13930c01e2c5b2c"
+        ));
+        assert_eq!((sps.width, sps.height, sps.sar), (720, 576, (64, 45)));
+        assert_eq!(
+            (sps.frame_rate, sps.max_num_reorder_frames),
+            (Some((25, 1)), Some(2)),
+            "behind the HRD"
+        );
+    }
+
+    #[test]
+    fn a_vui_that_breaks_off_loses_only_what_is_missing() {
+        // Cut in the timing information: h264-reader refuses it.
+        let sps = parse(&hex!("67640028acd940780227e5c05b808080a000"));
+        assert_eq!(
+            (sps.width, sps.height, sps.colour.map(|c| c.full_range)),
+            (1920, 1080, Some(true))
+        );
+        assert_eq!((sps.frame_rate, sps.max_num_reorder_frames), (None, None));
+    }
+
+    #[test]
+    fn a_level_too_low_for_the_size_is_harmless() {
+        let mut sps = HIGH_720P;
+        sps[3] = 10;
+        let sps = parse(&sps);
+        assert_eq!(
+            (sps.width, sps.height, sps.codec_string().as_str()),
+            (1280, 720, "avc1.64000a")
+        );
+    }
+
+    #[test]
+    fn a_3_1_reorder_depth_without_vui_is_what_the_level_holds() {
+        // 176x144 level 1 Baseline, POC type 0, no VUI: 396 / 99.
+        let baseline = parse(&hex!("6742000af4162720"));
+        assert_eq!(
+            (baseline.width, baseline.height, baseline.max_num_reorder_frames),
+            (176, 144, None)
+        );
+        assert_eq!((baseline.pic_order_cnt_type, baseline.reorder_depth()), (0, 4));
+        assert_eq!(Sps { pic_order_cnt_type: 2, ..baseline }.reorder_depth(), 0);
+        assert_eq!(Sps { level_idc: 99, ..baseline }.reorder_depth(), 16, "unknown level");
+        assert_eq!(
+            Sps { profile_idc: 110, constraint_flags: 0x10, ..baseline }.reorder_depth(),
+            0,
+            "intra profile"
+        );
+    }
+
+    #[test]
+    fn bad_sets_name_the_field() {
+        let text = |nal_unit: &[u8]| Sps::parse(nal_unit).unwrap_err().to_string();
+        assert_eq!(text(&hex!("68ebe3cb")), "NAL unit type Pps, allowed is Sps");
+        assert_eq!(text(&hex!("67 64")), "SPS: constraint_set_flags is cut or out of range");
+        assert_eq!(
+            text(&HIGH_720P[..8]),
+            "SPS: pic_height_in_map_units_minus1 is cut or out of range"
+        );
+        // 1025 macroblocks wide.
+        assert_eq!(
+            text(&hex!("6742000af400200f20")),
+            "picture of 16400x16, allowed are 1 to 16384 a side"
+        );
+    }
+}
