@@ -117,7 +117,8 @@ impl Packager {
         self.audio = Some(audio);
     }
 
-    /// How the stream is cut; `in_multivariant` where this rendition is cut like the others.
+    /// How the stream is cut; `in_multivariant` where this rendition is cut like the others. Where it is not, its
+    /// window raises the target duration to what its segments need.
     pub(crate) fn set_grid(&mut self, mode: GridMode, in_multivariant: bool) {
         let target_duration_secs =
             mode.target_duration_secs.max(self.playlist.target_duration_secs);
@@ -327,11 +328,6 @@ impl Packager {
 
     /// Tells what the playlists say of the rendition, where that changed with this segment.
     fn announce(&mut self, duration: Duration, events: &mut impl Extend<RenditionEvent>) {
-        if !self.playlist.in_multivariant {
-            // Cut at the source's own IDRs: only they decide how long its segments are (RFC 8216 4.3.3.1 rounds).
-            let secs = (duration.as_secs_f64().round() as u64).max(1);
-            self.playlist.target_duration_secs = self.playlist.target_duration_secs.max(secs);
-        }
         if self.announced != Some(self.playlist) {
             self.announced = Some(self.playlist);
             let Playlist { target_duration_secs, independent, in_multivariant } = self.playlist;
