@@ -77,7 +77,8 @@ pub fn split_parameter_sets(nal_units: NalUnits) -> (NalUnits, ParameterSets) {
 }
 
 fn copy_of<'a>(nal_units: impl Iterator<Item = &'a [u8]> + Clone) -> NalUnits {
-    let data: Vec<u8> = nal_units.clone().flatten().copied().collect();
+    let mut data = Vec::with_capacity(nal_units.clone().map(<[u8]>::len).sum());
+    nal_units.clone().for_each(|nal_unit| data.extend_from_slice(nal_unit));
     let mut copy = NalUnits::new(Bytes::from(data));
     let mut start: usize = 0;
     for nal_unit in nal_units {
