@@ -19,6 +19,8 @@ mod http;
 mod http_listener;
 mod http_path;
 mod http_response;
+#[cfg(test)]
+mod http_tests;
 mod limits;
 mod metrics;
 mod publication;

@@ -254,11 +254,19 @@ impl View {
 
 impl Writer {
     fn view(&self, name: &StreamName) -> View {
-        let variants: Vec<_> =
+        let mut variants: Vec<_> =
             self.in_multivariant().filter_map(|track| track.variant(name)).collect();
+        // A source on a grid of its own is left out beside a ladder; alone it is the stream.
+        if variants.is_empty() {
+            variants.extend(self.source().and_then(|track| track.variant(name)));
+        }
         let multivariant =
             (!variants.is_empty()).then(|| Arc::new(hls::multivariant_playlist::render(&variants)));
         View { multivariant, renditions: self.tracks.iter().filter_map(Track::rendition).collect() }
+    }
+
+    fn source(&self) -> Option<&Track> {
+        self.tracks.iter().find(|track| track.slot == Slot::Source)
     }
 
     fn in_multivariant(&self) -> impl Iterator<Item = &Track> {

@@ -382,6 +382,20 @@ fn a_rendition_that_is_not_in_the_multivariant_playlist_keeps_its_own() {
 }
 
 #[test]
+fn a_source_on_its_own_grid_is_the_multivariant_playlist_where_there_is_no_ladder() {
+    let mut registry = registry();
+    let publisher = admit(&mut registry, "cam", "", 0.0);
+    let own_grid = RenditionEvent::Playlist {
+        target_duration_secs: 10,
+        independent: true,
+        in_multivariant: false,
+    };
+    publisher.publication.apply(Slot::Source, own_grid);
+    publish_segment(&publisher, Slot::Source, false);
+    assert!(multivariant(&publisher.publication.view()).contains("cam/source.m3u8"));
+}
+
+#[test]
 fn a_rendition_the_new_source_does_not_fill_leaves_the_multivariant_playlist() {
     let mut registry = registry();
     let first = admit(&mut registry, "cam", "", 0.0);

@@ -1,0 +1,432 @@
+//! The viewers' and the operator's port over real sockets, with streams made up.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hls::Segment;
+use pipeline::{RenditionEvent, RenditionInfo};
+use rtmp::{StreamKey, StreamName};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::publication::Slot;
+use crate::registry::{Admission, PublishAttempt};
+use crate::shared::Shared;
+use crate::{Config, Limits, admin, http, http_listener};
+
+const SEGMENT_BYTES: usize = 188 * 5;
+
+struct Response {
+    status: u16,
+    headers: BTreeMap<String, String>,
+    body: Vec<u8>,
+}
+
+impl Response {
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+}
+
+struct Site {
+    shared: Arc<Shared>,
+    addr: SocketAddr,
+}
+
+impl Site {
+    async fn viewers() -> Self {
+        Self::new(Limits::default(), http::router).await
+    }
+
+    async fn operator() -> Self {
+        Self::new(Limits::default(), admin::router).await
+    }
+
+    async fn new(limits: Limits, router: impl FnOnce(Arc<Shared>) -> Router) -> Self {
+        let connections = limits.http_connections;
+        let shared = Shared::new(&Config { current_manifest: true, ..Config::default() }, limits);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let router = router(Arc::clone(&shared));
+        tokio::spawn(http_listener::run(listener, router, Arc::clone(&shared), connections));
+        Self { shared, addr }
+    }
+
+    /// A live stream with two segments of `source`, numbers from `first` on.
+    fn publish(&self, name: &str) -> (Admission, u64) {
+        let attempt = PublishAttempt {
+            name: Some(StreamName::parse(name).unwrap()),
+            key: Some(StreamKey::new("hunter2")),
+            peer: SocketAddr::from(([192, 0, 2, 7], 5000)),
+        };
+        let admission = self.shared.registry().publish(attempt, self.shared.clock.now()).unwrap();
+        let first = admission.publication.next_sequence();
+        let source = |event| admission.publication.apply(Slot::Source, event);
+        source(RenditionEvent::Playlist {
+            target_duration_secs: 4,
+            independent: true,
+            in_multivariant: true,
+        });
+        source(RenditionEvent::Info(RenditionInfo {
+            codecs: "avc1.64001f,mp4a.40.2".into(),
+            resolution: Some((1280, 720)),
+            frame_rate: Some(29.97),
+        }));
+        for number in 0..2 {
+            source(RenditionEvent::Segment(Segment {
+                duration: media::Duration::from_secs(4),
+                discontinuity: false,
+                start_unix_ms: 0,
+                data: (0..SEGMENT_BYTES).map(|at| at as u8 ^ number).collect::<Vec<_>>().into(),
+            }));
+        }
+        (admission, first)
+    }
+
+    async fn send(&self, method: &str, path: &str, headers: &[&str]) -> Response {
+        let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{headers}\r\n");
+        parse(&self.raw(request.as_bytes()).await)
+    }
+
+    async fn get(&self, path: &str) -> Response {
+        self.send("GET", path, &[]).await
+    }
+
+    /// Sends bytes and returns all that comes back.
+    async fn raw(&self, request: &[u8]) -> Vec<u8> {
+        let mut socket = TcpStream::connect(self.addr).await.unwrap();
+        socket.write_all(request).await.unwrap();
+        let mut answer = Vec::new();
+        // A server that closes on a request it has not read whole resets the connection.
+        let _ = socket.read_to_end(&mut answer).await;
+        answer
+    }
+}
+
+fn parse(answer: &[u8]) -> Response {
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("a whole head");
+    let head = std::str::from_utf8(&answer[..end]).unwrap();
+    let (status_line, fields) = head.split_once("\r\n").unwrap_or((head, ""));
+    let status = status_line.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap();
+    let headers = fields.lines().filter_map(|line| line.split_once(": "));
+    let headers =
+        headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
+    Response { status, headers, body: answer[end + 4..].to_vec() }
+}
+
+#[tokio::test]
+async fn a_media_playlist_has_the_contracts_headers() {
+    let site = Site::viewers().await;
+    let (_publisher, first) = site.publish("cam");
+    let response = site.get("/stream/cam/source.m3u8").await;
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("content-type"), "application/vnd.apple.mpegurl");
+    assert_eq!(response.header("content-length"), response.body.len().to_string());
+    assert_eq!(response.header("access-control-allow-origin"), "*");
+    assert!(response.header("access-control-expose-headers").contains("Content-Length"));
+    assert_eq!(response.header("cache-control"), "max-age=2", "half of the target duration");
+    assert_eq!(response.header("vary"), "Accept-Encoding");
+    assert!(response.header("etag").starts_with('"'));
+    assert_eq!(response.header("content-encoding"), "");
+    assert!(response.text().ends_with(&format!("/stream/cam/source/{}.ts\n", first + 1)));
+}
+
+#[tokio::test]
+async fn the_multivariant_playlist_also_as_current() {
+    let site = Site::viewers().await;
+    assert_eq!(site.get("/stream/current.m3u8").await.status, 404);
+    let _publisher = site.publish("cam");
+    let named = site.get("/stream/cam.m3u8").await;
+    let current = site.get("/stream/current.m3u8").await;
+    assert_eq!((named.status, current.status), (200, 200));
+    assert_eq!(named.body, current.body);
+    assert!(named.text().contains("FRAME-RATE=29.970\ncam/source.m3u8\n"), "{}", named.text());
+}
+
+#[tokio::test]
+async fn a_playlist_is_gzipped_for_those_who_take_it_and_has_a_tag_per_encoding() {
+    let site = Site::viewers().await;
+    let _publisher = site.publish("cam");
+    let path = "/stream/cam/source.m3u8";
+    let plain = site.get(path).await;
+    let gzip = site.send("GET", path, &["Accept-Encoding: br, gzip"]).await;
+    assert_eq!(gzip.header("content-encoding"), "gzip");
+    assert_eq!(gzip.body[..2], [0x1f, 0x8b], "RFC 1952 magic");
+    assert_eq!(gzip.header("content-length"), gzip.body.len().to_string());
+    assert_ne!(gzip.header("etag"), plain.header("etag"));
+    let refused = site.send("GET", path, &["Accept-Encoding: gzip;q=0"]).await;
+    assert_eq!(refused.body, plain.body);
+
+    let same = format!("If-None-Match: {}", gzip.header("etag"));
+    let not_modified = site.send("GET", path, &["Accept-Encoding: gzip", &same]).await;
+    assert_eq!((not_modified.status, not_modified.body.len()), (304, 0));
+    assert_eq!(not_modified.header("etag"), gzip.header("etag"));
+    assert_eq!(not_modified.header("cache-control"), "max-age=2");
+    assert_eq!(not_modified.header("vary"), "Accept-Encoding");
+    assert_eq!(not_modified.header("content-encoding"), "");
+    assert_eq!(
+        site.send("GET", path, &[&same]).await.status,
+        200,
+        "the plain one is another representation"
+    );
+}
+
+#[tokio::test]
+async fn a_segment_is_immutable_and_served_in_parts() {
+    let site = Site::viewers().await;
+    let (_publisher, first) = site.publish("cam");
+    let path = format!("/stream/cam/source/{first}.ts");
+    let whole = site.get(&path).await;
+    assert_eq!((whole.status, whole.body.len()), (200, SEGMENT_BYTES));
+    assert_eq!(whole.header("content-type"), "video/mp2t");
+    assert_eq!(whole.header("cache-control"), "public, max-age=3600, immutable");
+    assert_eq!(whole.header("accept-ranges"), "bytes");
+
+    let part = site.send("GET", &path, &["Range: bytes=188-375"]).await;
+    assert_eq!((part.status, part.header("content-range")), (206, "bytes 188-375/940"));
+    assert_eq!(part.body, whole.body[188..376]);
+    assert_eq!(part.header("content-length"), "188");
+    let several = site.send("GET", &path, &["Range: bytes=0-1,5-6"]).await;
+    assert_eq!((several.status, several.body.len()), (200, SEGMENT_BYTES));
+    let past = site.send("GET", &path, &["Range: bytes=940-"]).await;
+    assert_eq!((past.status, past.header("content-range")), (416, "bytes */940"));
+    assert_eq!(past.header("cache-control"), "no-store");
+    assert_eq!(past.header("access-control-allow-origin"), "*");
+
+    let same = format!("If-None-Match: {}", whole.header("etag"));
+    let not_modified = site.send("GET", &path, &[&same, "Range: bytes=0-1"]).await;
+    assert_eq!((not_modified.status, not_modified.body.len()), (304, 0));
+    let other = site.get(&format!("/stream/cam/source/{}.ts", first + 1)).await;
+    assert_ne!(other.header("etag"), whole.header("etag"));
+}
+
+#[tokio::test]
+async fn head_has_the_headers_of_get_and_no_body() {
+    let site = Site::viewers().await;
+    let (_publisher, first) = site.publish("cam");
+    for path in [
+        "/stream/cam.m3u8".into(),
+        "/stream/cam/source.m3u8".into(),
+        format!("/stream/cam/source/{first}.ts"),
+        "/healthz".into(),
+    ] {
+        let (get, head) = (site.get(&path).await, site.send("HEAD", &path, &[]).await);
+        assert!(head.body.is_empty(), "{path}");
+        let without_date = |mut headers: BTreeMap<String, String>| {
+            headers.remove("date");
+            headers
+        };
+        assert_eq!(without_date(head.headers), without_date(get.headers), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn other_methods_and_preflights() {
+    let site = Site::viewers().await;
+    let _publisher = site.publish("cam");
+    for path in ["/stream/cam.m3u8", "/stream/cam/source.m3u8", "/nothing", "/healthz"] {
+        let preflight = site.send("OPTIONS", path, &["Origin: http://player"]).await;
+        assert_eq!((preflight.status, preflight.body.len()), (204, 0), "{path}");
+        assert_eq!(preflight.header("access-control-allow-origin"), "*");
+        assert!(preflight.header("access-control-allow-headers").contains("Range"));
+        assert_eq!(preflight.header("access-control-allow-methods"), "GET, HEAD, OPTIONS");
+        for method in ["POST", "PUT", "DELETE", "PATCH", "FOO"] {
+            let refused = site.send(method, path, &["Content-Length: 0"]).await;
+            assert_eq!(
+                (refused.status, refused.header("allow")),
+                (405, "GET, HEAD, OPTIONS"),
+                "{method} {path}"
+            );
+            assert_eq!(refused.header("access-control-allow-origin"), "*");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_404_uncached_and_readable_elsewhere() {
+    let site = Site::viewers().await;
+    let (_publisher, first) = site.publish("cam");
+    let attempt = PublishAttempt {
+        name: Some(StreamName::parse("silent").unwrap()),
+        key: None,
+        peer: SocketAddr::from(([192, 0, 2, 7], 5001)),
+    };
+    let _silent = site.shared.registry().publish(attempt, site.shared.clock.now()).unwrap();
+    let paths = [
+        "/".into(),
+        "/stream/cam".into(),
+        "/stream/other.m3u8".into(),
+        "/stream/silent.m3u8".into(),
+        "/stream/silent/source.m3u8".into(),
+        "/stream/cam/P144p30fps16x9.m3u8".into(),
+        format!("/stream/cam/source/{}.ts", first + 2),
+        format!("/stream/cam/source/{}.ts", first - 1),
+        format!("/stream/cam/source/0{first}.ts"),
+        "/stream/cam/source/1.ts?x=1".into(),
+        "/stream/../stream/cam.m3u8".into(),
+        "/stream/%63am.m3u8".into(),
+        "/stream/cam%00.m3u8".into(),
+        "/stream//cam.m3u8".into(),
+        "//stream/cam.m3u8".into(),
+        "/stream/%2e%2e/%2e%2e/etc/passwd".into(),
+        "/stream/%ff%fe.m3u8".into(),
+        format!("/stream/{}.m3u8", "a".repeat(10_000)),
+    ];
+    for path in paths {
+        let response = site.get(&path).await;
+        assert_eq!(response.status, 404, "{path}");
+        assert_eq!(response.header("cache-control"), "no-store", "{path}");
+        assert_eq!(response.header("access-control-allow-origin"), "*", "{path}");
+    }
+    assert_eq!(site.get("/stream/cam.m3u8?t=1").await.status, 200, "a query is ignored");
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_request_are_refused() {
+    let site = Site::viewers().await;
+    let _publisher = site.publish("cam");
+    let long =
+        format!("GET /stream/cam.m3u8 HTTP/1.1\r\nHost: h\r\nX: {}\r\n\r\n", "a".repeat(20_000));
+    let many: String = (0..100).map(|n| format!("X-{n}: 1\r\n")).collect();
+    let many = format!("GET /stream/cam.m3u8 HTTP/1.1\r\nHost: h\r\n{many}\r\n");
+    let requests: [&[u8]; 6] = [
+        b"GET /stream/cam\0.m3u8 HTTP/1.1\r\nHost: h\r\n\r\n",
+        b"GET /stream/\xff.m3u8 HTTP/1.1\r\nHost: h\r\n\r\n",
+        b"GET /stream/c am.m3u8 HTTP/1.1\r\nHost: h\r\n\r\n",
+        b"\x03\x00\x00\x00\x00\x00\x00\x00\x00 rtmp\r\n\r\n",
+        long.as_bytes(),
+        many.as_bytes(),
+    ];
+    for request in requests {
+        let answer = site.raw(request).await;
+        let status = if answer.is_empty() { 0 } else { parse(&answer).status };
+        let shown = String::from_utf8_lossy(&request[..request.len().min(40)]);
+        assert!([0, 400, 404, 414, 431].contains(&status), "{status} for {shown:?}");
+    }
+    assert_eq!(site.get("/stream/cam.m3u8").await.status, 200, "others do not notice");
+}
+
+#[tokio::test]
+async fn several_requests_share_a_connection() {
+    let site = Site::viewers().await;
+    let _publisher = site.publish("cam");
+    let one = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
+    let last = "GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    let answer = site.raw(format!("{one}{one}{last}").as_bytes()).await;
+    assert_eq!(String::from_utf8_lossy(&answer).matches("HTTP/1.1 200 OK").count(), 3);
+    assert!(answer.ends_with(b"ok"));
+}
+
+#[tokio::test]
+async fn connections_over_the_limit_are_refused_with_503() {
+    let site = Site::new(Limits { http_connections: 1, ..Limits::default() }, http::router).await;
+    let mut first = TcpStream::connect(site.addr).await.unwrap();
+    first.write_all(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+    let mut answer = [0; 12];
+    first.read_exact(&mut answer).await.unwrap();
+    assert_eq!(site.get("/healthz").await.status, 503);
+    assert_eq!(&answer, b"HTTP/1.1 200");
+}
+
+#[tokio::test]
+async fn a_viewer_that_says_nothing_or_takes_nothing_is_let_go() {
+    let limits = Limits {
+        http_head: Duration::from_millis(50),
+        http_write: Duration::from_millis(50),
+        ..Limits::default()
+    };
+    let site = Site::new(limits, http::router).await;
+    let answer = site.raw(b"GET /healthz HT").await;
+    assert!(answer.is_empty() || parse(&answer).status == 408, "half a request");
+
+    let (publisher, first) = site.publish("cam");
+    let big = Segment {
+        duration: media::Duration::from_secs(4),
+        discontinuity: false,
+        start_unix_ms: 0,
+        data: vec![0; 32 << 20].into(),
+    };
+    publisher.publication.apply(Slot::Source, RenditionEvent::Segment(big));
+    let mut socket = TcpStream::connect(site.addr).await.unwrap();
+    let request = format!("GET /stream/cam/source/{}.ts HTTP/1.1\r\nHost: h\r\n\r\n", first + 2);
+    socket.write_all(request.as_bytes()).await.unwrap();
+    // Nothing is read until the server has given up; then less than the whole is there.
+    while site.shared.metrics.http_stalled_connections.value() == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let mut taken = Vec::new();
+    let _ = socket.read_to_end(&mut taken).await;
+    assert!(taken.len() < 32 << 20, "{}", taken.len());
+}
+
+#[tokio::test]
+async fn status_has_go_livepeers_manifests_and_no_keys() {
+    let site = Site::operator().await;
+    let (publisher, first) = site.publish("cam");
+    publisher.session.heard(4321, site.shared.clock.now());
+    let response = site.get("/status").await;
+    assert_eq!((response.status, response.header("content-type")), (200, "application/json"));
+    assert!(!response.text().contains("hunter2"));
+    let status: serde_json::Value = serde_json::from_slice(&response.body).unwrap();
+    let variant = &status["Manifests"]["cam"]["Variants"][0];
+    assert_eq!(variant["URI"], "cam/source.m3u8");
+    assert_eq!(variant["Resolution"], "1280x720");
+    assert_eq!(variant["Chunklist"]["SeqNo"], first);
+    assert_eq!(
+        variant["Chunklist"]["Segments"][1]["URI"],
+        format!("/stream/cam/source/{}.ts", first + 1)
+    );
+    assert_eq!(variant["Chunklist"]["Segments"][1]["Duration"], 4.0);
+    let stream = &status["streams"][0];
+    assert_eq!((&stream["name"], &stream["state"]), (&"cam".into(), &"live".into()));
+    assert_eq!(
+        (&stream["publisher"], &stream["received_bytes"]),
+        (&"192.0.2.7:5000".into(), &4321.into())
+    );
+    assert_eq!(stream["renditions"][0]["published_segments"], 2);
+}
+
+#[tokio::test]
+async fn metrics_are_prometheus_text_and_have_no_keys() {
+    let site = Site::operator().await;
+    let _publisher = site.publish("cam");
+    let response = site.get("/metrics").await;
+    assert_eq!(response.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    let text = response.text();
+    assert!(text.contains("\nfeathercast_stream_live{stream=\"cam\"} 1\n"));
+    assert!(text.contains(
+        "\nfeathercast_rendition_segments_total{stream=\"cam\",rendition=\"source\"} 2\n"
+    ));
+    assert!(!text.contains("hunter2") && !text.contains("192.0.2.7"));
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let name = line.split(['{', ' ']).next().unwrap();
+        assert!(text.contains(&format!("# TYPE {name} ")), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn kick_is_for_the_operator_only() {
+    let site = Site::operator().await;
+    let (publisher, _) = site.publish("cam");
+    let kick = "/streams/cam/kick";
+    assert_eq!(
+        site.send("POST", kick, &["Content-Length: 0", "Origin: http://evil"]).await.status,
+        403
+    );
+    assert_eq!(site.get(kick).await.status, 405);
+    assert_eq!(site.send("POST", "/streams/other/kick", &["Content-Length: 0"]).await.status, 404);
+    assert_eq!(site.send("POST", "/streams/%2e%2e/kick", &["Content-Length: 0"]).await.status, 404);
+    assert_eq!(site.send("POST", kick, &["Content-Length: 0"]).await.status, 200);
+    assert_eq!(publisher.session.stop_signal().received().await, crate::StopReason::Kicked);
+    assert_eq!(site.get("/healthz").await.text(), "ok");
+    assert_eq!(site.get("/stream/cam.m3u8").await.status, 404, "viewers have another port");
+}
