@@ -390,8 +390,8 @@ fn a_source_on_its_own_grid_is_the_multivariant_playlist_where_there_is_no_ladde
         independent: true,
         in_multivariant: false,
     };
-    publisher.publication.apply(Slot::Source, own_grid);
     publish_segment(&publisher, Slot::Source, false);
+    publisher.publication.apply(Slot::Source, own_grid);
     assert!(multivariant(&publisher.publication.view()).contains("cam/source.m3u8"));
 }
 
