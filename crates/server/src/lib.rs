@@ -27,6 +27,8 @@ mod publication;
 pub mod registry;
 mod rtmp_conn;
 mod rtmp_listener;
+#[cfg(test)]
+mod rtmp_tests;
 mod server;
 mod session;
 mod shared;

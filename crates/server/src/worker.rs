@@ -292,3 +292,39 @@ impl Drops {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::registry::PublishAttempt;
+    use crate::{Config, Limits};
+
+    #[tokio::test]
+    async fn a_panic_ends_its_stream_and_nothing_else() {
+        let shared = Shared::new(&Config::default(), Limits::default());
+        let attempt =
+            PublishAttempt { name: None, key: None, peer: SocketAddr::from(([127, 0, 0, 1], 1)) };
+        let admission = shared.registry().publish(attempt, shared.clock.now()).unwrap();
+        let stream = Stream {
+            shared: Arc::clone(&shared),
+            session: Arc::clone(&admission.session),
+            publication: Arc::clone(&admission.publication),
+            span: Span::none(),
+        };
+        stream.guard(|| panic!("on purpose"));
+        assert_eq!(admission.session.stop_signal().received().await, StopReason::WorkerFailed);
+        assert_eq!(shared.metrics.worker_panics.value(), 1);
+    }
+
+    #[test]
+    fn what_waits_in_the_queue_is_taken_before_its_end() {
+        let handoff = Handoff::default();
+        handoff.push(Item::Lost);
+        handoff.close();
+        handoff.push(Item::Lost);
+        assert!(handoff.pop().is_some());
+        assert!(handoff.pop().is_none(), "closed, and what came later is not taken");
+    }
+}

@@ -1,0 +1,293 @@
+//! Publishers over real sockets: a small client written from Adobe's RTMP 1.0 specification, and recorded media.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flv::{FileReader, Tag, TagKind};
+use rtmp::StreamName;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::registry::State;
+use crate::shared::Shared;
+use crate::shutdown::end_streams;
+use crate::{Config, Limits, PublishAccess, StreamKey, rtmp_listener};
+
+/// 3 s of H.264, an IDR every second, no audio.
+const RECORDING: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/media/flv/no_audio_keyframe_index.flv");
+
+struct Site {
+    shared: Arc<Shared>,
+    addr: SocketAddr,
+}
+
+impl Site {
+    async fn new(config: Config, limits: Limits) -> Self {
+        let shared = Shared::new(&config, limits);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        tokio::spawn(rtmp_listener::run(listener, Arc::clone(&shared)));
+        Self { shared, addr }
+    }
+
+    async fn passthrough() -> Self {
+        Self::new(Config { renditions: Vec::new(), ..Config::default() }, Limits::default()).await
+    }
+
+    fn states(&self) -> Vec<State> {
+        self.shared.registry().status().iter().map(|stream| stream.state).collect()
+    }
+
+    fn playlist(&self, name: &str) -> String {
+        let publication = self.shared.registry().publication(&StreamName::parse(name).unwrap());
+        let view = publication.map(|publication| publication.view());
+        let rendition = view.as_ref().and_then(|view| view.rendition(crate::SOURCE));
+        rendition.map_or_else(String::new, |rendition| {
+            String::from_utf8(rendition.snapshot.playlist.plain.to_vec()).unwrap()
+        })
+    }
+}
+
+/// Yields to the server's tasks and threads until `done`.
+async fn until(mut done: impl FnMut() -> bool) {
+    while !done() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+struct Client(TcpStream);
+
+impl Client {
+    /// Connects and shakes hands (RTMP 5.2).
+    async fn shaken(addr: SocketAddr) -> Self {
+        let mut socket = TcpStream::connect(addr).await.unwrap();
+        let mut c0_c1 = vec![0x55; 1537];
+        c0_c1[0] = 3;
+        c0_c1[1..9].fill(0);
+        socket.write_all(&c0_c1).await.unwrap();
+        let mut s0_s1_s2 = vec![0; 3073];
+        socket.read_exact(&mut s0_s1_s2).await.unwrap();
+        socket.write_all(&s0_s1_s2[1..1537]).await.unwrap();
+        Self(socket)
+    }
+
+    /// Asks to publish `name` in `app`; the answer is not read.
+    async fn asking(addr: SocketAddr, app: &str, name: &str) -> Self {
+        let mut client = Self::shaken(addr).await;
+        // SetChunkSize 65536 (RTMP 5.4.1): every message below fits into one chunk.
+        client.message(2, 1, 0, 0, &[0, 1, 0, 0]).await;
+        let object = [vec![3], key("app"), string(app), vec![0, 0, 9]].concat();
+        client.message(3, 20, 0, 0, &[string("connect"), number(1.0), object].concat()).await;
+        client.message(3, 20, 0, 0, &[string("createStream"), number(2.0), vec![5]].concat()).await;
+        let publish = [string("publish"), number(3.0), vec![5], string(name), string("live")];
+        client.message(3, 20, 1, 0, &publish.concat()).await;
+        client
+    }
+
+    async fn publishing(addr: SocketAddr, app: &str, name: &str) -> Self {
+        let mut client = Self::asking(addr, app, name).await;
+        client.reads("NetStream.Publish.Start").await;
+        client
+    }
+
+    /// A message in one chunk with a full header (RTMP 5.3.1.2.1).
+    async fn message(&mut self, csid: u8, kind: u8, stream: u32, timestamp_ms: u32, body: &[u8]) {
+        let mut bytes = vec![csid];
+        bytes.extend(&timestamp_ms.to_be_bytes()[1..]);
+        bytes.extend(&(body.len() as u32).to_be_bytes()[1..]);
+        bytes.push(kind);
+        bytes.extend(stream.to_le_bytes());
+        bytes.extend(body);
+        // The server may have closed: what it said counts.
+        let _ = self.0.write_all(&bytes).await;
+    }
+
+    async fn tag(&mut self, tag: &Tag) {
+        let kind = match tag.kind {
+            TagKind::Audio => 8,
+            TagKind::Video => 9,
+            TagKind::Script => 18,
+        };
+        self.message(4, kind, 1, tag.timestamp_ms, &tag.body).await;
+    }
+
+    /// Reads until the server has said `words`.
+    async fn reads(&mut self, words: &str) {
+        let mut said = Vec::new();
+        while !contains(&said, words) {
+            let bytes = self.0.read_buf(&mut said).await.unwrap();
+            assert_ne!(bytes, 0, "closed before {words}: {}", String::from_utf8_lossy(&said));
+        }
+    }
+
+    /// All that the server says until it closes.
+    async fn rest(mut self) -> Vec<u8> {
+        let mut said = Vec::new();
+        let _ = self.0.read_to_end(&mut said).await;
+        said
+    }
+}
+
+fn contains(bytes: &[u8], words: &str) -> bool {
+    bytes.windows(words.len()).any(|window| window == words.as_bytes())
+}
+
+/// AMF0 2.4, without marker: a property's name.
+fn key(text: &str) -> Vec<u8> {
+    [&(text.len() as u16).to_be_bytes(), text.as_bytes()].concat()
+}
+
+fn string(text: &str) -> Vec<u8> {
+    [vec![2], key(text)].concat()
+}
+
+fn number(value: f64) -> Vec<u8> {
+    [&[0][..], &value.to_be_bytes()].concat()
+}
+
+fn recording() -> Vec<Tag> {
+    let mut reader = FileReader::new(flv::Limits::default());
+    reader.push(&std::fs::read(RECORDING).expect("the shared media"));
+    std::iter::from_fn(|| reader.next_tag().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_is_published_and_its_last_segment_comes_with_the_end() {
+    let site = Site::passthrough().await;
+    let mut client = Client::publishing(site.addr, "live", "cam").await;
+    for tag in recording() {
+        client.tag(&tag).await;
+    }
+    until(|| site.playlist("cam").matches("#EXTINF").count() == 1).await;
+    assert_eq!(site.states(), [State::Live]);
+    assert!(site.playlist("cam").contains("#EXTINF:2.000,"), "two of its GOPs of 1 s");
+    drop(client);
+    until(|| site.playlist("cam").matches("#EXTINF").count() == 2).await;
+    assert!(matches!(site.states()[..], [State::Away(_)]));
+    assert!(!site.playlist("cam").contains("ENDLIST"), "the publisher may come back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_the_process_publishes_the_last_segment_and_ends_the_playlists() {
+    let limits = Limits { shutdown: Duration::from_millis(200), ..Limits::default() };
+    let site = Site::new(Config { renditions: Vec::new(), ..Config::default() }, limits).await;
+    let mut client = Client::publishing(site.addr, "", "cam").await;
+    for tag in recording() {
+        client.tag(&tag).await;
+    }
+    until(|| !site.playlist("cam").is_empty()).await;
+    end_streams(&site.shared).await;
+    let playlist = site.playlist("cam");
+    assert_eq!(playlist.matches("#EXTINF").count(), 2, "{playlist}");
+    assert!(playlist.ends_with("#EXT-X-ENDLIST\n"), "{playlist}");
+    assert!(contains(&client.rest().await, "The server is stopping"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_publisher_is_told_why_and_the_first_is_unharmed() {
+    let site = Site::passthrough().await;
+    let _first = Client::publishing(site.addr, "cam", "").await;
+    let said = Client::asking(site.addr, "live", "cam").await.rest().await;
+    assert!(contains(&said, "NetStream.Publish.BadName") && !contains(&said, "Publish.Start"));
+    let said = Client::asking(site.addr, "live", "current").await.rest().await;
+    assert!(contains(&said, "NetStream.Publish.BadName"));
+    assert_eq!(site.states(), [State::Live]);
+    assert_eq!(site.shared.metrics.publish_refused.value(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_asked_for_and_an_equal_one_takes_over() {
+    let access =
+        PublishAccess { shared_key: Some(StreamKey::new("k1")), ..PublishAccess::default() };
+    let site = Site::new(
+        Config { renditions: Vec::new(), access, ..Config::default() },
+        Limits::default(),
+    )
+    .await;
+    for name in ["cam", "cam/k2", "cam?key=k2"] {
+        let said = Client::asking(site.addr, "live", name).await.rest().await;
+        assert!(contains(&said, "NetStream.Publish.Unauthorized"), "{name}");
+    }
+    let first = Client::publishing(site.addr, "live", "cam/k1").await;
+    let _second = Client::publishing(site.addr, "live", "cam?key=k1").await;
+    assert!(contains(&first.rest().await, "NetStream.Publish.BadName"), "replaced");
+    assert_eq!(site.states(), [State::Live]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kicked_publisher_is_disconnected() {
+    let site = Site::passthrough().await;
+    let client = Client::publishing(site.addr, "cam", "").await;
+    assert!(site.shared.registry().kick(&StreamName::parse("cam").unwrap()));
+    client.rest().await;
+    until(|| site.states().iter().all(|state| matches!(state, State::Away(_)))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_that_are_not_rtmp_end_their_own_connection() {
+    let site = Site::passthrough().await;
+    let _neighbour = Client::publishing(site.addr, "cam", "").await;
+    let mut socket = TcpStream::connect(site.addr).await.unwrap();
+    socket.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+    assert!(Client(socket).rest().await.len() < 4000);
+    let mut client = Client::shaken(site.addr).await;
+    client.0.write_all(&[0xc3; 64]).await.unwrap();
+    client.rest().await;
+    until(|| site.shared.metrics.rtmp_protocol_errors.value() == 2).await;
+    assert_eq!(site.states(), [State::Live]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_says_nothing_is_let_go_before_and_while_publishing() {
+    let limits = Limits {
+        rtmp_publish_deadline: Duration::from_millis(300),
+        rtmp_idle_before_publish: Duration::from_millis(50),
+        rtmp_idle_publishing: Duration::from_millis(50),
+        ..Limits::default()
+    };
+    let site = Site::new(Config { renditions: Vec::new(), ..Config::default() }, limits).await;
+    Client(TcpStream::connect(site.addr).await.unwrap()).rest().await;
+    Client::shaken(site.addr).await.rest().await;
+    let publisher = Client::publishing(site.addr, "cam", "").await;
+    publisher.rest().await;
+    until(|| site.states().iter().all(|state| matches!(state, State::Away(_)))).await;
+
+    // A byte now and then keeps nobody connected who never comes to publish.
+    let mut slow = TcpStream::connect(site.addr).await.unwrap();
+    let mut sent = 0;
+    while slow.write_all(&[3]).await.is_ok() {
+        sent += 1;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(sent < 100, "{sent}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_over_the_limit_are_closed_at_once() {
+    let limits = Limits { rtmp_connections_per_ip: 1, ..Limits::default() };
+    let site = Site::new(Config { renditions: Vec::new(), ..Config::default() }, limits).await;
+    let first = Client::publishing(site.addr, "cam", "").await;
+    let second = TcpStream::connect(site.addr).await.unwrap();
+    assert!(Client(second).rest().await.is_empty());
+    assert_eq!(site.shared.metrics.rtmp_refused_connections.value(), 1);
+    drop(first);
+    until(|| !matches!(site.states()[..], [State::Live])).await;
+    let _third = Client::publishing(site.addr, "cam", "").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn publishers_that_come_and_go_leave_nothing_behind() {
+    let site = Site::passthrough().await;
+    for _ in 0..50 {
+        // No name: each is a stream of its own.
+        drop(Client::publishing(site.addr, "", "").await);
+    }
+    until(|| {
+        let mut registry = site.shared.registry();
+        registry.tick(site.shared.clock.now());
+        registry.status().is_empty()
+    })
+    .await;
+}
