@@ -205,6 +205,16 @@ impl ChunkReader {
     fn place(&self, message: &RawMessage) -> Place {
         Place { csid: message.csid, position: self.position }
     }
+
+    /// What the type's documentation promises about memory.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn check_invariants(&self) {
+        let unfinished = || self.streams.by_csid.values().filter(|stream| stream.unfinished);
+        assert_eq!(unfinished().map(|stream| stream.length).sum::<usize>(), self.unfinished);
+        assert!(self.unfinished <= self.budget || self.open.is_none());
+        assert!(unfinished().all(|stream| stream.payload.capacity() <= stream.length));
+        assert!(self.streams.by_csid.len() <= self.streams.allowed);
+    }
 }
 
 impl OpenChunk {
