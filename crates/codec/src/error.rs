@@ -14,7 +14,7 @@ pub enum Error {
     },
     /// An access unit gave no picture because of an error in it or in one it refers to.
     ///
-    /// The decoder stays usable: it recovers at a later random access unit.
+    /// The decoder stays usable: it recovers at a later random access unit that brings its parameter sets.
     #[error("access unit of {bytes} bytes does not decode (openh264 state {state:#x})")]
     Decode {
         /// Size of the access unit.

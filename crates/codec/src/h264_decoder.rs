@@ -23,16 +23,18 @@ impl Default for Limits {
 /// An H.264 decoder: access units in, I420 pictures with the pts of their own access unit out.
 ///
 /// **Order and delay.** Baseline pictures come out of the call that brought their access unit. From Main and High
-/// streams a picture comes out of the *next* call at the earliest, because openh264 waits to see whether B pictures
-/// follow; the number that is held back stays under 16. With B pictures they come out nearly sorted by pts, not
-/// always: each exactly once and with its own pts, so sort by pts. [`drain`](Self::drain) at the end.
+/// streams a picture comes out one call later at the earliest, because openh264 waits to see whether B pictures follow
+/// (seen: at most 2 held back; with B pictures up to 5 calls late, in an extreme stream 8; it has room for 16). They come
+/// nearly sorted by pts, not always (not with a hierarchy of P pictures, nor with long-term references): each exactly
+/// once and with its own pts, so sort by pts. [`drain`](Self::drain) at the end.
 ///
 /// **What to feed.** Progressive 4:2:0 8-bit Baseline, Main or High without slice groups; the caller has judged SPS and
-/// PPS. They go in front of the first access unit, and a changed SPS needs a new decoder. Non-reference
-/// pictures (`nal_ref_idc` 0) may be left out. Lost pictures and slices are concealed by copying (`SLICE_COPY`, what
-/// openh264's own tests and fuzzers run), so decoding may also start at a recovery point.
+/// PPS, and opens a new decoder for a changed SPS. Put them in front of *every* random access unit, not only the first:
+/// after some errors openh264 starts anew and has forgotten them. Non-reference pictures (`nal_ref_idc` 0) may be left
+/// out. Lost pictures and slices are concealed by copying (`SLICE_COPY`, what openh264's own tests and fuzzers run), so
+/// that decoding may start at a recovery point, too: the picture is whole after one refresh.
 ///
-/// Pictures of B slices differ from other decoders' in single samples (70 to 95 dB).
+/// Pictures of B slices may differ from other decoders' in single samples (53 dB and better in the test vectors).
 pub struct H264Decoder {
     raw: RawDecoder,
     limits: Limits,
@@ -65,7 +67,7 @@ impl H264Decoder {
     ///
     /// # Errors
     /// [`Error::AccessUnitTooLarge`], [`Error::PictureTooLarge`]; [`Error::Decode`] where an error in the access unit
-    /// left it without a picture. After each of them decoding may go on.
+    /// left it without a picture. After each of them decoding may go on, best at the next random access unit.
     pub fn decode(
         &mut self,
         annexb: &[u8],

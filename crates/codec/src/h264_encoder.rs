@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use media::{AccessUnit, I420, NalUnits, Timestamp};
 use openh264_sys2::{
-    CAMERA_VIDEO_REAL_TIME, CONSTANT_ID, LOW_COMPLEXITY, PRO_BASELINE, PRO_HIGH, PRO_MAIN,
+    CAMERA_VIDEO_REAL_TIME, CONSTANT_ID, MEDIUM_COMPLEXITY, PRO_BASELINE, PRO_HIGH, PRO_MAIN,
     RC_BITRATE_MODE, SEncParamExt, SM_SINGLE_SLICE, SSpatialLayerConfig,
 };
 
@@ -179,6 +179,11 @@ fn sides(config: &H264EncoderConfig) -> Result<(u16, u16), Error> {
 }
 
 /// Changes openh264's defaults.
+///
+/// Measured at 400 kbit/s on recordings and test pictures of 256x144, against these settings: CAVLC costs 5 to 10 %
+/// more bits; low complexity 1 to 18 % more, for the same time within noise, and high is the same as medium; background
+/// detection saves 1 to 7 % but leaves stale samples (SSIM 0.987 instead of 0.994); a minimum QP of 12 doubles the bits of
+/// easy pictures for 0.002 of SSIM; no deblocking loses 0.003; more reference pictures change nothing.
 fn configure(params: &mut SEncParamExt, config: &H264EncoderConfig, bitrate_bps: i32) {
     params.iUsageType = CAMERA_VIDEO_REAL_TIME;
     params.fMaxFrameRate = config.frame_rate;
@@ -190,7 +195,7 @@ fn configure(params: &mut SEncParamExt, config: &H264EncoderConfig, bitrate_bps:
     // Under 22 bits buy nothing one can see, so easy pictures stay far below the cap.
     params.iMinQp = 22;
     params.iMaxQp = 51;
-    params.iComplexityMode = LOW_COMPLEXITY;
+    params.iComplexityMode = MEDIUM_COMPLEXITY;
     params.iEntropyCodingModeFlag = (config.profile != Profile::Baseline).into();
     // Only the grid makes IDRs, and each has the same parameter sets.
     params.uiIntraPeriod = 0;
@@ -198,6 +203,7 @@ fn configure(params: &mut SEncParamExt, config: &H264EncoderConfig, bitrate_bps:
     params.eSpsPpsIdStrategy = CONSTANT_ID;
     params.iNumRefFrame = 1;
     params.bEnableDenoise = false;
+    params.bEnableBackgroundDetection = false;
     configure_layer(&mut params.sSpatialLayers[0], config, bitrate_bps);
 }
 

@@ -44,6 +44,9 @@
 //! ```
 
 mod error;
+#[doc(hidden)]
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod h264_decoder;
 mod h264_encoder;
 mod openh264_raw;
