@@ -2,4 +2,5 @@
 
 mod prop_stream;
 mod real_streams;
+mod shapes;
 mod support;

@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use bytes::Bytes;
 use flv::{FileReader, Tag};
 use pipeline::{
-    Ingest, IngestOutput, Queue, RenditionEvent, Resume, StreamConfig, Transcoder, TranscoderOutput,
+    Ingest, IngestOutput, Queue, RenditionEvent, Resume, StreamConfig, Transcoder,
+    TranscoderOutput, TranscoderStats,
 };
 
 /// Both halves of one stream, in step, with all they said.
@@ -43,6 +44,10 @@ impl Stream {
         self.drain();
         self.transcoder.finish();
         self.drain();
+    }
+
+    pub(crate) fn transcoder_stats(&self) -> &TranscoderStats {
+        self.transcoder.stats()
     }
 
     fn drain(&mut self) {

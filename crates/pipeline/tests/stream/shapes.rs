@@ -1,0 +1,206 @@
+//! Streams of every shape: which tracks, sizes, rates; what changes on the way and what that does to the playlists.
+
+use flv::{Tag, TagKind};
+use media::Duration;
+use pipeline::{GridMode, Preset, RenditionEvent, RenditionInfo, Resume, StreamConfig};
+
+use crate::support::{self, Stream, ffmpeg_output, flv_messages, segments};
+
+const VIDEO: &str = "-c:v libx264 -preset ultrafast -x264-params keyint=30:scenecut=0";
+
+fn make(input: &str, codecs: &str) -> Vec<Tag> {
+    flv_messages(&ffmpeg_output(&format!("{input} {codecs} -f flv -")))
+}
+
+fn picture(size: &str, fps: u32) -> String {
+    format!("-f lavfi -i testsrc=size={size}:rate={fps},format=yuv420p")
+}
+
+fn both(size: &str, seconds: u32) -> Vec<Tag> {
+    let input = format!("{} -f lavfi -i sine=sample_rate=44100", picture(size, 30));
+    make(&input, &format!("-t {seconds} {VIDEO} -c:a aac"))
+}
+
+fn play(tags: impl IntoIterator<Item = Tag>) -> Stream {
+    play_resumed(tags, Resume::default())
+}
+
+fn play_resumed(tags: impl IntoIterator<Item = Tag>, resume: Resume) -> Stream {
+    let renditions = vec![Preset::named("P144p30fps16x9").expect("a preset")];
+    let mut stream =
+        Stream::new(&StreamConfig { renditions, segment_duration: Duration::from_secs(2) }, resume);
+    tags.into_iter().for_each(|tag| stream.push(tag));
+    stream.finish();
+    stream
+}
+
+fn later(tags: Vec<Tag>, ms: u32) -> impl Iterator<Item = Tag> {
+    tags.into_iter().map(move |tag| Tag { timestamp_ms: tag.timestamp_ms + ms, ..tag })
+}
+
+fn infos(events: &[RenditionEvent]) -> Vec<&RenditionInfo> {
+    let mut infos = Vec::new();
+    for event in events {
+        if let RenditionEvent::Info(info) = event {
+            infos.push(info);
+        }
+    }
+    infos
+}
+
+fn discontinuities(events: &[RenditionEvent]) -> Vec<usize> {
+    segments(events)
+        .enumerate()
+        .filter(|(_, segment)| segment.discontinuity)
+        .map(|(n, _)| n)
+        .collect()
+}
+
+fn pictures(events: &[RenditionEvent]) -> usize {
+    segments(events).map(|segment| support::decode_without_warning(&segment.data)).sum()
+}
+
+#[test]
+fn video_only_plays() {
+    let stream = play(make(&picture("320x240", 30), &format!("-t 5 {VIDEO}")));
+    assert_eq!((pictures(&stream.source), pictures(&stream.rungs[0])), (150, 150));
+    assert_eq!(infos(&stream.rungs[0])[0].resolution, Some((192, 144)));
+    assert_eq!(infos(&stream.source)[0].codecs, "avc1.42c00d");
+}
+
+#[test]
+fn audio_only_plays_as_source_in_segments_of_the_segment_duration() {
+    let stream = play(make("-f lavfi -i sine=sample_rate=48000", "-t 7 -c:a aac"));
+    assert_eq!(segments(&stream.source).count(), 4);
+    assert!(
+        segments(&stream.source).take(3).all(|s| (2000..2030).contains(&s.duration.as_millis()))
+    );
+    assert_eq!(infos(&stream.source)[0].codecs, "mp4a.40.2");
+    assert_eq!(stream.rungs[0].len(), 0, "no video, no rendition of it");
+    assert_eq!(
+        pictures(&stream.source),
+        7 * 48_000 / 1024 + 2,
+        "audio frames, with the encoder's priming"
+    );
+}
+
+#[test]
+fn sixty_pictures_a_second_become_thirty() {
+    let x264 = "-c:v libx264 -bf 1 -x264-params keyint=60:scenecut=0:b-adapt=0";
+    let stream = play(make(&picture("320x240", 60), &format!("-t 4 {x264}")));
+    assert_eq!((pictures(&stream.source), pictures(&stream.rungs[0])), (240, 120));
+    assert_eq!(infos(&stream.rungs[0])[0].frame_rate, Some(30.0));
+    assert!(stream.transcoder_stats().thinned >= 100, "pictures nobody wants are not decoded");
+}
+
+#[test]
+fn portrait_and_wide_pictures_keep_their_shape() {
+    for (size, expected) in
+        [("360x640", (144, 256)), ("640x272", (256, 108)), ("300x300", (144, 144))]
+    {
+        let stream = play(make(&picture(size, 15), &format!("-t 3 {VIDEO}")));
+        assert_eq!(infos(&stream.rungs[0])[0].resolution, Some(expected), "{size}");
+    }
+}
+
+#[test]
+fn a_tiny_source_plays_as_source_only() {
+    let stream = play(make(&picture("32x8", 15), &format!("-t 3 {VIDEO}")));
+    assert!(segments(&stream.source).count() >= 1);
+    assert_eq!(stream.rungs[0].len(), 0);
+}
+
+#[test]
+fn what_cannot_be_decoded_plays_as_source_and_says_why() {
+    let input = "-f lavfi -i testsrc=size=320x240:rate=15,format=yuv422p";
+    let stream = play(make(input, &format!("-t 3 {VIDEO}")));
+    assert_eq!(stream.notices.len(), 1, "{:?}", stream.notices);
+    assert!(stream.notices[0].contains("4:2:2"), "{:?}", stream.notices);
+    assert_eq!((pictures(&stream.source), stream.rungs[0].len()), (45, 0));
+}
+
+#[test]
+fn audio_that_joins_later_starts_behind_a_discontinuity() {
+    let is_header = |tag: &Tag| tag.body.len() < 10;
+    let silent_at_first =
+        |tag: &Tag| tag.kind != TagKind::Audio || is_header(tag) || tag.timestamp_ms > 3000;
+    let stream = play(both("320x240", 8).into_iter().filter(silent_at_first));
+    for events in [&stream.source, &stream.rungs[0]] {
+        assert_eq!(discontinuities(events).len(), 1);
+        let codecs: Vec<_> =
+            infos(events).iter().map(|info| info.codecs.contains("mp4a")).collect();
+        assert_eq!(codecs, [false, true]);
+    }
+}
+
+#[test]
+fn video_that_joins_later_starts_behind_a_discontinuity() {
+    let blind_at_first = |tag: &Tag| tag.kind != TagKind::Video || tag.timestamp_ms > 4000;
+    let tags = both("320x240", 10);
+    let header = tags.iter().find(|tag| tag.kind == TagKind::Video).cloned();
+    let rest = tags.into_iter().filter(blind_at_first);
+    let stream = play(header.into_iter().chain(rest));
+    assert_eq!(discontinuities(&stream.source).len(), 1);
+    assert_eq!(infos(&stream.source).last().and_then(|info| info.resolution), Some((320, 240)));
+    assert_eq!(discontinuities(&stream.rungs[0]), [], "its first segment has the video");
+    assert!(segments(&stream.rungs[0]).count() >= 2);
+}
+
+#[test]
+fn another_picture_size_is_one_discontinuity_in_all_renditions() {
+    let tags = both("320x240", 5).into_iter().chain(later(both("640x360", 5), 5000));
+    let stream = play(tags);
+    assert_eq!(discontinuities(&stream.source).len(), 1);
+    assert_eq!(discontinuities(&stream.source), discontinuities(&stream.rungs[0]));
+    let sizes: Vec<_> = infos(&stream.rungs[0]).iter().map(|info| info.resolution).collect();
+    assert_eq!(sizes, [Some((192, 144)), Some((256, 144))]);
+    assert_eq!((pictures(&stream.source), pictures(&stream.rungs[0])), (300, 300));
+}
+
+#[test]
+fn repeated_headers_that_change_nothing_are_no_discontinuity() {
+    let tags = both("320x240", 5);
+    let stream = play(tags.clone().into_iter().chain(later(tags, 5000)));
+    assert_eq!(
+        (discontinuities(&stream.source), discontinuities(&stream.rungs[0])),
+        (vec![], vec![])
+    );
+}
+
+#[test]
+fn a_jump_in_time_is_one_discontinuity_and_loses_no_picture() {
+    let shift = |tag: Tag| match tag.timestamp_ms {
+        0..4500 => tag,
+        ms => Tag { timestamp_ms: ms + 3_600_000, ..tag },
+    };
+    let stream = play(both("320x240", 9).into_iter().map(shift));
+    assert_eq!(discontinuities(&stream.source).len(), 1);
+    assert_eq!(discontinuities(&stream.source), discontinuities(&stream.rungs[0]));
+    assert_eq!((pictures(&stream.source), pictures(&stream.rungs[0])), (270, 270));
+}
+
+#[test]
+fn a_returning_publisher_goes_on_behind_a_discontinuity_and_keeps_the_target_duration() {
+    let grid = Some(GridMode { target_duration_secs: 2, own_grid: false });
+    let stream = play_resumed(both("320x240", 5), Resume { grid, discontinuity: true });
+    for events in [&stream.source, &stream.rungs[0]] {
+        assert_eq!(discontinuities(events), [0]);
+        assert!(matches!(events[0], RenditionEvent::Playlist { target_duration_secs: 2, .. }));
+    }
+}
+
+#[test]
+fn program_date_time_follows_media_time() {
+    let stream = play(both("320x240", 9));
+    for events in [&stream.source, &stream.rungs[0]] {
+        let mut expected = segments(events).next().expect("a segment").start_unix_ms;
+        for segment in segments(events) {
+            assert!(
+                (segment.start_unix_ms - expected).abs() <= 1,
+                "{} {expected}",
+                segment.start_unix_ms
+            );
+            expected = segment.start_unix_ms + segment.duration.as_millis();
+        }
+    }
+}
