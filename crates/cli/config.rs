@@ -155,15 +155,181 @@ fn publish_key(key: &str) -> Result<StreamKey, UsageError> {
 
 fn keys(list: KeyList) -> Result<std::collections::BTreeMap<StreamName, StreamKey>, UsageError> {
     let pair = |(name, key): (String, String)| {
+        // Without a key, what stands for the name may well be the key: it is not repeated.
+        if key.is_empty() {
+            return Err(UsageError::new("--keys: a name has no key; write NAME=KEY"));
+        }
         let stream = StreamName::parse(&name).map_err(|error| {
             UsageError::new(format_args!("--keys: {name:?} is not a stream name: {error}"))
         })?;
-        if key.is_empty() {
-            return Err(UsageError::new(format_args!(
-                "--keys: {name:?} has no key; write NAME=KEY"
-            )));
-        }
         Ok((stream, StreamKey::new(&key)))
     };
     list.0.into_iter().map(pair).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use server::Preset;
+
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../docs/feathercast.toml");
+
+    fn resolved(toml: &str) -> Result<Config, String> {
+        server_config(parse_file(toml)?).map_err(|error| error.to_string())
+    }
+
+    fn refused(toml: &str) -> String {
+        resolved(toml).expect_err("a refusal")
+    }
+
+    #[test]
+    fn the_example_file_says_what_the_defaults_are() {
+        assert_eq!(format!("{:?}", resolved(EXAMPLE).unwrap()), format!("{:?}", Config::default()));
+        let settings = parse_file(EXAMPLE).unwrap();
+        assert_eq!((settings.log_format, settings.verbose), (Some(LogFormat::Text), 0));
+    }
+
+    #[test]
+    fn the_example_file_names_every_setting() {
+        use clap::Args;
+        let command = Settings::augment_args(clap::Command::new("serve"));
+        for argument in command.get_arguments() {
+            let key = argument.get_id().as_str();
+            let shown = [format!("\n{key} = "), format!("\n# {key} = "), format!("\n# [{key}]")];
+            assert!(shown.iter().any(|line| EXAMPLE.contains(line)), "{key} is missing");
+            let variable = format!("FEATHERCAST_{}", key.to_ascii_uppercase());
+            assert_eq!(argument.get_env().and_then(|name| name.to_str()), Some(&variable[..]));
+            assert_eq!(argument.get_long(), Some(&key.replace('_', "-")[..]));
+        }
+    }
+
+    #[test]
+    fn the_example_files_commented_lines_are_good_too() {
+        let uncommented: String = EXAMPLE
+            .lines()
+            .map(|line| {
+                line.strip_prefix("# ")
+                    .filter(|rest| rest.contains(" = \"") || rest.starts_with('['))
+                    .unwrap_or(line)
+            })
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let config = resolved(&uncommented).unwrap();
+        assert!(
+            config.access.shared_key.is_some()
+                && config.access.keys.len() == 1
+                && !config.access.is_open()
+        );
+    }
+
+    #[test]
+    fn nothing_said_is_the_default_and_every_setting_of_the_file_counts() {
+        assert_eq!(format!("{:?}", resolved("").unwrap()), format!("{:?}", Config::default()));
+        let config = resolved(
+            r#"
+            rtmp_addr = "127.0.0.1:1"
+            http_addr = ":2"
+            admin_addr = "[::1]:3"
+            renditions = ["P144p25fps16x9", "P240p30fps4x3"]
+            current_manifest = true
+            segment_duration = "1500ms"
+            playlist_segments = 10
+            max_streams = 3
+            publish_key = "a"
+            allow_unlisted = true
+            keys = { cam = "b" }
+            "#,
+        )
+        .unwrap();
+        let addrs =
+            [config.rtmp_addr, config.http_addr, config.admin_addr].map(|addr| addr.to_string());
+        assert_eq!(addrs, ["127.0.0.1:1", "0.0.0.0:2", "[::1]:3"]);
+        assert_eq!(
+            config.renditions,
+            ["P144p25fps16x9", "P240p30fps4x3"].map(|name| Preset::named(name).unwrap())
+        );
+        assert_eq!(
+            (config.current_manifest, config.playlist_segments, config.max_streams),
+            (true, 10, 3)
+        );
+        assert_eq!(config.segment_duration, Duration::from_millis(1500));
+        assert!(config.access.allow_unlisted && config.access.keys.len() == 1);
+    }
+
+    #[test]
+    fn what_is_said_first_wins_setting_by_setting() {
+        let first = parse_file("rtmp_addr = ':1'\nrenditions = ''\nverbose = 2").unwrap();
+        let second = parse_file(
+            "rtmp_addr = ':9'\nhttp_addr = ':2'\nrenditions = 'P144p30fps16x9'\nverbose = 1",
+        )
+        .unwrap();
+        let both = first.or(second);
+        assert_eq!(
+            (both.rtmp_addr.as_deref(), both.http_addr.as_deref()),
+            (Some(":1"), Some(":2"))
+        );
+        assert_eq!(both.renditions.map(|list| list.0).as_deref(), Some(""), "empty is said");
+        assert_eq!(both.verbose, 2);
+    }
+
+    #[test]
+    fn addresses_have_shorthands() {
+        let parsed = |text| {
+            address("--rtmp-addr", text, SocketAddr::from(([0, 0, 0, 0], 1935)))
+                .map(|addr| addr.to_string())
+        };
+        for (text, expected) in [
+            (":1936", "0.0.0.0:1936"),
+            ("192.0.2.7", "192.0.2.7:1935"),
+            ("192.0.2.7:1", "192.0.2.7:1"),
+            ("[::]:1935", "[::]:1935"),
+            ("[::1]", "[::1]:1935"),
+            ("::1", "[::1]:1935"),
+            ("127.0.0.1:", "127.0.0.1:1935"),
+        ] {
+            assert_eq!(parsed(text).ok().as_deref(), Some(expected), "{text}");
+        }
+        for text in ["127.0.0.1:port", "127.0.0.1:70000", "[::1]:-1", ":x"] {
+            let error = parsed(text).expect_err(text).to_string();
+            assert!(error.contains("--rtmp-addr") && error.contains("write HOST:PORT"), "{error}");
+        }
+    }
+
+    #[test]
+    fn errors_name_the_option_and_the_remedy_and_never_a_key() {
+        assert!(refused("max_streams = 0").contains("--max-streams 0: write a number from 1 to"));
+        assert!(
+            refused("playlist_segments = 5")
+                .contains("--playlist-segments 5: write a number from 6 to 60")
+        );
+        for bad in ["0.5s", "11s", "two", "2m", "-1s", "NaNs", "1e99s"] {
+            assert!(
+                refused(&format!("segment_duration = '{bad}'")).contains("for example 2s"),
+                "{bad}"
+            );
+        }
+        assert!(refused("renditions = 'P1'").contains("P144p30fps16x9"));
+        assert!(refused("rtmp_adr = ':1'").contains("rtmp_adr"));
+        assert!(refused("publish_key = ''").contains("--publish-key"));
+        assert!(refused("[keys]\n'a/b' = 'hunter2'").contains("\"a/b\""));
+        for secret in [
+            "publish_key = ['hunter2']",
+            "publish_key = 'hunter2",
+            "[keys]\ncam = ['hunter2']",
+            "[keys]\n'/' = 'hunter2'",
+        ] {
+            assert!(!refused(secret).contains("hunter2"), "{}", refused(secret));
+        }
+        assert!(refused("\n\npublish_key = 1").contains("line 3"));
+    }
+
+    #[test]
+    fn keys_on_the_command_line_are_pairs() {
+        let access = keys(KeyList::from("cam=a,cam2=b=c")).unwrap();
+        assert_eq!(access.len(), 2);
+        assert_eq!(access.get(&StreamName::parse("cam2").unwrap()), Some(&StreamKey::new("b=c")));
+        let error = keys(KeyList::from("cam")).unwrap_err().to_string();
+        assert!(error.contains("write NAME=KEY"), "{error}");
+    }
 }

@@ -62,3 +62,23 @@ impl Config {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_without_a_key_is_open_unless_it_listens_on_loopback() {
+        let open = |addr: &str, shared_key| {
+            let access = PublishAccess { shared_key, ..PublishAccess::default() };
+            let config = Config { rtmp_addr: addr.parse().unwrap(), access, ..Config::default() };
+            config.is_open_to_the_network()
+        };
+        for addr in ["0.0.0.0:1935", "[::]:1935", "192.0.2.7:1935"] {
+            assert!(open(addr, None) && !open(addr, Some(rtmp::StreamKey::new("k"))), "{addr}");
+        }
+        for addr in ["127.0.0.1:1935", "[::1]:1935", "[::ffff:127.0.0.1]:1935"] {
+            assert!(!open(addr, None), "{addr}");
+        }
+    }
+}
