@@ -1,5 +1,9 @@
 //! Bodies of the fuzz targets; the unit tests replay the committed seeds through them.
-#![allow(clippy::panic, reason = "a fuzz body reports a broken property by a panic")]
+#![allow(
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    reason = "a fuzz body reports a broken property by a panic"
+)]
 
 use crate::{Error, Limits, Value, decode, decode_all, encode};
 

@@ -96,10 +96,10 @@ impl Connection {
     /// Answers a publish request by no, or takes back an earlier yes. Says why to the publisher; the connection is
     /// closed then: send what [`poll_transmit`](Self::poll_transmit) gives, then close the socket.
     pub fn reject_publish(&mut self, refusal: Refusal) {
-        if !self.is_closed() {
+        if matches!(self.state, State::Chunks(_)) {
             self.failure = self.session.refuse(refusal, &mut self.outbox).err();
-            self.close();
         }
+        self.close();
     }
 
     /// Nothing comes in any more, by an error or a rejection.
@@ -171,4 +171,24 @@ fn check_answers(outbox: &Outbox, limits: &Limits, position: u64) -> Result<(), 
         return Err(Error::TooManyAnswers { actual, allowed, position });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use hex_literal::hex;
+
+    use super::*;
+
+    #[test]
+    fn section_5_4_3_the_running_total_wraps_at_four_gigabytes() {
+        let mut connection = Connection::server(Limits::default());
+        connection.state = State::Chunks(ChunkReader::new(&Limits::default(), 0));
+        connection.received = (1 << 32) - 10;
+        connection.acknowledged = connection.received - 2_500_000 + 20;
+        connection.handle_input(&hex!("02 000000 000000 03 00")).unwrap();
+        assert_eq!(connection.poll_transmit(), None, "2 499 989 bytes are not due");
+        connection.handle_input(&hex!("000000 02 000000 000000 03 00000000")).unwrap();
+        let expected = hex!("02 000000 000004 03 00000000 0000000e"); // 14 past the wrap
+        assert_eq!(connection.poll_transmit().unwrap(), &expected[..]);
+    }
 }

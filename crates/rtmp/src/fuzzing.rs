@@ -1,6 +1,7 @@
 //! Bodies of the fuzz targets; the unit tests replay the committed seeds through them.
 #![allow(
     clippy::panic,
+    clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     reason = "a fuzz body reports a broken property by a panic"
 )]
@@ -20,14 +21,14 @@ fn read_chunks(data: &[u8], size: usize) -> (Vec<RawMessage>, Option<String>) {
     let mut messages = Vec::new();
     for mut piece in data.chunks(size) {
         loop {
-            let read = reader.read(&mut piece);
-            reader.check_invariants();
-            match read {
+            match reader.read(&mut piece) {
                 Ok(Some(message)) => messages.push(message),
                 Ok(None) => break,
                 Err(error) => return (messages, Some(error.to_string())),
             }
+            reader.check_invariants();
         }
+        reader.check_invariants();
         assert!(piece.is_empty(), "without a message all input is taken");
     }
     (messages, None)
@@ -111,20 +112,46 @@ impl Run {
 
 #[cfg(test)]
 mod tests {
-    fn replay(target: &str, body: fn(&[u8])) {
+    use proptest::prelude::*;
+
+    fn seeds(target: &str) -> Vec<Vec<u8>> {
         let folder = format!("{}/../../fuzz/seeds/{target}", env!("CARGO_MANIFEST_DIR"));
-        for entry in std::fs::read_dir(folder).unwrap() {
-            body(&std::fs::read(entry.unwrap().path()).unwrap());
-        }
+        let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        paths.map(|path| std::fs::read(path).unwrap()).collect()
+    }
+
+    /// A seed with some bytes replaced, its end cut off, and another seed behind it.
+    fn damaged(target: &str) -> impl Strategy<Value = Vec<u8>> + use<> {
+        let seed = prop::sample::select(seeds(target));
+        let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6);
+        (seed.clone(), changes, any::<prop::sample::Index>(), seed).prop_map(
+            |(mut first, changes, end, second)| {
+                changes.into_iter().for_each(|(index, byte)| *index.get_mut(&mut first) = byte);
+                first.truncate(end.index(2 * first.len()));
+                [first, second].concat()
+            },
+        )
     }
 
     #[test]
     fn seeds_of_rtmp_chunk_hold() {
-        replay("rtmp_chunk", super::chunk);
+        seeds("rtmp_chunk").iter().for_each(|seed| super::chunk(seed));
     }
 
     #[test]
     fn seeds_of_rtmp_connection_hold() {
-        replay("rtmp_connection", super::connection);
+        seeds("rtmp_connection").iter().for_each(|seed| super::connection(seed));
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_seeds_of_rtmp_chunk_hold(data in damaged("rtmp_chunk")) {
+            super::chunk(&data);
+        }
+
+        #[test]
+        fn damaged_seeds_of_rtmp_connection_hold(data in damaged("rtmp_connection")) {
+            super::connection(&data);
+        }
     }
 }

@@ -5,10 +5,10 @@
 ///
 /// | What | Before publish is accepted | While publishing |
 /// |---|---|---|
-/// | handshake | 7 KiB, gone after it | - |
+/// | handshake | 8 KiB, gone after it | - |
 /// | messages being put together | 64 KiB | 8 MiB |
 /// | state of 64 chunk streams | 7 KiB | 7 KiB |
-/// | one command being decoded | 300 KiB, gone after it | 300 KiB, gone after it |
+/// | one command being decoded | 320 KiB, gone after it | 320 KiB, gone after it |
 /// | bytes waiting in `poll_transmit` | 64 KiB | 64 KiB |
 /// | events waiting in `poll_event` | 1 | payloads: at most the messages that `n` bytes complete; queue: 40 `n` |
 /// | input that came with the publish command | 64 KiB + `n` | - |

@@ -6,7 +6,7 @@ mod support;
 use amf0::Value;
 use bytes::Bytes;
 use hex_literal::hex;
-use rtmp::{Error, Event, Limits, MediaKind, Message, Refusal, StreamKey, type_id};
+use rtmp::{Connection, Error, Event, Limits, MediaKind, Message, Refusal, StreamKey, type_id};
 use support::{Peer, encoded};
 
 fn media(kind: MediaKind, payload: &[u8]) -> Event {
@@ -240,6 +240,15 @@ fn a_publisher_that_is_live_can_be_thrown_out() {
     peer.connection.reject_publish(Refusal::ShuttingDown);
     assert_eq!(peer.commands(), ["1 onStatus 0 error NetStream.Publish.Failed"]);
     assert!(peer.connection.is_closed());
+}
+
+#[test]
+fn who_is_thrown_out_during_the_handshake_hears_no_chunks() {
+    let mut connection = Connection::server(Limits::default());
+    connection.handle_input(&[3]).unwrap();
+    connection.reject_publish(Refusal::ShuttingDown);
+    assert!(connection.is_closed());
+    assert_eq!(connection.poll_transmit().unwrap().len(), 1537, "S0 and S1 only");
 }
 
 #[test]
