@@ -68,6 +68,8 @@ fn sequence(digits: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn stream(name: &str) -> StreamName {
@@ -140,5 +142,27 @@ mod tests {
         assert_eq!(parse(&long), None);
         assert_eq!(parse(&format!("/stream/{}.m3u8", "a".repeat(129))), None);
         assert!(parse(&format!("/stream/{0}/{0}/{1}.ts", "a".repeat(128), u64::MAX)).is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_named_is_written_in_one_way_only(path in "(/stream|/|[a.%~0-9]{1,3}|[^/]{1,4}|/source|\\.m3u8|\\.ts){1,8}") {
+            let rewritten = parse(&path).map(|resource| match resource {
+                Resource::Current => "/stream/current.m3u8".to_owned(),
+                Resource::Multivariant(name) => format!("/stream/{name}.m3u8"),
+                Resource::Playlist(name, rendition) => format!("/stream/{name}/{rendition}.m3u8"),
+                Resource::Segment(name, rendition, number) => format!("/stream/{name}/{rendition}/{number}.ts"),
+            });
+            prop_assert!(rewritten.is_none_or(|rewritten| rewritten == path));
+        }
+
+        #[test]
+        fn every_segment_that_a_playlist_lists_is_named(
+            name in "[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,60}", rendition in "[A-Za-z0-9_~-]{1,60}", number: u64,
+        ) {
+            prop_assume!(StreamName::parse(&name).is_ok() && StreamName::parse(&rendition).is_ok());
+            let path = format!("/stream/{name}/{rendition}/{number}.ts");
+            prop_assert_eq!(parse(&path), Some(Resource::Segment(stream(&name), &rendition, number)));
+        }
     }
 }

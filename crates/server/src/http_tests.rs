@@ -348,6 +348,9 @@ async fn a_viewer_that_says_nothing_or_takes_nothing_is_let_go() {
     let answer = site.raw(b"GET /healthz HT").await;
     assert!(answer.is_empty() || parse(&answer).status == 408, "half a request");
 
+    let answer = site.raw(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").await;
+    assert!(answer.ends_with(b"ok"), "and no second request");
+
     let (publisher, first) = site.publish("cam");
     let big = Segment {
         duration: media::Duration::from_secs(4),

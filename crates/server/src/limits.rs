@@ -51,6 +51,8 @@ pub struct Limits {
     pub shutdown: Duration,
     /// At most one log line of a kind in this time; what was left out is counted in the next.
     pub log_interval: Duration,
+    /// But this many lines about peers that were refused or sent bad input: usually each is worth one.
+    pub peer_log_burst: u64,
 }
 
 impl Default for Limits {
@@ -78,6 +80,7 @@ impl Default for Limits {
             http_headers: 64,
             shutdown: Duration::from_millis(4500),
             log_interval: Duration::from_secs(5),
+            peer_log_burst: 20,
         }
     }
 }

@@ -186,7 +186,9 @@ impl Conn {
             Err(refusal) => {
                 self.shared.metrics.publish_refused.add(1);
                 let stream = asked.as_ref().map_or("", |name| name.as_str());
-                warn!(stream, reason = refusal.description(), "publisher refused");
+                if let Some(held_back) = self.shared.admit_peer_log() {
+                    warn!(stream, reason = refusal.description(), held_back, "publisher refused");
+                }
                 self.rtmp.reject_publish(refusal);
                 Err(End::Refused(refusal))
             }
@@ -245,7 +247,14 @@ impl Conn {
         if let End::Protocol(error) = end {
             self.shared.metrics.rtmp_protocol_errors.add(1);
             let stream = self.publishing.as_ref().map_or("", |publishing| publishing.name.as_str());
-            warn!(stream, error = chain(error), "rtmp connection ended by bad input");
+            if let Some(held_back) = self.shared.admit_peer_log() {
+                warn!(
+                    stream,
+                    error = chain(error),
+                    held_back,
+                    "rtmp connection ended by bad input"
+                );
+            }
         }
         self.unpublish(&end.to_string());
         self.say_why(end);

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
@@ -195,22 +196,31 @@ fn default_route_ip() -> Option<IpAddr> {
 
 /// As many viewers as the process may have files open, less those it needs itself.
 fn viewer_connections(limits: &Limits) -> usize {
-    let Some(files) = open_files_limit() else { return limits.http_connections };
+    let files =
+        raise_open_files_limit(limits.http_connections.saturating_add(limits.reserved_files));
     let connections =
         limits.http_connections.min(files.saturating_sub(limits.reserved_files).max(64));
     if connections < limits.http_connections {
         info!(
             connections,
-            open_files_limit = files,
-            "viewers are limited by the open files limit (ulimit -n)"
+            open_files = files,
+            "viewers are limited by the open files limit (ulimit -Hn)"
         );
     }
     connections
 }
 
-/// The soft limit on open files; None where the system has no /proc or no limit.
-fn open_files_limit() -> Option<usize> {
-    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    line.split_whitespace().next()?.parse().ok()
+/// Raises the soft limit on open files, by default 1024, towards `wanted` as far as the hard limit lets it; the limit
+/// then. (Nothing here uses select(2), the reason for the low default.)
+fn raise_open_files_limit(wanted: usize) -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(wanted as u64, |most| most.min(wanted as u64));
+    let current = limit.current.unwrap_or(u64::MAX);
+    let raised = Rlimit { current: Some(wanted), ..limit };
+    let files = if current < wanted && setrlimit(Resource::Nofile, raised).is_ok() {
+        wanted
+    } else {
+        current
+    };
+    usize::try_from(files).unwrap_or(usize::MAX)
 }

@@ -4,26 +4,39 @@ use std::time::Duration;
 
 use crate::clock::Moment;
 
-/// Lets one event through per interval and counts the others.
+/// Lets a few events through per interval and counts the others.
 #[derive(Clone, Debug)]
 pub(crate) struct Throttle {
     interval: Duration,
-    last: Option<Moment>,
+    burst: u64,
+    /// When the present interval began.
+    since: Option<Moment>,
+    admitted: u64,
     held_back: u64,
 }
 
 impl Throttle {
+    /// One event per interval.
     pub(crate) fn new(interval: Duration) -> Self {
-        Self { interval, last: None, held_back: 0 }
+        Self::with_burst(interval, 1)
+    }
+
+    /// `burst` events per interval.
+    pub(crate) fn with_burst(interval: Duration, burst: u64) -> Self {
+        Self { interval, burst, since: None, admitted: 0, held_back: 0 }
     }
 
     /// Whether to log now: Some with the number of events held back since the last that went through.
     pub(crate) fn admit(&mut self, now: Moment) -> Option<u64> {
-        if self.last.is_some_and(|last| now.since(last) < self.interval) {
+        if self.since.is_none_or(|since| now.since(since) >= self.interval) {
+            self.since = Some(now);
+            self.admitted = 0;
+        }
+        if self.admitted == self.burst {
             self.held_back += 1;
             return None;
         }
-        self.last = Some(now);
+        self.admitted += 1;
         Some(std::mem::take(&mut self.held_back))
     }
 }
@@ -38,5 +51,8 @@ mod tests {
         let mut throttle = Throttle::new(Duration::from_secs(5));
         let admitted = [0, 1, 4, 5, 6, 20].map(|secs| throttle.admit(at(secs)));
         assert_eq!(admitted, [Some(0), None, None, Some(2), None, Some(1)]);
+        let mut throttle = Throttle::with_burst(Duration::from_secs(5), 2);
+        let admitted = [0, 1, 2, 3, 5, 5].map(|secs| throttle.admit(at(secs)));
+        assert_eq!(admitted, [Some(0), Some(0), None, None, Some(2), Some(0)]);
     }
 }
