@@ -25,7 +25,8 @@ impl AudioGroup {
         })
     }
 
-    /// Adds a frame. One too large for an ADTS header (13 bits of length) is no AAC frame and is left out.
+    /// Adds a frame. One too large for an ADTS header (13 bits of length) is no AAC frame and is left out; the
+    /// configuration itself was tried before.
     pub(crate) fn push(&mut self, config: &AudioSpecificConfig, frame: &AudioFrame) {
         let Ok(header) = aac::adts_header(config, frame.data.len()) else { return };
         self.pts.get_or_insert(frame.pts);

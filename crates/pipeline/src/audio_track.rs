@@ -20,6 +20,8 @@ impl AudioTrack {
         sequence_header: &[u8],
     ) -> Result<Option<AudioSpecificConfig>, aac::Error> {
         let config = AudioSpecificConfig::parse(sequence_header)?;
+        // What ADTS has no number for cannot be carried: better said once than dropped frame by frame.
+        aac::adts_header(&config, 0)?;
         if self.config.as_ref() == Some(&config) {
             return Ok(None);
         }
