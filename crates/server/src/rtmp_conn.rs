@@ -197,7 +197,7 @@ impl Conn {
 
     fn start(&self, admission: &Admission) -> Result<Publishing, Refusal> {
         let name = admission.publication.name().clone();
-        let span = info_span!("stream", %name);
+        let span = info_span!("stream", id = %name);
         let (sender, receiver) = feed(&self.shared.limits);
         let publishing = Publishing {
             session: Arc::clone(&admission.session),

@@ -102,7 +102,8 @@ impl Server {
     /// One line that says where to publish and to watch, and whether anybody may publish.
     fn announce(&self, config: &Config) {
         let reachable = |addr: Option<SocketAddr>, fallback| reachable(addr.unwrap_or(fallback));
-        let publish = format!("rtmp://{}/NAME", reachable(self.rtmp_addr(), config.rtmp_addr));
+        let path = if config.access.is_open() { "NAME" } else { "NAME/KEY" };
+        let publish = format!("rtmp://{}/{path}", reachable(self.rtmp_addr(), config.rtmp_addr));
         let watch =
             format!("http://{}/stream/NAME.m3u8", reachable(self.http_addr(), config.http_addr));
         let admin = reachable(self.admin_addr(), config.admin_addr).to_string();

@@ -7,8 +7,8 @@ use std::thread::{Builder, JoinHandle};
 use std::{collections::HashMap, io, mem};
 
 use pipeline::{
-    Ingest, IngestOutput, Item, Notice, Queue, QueueStats, RenditionEvent, Resume, StreamConfig,
-    Transcoder, TranscoderOutput,
+    Ingest, IngestOutput, Item, Notice, Queue, QueueStats, RenditionEvent, Resume, SourceFacts,
+    StreamConfig, Transcoder, TranscoderOutput,
 };
 use tracing::{Span, debug, debug_span, error, info, warn};
 
@@ -26,7 +26,7 @@ struct Stream {
     shared: Arc<Shared>,
     session: Arc<Session>,
     publication: Arc<Publication>,
-    /// `stream{name}` below `conn{peer}`.
+    /// `stream{id}` below `conn{peer}`.
     span: Span,
 }
 
@@ -105,17 +105,20 @@ impl Stream {
                     }
                 }
                 IngestOutput::Grid(grid) => self.publication.set_grid(grid),
-                IngestOutput::Facts(facts) => {
-                    info!(codecs = %facts.codecs, size = ?facts.size, encoder = facts.encoder, "publisher sends");
-                    self.publication.set_facts(facts);
-                }
+                IngestOutput::Facts(facts) => self.note_facts(facts),
                 IngestOutput::Notice(notice) => notices.log(&notice, &self.shared),
             }
         }
     }
 
+    fn note_facts(&self, facts: SourceFacts) {
+        let (width, height) = facts.size.unzip();
+        info!(codecs = facts.codecs, width, height, encoder = facts.encoder, "publisher sends");
+        self.publication.set_facts(facts);
+    }
+
     fn publish(&self, slot: Slot, name: &str, event: RenditionEvent) {
-        let _rendition = debug_span!("rendition", name).entered();
+        let _rendition = debug_span!("rendition", id = name).entered();
         if let RenditionEvent::Segment(segment) = &event {
             debug!(
                 duration_ms = segment.duration.as_millis(),
