@@ -1,0 +1,18 @@
+//! The harness of the end-to-end tests: the real server, Debian's ffmpeg as publisher, and independent eyes.
+//!
+//! Nothing here uses the product's own crates, except the mpeg2ts-reader demuxer that `mpegts` tests with, too.
+
+pub(crate) mod bitstream;
+pub(crate) mod ffmpeg;
+pub(crate) mod flv_file;
+pub(crate) mod http;
+pub(crate) mod judge;
+pub(crate) mod pacer;
+pub(crate) mod playlist;
+pub(crate) mod publisher;
+pub(crate) mod recording;
+pub(crate) mod rtmp_client;
+pub(crate) mod scratch;
+pub(crate) mod server;
+pub(crate) mod ts;
+pub(crate) mod wait;
