@@ -1,12 +1,18 @@
 //! Bodies of the fuzz targets; the unit tests replay the committed seeds through them.
 #![allow(
     clippy::panic,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     reason = "a fuzz body reports a broken property by a panic"
 )]
 
-use crate::{ChunkReader, Connection, Error, Event, Limits, RawMessage, handshake};
+use bytes::Bytes;
+
+use crate::{
+    ChunkReader, Client, ClientEvent, Connection, Error, Event, Limits, MediaKind, Message,
+    PublishUrl, RawMessage, handshake,
+};
 
 /// Any bytes as chunks: the same messages and the same error for one push, for a split at every byte and for pieces of
 /// another size; the reader's memory stays within its limits after every push.
@@ -110,6 +116,59 @@ impl Run {
     }
 }
 
+/// Any bytes after a valid handshake, from a server to our client: no panic, bounded output, a yes and a no at most once
+/// and in this order, whatever way the bytes are cut; media goes out only between the two.
+pub fn client(data: &[u8]) {
+    let whole = served(data, data.len().max(1));
+    let pieces = served(data, if data.len() < 2048 { 1 } else { 61 });
+    let depends_on_cuts =
+        |run: &(_, Option<Error>)| matches!(run.1, Some(Error::TooManyAnswers { .. }));
+    if !depends_on_cuts(&whole) && !depends_on_cuts(&pieces) {
+        assert_eq!(whole.0, pieces.0);
+        assert_eq!(whole.1.map(|e| e.to_string()), pieces.1.map(|e| e.to_string()));
+    }
+}
+
+fn served(data: &[u8], size: usize) -> (Vec<ClientEvent>, Option<Error>) {
+    let url = PublishUrl::parse("rtmp://h/live/foo").expect("a URL");
+    let mut client = Client::new(url, Limits::default()).expect("C1");
+    let mut hello = [0; handshake::LENGTH];
+    hello[0] = 3;
+    client.handle_input(&hello).expect("a handshake");
+    let (mut events, mut error) = (Vec::new(), None);
+    for piece in data.chunks(size).chain([&[][..]]) {
+        if let Err(e) = client.handle_input(piece) {
+            assert!(client.is_closed());
+            error.get_or_insert(e);
+        }
+        events.extend(std::iter::from_fn(|| client.poll_event()));
+        let sent = transmitted(&mut client);
+        assert!(sent <= Limits::default().transmit_bytes + 8192, "{sent} bytes of answers");
+        check_sending(&mut client, &events);
+    }
+    (events, error)
+}
+
+fn transmitted(client: &mut Client) -> usize {
+    std::iter::from_fn(|| client.poll_transmit()).map(|bytes| bytes.len()).sum()
+}
+
+fn check_sending(client: &mut Client, events: &[ClientEvent]) {
+    let (yes, no) = match events {
+        [] => (false, false),
+        [ClientEvent::Publishing] => (true, false),
+        [ClientEvent::Refused(_)] | [ClientEvent::Publishing, ClientEvent::Refused(_)] => {
+            (false, true)
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(client.is_publishing(), yes);
+    assert!(!no || client.is_closed());
+    let payload = Bytes::from_static(&[0xaf, 1]);
+    client.send(Message { kind: MediaKind::Audio, timestamp_ms: 0, payload }).expect("short");
+    assert_eq!(transmitted(client) > 0, yes);
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -143,7 +202,17 @@ mod tests {
         seeds("rtmp_connection").iter().for_each(|seed| super::connection(seed));
     }
 
+    #[test]
+    fn seeds_of_rtmp_client_hold() {
+        seeds("rtmp_client").iter().for_each(|seed| super::client(seed));
+    }
+
     proptest! {
+        #[test]
+        fn damaged_seeds_of_rtmp_client_hold(data in damaged("rtmp_client")) {
+            super::client(&data);
+        }
+
         #[test]
         fn damaged_seeds_of_rtmp_chunk_hold(data in damaged("rtmp_chunk")) {
             super::chunk(&data);

@@ -2,13 +2,13 @@ use rml_rtmp::handshake::{Handshake as Machine, HandshakeError, HandshakeProcess
 
 use crate::Error;
 
-/// C0, C1 and C2 (RTMP section 5.2).
+/// C0, C1 and C2, or S0, S1 and S2 (RTMP section 5.2).
 pub(crate) const LENGTH: usize = 1 + 1536 + 1536;
 
 const VERSION: u8 = 3;
 
-/// The server's side, simple (S2 echoes C1) or with digests, as the client's C1 asks. `rml_rtmp` does the work; it is
-/// given exactly the handshake's bytes.
+/// The server's side, simple (S2 echoes C1) or with digests, as the client's C1 asks; or the client's side, which offers
+/// digests and takes what it gets. `rml_rtmp` does the work; it is given exactly the handshake's bytes.
 pub(crate) struct Handshake {
     machine: Machine,
     received: usize,
@@ -19,7 +19,16 @@ impl Handshake {
         Self { machine: Machine::new(PeerType::Server), received: 0 }
     }
 
-    /// Takes the handshake's bytes off the front of `input`, appends the answers to `out`; true when C2 is complete.
+    /// Appends C0 and C1 to `out`.
+    pub(crate) fn client(out: &mut Vec<u8>) -> Result<Self, Error> {
+        let mut handshake = Self { machine: Machine::new(PeerType::Client), received: 0 };
+        let hello = handshake.machine.generate_outbound_p0_and_p1();
+        out.extend(hello.map_err(|source| handshake.error(source))?);
+        Ok(handshake)
+    }
+
+    /// Takes the handshake's bytes off the front of `input`, appends the answers to `out`; true when C2 (the client's:
+    /// S2) is complete.
     pub(crate) fn read(&mut self, input: &mut &[u8], out: &mut Vec<u8>) -> Result<bool, Error> {
         let length = LENGTH.saturating_sub(self.received).min(input.len());
         let (ours, rest) = input.split_at_checked(length).unwrap_or((input, &[]));

@@ -1,4 +1,5 @@
-//! An RTMP connection without a socket: bytes in, events and bytes out.
+//! An RTMP connection without a socket, server's side ([`Connection`]) or publisher's ([`Client`]): bytes in, events and
+//! bytes out.
 //!
 //! | Specification | Version | Here called |
 //! |---|---|---|
@@ -56,6 +57,9 @@ mod aggregate;
 mod chunk_header;
 mod chunk_reader;
 mod chunk_writer;
+mod client;
+mod client_event;
+mod client_session;
 mod command;
 mod connection;
 mod error;
@@ -67,6 +71,7 @@ mod handshake;
 mod limits;
 mod message;
 mod outbox;
+mod publish_url;
 mod refusal;
 mod session;
 mod stream_key;
@@ -74,11 +79,14 @@ mod stream_name;
 
 pub use chunk_reader::ChunkReader;
 pub use chunk_writer::ChunkWriter;
+pub use client::Client;
+pub use client_event::{ClientEvent, ServerRefusal};
 pub use connection::Connection;
 pub use error::{Error, Place};
 pub use event::{Event, MediaKind, Message, PublishRequest};
 pub use limits::Limits;
 pub use message::{RawMessage, type_id};
+pub use publish_url::{InvalidPublishUrl, PublishUrl};
 pub use refusal::Refusal;
 pub use stream_key::StreamKey;
 pub use stream_name::{InvalidStreamName, StreamName};

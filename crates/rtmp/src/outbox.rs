@@ -2,12 +2,16 @@ use amf0::Value;
 use bytes::Bytes;
 
 use crate::message::type_id;
-use crate::{ChunkWriter, Error, RawMessage};
+use crate::{ChunkWriter, Error, MediaKind, Message, RawMessage};
 
 /// Chunk streams as servers number them: protocol control, commands of the connection, commands of a stream.
 const CONTROL: u32 = 2;
 const CONNECTION: u32 = 3;
 const STREAM: u32 = 5;
+
+/// Chunk streams of media, as encoders number them.
+const AUDIO: u32 = 4;
+const VIDEO: u32 = 6;
 
 /// User control events, RTMP section 7.1.7.
 const STREAM_BEGIN: u16 = 0;
@@ -69,6 +73,21 @@ impl Outbox {
         values: &[Value],
     ) -> Result<(), Error> {
         self.command(STREAM, message_stream_id, values)
+    }
+
+    /// An FLV tag's worth of stream.
+    pub(crate) fn media(
+        &mut self,
+        message_stream_id: u32,
+        Message { kind, timestamp_ms, payload }: Message,
+    ) -> Result<(), Error> {
+        let (csid, type_id) = match kind {
+            MediaKind::Audio => (AUDIO, type_id::AUDIO),
+            MediaKind::Video => (VIDEO, type_id::VIDEO),
+            MediaKind::Script => (AUDIO, type_id::DATA_AMF0),
+        };
+        let message = RawMessage { csid, timestamp_ms, type_id, message_stream_id, payload };
+        self.writer.write(&message, &mut self.bytes)
     }
 
     fn user_control(&mut self, event: u16, value: u32) -> Result<(), Error> {

@@ -13,10 +13,10 @@ use crate::outbox::Outbox;
 use crate::{Error, Event, Limits, MediaKind, Message, Place, RawMessage, Refusal};
 
 /// What we ask the peer to acknowledge after, and what it may send before we do: as much as others ask for.
-const WINDOW_BYTES: u32 = 2_500_000;
+pub(crate) const WINDOW_BYTES: u32 = 2_500_000;
 
 /// Our chunks. ffmpeg takes this over for its own, which saves it headers.
-const CHUNK_SIZE: u32 = 65_536;
+pub(crate) const CHUNK_SIZE: u32 = 65_536;
 
 /// User control event, section 7.1.7.
 const PING_REQUEST: u16 = 6;
@@ -286,7 +286,7 @@ impl Session {
     }
 }
 
-fn user_control(payload: &[u8], out: &mut Outbox) -> Result<(), Error> {
+pub(crate) fn user_control(payload: &[u8], out: &mut Outbox) -> Result<(), Error> {
     let Some((event, rest)) = payload.split_first_chunk() else { return Ok(()) };
     match (u16::from_be_bytes(*event), leading_u32(rest)) {
         (PING_REQUEST, Some(timestamp)) => out.ping_response(timestamp),
@@ -320,7 +320,7 @@ fn respond(command: &Command, result: Value, out: &mut Outbox) -> Result<(), Err
     }
 }
 
-fn answer(name: &str, transaction: f64, object: Value, result: Value) -> [Value; 4] {
+pub(crate) fn answer(name: &str, transaction: f64, object: Value, result: Value) -> [Value; 4] {
     [Value::from(name), Value::Number(transaction), object, result]
 }
 
@@ -337,7 +337,7 @@ fn info(level: &str, code: &str, description: &str) -> Value {
     ])
 }
 
-fn object(properties: &[(&str, Value)]) -> Value {
+pub(crate) fn object(properties: &[(&str, Value)]) -> Value {
     Value::Object(
         properties.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
     )
@@ -345,7 +345,7 @@ fn object(properties: &[(&str, Value)]) -> Value {
 
 /// Messages of the AMF3 types begin with a zero byte, then come AMF0 values. None of ours begins with AMF0's number
 /// marker, which is zero too.
-fn without_amf3_switch(payload: &Bytes) -> Bytes {
+pub(crate) fn without_amf3_switch(payload: &Bytes) -> Bytes {
     match payload.first() {
         Some(0) => payload.slice(1..),
         _ => payload.clone(),
