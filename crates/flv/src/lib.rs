@@ -43,6 +43,7 @@ mod reader;
 mod script;
 mod tag;
 mod video;
+mod writer;
 
 pub use audio::{AudioBody, AudioCodec, AudioTag};
 pub use enhanced::FourCc;
@@ -51,3 +52,4 @@ pub use file::{FileReader, Limits};
 pub use script::OnMetaData;
 pub use tag::{Tag, TagKind};
 pub use video::{FrameType, VideoBody, VideoCodec, VideoTag};
+pub use writer::{audio_raw, audio_sequence_header, video_nal_units, video_sequence_header};
