@@ -16,16 +16,9 @@ pub(crate) fn run(steps: &mut Steps) -> Result<(), Failure> {
         foreground(&mut cargo(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))
     })?;
     steps.step("deny", "licences, layers and sources by deny.toml", || {
-        foreground(&mut cargo([
-            "deny",
-            "--locked",
-            "--log-level",
-            "error",
-            "check",
-            "licenses",
-            "bans",
-            "sources",
-        ]))
+        // --workspace: or it would look at nothing but what the root package depends on.
+        let options = ["deny", "--locked", "--workspace", "--log-level", "error"];
+        foreground(cargo(options).args(["check", "licenses", "bans", "sources"]))
     })?;
     // With the profile of the tests, so that the C++ is built once.
     steps.step("clippy", "no warnings", || {
