@@ -35,6 +35,9 @@ pub struct Limits {
     /// Streams without a publisher that are remembered at once; past it the one that is longest gone is forgotten
     /// (each holds its last segments).
     pub remembered_streams: usize,
+    /// Replaced publishers of one stream whose workers may still be ending when the next one is accepted: each holds two
+    /// threads and seconds of media. An encoder that reconnects in a loop waits for them.
+    pub draining_sessions: usize,
     /// HTTP connections at once; at most what the process may open less `reserved_files`.
     pub http_connections: usize,
     /// Files the process keeps for everything that is not an HTTP viewer.
@@ -72,6 +75,7 @@ impl Default for Limits {
             reconnect_window: Duration::from_secs(10),
             ended_retention: Duration::from_secs(60),
             remembered_streams: 16,
+            draining_sessions: 2,
             http_connections: 10_000,
             reserved_files: 400,
             http_head: Duration::from_secs(30),

@@ -137,7 +137,7 @@ fn stream_samples(text: &mut Text, streams: &[StreamStatus]) {
         "Media time between the newest picture received and the newest taken by the transcoder.",
     );
     for stream in streams {
-        let lag_secs = stream.publication.transcode_load().lag_ms as f64 / 1000.0;
+        let lag_secs = stream.publication.transcode_load().lag_ms() as f64 / 1000.0;
         text.sample(
             "stream_transcode_lag_seconds",
             &[("stream", stream.publication.name().as_str())],

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use hls::{Snapshot, VariantStream, Window, WindowConfig};
+use media::Timestamp;
 use pipeline::{GridMode, Preset, RenditionEvent, RenditionInfo, Resume, SourceFacts};
 use rtmp::StreamName;
 
@@ -56,8 +57,10 @@ pub struct View {
 /// How the transcoder of the present or last publisher keeps up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TranscodeLoad {
-    /// Media time between the newest picture received and the newest taken by the transcoder.
-    pub lag_ms: u64,
+    /// Decoding time of the newest picture received for the transcoder.
+    pub newest: Option<Timestamp>,
+    /// Decoding time of the newest picture that the transcoder has taken.
+    pub taken: Option<Timestamp>,
     /// Pictures dropped because the transcoder was behind.
     pub dropped_pictures: u64,
     /// Whole GOPs dropped because the queue was over its bytes.
@@ -83,6 +86,23 @@ pub struct Rendition {
     pub published_segments: u64,
     /// Bytes of these segments.
     pub published_bytes: u64,
+}
+
+impl TranscodeLoad {
+    /// Notes the picture that was received last.
+    pub fn note_newest(&mut self, dts: Timestamp) {
+        self.newest = Some(dts);
+        // Until the first one is taken, the lag counts from it.
+        self.taken.get_or_insert(dts);
+    }
+
+    /// Media time between the newest picture received and the newest one taken, in milliseconds.
+    #[must_use]
+    pub fn lag_ms(&self) -> u64 {
+        let lag =
+            self.newest.zip(self.taken).map_or(0, |(newest, taken)| (newest - taken).as_millis());
+        u64::try_from(lag).unwrap_or(0)
+    }
 }
 
 #[derive(Debug)]
@@ -148,6 +168,7 @@ impl Publication {
             track.refresh();
         }
         let discontinuity = writer.tracks.iter().any(|track| track.published_segments > 0);
+        writer.load = TranscodeLoad::default();
         let grid = writer.grid;
         self.publish(&writer);
         Resume { grid, discontinuity }
@@ -171,9 +192,9 @@ impl Publication {
         lock(&self.writer).facts = facts;
     }
 
-    /// How the transcoder keeps up.
-    pub fn set_transcode_load(&self, load: TranscodeLoad) {
-        lock(&self.writer).load = load;
+    /// Notes how the transcoder keeps up.
+    pub fn update_transcode_load(&self, note: impl FnOnce(&mut TranscodeLoad)) {
+        note(&mut lock(&self.writer).load);
     }
 
     /// No more segments come: every playlist gets `EXT-X-ENDLIST`.

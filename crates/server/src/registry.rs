@@ -44,6 +44,8 @@ struct Stream {
     publication: Arc<Publication>,
     /// The newest; `state` says whether it is still connected.
     session: Arc<Session>,
+    /// Earlier ones whose workers are not done: each holds threads and media.
+    draining: Vec<Arc<Session>>,
     state: State,
 }
 
@@ -119,6 +121,7 @@ impl Registry {
         if !self.config.access.allows(&name, attempt.key.as_ref()) {
             return Err(Refusal::Unauthorized);
         }
+        self.limit_draining(&name)?;
         self.make_room(&name, attempt.key.as_ref(), now)?;
         self.sessions += 1;
         let session = Arc::new(Session::new(self.sessions, attempt.peer, attempt.key, now));
@@ -215,6 +218,14 @@ impl Registry {
         self.streams.values().filter(|stream| stream.state == State::Live).count()
     }
 
+    /// A name whose publishers replace each other faster than their workers end has to wait.
+    fn limit_draining(&mut self, name: &StreamName) -> Result<(), Refusal> {
+        let Some(stream) = self.streams.get_mut(name) else { return Ok(()) };
+        stream.draining.retain(|session| !session.is_drained());
+        let crowded = stream.draining.len() >= self.config.limits.draining_sessions;
+        if crowded { Err(Refusal::NameInUse) } else { Ok(()) }
+    }
+
     /// Whether the name is free or may be taken over, and a place is left.
     fn make_room(
         &self,
@@ -242,6 +253,7 @@ impl Registry {
     fn admit(&mut self, name: StreamName, session: Arc<Session>, now: Moment) -> Admission {
         if let Some(stream) = self.streams.get_mut(&name) {
             let previous = std::mem::replace(&mut stream.session, Arc::clone(&session));
+            stream.draining.push(Arc::clone(&previous));
             stream.state = State::Live;
             return Admission {
                 session,
@@ -255,6 +267,7 @@ impl Registry {
         let stream = Stream {
             publication: Arc::clone(&publication),
             session: Arc::clone(&session),
+            draining: Vec::new(),
             state: State::Live,
         };
         self.streams.insert(name, stream);

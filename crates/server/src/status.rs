@@ -195,7 +195,7 @@ fn renditions(view: &View, load: &TranscodeLoad) -> Vec<RenditionStatus> {
 fn rendition_status(rendition: &Rendition, load: &TranscodeLoad) -> RenditionStatus {
     let (lag_ms, dropped_pictures, counts) = match rendition.slot {
         Slot::Source => (0, 0, None),
-        Slot::Ladder(index) => (load.lag_ms, load.dropped_pictures, load.renditions.get(index)),
+        Slot::Ladder(index) => (load.lag_ms(), load.dropped_pictures, load.renditions.get(index)),
     };
     let (encoded_pictures, skipped_pictures) = counts.copied().unwrap_or_default();
     let Rendition { name, snapshot, info, .. } = rendition;

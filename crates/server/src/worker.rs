@@ -101,6 +101,10 @@ impl Stream {
                 IngestOutput::Source(event) => self.publish(Slot::Source, crate::SOURCE, event),
                 IngestOutput::Transcode(item) => {
                     if let Some(transcode) = transcode {
+                        if let Item::Picture(picture) = &item {
+                            self.publication
+                                .update_transcode_load(|load| load.note_newest(picture.unit.dts));
+                        }
                         transcode.handoff.push(item);
                     }
                 }
@@ -152,11 +156,13 @@ impl Stream {
         while let Some((item, queue)) = handoff.pop() {
             transcoder.push(item);
             self.drain_transcoder(&mut transcoder, config, &mut notices);
-            self.publication.set_transcode_load(load(&transcoder, queue));
+            self.publication.update_transcode_load(|load| note_load(load, &transcoder, queue));
             drops.log(queue, &self.shared);
         }
         transcoder.finish();
         self.drain_transcoder(&mut transcoder, config, &mut notices);
+        self.publication
+            .update_transcode_load(|load| note_load(load, &transcoder, handoff.stats()));
     }
 
     fn drain_transcoder(
@@ -177,19 +183,13 @@ impl Stream {
     }
 }
 
-fn load(transcoder: &Transcoder, queue: QueueStats) -> TranscodeLoad {
+fn note_load(load: &mut TranscodeLoad, transcoder: &Transcoder, queue: QueueStats) {
     let stats = transcoder.stats();
-    let lag = queue
-        .newest
-        .zip(stats.last_taken)
-        .map_or(0, |(newest, taken)| (newest - taken).as_millis());
-    TranscodeLoad {
-        lag_ms: u64::try_from(lag).unwrap_or(0),
-        dropped_pictures: queue.dropped_pictures,
-        dropped_gops: queue.dropped_gops,
-        failed_pictures: stats.failed,
-        renditions: stats.renditions.clone(),
-    }
+    load.taken = stats.last_taken;
+    load.dropped_pictures = queue.dropped_pictures;
+    load.dropped_gops = queue.dropped_gops;
+    load.failed_pictures = stats.failed;
+    load.renditions.clone_from(&stats.renditions);
 }
 
 /// The ingest thread's hold on its transcoding thread: dropped, it lets the thread drain and waits for its end.
@@ -234,6 +234,10 @@ impl Handoff {
     fn close(&self) {
         lock(&self.state).closed = true;
         self.changed.notify_one();
+    }
+
+    fn stats(&self) -> QueueStats {
+        lock(&self.state).queue.stats()
     }
 
     /// The next item, and what the queue has dropped so far; None when it is closed and empty.

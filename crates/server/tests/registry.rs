@@ -412,3 +412,13 @@ fn a_rendition_the_new_source_does_not_fill_leaves_the_multivariant_playlist() {
     publish_segment(&second, Slot::Ladder(0), false);
     assert!(multivariant(&second.publication.view()).contains("P240p30fps16x9"), "it came late");
 }
+
+#[test]
+fn publishers_that_replace_each_other_wait_for_the_workers_of_those_before() {
+    let mut registry = registry();
+    let stays: Vec<_> =
+        (0..3).map(|n| admit(&mut registry, "cam", "secret", f64::from(n))).collect();
+    assert_eq!(refusal(&mut registry, "cam", "secret", 3.0), Refusal::NameInUse);
+    stays[0].session.set_drained();
+    admit(&mut registry, "cam", "secret", 4.0);
+}
