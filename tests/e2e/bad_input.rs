@@ -161,6 +161,8 @@ fn lying_headers(good: &[u8]) -> Vec<Vec<u8>> {
         with(11, &[0xff, 0xff]),
         // Thirty-one of them.
         with(10, &[0xff]),
+        // None at all.
+        with(10, &[0xe0]),
         // NAL unit lengths of three bytes (ISO/IEC 14496-15 5.3.3.1.2 forbids it).
         with(9, &[0xfe]),
         // The SPS is noise.
@@ -228,6 +230,7 @@ fn a_stream_without_a_keyframe() {
         place.server.stream("keyless").is_some_and(|stream| stream["state"] == "live"),
         "it waits"
     );
+    place.server.wait_for_log(&["WARN", "keyframe", "keyless"]);
     // A keyframe that comes at last makes it play.
     for tag in &tags {
         let later = Tag { timestamp_ms: tag.timestamp_ms + 4000, ..tag.clone() };

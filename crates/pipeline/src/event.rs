@@ -100,6 +100,8 @@ pub enum Notice {
     LongKeyframeInterval,
     /// Timestamps jumped by this much; the stream goes on behind a discontinuity.
     TimestampJump(Duration),
+    /// Pictures come, but none that a decoder can start with: nothing can be shown yet.
+    NoKeyframeYet,
     /// No IDR came for a whole segment limit; source segments no longer all start with one.
     NoKeyframe,
 }
@@ -120,6 +122,12 @@ impl fmt::Display for Notice {
                 )
             }
             Self::TimestampJump(by) => write!(f, "timestamps jumped by {} ms", by.as_millis()),
+            Self::NoKeyframeYet => {
+                write!(
+                    f,
+                    "no keyframe yet, so no picture can be shown; set a keyframe interval of 2 s in the encoder"
+                )
+            }
             Self::NoKeyframe => write!(
                 f,
                 "no keyframe for a whole segment; set a keyframe interval of 2 s in the encoder"

@@ -222,6 +222,8 @@ impl Ingest {
                 self.video_config_changed(changed);
                 if self.video.begins_with(&picture) {
                     self.picture(picture, arrival_unix_ms);
+                } else if self.video.misses_keyframe() {
+                    self.notice(Notice::NoKeyframeYet);
                 }
             }
             Ok(None) => {}

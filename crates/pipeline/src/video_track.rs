@@ -14,6 +14,9 @@ use crate::timeline::PictureInterval;
 /// A stream that has had no IDR for this long is cut, and begun, at recovery points.
 const MAX_IDR_WAIT: Duration = Duration::from_secs(4);
 
+/// Pictures without a keyframe for this long are worth a word to the publisher.
+const KEYFRAME_DUE: Duration = Duration::from_secs(2);
+
 /// Without a picture for this long, video has stopped and audio carries the stream on.
 const SILENCE: Duration = Duration::from_secs(1);
 
@@ -29,6 +32,7 @@ pub(crate) struct VideoTrack {
     last_idr: Option<Timestamp>,
     last_pts: Option<Timestamp>,
     has_run: bool,
+    keyframe_missed: bool,
 }
 
 impl VideoTrack {
@@ -44,7 +48,9 @@ impl VideoTrack {
         if self.config.as_ref().is_some_and(|config| config.parameter_sets == parameter_sets) {
             return Ok(false);
         }
-        let Some(sps) = parameter_sets.sps.first() else { return Ok(false) };
+        let Some(sps) = parameter_sets.sps.first() else {
+            return Err(Notice::Malformed("sequence header without an SPS".to_owned()));
+        };
         let sps = Sps::parse(sps).map_err(|error| Notice::Malformed(error.to_string()))?;
         self.undecodable = undecodable(&sps, &parameter_sets);
         self.config = Some(Arc::new(VideoConfig { parameter_sets, sps }));
@@ -67,8 +73,11 @@ impl VideoTrack {
         let (nal_units, seen) = h264::split_parameter_sets(units);
         let changed = self.update_parameter_sets(&seen)?;
         let facts = h264::classify(&nal_units);
-        if !facts.has_picture || self.config.is_none() {
+        if !facts.has_picture {
             return Ok(None);
+        }
+        if self.config.is_none() {
+            return Err(Notice::Malformed("picture before any sequence header".to_owned()));
         }
         let dts = self.last_dts.map_or(at, |last| at.max(last + Duration::from_ticks(1)));
         let pts = (at + Duration::from_millis(composition_time_ms.into())).max(dts);
@@ -104,6 +113,14 @@ impl VideoTrack {
     /// Whether the video has begun, or begins with this picture: an IDR, or a recovery point where no IDR comes.
     pub(crate) fn begins_with(&self, picture: &Picture) -> bool {
         self.has_run || self.is_cut_point(picture)
+    }
+
+    /// Whether it is time to say that pictures come but no keyframe: they cannot be shown. True once.
+    pub(crate) fn misses_keyframe(&mut self) -> bool {
+        let (Some(first), Some(last)) = (self.first_dts, self.last_dts) else { return false };
+        let due = !self.has_run && !self.keyframe_missed && last - first >= KEYFRAME_DUE;
+        self.keyframe_missed |= due;
+        due
     }
 
     /// Whether a source segment may start with this picture: an IDR, or a recovery point where no IDR comes.

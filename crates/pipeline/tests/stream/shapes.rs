@@ -204,3 +204,23 @@ fn program_date_time_follows_media_time() {
         }
     }
 }
+
+#[test]
+fn pictures_without_a_keyframe_are_named_and_play_once_one_comes() {
+    let is_key = |tag: &Tag| tag.kind == TagKind::Video && tag.body[0] == 0x17 && tag.body[1] == 1;
+    let tags = make(&picture("320x240", 30), &format!("-t 4 {VIDEO}"));
+    let keyless: Vec<_> = tags.iter().filter(|tag| !is_key(tag)).cloned().collect();
+    let stream = play(keyless.clone());
+    assert_eq!(stream.notices.len(), 1, "{:?}", stream.notices);
+    assert!(stream.notices[0].contains("keyframe"), "{:?}", stream.notices);
+    assert_eq!(stream.source.len(), 0);
+    let stream = play(keyless.into_iter().chain(later(tags, 4000)));
+    assert_eq!((pictures(&stream.source), pictures(&stream.rungs[0])), (120, 120));
+}
+
+#[test]
+fn pictures_without_a_sequence_header_are_named() {
+    let tags = make(&picture("320x240", 30), &format!("-t 1 {VIDEO}"));
+    let stream = play(tags.into_iter().filter(|tag| tag.body.get(1) != Some(&0)));
+    assert!(stream.notices[0].contains("before any sequence header"), "{:?}", stream.notices);
+}
