@@ -10,6 +10,7 @@ cargo xtask COMMAND
   test                            set up what tests need, run them all
   ci                              fmt, clippy, deny, test, fuzz smoke, dist: what .ci/run runs
   dist                            the static binary target/dist/feathercast, proved to serve from an empty chroot
+  bench                           the benches of benches/ and feathercast beside its peers, for docs/performance.md
   fuzz [TARGET] [--seconds 60]    fuzz one target, or all of them for that long each
   help                            this text
 
@@ -26,6 +27,7 @@ pub(crate) enum Command {
     Test,
     Ci,
     Dist,
+    Bench,
     Fuzz { target: Option<String>, seconds: u64 },
 }
 
@@ -40,8 +42,9 @@ pub(crate) fn parse(words: &[String]) -> Result<Command, String> {
         ["test"] => Ok(Command::Test),
         ["ci"] => Ok(Command::Ci),
         ["dist"] => Ok(Command::Dist),
+        ["bench"] => Ok(Command::Bench),
         ["fuzz", rest @ ..] => fuzz(rest),
-        [command @ ("demo" | "test" | "ci" | "dist"), other, ..] => {
+        [command @ ("demo" | "test" | "ci" | "dist" | "bench"), other, ..] => {
             Err(format!("{command} does not take '{other}'"))
         }
         [other, ..] => Err(format!("there is no command '{other}'")),
@@ -111,6 +114,7 @@ mod tests {
         assert_eq!(parsed("test"), Ok(Command::Test));
         assert_eq!(parsed("ci"), Ok(Command::Ci));
         assert_eq!(parsed("dist"), Ok(Command::Dist));
+        assert_eq!(parsed("bench"), Ok(Command::Bench));
     }
 
     #[test]
@@ -130,6 +134,7 @@ mod tests {
             ("demo --for 18446744073709551615m", "too long"),
             ("demo now", "'now'"),
             ("ci --fast", "'--fast'"),
+            ("bench now", "'now'"),
             ("fuzz --seconds", "--seconds"),
             ("fuzz --seconds x", "'x'"),
             ("fuzz a b", "'b'"),

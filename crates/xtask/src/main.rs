@@ -15,6 +15,7 @@
 
 mod args;
 mod background;
+mod bench;
 mod ci;
 mod demo;
 mod dist;
@@ -62,6 +63,7 @@ fn execute(command: &Command) -> Result<(), Failure> {
         Command::Test => test::run(&mut steps)?,
         Command::Ci => ci::run(&mut steps)?,
         Command::Dist => dist::run(&mut steps)?,
+        Command::Bench => bench::run(&mut steps)?,
         Command::Fuzz { target, seconds } => fuzz::run(&mut steps, target.as_deref(), *seconds)?,
     }
     steps.summary();

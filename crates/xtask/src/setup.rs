@@ -25,10 +25,18 @@ const FFMPEG: Tool = Tool {
     package: "ffmpeg",
     why: "it is the publisher and the independent judge of the tests",
 };
+const NGINX_RTMP: Tool = Tool {
+    program: "nginx",
+    package: "libnginx-mod-rtmp",
+    why: "it is the peer that passthrough is measured against",
+};
 /// What building needs.
 pub(crate) const BUILD: &[Tool] = &[GXX, NASM];
 /// What building and then publishing to the result need.
 pub(crate) const BUILD_AND_RUN: &[Tool] = &[GXX, NASM, FFMPEG];
+
+/// What building and measuring need.
+pub(crate) const BUILD_AND_MEASURE: &[Tool] = &[GXX, NASM, FFMPEG, NGINX_RTMP];
 
 /// A cargo subcommand, installed by cargo itself. The only place that knows a version.
 #[derive(Clone, Copy)]

@@ -1,0 +1,28 @@
+//! `bench`: the figures of docs/performance.md. Nothing else should run on the machine meanwhile.
+
+use std::process::Command;
+
+use crate::dist;
+use crate::failure::Failure;
+use crate::run::{cargo, foreground};
+use crate::setup;
+use crate::steps::Steps;
+
+pub(crate) fn run(steps: &mut Steps) -> Result<(), Failure> {
+    setup::system(steps, setup::BUILD_AND_MEASURE)?;
+    dist::build(steps)?;
+    steps.step(
+        "beside",
+        "feathercast beside its peers: whole processes, about 15 minutes",
+        || foreground(&mut bench(&["--package", "feathercast", "--bench", "side_by_side"])),
+    )?;
+    steps.step("parts", "the pipeline and its parts (criterion)", || {
+        foreground(&mut bench(&["--package", "pipeline", "--bench", "pipeline"]))?;
+        foreground(&mut bench(&["--package", "rtmp", "--bench", "chunk_reader"]))
+    })
+}
+
+/// Profile ci, as everything that is not shipped: one C++ build, and the codec in it is compiled as in dist.
+fn bench(words: &[&str]) -> Command {
+    cargo([&["bench", "--locked", "--profile", "ci"], words].concat())
+}
