@@ -76,6 +76,32 @@ pub enum Error {
         /// openh264's return value (`CM_RETURN`).
         code: i32,
     },
+    /// Sound that cannot be encoded to AAC.
+    #[error(
+        "cannot encode AAC-LC at {sample_rate_hz} Hz, {channels} channels, {bitrate_bps} bit/s: allowed are the rates of MPEG-4 from 8000 to 96000 Hz, 1 or 2 channels, and more than 0 bit/s"
+    )]
+    AacConfig {
+        /// The rate that was asked for.
+        sample_rate_hz: u32,
+        /// The number of channels that was asked for.
+        channels: u8,
+        /// The bitrate that was asked for.
+        bitrate_bps: u32,
+    },
+    /// Interleaved samples that end within a group of channels.
+    #[error("{samples} samples are not a multiple of {channels} channels")]
+    AacSamples {
+        /// How many samples there were.
+        samples: usize,
+        /// The channels of the encoder.
+        channels: usize,
+    },
+    /// The AAC encoder failed; it should be closed.
+    #[error("sound does not encode (after audio frame {frame})")]
+    AacEncode {
+        /// How many frames it has made.
+        frame: u64,
+    },
     /// A picture's planes do not hold what their sizes say, or have no samples, so it cannot be scaled.
     #[error("cannot scale a plane of {width}x{height}, stride {stride}, in {bytes} bytes")]
     Plane {

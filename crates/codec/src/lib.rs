@@ -1,9 +1,11 @@
-//! Safe, synchronous adapters over the codecs: H.264 decoding and encoding (openh264), scaling (fast_image_resize).
+//! Safe, synchronous adapters over the codecs: H.264 decoding and encoding (openh264), scaling (fast_image_resize), AAC
+//! encoding (fdk-aac).
 //!
 //! | Specification | What of it | Here |
 //! |---|---|---|
 //! | ITU-T H.264 (08/2021) | progressive 4:2:0 8-bit Baseline, Main, High | [`H264Decoder`] |
 //! | ITU-T H.264 (08/2021), Annex E | Constrained Baseline, Main, High without B pictures; VUI colour | [`H264Encoder`] |
+//! | ISO/IEC 14496-3 | AAC-LC, mono and stereo | [`AacEncoder`] |
 //!
 //! Nothing here has threads, clocks or logs. **A decoder is fed parameter sets that somebody has judged** (monochrome
 //! decodes to garbage without an error): the caller looks at SPS and PPS first, and opens a new decoder, after draining
@@ -43,6 +45,7 @@
 //! # Ok::<(), codec::Error>(())
 //! ```
 
+mod aac_encoder;
 mod error;
 #[doc(hidden)]
 #[cfg(any(test, fuzzing))]
@@ -53,6 +56,7 @@ mod openh264_raw;
 mod rate_guard;
 mod scaler;
 
+pub use aac_encoder::{AacEncoder, AacEncoderConfig};
 pub use error::Error;
 pub use h264_decoder::{H264Decoder, Limits};
 pub use h264_encoder::{Colour, Force, H264Encoder, H264EncoderConfig, ParameterSets, Profile};

@@ -1,0 +1,172 @@
+//! Sound to AAC.
+
+use bytes::Bytes;
+use fdk_aac::enc::{AudioObjectType, BitRate, ChannelMode, Encoder, EncoderParams, Transport};
+use media::{AudioFrame, TICKS_PER_SECOND, Timestamp};
+
+use crate::Error;
+
+/// What an encoder is opened with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AacEncoderConfig {
+    /// Samples in a second: one of the rates of ISO/IEC 14496-3 table 1.18.
+    pub sample_rate_hz: u32,
+    /// 1 or 2, interleaved.
+    pub channels: u8,
+    /// Bits in a second; what AAC does not allow for the rate is brought to the nearest that it does.
+    pub bitrate_bps: u32,
+    /// Presentation time of the first sample.
+    pub start: Timestamp,
+}
+
+/// An AAC-LC encoder (Fraunhofer's): samples in, audio frames of 1024 samples out.
+///
+/// **Time.** The encoder looks ahead, so that what it makes first stands for 2048 samples of silence before the
+/// first one. Those two frames are left out: a frame's `pts` is exactly that of the first sample in it, none is
+/// earlier than `start`, and `n` samples make `n / 1024` frames, rounded up at [`finish`](Self::finish). A decoder
+/// that starts with the first frame lacks what came before it, as one does that joins later: those 1024 samples
+/// fade in.
+pub struct AacEncoder {
+    encoder: Encoder,
+    config: AacEncoderConfig,
+    audio_specific_config: Bytes,
+    /// Room for the largest frame.
+    output: Vec<u8>,
+    /// Samples of each channel that were taken from the caller.
+    samples: u64,
+    /// Frames that are still to be left out.
+    early_frames: u64,
+    /// Frames that were handed out.
+    frames: u64,
+}
+
+impl AacEncoder {
+    /// Opens an encoder.
+    ///
+    /// # Errors
+    /// [`Error::AacConfig`] where it cannot be opened like this.
+    pub fn new(config: &AacEncoderConfig) -> Result<Self, Error> {
+        let AacEncoderConfig { sample_rate_hz, channels, bitrate_bps, .. } = *config;
+        let error = Error::AacConfig { sample_rate_hz, channels, bitrate_bps };
+        let params = EncoderParams {
+            bit_rate: BitRate::Cbr(bitrate(config).ok_or(error)?),
+            sample_rate: sample_rate_hz,
+            transport: Transport::Raw,
+            channels: if channels == 1 { ChannelMode::Mono } else { ChannelMode::Stereo },
+            audio_object_type: AudioObjectType::Mpeg4LowComplexity,
+        };
+        let encoder = Encoder::new(params).map_err(|_| error)?;
+        let info = encoder.info().map_err(|_| error)?;
+        let asc = info.confBuf.get(..info.confSize as usize).ok_or(error)?;
+        if info.frameLength != SAMPLES_PER_FRAME as u32 || info.nDelay % info.frameLength != 0 {
+            return Err(error);
+        }
+        Ok(Self {
+            audio_specific_config: Bytes::copy_from_slice(asc),
+            output: vec![0; info.maxOutBufBytes as usize],
+            early_frames: u64::from(info.nDelay / info.frameLength),
+            encoder,
+            config: *config,
+            samples: 0,
+            frames: 0,
+        })
+    }
+
+    /// The `AudioSpecificConfig` (ISO/IEC 14496-3 1.6.2.1) that a decoder needs.
+    #[must_use]
+    pub fn audio_specific_config(&self) -> &Bytes {
+        &self.audio_specific_config
+    }
+
+    /// Takes samples, channels interleaved, as many as there are; hands out the frames that they complete.
+    ///
+    /// # Errors
+    /// [`Error::AacSamples`] where the last group of channels is incomplete, and then none is taken;
+    /// [`Error::AacEncode`], after which the encoder should be closed.
+    pub fn encode(
+        &mut self,
+        samples: &[i16],
+        mut on_frame: impl FnMut(AudioFrame),
+    ) -> Result<(), Error> {
+        let channels = usize::from(self.config.channels);
+        if !samples.len().is_multiple_of(channels) {
+            return Err(Error::AacSamples { samples: samples.len(), channels });
+        }
+        self.samples += (samples.len() / channels) as u64;
+        self.take(samples, &mut on_frame)
+    }
+
+    /// Ends the stream: hands out the frames of the samples that are still inside, the last one filled up with
+    /// silence.
+    ///
+    /// # Errors
+    /// [`Error::AacEncode`].
+    pub fn finish(mut self, mut on_frame: impl FnMut(AudioFrame)) -> Result<(), Error> {
+        let silence = [0; 2 * SAMPLES_PER_FRAME];
+        let frames = self.samples.div_ceil(SAMPLES_PER_FRAME as u64);
+        // Each round completes a frame.
+        while self.frames < frames {
+            self.take(
+                &silence[..SAMPLES_PER_FRAME * usize::from(self.config.channels)],
+                &mut |frame| on_frame(frame),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn take(
+        &mut self,
+        mut samples: &[i16],
+        on_frame: &mut impl FnMut(AudioFrame),
+    ) -> Result<(), Error> {
+        let error = Error::AacEncode { frame: self.frames };
+        while !samples.is_empty() {
+            let done = self.encoder.encode(samples, &mut self.output).map_err(|_| error)?;
+            // One that neither takes nor gives would keep us here for ever.
+            if done.input_consumed == 0 && done.output_size == 0 {
+                return Err(error);
+            }
+            samples = samples.get(done.input_consumed..).ok_or(error)?;
+            let frame = self.output.get(..done.output_size).ok_or(error)?;
+            if !frame.is_empty() {
+                let data = Bytes::copy_from_slice(frame);
+                self.give(data, on_frame);
+            }
+        }
+        Ok(())
+    }
+
+    fn give(&mut self, data: Bytes, on_frame: &mut impl FnMut(AudioFrame)) {
+        if self.early_frames > 0 {
+            self.early_frames -= 1;
+            return;
+        }
+        on_frame(AudioFrame { pts: self.next_pts(), data });
+        self.frames += 1;
+    }
+
+    /// By the number of samples, so that rounding does not add up.
+    fn next_pts(&self) -> Timestamp {
+        let samples = i128::from(self.frames) * SAMPLES_PER_FRAME as i128;
+        let ticks = samples * i128::from(TICKS_PER_SECOND) / i128::from(self.config.sample_rate_hz);
+        let start = self.config.start.ticks();
+        Timestamp::from_ticks(start.saturating_add(i64::try_from(ticks).unwrap_or(i64::MAX)))
+    }
+}
+
+/// The bitrate to open with, if rate and channels can be encoded: 6144 bits a channel and frame at most (ISO/IEC 14496-3
+/// 4.5.3.1). Fraunhofer's encoder finds its own lower end.
+fn bitrate(config: &AacEncoderConfig) -> Option<u32> {
+    let known = SAMPLE_RATES_HZ.contains(&config.sample_rate_hz);
+    if !known || !(1..=2).contains(&config.channels) || config.bitrate_bps == 0 {
+        return None;
+    }
+    let most = u32::from(config.channels) * 6 * config.sample_rate_hz;
+    Some(config.bitrate_bps.min(most))
+}
+
+/// Samples of each channel in an audio frame.
+const SAMPLES_PER_FRAME: usize = 1024;
+/// ISO/IEC 14496-3 table 1.18; Fraunhofer's encoder has no 7350.
+const SAMPLE_RATES_HZ: [u32; 12] =
+    [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8000];
