@@ -70,6 +70,20 @@ pub(crate) fn of_object_type(object_type: u8) -> String {
     format!("{name} (mp4a, object type 0x{object_type:02x})")
 }
 
+/// What an AAC configuration that is none of ours is (14496-3 table 1.17).
+pub(crate) fn of_audio_object_type(object_type: u8) -> String {
+    let name = match object_type {
+        17 | 19 | 20 => "error resilient AAC",
+        23 => "AAC-LD",
+        39 => "AAC-ELD",
+        32..=34 => "MP3",
+        36 => "MPEG-4 ALS",
+        42 => "xHE-AAC",
+        _ => "MPEG-4 audio that is not AAC",
+    };
+    format!("{name} (audio object type {object_type})")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,5 +94,6 @@ mod tests {
         assert_eq!(of_sample_entry(FourCc(*b"ms\0U")), r"MP3 (ms\x00U)");
         assert_eq!(of_sample_entry(FourCc(*b"\x1b[2J")), r"an unknown codec (\x1b[2J)");
         assert_eq!(of_object_type(0x6b), "MP3 (mp4a, object type 0x6b)");
+        assert_eq!(of_audio_object_type(42), "xHE-AAC (audio object type 42)");
     }
 }

@@ -8,6 +8,7 @@ use flv::{AudioBody, AudioTag, FileReader, FrameType, Tag, TagKind, VideoBody, V
 use h264::AvcConfig;
 use media::{Duration, TICKS_PER_SECOND, Timestamp, UnwrapMs};
 
+use crate::codec_name;
 use crate::disk::Disk;
 use crate::info::bitrate_bps;
 use crate::time::{between, later};
@@ -347,8 +348,9 @@ impl Found {
             AudioBody::SequenceHeader(asc) if asc.is_empty() => Ok(Self::Nothing),
             AudioBody::SequenceHeader(asc) => match AudioSpecificConfig::parse(&asc) {
                 Ok(config) => Ok(Self::AudioConfig(asc, config)),
-                Err(error @ aac::Error::ObjectType { .. }) => {
-                    Err(Error::Codec { track: AUDIO, codec: format!("AAC with {error}"), position })
+                Err(aac::Error::ObjectType { actual }) => {
+                    let codec = codec_name::of_audio_object_type(actual);
+                    Err(Error::Codec { track: AUDIO, codec, position })
                 }
                 Err(error) => Err(Error::Invalid {
                     what: "configuration in audio tag".to_owned(),
@@ -366,26 +368,42 @@ impl Found {
 }
 
 impl Probe {
-    /// Reads until both tracks have shown a sample, or as far as the limit. A file that breaks off later is played
-    /// up to there.
+    /// Reads until both tracks have shown a sample, or as far as the limit. A file that breaks off behind its first
+    /// samples is played up to there.
     fn make<R: Read + Seek>(disk: &mut Disk<R>) -> Result<Self, Error> {
         let mut probe = Self::default();
-        let mut tags = Tags::default();
-        let mut clock = Clock::default();
-        while let Some((position, tag)) = tags.next(disk)? {
-            let timestamp_ms = tag.timestamp_ms;
-            let found = Found::read(position, tag)?;
-            if matches!(found, Found::Video { .. } | Found::Audio(_)) {
-                let ms = clock.advance(timestamp_ms, position, &mut Warnings::default());
-                probe.zero_ms = Some(probe.zero_ms.map_or(ms, |zero_ms| zero_ms.min(ms)));
-            }
-            probe.note(found);
+        let (mut tags, mut clock) = (Tags::default(), Clock::default());
+        loop {
             let is_over = tags.position > Limits::DEFAULT.flv_probe_bytes;
             if (probe.video && probe.audio) || is_over {
-                break;
+                return Ok(probe);
+            }
+            match probe.read_on(&mut tags, &mut clock, disk) {
+                Ok(true) => {}
+                Ok(false) => return Ok(probe),
+                Err(error @ (Error::Codec { .. } | Error::Encrypted { .. })) => return Err(error),
+                Err(_) if probe.zero_ms.is_some() => return Ok(probe),
+                Err(error) => return Err(error),
             }
         }
-        Ok(probe)
+    }
+
+    /// False at the end of the file.
+    fn read_on<R: Read + Seek>(
+        &mut self,
+        tags: &mut Tags,
+        clock: &mut Clock,
+        disk: &mut Disk<R>,
+    ) -> Result<bool, Error> {
+        let Some((position, tag)) = tags.next(disk)? else { return Ok(false) };
+        let timestamp_ms = tag.timestamp_ms;
+        let found = Found::read(position, tag)?;
+        if matches!(found, Found::Video { .. } | Found::Audio(_)) {
+            let ms = clock.advance(timestamp_ms, position, &mut Warnings::default());
+            self.zero_ms = Some(self.zero_ms.map_or(ms, |zero_ms| zero_ms.min(ms)));
+        }
+        self.note(found);
+        Ok(true)
     }
 
     fn note(&mut self, found: Found) {

@@ -125,8 +125,8 @@ fn audio<R: Read + Seek>(
     }
     match AudioSpecificConfig::parse(&descriptor.specific) {
         Ok(config) => Ok(Description::Audio { asc: descriptor.specific, config }),
-        Err(error @ aac::Error::ObjectType { .. }) => {
-            Ok(Description::refused(format!("MPEG-4 audio (mp4a) with {error}"), entry))
+        Err(aac::Error::ObjectType { actual }) => {
+            Ok(Description::refused(codec_name::of_audio_object_type(actual), entry))
         }
         Err(error) => Err(esds.invalid(error.to_string())),
     }

@@ -1,0 +1,92 @@
+//! Bodies of the fuzz targets; the unit tests replay the committed seeds through them.
+#![allow(clippy::panic, reason = "a fuzz body reports a broken property by a panic")]
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::{
+    Checker, Decoded, Limits, Options, PACKET_BYTES, Playlist, RequestKind, Response, Step,
+    read_playlist, read_segment,
+};
+
+/// A playlist is read and judged to the end, whatever it says; faults are within it.
+pub fn playlist(data: &[u8]) {
+    let reading = read_playlist(data);
+    let lines = String::from_utf8_lossy(data).lines().count();
+    assert!(reading.faults.first.len() <= Limits::DEFAULT.max_faults);
+    assert!(reading.faults.first.iter().all(|fault| fault.position <= lines.max(1)));
+    match &reading.playlist {
+        Playlist::Media(media) => {
+            assert!(media.segments.len() <= lines);
+            assert!(media.segments.iter().all(|segment| segment.duration_secs.is_finite()));
+        }
+        Playlist::Multivariant(multivariant) => assert!(multivariant.variants.len() <= lines),
+    }
+    check(data, &[]);
+}
+
+/// A segment is read and judged to the end, whatever it holds; nothing found is more than there was.
+pub fn ts(data: &[u8]) {
+    let facts = read_segment(&Bytes::copy_from_slice(data), None);
+    assert!(facts.faults.first.iter().all(|fault| fault.position <= data.len()));
+    let video: usize = facts.access_units.iter().map(|unit| unit.annexb.len()).sum();
+    assert!(video <= data.len());
+    assert!(facts.counters.len() <= data.len() / PACKET_BYTES);
+    let playlist = b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\na\n#EXTINF:2,\nb\n";
+    check(playlist, data);
+}
+
+/// A whole check where every playlist and every segment is the same.
+fn check(playlist: &[u8], segment: &[u8]) {
+    let options = Options { duration: Duration::from_secs(3), ..Options::default() };
+    let Ok(mut checker) = Checker::new("http://h/a.m3u8", options) else {
+        panic!("the URL is good");
+    };
+    let mut now = Duration::ZERO;
+    // A playlist of many segments, each of which is fetched, proves no more than one of some.
+    for _ in 0..200 {
+        match checker.next(now) {
+            Step::Fetch(request) => {
+                let body = match request.kind {
+                    RequestKind::Playlist => playlist,
+                    RequestKind::Segment => segment,
+                };
+                let body = Bytes::copy_from_slice(body);
+                let (sent_at, received_at) = (now, now);
+                let response =
+                    Response { status: 200, headers: Vec::new(), body, sent_at, received_at };
+                checker.response(&response);
+            }
+            Step::Decode(_) => checker.decoded(&Decoded::default()),
+            Step::WaitUntil(time) => {
+                assert!(time > now, "time goes on");
+                now = time;
+            }
+            Step::Done => break,
+        }
+    }
+    let report = checker.finish(now);
+    assert_eq!(report.rules.len(), crate::Rule::ALL.len());
+    assert!(!report.to_string().is_empty());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    #[test]
+    fn seeds_hold() {
+        let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds"));
+        for (target, body) in
+            [("check_playlist", super::playlist as fn(&[u8])), ("check_ts", super::ts)]
+        {
+            let mut seeds = 0;
+            for entry in std::fs::read_dir(folder.join(target)).unwrap() {
+                body(&std::fs::read(entry.unwrap().path()).unwrap());
+                seeds += 1;
+            }
+            assert!(seeds > 0, "{target} has seeds");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! One media playlist that is followed.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use crate::Limits;
+use crate::ledger::Ledger;
+use crate::playlist::{MediaPlaylist, Variant};
+use crate::rules::{bandwidth::Rates, follow, sequence};
+use crate::ts_reader::TransportStream;
+use crate::url;
+
+/// A media playlist with its segments.
+#[derive(Debug)]
+pub(crate) struct Rendition {
+    /// What it is called in the report.
+    pub(crate) label: String,
+    pub(crate) url: String,
+    /// As declared first and last; none where the URL is a media playlist's.
+    pub(crate) variant: Option<(Variant, Variant)>,
+    /// The newest one.
+    pub(crate) playlist: Option<MediaPlaylist>,
+    pub(crate) next_reload: Duration,
+    /// All that were listed since the start, by media sequence number.
+    pub(crate) segments: BTreeMap<u64, Followed>,
+    /// Numbers of segments that are still to be fetched.
+    pub(crate) queue: VecDeque<u64>,
+    /// A segment was, or is to be, decoded.
+    pub(crate) is_decoded: bool,
+    /// Segments have been removed since the start.
+    slid: bool,
+    /// When the newest segment was seen first, and when there was still none after it.
+    newest_since: Option<(Duration, Duration)>,
+}
+
+/// A segment that was listed.
+#[derive(Clone, Debug)]
+pub(crate) struct Followed {
+    /// What it is called in the report.
+    pub(crate) subject: String,
+    /// None where the playlist's URI cannot be fetched.
+    pub(crate) url: Option<String>,
+    pub(crate) duration_secs: f64,
+    pub(crate) discontinuity: bool,
+    /// Once it was fetched and read.
+    pub(crate) facts: Option<TransportStream>,
+}
+
+impl Rendition {
+    pub(crate) fn new(label: String, url: String, variant: Option<Variant>) -> Self {
+        Self {
+            label,
+            url,
+            variant: variant.map(|variant| (variant.clone(), variant)),
+            playlist: None,
+            next_reload: Duration::ZERO,
+            segments: BTreeMap::new(),
+            queue: VecDeque::new(),
+            is_decoded: false,
+            slid: false,
+            newest_since: None,
+        }
+    }
+
+    pub(crate) fn target_duration_secs(&self) -> Option<u64> {
+        self.playlist.as_ref()?.target_duration_secs
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.playlist.as_ref().is_some_and(|playlist| playlist.ended)
+    }
+
+    /// Takes a newly loaded playlist: judges how it follows the last one, queues new segments.
+    pub(crate) fn take_playlist(
+        &mut self,
+        ledger: &mut Ledger,
+        playlist: MediaPlaylist,
+        first_segments: usize,
+        (sent_at, received_at): (Duration, Duration),
+    ) {
+        let old = self.playlist.take();
+        if let Some(old) = &old {
+            follow::judge(ledger, &self.label, old, &playlist);
+            self.slid |= playlist.media_sequence > old.media_sequence;
+        }
+        follow::judge_window(ledger, &self.label, &playlist, self.slid);
+        let advanced =
+            old.as_ref().is_none_or(|old| playlist.next_sequence() > old.next_sequence());
+        self.note_advance(ledger, &playlist, advanced, (sent_at, received_at));
+        let start = match &old {
+            Some(old) => old.next_sequence(),
+            None if playlist.ended => playlist.media_sequence,
+            None => playlist.next_sequence().saturating_sub(first_segments as u64),
+        };
+        self.list_segments(&playlist, start);
+        let half = playlist.target_duration_secs.unwrap_or(1).clamp(1, 60).saturating_mul(500);
+        self.next_reload = received_at.saturating_add(Duration::from_millis(half));
+        self.playlist = Some(playlist);
+    }
+
+    fn list_segments(&mut self, playlist: &MediaPlaylist, start: u64) {
+        for (sequence, segment) in playlist.numbered().filter(|(number, _)| *number >= start) {
+            let followed = Followed {
+                subject: format!("{} segment {sequence}", self.label),
+                url: url::resolve(&self.url, &segment.uri),
+                duration_secs: segment.duration_secs,
+                discontinuity: segment.discontinuity,
+                facts: None,
+            };
+            if !segment.gap && playlist.foreign.is_none() {
+                self.queue.push_back(sequence);
+            }
+            self.segments.insert(sequence, followed);
+        }
+        while self.segments.len() > Limits::DEFAULT.max_segments {
+            self.segments.pop_first();
+        }
+    }
+
+    /// The playlist was old at least from when a segment was seen first to when the server was asked in vain.
+    fn note_advance(
+        &mut self,
+        ledger: &mut Ledger,
+        playlist: &MediaPlaylist,
+        advanced: bool,
+        (sent_at, received_at): (Duration, Duration),
+    ) {
+        match &mut self.newest_since {
+            Some((_, still_old_at)) if !advanced => *still_old_at = sent_at,
+            since => {
+                if let Some((seen_at, still_old_at)) = since.take() {
+                    let unchanged = still_old_at.saturating_sub(seen_at).as_secs_f64();
+                    follow::judge_advance(ledger, &self.label, playlist, unchanged);
+                }
+                *since = Some((received_at, received_at));
+            }
+        }
+    }
+
+    /// The time is over: judges the wait that has no end yet.
+    pub(crate) fn finish(&self, ledger: &mut Ledger) {
+        let Some(playlist) = self.playlist.as_ref().filter(|playlist| !playlist.ended) else {
+            return;
+        };
+        if let Some((seen_at, still_old_at)) = self.newest_since {
+            let unchanged = still_old_at.saturating_sub(seen_at).as_secs_f64();
+            follow::judge_advance(ledger, &self.label, playlist, unchanged);
+        }
+    }
+
+    /// Keeps what a segment holds, and judges it against its neighbours.
+    pub(crate) fn take_facts(&mut self, ledger: &mut Ledger, number: u64, facts: TransportStream) {
+        let Some(followed) = self.segments.get_mut(&number) else { return };
+        followed.facts = Some(facts);
+        let neighbour = |number: Option<u64>| number.and_then(|n| self.segments.get(&n));
+        let (before, this) = (neighbour(number.checked_sub(1)), neighbour(Some(number)));
+        if let (Some(before), Some(this)) = (before, this) {
+            sequence::judge(ledger, &this.subject, before, this);
+        }
+    }
+
+    /// Bytes and durations of the segments that were read.
+    pub(crate) fn rates(&self) -> Rates {
+        let mut rates = Rates::default();
+        let mut last = None;
+        for (number, followed) in &self.segments {
+            let Some(facts) = &followed.facts else { continue };
+            let is_next = number.checked_sub(1) == last && last.is_some();
+            rates.push(facts.bytes, followed.duration_secs, is_next);
+            last = Some(*number);
+        }
+        rates
+    }
+}

@@ -1,0 +1,235 @@
+//! What came out, for people and for scripts.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// How it stands with a rule; the worse the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// There was nothing to judge it by.
+    NotJudged,
+    /// Kept.
+    Pass,
+    /// Not broken, but viewers would be better off otherwise.
+    Warn,
+    /// Broken.
+    Fail,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::NotJudged => "skip",
+            Self::Pass => "pass",
+            Self::Warn => "warn",
+            Self::Fail => "FAIL",
+        })
+    }
+}
+
+/// A number with its bound.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Measurement {
+    /// What was measured.
+    pub measured: f64,
+    /// The bound.
+    pub allowed: f64,
+    /// Which side of the bound is good.
+    pub bound: Bound,
+    /// `s`, `bit/s`, ...
+    pub unit: &'static str,
+}
+
+/// Which side of a bound is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bound {
+    /// Up to it.
+    AtMost,
+    /// From it on.
+    AtLeast,
+}
+
+impl Measurement {
+    pub(crate) fn at_most(measured: f64, allowed: f64, unit: &'static str) -> Self {
+        Self { measured, allowed, bound: Bound::AtMost, unit }
+    }
+
+    pub(crate) fn at_least(measured: f64, allowed: f64, unit: &'static str) -> Self {
+        Self { measured, allowed, bound: Bound::AtLeast, unit }
+    }
+
+    /// How far it is on the bad side; negative on the good one.
+    pub(crate) fn excess(&self) -> f64 {
+        match self.bound {
+            Bound::AtMost => self.measured - self.allowed,
+            Bound::AtLeast => self.allowed - self.measured,
+        }
+    }
+}
+
+impl fmt::Display for Measurement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bound = match self.bound {
+            Bound::AtMost => "at most",
+            Bound::AtLeast => "at least",
+        };
+        let (measured, allowed, unit) = (Short(self.measured), Short(self.allowed), self.unit);
+        write!(f, "{measured} {unit}, {bound} {allowed} {unit}")
+    }
+}
+
+/// Three decimals, as far as they are not zeros.
+struct Short(f64);
+
+impl fmt::Display for Short {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = format!("{:.3}", self.0);
+        f.write_str(text.trim_end_matches('0').trim_end_matches('.'))
+    }
+}
+
+/// One way in which a rule was not kept.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    /// [`Outcome::Fail`] or [`Outcome::Warn`].
+    pub severity: Outcome,
+    /// Which playlist or segment.
+    #[serde(rename = "where")]
+    pub subject: String,
+    /// What is wrong with it.
+    pub what: String,
+    /// The worst number, where it is one.
+    #[serde(flatten)]
+    pub measurement: Option<Measurement>,
+    /// How often it was found.
+    pub times: usize,
+}
+
+impl Finding {
+    pub(crate) fn repeat(&mut self, measurement: Option<Measurement>) {
+        self.times = self.times.saturating_add(1);
+        if let (Some(worst), Some(new)) = (&mut self.measurement, measurement)
+            && worst.excess() < new.excess()
+        {
+            *worst = new;
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.subject, self.what)?;
+        if let Some(measurement) = &self.measurement {
+            write!(f, " ({measurement})")?;
+        }
+        if self.times > 1 {
+            write!(f, " ({} times)", self.times)?;
+        }
+        Ok(())
+    }
+}
+
+/// How it stands with one rule.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RuleReport {
+    /// The stable name.
+    pub rule: &'static str,
+    /// Apple's number.
+    pub apple: Option<&'static str>,
+    /// What it demands.
+    pub demand: &'static str,
+    /// The worst finding, or that there is none.
+    pub outcome: Outcome,
+    /// How many times it was judged.
+    pub judged: usize,
+    /// The number closest to its bound, or furthest past it.
+    #[serde(flatten)]
+    pub measurement: Option<Measurement>,
+    /// Only with [`Outcome::NotJudged`].
+    pub why_not_judged: Option<String>,
+    /// What was found, each once.
+    pub findings: Vec<Finding>,
+    /// What else was found and is not listed.
+    pub more_findings: usize,
+}
+
+/// The result of a check.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// What was checked.
+    pub url: String,
+    /// No rule failed. The exit code is 0 if so, else 1.
+    pub good: bool,
+    /// How long the stream was followed, seconds.
+    pub seconds: f64,
+    /// Media playlists that were followed.
+    pub renditions: Vec<String>,
+    /// Segments that were downloaded and read.
+    pub segments: usize,
+    /// Bytes of all bodies.
+    pub bytes: u64,
+    /// All rules, in a fixed order.
+    pub rules: Vec<RuleReport>,
+}
+
+impl Report {
+    /// How many rules have this outcome.
+    #[must_use]
+    pub fn count(&self, outcome: Outcome) -> usize {
+        self.rules.iter().filter(|rule| rule.outcome == outcome).count()
+    }
+
+    /// The text, line by line, each with the outcome that may colour it.
+    pub fn lines(&self) -> impl Iterator<Item = (Outcome, String)> {
+        let rules = self.rules.iter().flat_map(RuleReport::lines);
+        rules.chain(std::iter::once((self.outcome(), self.summary())))
+    }
+
+    fn outcome(&self) -> Outcome {
+        if self.good { Outcome::Pass } else { Outcome::Fail }
+    }
+
+    fn summary(&self) -> String {
+        format!(
+            "{}: {} rules passed, {} failed, {} warned, {} not judged; {} segments of {} renditions in {:.1} s",
+            if self.good { "good" } else { "NOT GOOD" },
+            self.count(Outcome::Pass),
+            self.count(Outcome::Fail),
+            self.count(Outcome::Warn),
+            self.count(Outcome::NotJudged),
+            self.segments,
+            self.renditions.len(),
+            self.seconds,
+        )
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.lines().try_for_each(|(_, line)| writeln!(f, "{line}"))
+    }
+}
+
+impl RuleReport {
+    /// The rule's line, then one for each finding.
+    fn lines(&self) -> impl Iterator<Item = (Outcome, String)> {
+        let findings =
+            self.findings.iter().map(|finding| (finding.severity, format!("       {finding}")));
+        let more = (self.more_findings > 0)
+            .then(|| (self.outcome, format!("       and {} more", self.more_findings)));
+        std::iter::once((self.outcome, self.headline())).chain(findings).chain(more)
+    }
+
+    fn headline(&self) -> String {
+        let apple = self.apple.map(|number| format!(" [Apple {number}]")).unwrap_or_default();
+        let detail = match (&self.why_not_judged, &self.measurement) {
+            (Some(why), _) => format!("not judged: {why}"),
+            (None, Some(measurement)) => format!("{} ({measurement})", self.demand),
+            (None, None) => self.demand.to_owned(),
+        };
+        format!("{} {:<26} {detail}{apple}", self.outcome, self.rule)
+    }
+}

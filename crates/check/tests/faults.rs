@@ -1,0 +1,485 @@
+//! A good stream has no findings; each injected fault is found by its rule, and by no other.
+
+mod support;
+
+use std::time::Duration;
+
+use check::{Decoded, Outcome};
+use support::{Answer, FIRST, GOOD_PICTURES, Origin, Recipe, check, findings};
+
+const FAIL: Outcome = Outcome::Fail;
+const WARN: Outcome = Outcome::Warn;
+
+/// A check of 20 s where every answer is changed finds exactly this.
+#[track_caller]
+fn assert_answer(rule: &'static str, outcome: Outcome, change: impl FnMut(&mut Answer<'_>)) {
+    assert_finds(rule, outcome, &Origin::new(&Recipe::default()), &GOOD_PICTURES, change);
+}
+
+/// A check of a stream of which both renditions are made like this finds exactly this.
+#[track_caller]
+fn assert_stream(rule: &'static str, recipe: &Recipe) {
+    assert_finds(rule, FAIL, &Origin::new(recipe), &GOOD_PICTURES, |_| ());
+}
+
+#[track_caller]
+fn assert_finds(
+    rule: &'static str,
+    outcome: Outcome,
+    origin: &Origin,
+    decoded: &Decoded,
+    change: impl FnMut(&mut Answer<'_>),
+) {
+    let report = check(origin, 20, decoded, change);
+    assert_eq!(findings(&report), [(rule, outcome)], "{report}");
+    assert_eq!(report.good, outcome != FAIL, "{report}");
+}
+
+#[test]
+fn a_good_stream_passes_every_rule() {
+    let report = check(&Origin::new(&Recipe::default()), 20, &GOOD_PICTURES, |_| ());
+    let not_passed: Vec<_> = report.rules.iter().filter(|r| r.outcome != Outcome::Pass).collect();
+    assert!(not_passed.is_empty(), "{report}");
+    assert!(report.good);
+    assert_eq!(report.renditions, ["small", "source"]);
+    assert_eq!(report.segments, 2 * (3 + 9), "three at the start, then one every 2 s\n{report}");
+}
+
+#[test]
+fn a_good_media_playlist_alone_passes_what_it_can() {
+    let origin = Origin::new(&Recipe::default());
+    let report = check(&origin, 20, &GOOD_PICTURES, |answer| {
+        if answer.is_multivariant() {
+            answer.body = origin.content("http://h/live/x/small.m3u8", answer.now).unwrap();
+        }
+    });
+    assert_eq!(findings(&report), []);
+    let skipped = report.rules.iter().filter(|rule| rule.outcome == Outcome::NotJudged);
+    let why = "the URL is that of a media playlist";
+    let of_variants = skipped.filter(|rule| rule.why_not_judged.as_deref() == Some(why));
+    assert_eq!(of_variants.count(), 8, "{report}");
+}
+
+#[test]
+fn reachable() {
+    let missing = format!("/source/{}.ts", FIRST + 10);
+    assert_answer("reachable", FAIL, |answer| {
+        if answer.is_segment(&missing) {
+            answer.status = 404;
+        }
+    });
+}
+
+#[test]
+fn reachable_at_all() {
+    let origin = Origin::new(&Recipe::default());
+    let report = check(&origin, 20, &GOOD_PICTURES, |answer| answer.status = 404);
+    assert_eq!(findings(&report), [("reachable", FAIL)], "{report}");
+    assert_eq!(report.seconds, 0.005, "there is no use in waiting");
+}
+
+#[test]
+fn no_redirects() {
+    let origin = Origin::new(&Recipe::default());
+    let redirect = |wanted: &'static str| {
+        move |answer: &mut Answer<'_>| {
+            if answer.request.url.ends_with(wanted) {
+                answer.status = 302;
+                answer.set_header("Location", Some(&format!("{}?moved", answer.request.url)));
+            }
+        }
+    };
+    assert_finds("no-redirects", FAIL, &origin, &GOOD_PICTURES, redirect(".ts"));
+    assert_finds("no-redirects", WARN, &origin, &GOOD_PICTURES, redirect("x.m3u8"));
+}
+
+#[test]
+fn a_loop_of_redirects_ends() {
+    let origin = Origin::new(&Recipe::default());
+    let report = check(&origin, 20, &GOOD_PICTURES, |answer| {
+        answer.status = 302;
+        answer.set_header("location", Some("/again"));
+    });
+    assert_eq!(findings(&report), [("reachable", FAIL)], "{report}");
+}
+
+#[test]
+fn content_type() {
+    assert_answer("content-type", FAIL, |answer| {
+        if !answer.is_playlist() {
+            answer.set_header("content-type", Some("application/octet-stream"));
+        }
+    });
+}
+
+#[test]
+fn cors() {
+    assert_answer("cors", FAIL, |a| a.set_header("access-control-allow-origin", None));
+    assert_answer("cors", WARN, |answer| {
+        answer.set_header("access-control-allow-origin", Some("https://example.com"));
+    });
+}
+
+#[test]
+fn cache_control() {
+    assert_answer("cache-control", FAIL, |answer| {
+        if answer.is_media() {
+            answer.set_header("cache-control", Some("public, max-age=10"));
+        }
+    });
+    assert_answer("cache-control", WARN, |a| a.set_header("cache-control", None));
+}
+
+#[test]
+fn playlist_gzip() {
+    assert_answer("playlist-gzip", FAIL, |answer| answer.gzip = false);
+}
+
+#[test]
+fn playlist_syntax() {
+    assert_answer("playlist-syntax", FAIL, |answer| answer.replace_in_media(".000,", ".000"));
+}
+
+#[test]
+fn playlist_version() {
+    assert_answer("playlist-version", FAIL, |answer| {
+        answer.replace_in_media("VERSION:3", "VERSION:2");
+    });
+}
+
+#[test]
+fn target_duration_kept() {
+    let recipe = Recipe { pictures: |n| if n == 11 { 78 } else { 60 }, ..Recipe::default() };
+    assert_stream("target-duration-kept", &recipe);
+}
+
+#[test]
+fn target_duration_constant() {
+    assert_answer("target-duration-constant", FAIL, |answer| {
+        if answer.now > Duration::from_secs(9) {
+            answer.replace_in_media("TARGETDURATION:2", "TARGETDURATION:3");
+        }
+    });
+}
+
+#[test]
+fn media_sequence_gives_a_segment_another_name() {
+    assert_answer("media-sequence", FAIL, |answer| {
+        let seconds = answer.now.as_secs() / 7;
+        answer.replace_in_media(".ts", &format!(".ts?{seconds}"));
+    });
+}
+
+#[test]
+fn media_sequence_goes_back() {
+    assert_answer("media-sequence", FAIL, |answer| {
+        if answer.is_media() && (8..9).contains(&answer.now.as_secs()) {
+            answer.map_lines(|line| match line.strip_prefix("#EXT-X-MEDIA-SEQUENCE:") {
+                Some(number) => {
+                    format!("#EXT-X-MEDIA-SEQUENCE:{}", number.parse::<u64>().unwrap() - 40)
+                }
+                None => line.to_owned(),
+            });
+        }
+    });
+}
+
+#[test]
+fn discontinuity_sequence() {
+    assert_answer("discontinuity-sequence", FAIL, |answer| {
+        if answer.now > Duration::from_secs(9) {
+            answer.replace_in_media("DISCONTINUITY-SEQUENCE:0", "DISCONTINUITY-SEQUENCE:1");
+        }
+    });
+    assert_answer("discontinuity-sequence", WARN, |answer| {
+        answer.replace_in_media("#EXT-X-DISCONTINUITY-SEQUENCE:0\n", "");
+    });
+}
+
+#[test]
+fn live_window() {
+    assert_answer("live-window", FAIL, |answer| {
+        if answer.is_media() {
+            // The oldest segment is left out: its three lines, and its number.
+            let text = String::from_utf8(std::mem::take(&mut answer.body)).unwrap();
+            let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
+            lines.drain(6..9);
+            let number: u64 = lines[4].split(':').nth(1).unwrap().parse().unwrap();
+            lines[4] = format!("#EXT-X-MEDIA-SEQUENCE:{}", number + 1);
+            answer.body = lines.join("\n").into();
+        }
+    });
+}
+
+#[test]
+fn playlist_advances() {
+    let origin = Origin::new(&Recipe::default());
+    // Nothing new between 6 and 13 s, then all that was missed at once; and nothing new for good.
+    for until in [13, 1000] {
+        let change = |answer: &mut Answer<'_>| {
+            let frozen = (6..until).contains(&answer.now.as_secs());
+            if answer.is_media() && frozen {
+                let then = Duration::from_secs(6);
+                answer.body = origin.content(&answer.request.url, then).unwrap();
+            }
+        };
+        assert_finds("playlist-advances", FAIL, &origin, &GOOD_PICTURES, change);
+    }
+}
+
+#[test]
+fn stream_live() {
+    assert_answer("stream-live", FAIL, |answer| {
+        if answer.is_media() && answer.now > Duration::from_secs(9) {
+            answer.body.extend_from_slice(b"#EXT-X-ENDLIST\n");
+        }
+    });
+}
+
+#[test]
+fn segment_download_time() {
+    let slow = format!("/source/{}.ts", FIRST + 10);
+    assert_answer("segment-download-time", WARN, |answer| {
+        if answer.is_segment(&slow) {
+            answer.takes = Duration::from_millis(2100);
+        }
+    });
+}
+
+#[test]
+fn program_date_time() {
+    assert_answer("program-date-time", FAIL, |answer| {
+        if answer.is_media() {
+            answer.map_lines(|line| match line.contains("PROGRAM-DATE-TIME") {
+                true => String::new(),
+                false => line.to_owned(),
+            });
+        }
+    });
+}
+
+#[test]
+fn program_date_time_steady() {
+    // The times of a segment, then of all of them, are off.
+    assert_answer("program-date-time-steady", FAIL, |a| a.replace_in_media(":24.000Z", ":24.200Z"));
+    assert_answer("program-date-time-steady", FAIL, |answer| {
+        let zone = if answer.now > Duration::from_secs(9) { "000+01:00" } else { "000Z" };
+        answer.replace_in_media("000Z", zone);
+    });
+}
+
+#[test]
+fn ts_packets() {
+    let torn = format!("/source/{}.ts", FIRST + 10);
+    assert_answer("ts-packets", FAIL, |answer| {
+        if answer.is_segment(&torn) {
+            answer.body.extend_from_slice(&[0x47; 100]);
+        }
+    });
+}
+
+#[test]
+fn segment_tables() {
+    let late = format!("/source/{}.ts", FIRST + 10);
+    assert_answer("segment-tables", FAIL, |answer| {
+        if answer.is_segment(&late) {
+            // A packet of a stream that the tables, behind it, do not have.
+            let packet = [&[0x47, 0x01, 0xfe, 0x10][..], &[0xff; 184]].concat();
+            answer.body.splice(0..0, packet);
+        }
+    });
+}
+
+#[test]
+fn segment_keyframe() {
+    let recipe = Recipe { starts_with_idr: |n| n != 11, ..Recipe::default() };
+    assert_stream("segment-keyframe", &recipe);
+}
+
+#[test]
+fn parameter_sets() {
+    assert_stream("parameter-sets", &Recipe { has_pps: |n| n != 11, ..Recipe::default() });
+}
+
+#[test]
+fn continuity_counters() {
+    let torn = format!("/source/{}.ts", FIRST + 10);
+    assert_answer("continuity-counters", FAIL, |answer| {
+        if answer.is_segment(&torn) {
+            answer.body[188 * 7 + 3] ^= 4;
+        }
+    });
+    // Every segment counts from 0, as if each was made by a muxer of its own.
+    assert_answer("continuity-counters", FAIL, |answer| {
+        if !answer.is_playlist() {
+            let mut offsets = std::collections::BTreeMap::new();
+            for packet in answer.body.chunks_exact_mut(188) {
+                let pid = u16::from_be_bytes([packet[1] & 0x1f, packet[2]]);
+                let offset = *offsets.entry(pid).or_insert(packet[3] & 0x0f);
+                packet[3] = packet[3] & 0xf0 | packet[3].wrapping_sub(offset) & 0x0f;
+            }
+        }
+    });
+}
+
+#[test]
+fn timestamps_in_order() {
+    let swapped_audio = |n| (n == 11).then_some(20);
+    assert_stream("timestamps-in-order", &Recipe { swapped_audio, ..Recipe::default() });
+}
+
+#[test]
+fn timestamps_continuous() {
+    let audio_gap = |n| if n == 11 { 10 } else { 0 };
+    assert_stream("timestamps-continuous", &Recipe { audio_gap, ..Recipe::default() });
+}
+
+#[test]
+fn extinf_matches_media() {
+    assert_answer("extinf-matches-media", FAIL, |answer| {
+        if answer.is_media() {
+            let line_of = |line: &str| match line {
+                // With more than one date listed, they would be wrong as well.
+                line if line.contains("PROGRAM-DATE-TIME") && !is_every_twelfth(line) => {
+                    String::new()
+                }
+                "#EXTINF:2.000," => "#EXTINF:1.900,".to_owned(),
+                line => line.to_owned(),
+            };
+            answer.map_lines(line_of);
+        }
+    });
+}
+
+/// Six segments of 2 s have one such date.
+fn is_every_twelfth(date: &str) -> bool {
+    let second: u32 = date.rsplit(':').next().unwrap()[..2].parse().unwrap();
+    second.is_multiple_of(12)
+}
+
+#[test]
+fn av_offset() {
+    assert_stream("av-offset", &Recipe { audio_delay: 54_000, ..Recipe::default() });
+}
+
+#[test]
+fn clock_reference() {
+    let torn = format!("/source/{}.ts", FIRST + 10);
+    assert_answer("clock-reference", FAIL, |answer| {
+        if answer.is_segment(&torn) {
+            for packet in answer.body.chunks_exact_mut(188) {
+                if packet[3] & 0x20 != 0 && packet[4] > 0 {
+                    packet[5] &= !0x10;
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn renditions_aligned() {
+    let shifted = Recipe { pictures: |n| [48, 72][n % 2], ..Recipe::default() };
+    let origin = Origin::of(&Recipe::default(), &shifted, 60);
+    assert_finds("renditions-aligned", FAIL, &origin, &GOOD_PICTURES, |_| ());
+}
+
+#[test]
+fn renditions_aligned_in_discontinuities_and_target_durations() {
+    assert_answer("renditions-aligned", FAIL, |answer| {
+        let uri = format!("/live/x/source/{}.ts", FIRST + 11);
+        answer.replace_in_media(
+            &format!("#EXTINF:2.000,\n{uri}"),
+            &format!("#EXTINF:2.000,\n#EXT-X-DISCONTINUITY\n{uri}"),
+        );
+    });
+    assert_answer("renditions-aligned", FAIL, |answer| {
+        if answer.request.url.ends_with("small.m3u8") {
+            answer.replace("TARGETDURATION:2", "TARGETDURATION:3");
+        }
+    });
+}
+
+#[test]
+fn bandwidth() {
+    assert_answer("bandwidth", FAIL, |answer| {
+        answer.replace_in_multivariant(":BANDWIDTH=850000", ":BANDWIDTH=650000")
+    });
+    // It grew after the start: what counts is what is said now, but players have read the other.
+    assert_answer("bandwidth", WARN, |answer| {
+        if answer.now < Duration::from_secs(9) {
+            answer.replace_in_multivariant(":BANDWIDTH=850000", ":BANDWIDTH=650000");
+        }
+    });
+}
+
+#[test]
+fn average_bandwidth() {
+    let origin = Origin::of(&Recipe::default(), &Recipe::default(), 60);
+    let lower = |answer: &mut Answer<'_>| {
+        answer.replace_in_multivariant("AVERAGE-BANDWIDTH=840000", "AVERAGE-BANDWIDTH=740000");
+    };
+    assert_finds("average-bandwidth", WARN, &origin, &GOOD_PICTURES, lower);
+    let report = check(&origin, 70, &GOOD_PICTURES, lower);
+    assert_eq!(findings(&report), [("average-bandwidth", FAIL)], "{report}");
+}
+
+#[test]
+fn average_bandwidth_declared() {
+    assert_answer("average-bandwidth-declared", FAIL, |answer| {
+        answer.replace_in_multivariant("AVERAGE-BANDWIDTH=840000,", "");
+    });
+}
+
+#[test]
+fn codecs() {
+    for (old, new) in [
+        ("avc1.42c020", "avc1.64001f"),
+        (",CODECS=\"avc1.640c0c,mp4a.40.2\"", ""),
+        ("avc1.640c0c,mp4a.40.2", "avc1.640c0c"),
+        ("avc1.640c0c,mp4a.40.2", "avc1.640c0c,mp4a.40.5"),
+    ] {
+        assert_answer("codecs", FAIL, |answer| answer.replace_in_multivariant(old, new));
+    }
+}
+
+#[test]
+fn resolution() {
+    for (old, new) in [("192x144", "256x144"), (",RESOLUTION=640x480", "")] {
+        assert_answer("resolution", FAIL, |answer| answer.replace_in_multivariant(old, new));
+    }
+}
+
+#[test]
+fn frame_rate() {
+    let declare = |new: &'static str| {
+        move |answer: &mut Answer<'_>| answer.replace_in_multivariant(",FRAME-RATE=30.000", new)
+    };
+    assert_answer("frame-rate", FAIL, declare(",FRAME-RATE=15.000"));
+    assert_answer("frame-rate", FAIL, declare(""));
+    assert_answer("frame-rate", WARN, declare(",FRAME-RATE=60.000"));
+}
+
+#[test]
+fn independent_segments() {
+    assert_answer("independent-segments", FAIL, |answer| {
+        answer.replace_in_multivariant("#EXT-X-INDEPENDENT-SEGMENTS\n", "");
+    });
+}
+
+#[test]
+fn cellular_variant() {
+    assert_answer("cellular-variant", WARN, |answer| {
+        answer.replace_in_multivariant("BANDWIDTH=190000", "BANDWIDTH=400000");
+    });
+}
+
+#[test]
+fn picture_decodes() {
+    let origin = Origin::new(&Recipe::default());
+    let none = Decoded { pictures: 0, error: Some("no parameter sets".into()), ..GOOD_PICTURES };
+    let flat = Decoded { luma_spread: 0.2, ..GOOD_PICTURES };
+    let few = Decoded { pictures: 30, ..GOOD_PICTURES };
+    for (decoded, outcome) in [(none, FAIL), (flat, FAIL), (few, WARN)] {
+        assert_finds("picture-decodes", outcome, &origin, &decoded, |_| ());
+    }
+}

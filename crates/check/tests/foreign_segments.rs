@@ -1,0 +1,78 @@
+//! Transport streams of other programs and cameras, whose facts the manifest of the media has from other tools.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use check::{TransportStream, read_segment};
+
+fn media() -> PathBuf {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/media")).to_owned()
+}
+
+fn read(name: &str) -> TransportStream {
+    read_segment(&std::fs::read(media().join("ts").join(name)).unwrap().into(), None)
+}
+
+#[test]
+fn none_makes_it_panic() {
+    let mut files = 0;
+    for folder in ["ts", "corpora/ts"] {
+        for entry in std::fs::read_dir(media().join(folder)).unwrap() {
+            let data = Bytes::from(std::fs::read(entry.unwrap().path()).unwrap());
+            let facts = read_segment(&data, None);
+            assert_eq!(facts.bytes, data.len());
+            files += 1;
+        }
+    }
+    assert!(files >= 25, "{files}");
+}
+
+#[test]
+fn pictures_and_audio_frames_are_those_that_ffprobe_counts() {
+    for (name, pictures, frames) in [
+        ("portrait_720x1280.ts", Some(30), None),
+        ("zero_frame.ts", None, Some(72)),
+        ("pcr_pts_rollover.ts", Some(60), Some(94)),
+        ("eight_slices_overflow_nalus.ts", Some(299), Some(215)),
+        ("vertical_16x4000.ts", Some(30), None),
+        ("duplicate_audio_dts.ts", Some(59), None),
+    ] {
+        let facts = read(name);
+        assert_eq!(facts.video.as_ref().map(|video| video.pictures), pictures, "{name}");
+        if frames.is_some() {
+            assert_eq!(facts.audio.as_ref().map(|audio| audio.frames), frames, "{name}");
+        }
+    }
+}
+
+#[test]
+fn sizes_and_codecs_are_those_that_ffprobe_reads() {
+    for (name, size, codec) in [
+        ("portrait_720x1280.ts", (720, 1280), "avc1.4d"),
+        ("vertical_16x4000.ts", (16, 4000), "avc1."),
+        ("pcr_pts_rollover.ts", (640, 360), "avc1.64001e"),
+        ("dirtystart_1080i_mp2.ts", (1920, 1080), "avc1.640028"),
+    ] {
+        let video = read(name).video.unwrap();
+        assert_eq!(video.resolution, Some(size), "{name}");
+        assert!(video.codec.as_ref().unwrap().starts_with(codec), "{name}: {:?}", video.codec);
+    }
+}
+
+#[test]
+fn s2_4_3_7_times_go_on_over_33_bits() {
+    let facts = read("pcr_pts_rollover.ts");
+    let video = facts.video.unwrap();
+    let secs = (video.last_pts.unwrap() - video.first_pts.unwrap()).as_secs_f64();
+    assert!((1.9..2.0).contains(&secs), "{secs}");
+    assert!(video.last_pts.unwrap().ticks() > 1 << 33);
+    assert_eq!((video.disorder, facts.pcr.backward_steps), (0, 0));
+    assert!(facts.continuity_faults.is_empty(), "{:?}", facts.continuity_faults);
+}
+
+#[test]
+fn what_does_not_start_with_an_idr_is_seen() {
+    assert!(!read("no_initial_keyframe_heaac.ts").video.unwrap().starts_with_idr);
+    assert!(!read("dirtystart_1080i_mp2.ts").video.unwrap().starts_with_idr);
+    assert!(read("pcr_pts_rollover.ts").video.unwrap().starts_with_idr);
+}
