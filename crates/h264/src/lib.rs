@@ -36,6 +36,7 @@
 mod access_unit;
 pub mod annexb;
 pub mod avcc;
+mod avcc_writer;
 mod decodable;
 mod error;
 #[doc(hidden)]
@@ -51,6 +52,7 @@ mod vui;
 
 pub use access_unit::{PictureFacts, SliceType, classify, split_parameter_sets};
 pub use avcc::AvcConfig;
+pub use avcc_writer::{avc_config_record, write_avcc};
 pub use decodable::{Undecodable, decodable};
 pub use error::Error;
 pub use limits::Limits;

@@ -19,6 +19,7 @@ mod packager;
 mod queue;
 mod rendition;
 mod rung;
+mod test_signal;
 mod timeline;
 mod transcoder;
 mod video_track;
@@ -31,6 +32,7 @@ pub use ingest::Ingest;
 pub use item::{Anchor, Item, Picture, VideoConfig};
 pub use queue::{Queue, QueueStats};
 pub use rendition::{FrameRate, MIN_SIDE, Preset, Profile, preset_names};
+pub use test_signal::{TestSample, TestSignal, TestSignalConfig, TestSignalError};
 pub use transcoder::{Transcoder, TranscoderStats};
 
 /// How every stream is treated.
