@@ -8,12 +8,15 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::livepeer;
+use crate::publish::PublishArgs;
 use crate::settings::Settings;
 
 /// What the command line asks for.
 pub(crate) enum Action {
     /// Serve until a signal; `ignored` are go-livepeer options that have no meaning here.
     Serve { args: Box<ServeArgs>, ignored: Vec<String> },
+    /// Publish until the end, or a signal.
+    Publish(Box<PublishArgs>),
     /// Print this and be done.
     Say(String),
 }
@@ -52,6 +55,8 @@ struct Cli {
 enum Command {
     /// Takes streams by RTMP and serves them as HLS (the default command)
     Serve(Box<ServeArgs>),
+    /// Sends files or a test signal to an RTMP server, in real time
+    Publish(Box<PublishArgs>),
 }
 
 /// The options of `serve`.
@@ -82,6 +87,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Action, 
 fn parse_ours(args: Vec<OsString>, ignored: Vec<String>) -> Result<Action, UsageError> {
     match Cli::try_parse_from(args) {
         Ok(Cli { command: Some(Command::Serve(args)), .. }) => Ok(Action::Serve { args, ignored }),
+        Ok(Cli { command: Some(Command::Publish(args)), .. }) => Ok(Action::Publish(args)),
         Ok(Cli { command: None, serve }) => Ok(Action::Serve { args: Box::new(serve), ignored }),
         Err(error)
             if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
@@ -100,6 +106,7 @@ mod tests {
         let args = ["feathercast"].into_iter().chain(line.split_whitespace()).map(OsString::from);
         match parse(args) {
             Ok(Action::Serve { args, .. }) => *args,
+            Ok(Action::Publish(args)) => panic!("published {args:?}"),
             Ok(Action::Say(text)) => panic!("said {text}"),
             Err(error) => panic!("{error}"),
         }

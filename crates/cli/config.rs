@@ -125,7 +125,7 @@ fn segment_duration(text: Option<&str>, default: Duration) -> Result<Duration, U
 }
 
 /// `2s`, `1.5s`, `1500ms`; a bare number is seconds.
-fn duration(text: &str) -> Option<Duration> {
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     let text = text.trim();
     let (number, unit_secs) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
         (Some(number), _) => (number, 0.001),

@@ -5,6 +5,7 @@ mod args;
 mod config;
 mod livepeer;
 mod logging;
+mod publish;
 mod renditions;
 mod settings;
 
@@ -29,6 +30,7 @@ fn run(action: Action) -> Result<ExitCode, UsageError> {
             let _ = write!(std::io::stdout(), "{text}");
             return Ok(ExitCode::SUCCESS);
         }
+        Action::Publish(args) => return publish::run(*args),
         Action::Serve { args, ignored } => (args, ignored),
     };
     let config = config::resolve(args)?;

@@ -102,8 +102,9 @@ impl PublishUrl {
         format!("rtmp://{}/{}", self.authority(), self.app)
     }
 
-    /// The path's first element, without a query: never a key, in any server's scheme.
-    fn first_element(&self) -> &str {
+    /// What of the path may be shown to anybody: its first element, without a query. That is the stream's name in
+    /// `rtmp://host/name/key`; with other servers it is the app, and the stream's name is the key.
+    pub fn shown_name(&self) -> &str {
         let path = self.app.split('?').next().unwrap_or_default();
         path.split('/').next().unwrap_or_default()
     }
@@ -122,7 +123,7 @@ impl fmt::Display for PublishUrl {
             true => "",
             false => "/...",
         };
-        write!(f, "rtmp://{}/{}{hidden}", self.authority(), self.first_element())
+        write!(f, "rtmp://{}/{}{hidden}", self.authority(), self.shown_name())
     }
 }
 

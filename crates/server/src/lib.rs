@@ -24,6 +24,7 @@ mod http_tests;
 mod limits;
 mod metrics;
 mod publication;
+mod publisher;
 pub mod registry;
 mod rtmp_conn;
 mod rtmp_listener;
@@ -43,10 +44,11 @@ pub use clock::{Clock, Moment};
 pub use config::Config;
 pub use error::Error;
 pub use limits::Limits;
-pub use pipeline::{FrameRate, Preset, Profile, preset_names};
+pub use pipeline::{FrameRate, Preset, Profile, TestSignalConfig, preset_names};
 pub use publication::{
     Publication, PublicationConfig, Rendition, SOURCE, Slot, TranscodeLoad, View,
 };
-pub use rtmp::{StreamKey, StreamName};
+pub use publisher::{Programme, Progress, PublishConfig, PublishError, PublishReport, publish};
+pub use rtmp::{InvalidPublishUrl, PublishUrl, StreamKey, StreamName};
 pub use server::{Accepting, Server, serve};
 pub use session::{Session, StopReason, StopSignal};

@@ -97,7 +97,7 @@ pub enum PublishError {
     #[error("cannot publish to {url}: {reason}")]
     Unreachable {
         /// Where, without what may be a key.
-        url: PublishUrl,
+        url: String,
         /// In one line.
         reason: String,
     },
@@ -105,7 +105,7 @@ pub enum PublishError {
     #[error("{url} refused the stream: {reason}")]
     Refused {
         /// Where, without what may be a key.
-        url: PublishUrl,
+        url: String,
         /// In the server's words.
         reason: ServerRefusal,
     },
@@ -218,7 +218,7 @@ impl<R: FnMut(PublishReport<'_>)> Publisher<R> {
     }
 
     fn failure(&self, gone: Gone) -> PublishError {
-        let url = self.url.clone();
+        let url = self.url.to_string();
         match gone {
             Gone::Refused(reason) => PublishError::Refused { url, reason },
             other => PublishError::Unreachable { url, reason: other.to_string() },
@@ -284,12 +284,16 @@ impl<R: FnMut(PublishReport<'_>)> Publisher<R> {
         if self.next.is_none() {
             self.next = self.pull(link).await?;
         }
-        let Some(mut time) = self.next.as_ref().and_then(source::Sample::dts) else { return Ok(None) };
+        let Some(mut time) = self.next.as_ref().and_then(source::Sample::dts) else {
+            return Ok(None);
+        };
         let limit = time + LONGEST_SKIP;
         let resumes = self.meter.has_sent() && self.tags.has_video();
         while resumes && !self.next.as_ref().is_some_and(is_key) && time < limit {
             self.next = self.pull(link).await?;
-            let Some(next) = self.next.as_ref().and_then(source::Sample::dts) else { return Ok(None) };
+            let Some(next) = self.next.as_ref().and_then(source::Sample::dts) else {
+                return Ok(None);
+            };
             time = next;
         }
         Ok(Some(time))

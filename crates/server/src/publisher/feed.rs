@@ -40,7 +40,7 @@ enum State {
 }
 
 enum Producer {
-    Playlist(Playlist),
+    Playlist(Box<Playlist>),
     TestSignal(Box<Signal>),
 }
 
@@ -55,7 +55,7 @@ impl Feed {
     pub(super) fn open(programme: Programme) -> Result<Self, PublishError> {
         let producer = match programme {
             Programme::Files { paths, repeat } => {
-                Producer::Playlist(Playlist::open(paths, repeat)?)
+                Producer::Playlist(Box::new(Playlist::open(paths, repeat)?))
             }
             Programme::TestSignal(config) => {
                 let signal = TestSignal::new(&config)?;
@@ -127,7 +127,7 @@ impl Signal {
         if let Some(header) = self.headers.pop() {
             return Ok(header);
         }
-        Ok(Item::Sample(match self.signal.next()? {
+        Ok(Item::Sample(match self.signal.next_sample()? {
             TestSample::Video { pts, key, data } => Sample::Video { dts: pts, pts, key, data },
             TestSample::Audio { pts, data } => Sample::Audio { pts, data },
         }))

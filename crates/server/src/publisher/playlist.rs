@@ -1,6 +1,6 @@
 //! Files in a row, as one stream.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use flv::OnMetaData;
 use media::Duration;
@@ -81,7 +81,7 @@ impl Playlist {
 
     fn end_of_file(&mut self) -> Result<(), PublishError> {
         let Some(source) = &mut self.source else { return Ok(()) };
-        self.offset = self.offset + source.duration();
+        self.offset += source.duration();
         self.index += 1;
         if self.paths.len() == 1 && self.repeat {
             source.rewind();
@@ -99,8 +99,8 @@ impl Playlist {
     }
 }
 
-fn open(path: &PathBuf) -> Result<Source, PublishError> {
-    Source::open(path).map_err(|source| PublishError::File { path: path.clone(), source })
+fn open(path: &Path) -> Result<Source, PublishError> {
+    Source::open(path).map_err(|source| PublishError::File { path: path.to_owned(), source })
 }
 
 fn shifted(sample: Sample, offset: Duration) -> Sample {

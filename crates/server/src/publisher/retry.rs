@@ -133,11 +133,17 @@ mod tests {
 
     #[test]
     fn a_wrong_key_and_a_successor_are_final_a_stopping_server_is_not() {
-        assert_eq!(lost().after(&refused("NetStream.Publish.Unauthorized"), at(61_000)), Verdict::GiveUp);
+        assert_eq!(
+            lost().after(&refused("NetStream.Publish.Unauthorized"), at(61_000)),
+            Verdict::GiveUp
+        );
         assert_eq!(lost().after(&refused(""), at(61_000)), Verdict::GiveUp);
         let mut replaced = Retry::default();
         replaced.connected(at(0));
-        assert_eq!(replaced.after(&refused("NetStream.Publish.BadName"), at(60_000)), Verdict::GiveUp);
+        assert_eq!(
+            replaced.after(&refused("NetStream.Publish.BadName"), at(60_000)),
+            Verdict::GiveUp
+        );
         let mut stopped = Retry::default();
         stopped.connected(at(0));
         let stopping = refused("NetStream.Publish.Failed");

@@ -116,14 +116,22 @@ mod tests {
         assert!(tags.take_config(&Sample::AudioConfig(Bytes::from_static(&[2]))));
         assert!(!tags.take_config(&video(0, 0)));
         let all = |at| {
-            [(MediaKind::Script, at, 0), (MediaKind::Video, at, 0), (MediaKind::Audio, at, 0), (MediaKind::Video, at, 1)]
+            [
+                (MediaKind::Script, at, 0),
+                (MediaKind::Video, at, 0),
+                (MediaKind::Audio, at, 0),
+                (MediaKind::Video, at, 1),
+            ]
         };
         assert_eq!(said(&mut tags, &video(0, 0)), all(0));
         assert_eq!(said(&mut tags, &video(3000, 3000)), [(MediaKind::Video, 33, 1)]);
         assert!(tags.take_config(&config(&[1])));
         assert_eq!(said(&mut tags, &video(6000, 6000)).len(), 1, "the same again is nothing new");
         assert!(tags.take_config(&config(&[3])));
-        assert_eq!(said(&mut tags, &video(9000, 9000)), [(MediaKind::Video, 100, 0), (MediaKind::Video, 100, 1)]);
+        assert_eq!(
+            said(&mut tags, &video(9000, 9000)),
+            [(MediaKind::Video, 100, 0), (MediaKind::Video, 100, 1)]
+        );
         tags.forget_sent();
         assert_eq!(said(&mut tags, &video(12_000, 12_000)), all(133));
     }

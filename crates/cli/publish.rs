@@ -1,0 +1,299 @@
+//! `feathercast publish`: what to send where, and one line on the terminal about how it goes.
+
+use std::io::{IsTerminal, Write, stderr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use server::{
+    FrameRate, Programme, Progress, PublishConfig, PublishReport, PublishUrl, TestSignalConfig,
+};
+
+use crate::args::UsageError;
+use crate::config::duration;
+
+/// The options of `publish`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct PublishArgs {
+    /// `test` for a test signal; or MP4, QuickTime and FLV files with H.264 and AAC, sent one behind the other as they are
+    #[arg(value_name = "test|FILE", required = true)]
+    sources: Vec<PathBuf>,
+    /// Where to publish: rtmp://host[:port]/name[/key]
+    #[arg(required = true)]
+    url: String,
+    /// Start again after the last file, without a gap, until stopped
+    #[arg(long = "loop")]
+    repeat: bool,
+    /// End after this time, for example 30s
+    #[arg(long = "for", value_name = "TIME")]
+    stop_after: Option<String>,
+    /// Test signal: picture size [default: 1280x720]
+    #[arg(long, value_name = "WxH")]
+    size: Option<String>,
+    /// Test signal: pictures a second, for example 25, 29.97 or 30000/1001 [default: 30]
+    #[arg(long, value_name = "N")]
+    fps: Option<String>,
+    /// Test signal: most bits a second for the picture, for example 2500k or 4M [default: 2500k]
+    #[arg(long, value_name = "RATE")]
+    bitrate: Option<String>,
+    /// Test signal: time from one keyframe to the next [default: 2s]
+    #[arg(long, value_name = "TIME")]
+    keyframe_interval: Option<String>,
+}
+
+/// Publishes, and says on standard error how it goes.
+pub(crate) fn run(args: PublishArgs) -> Result<ExitCode, UsageError> {
+    let config = resolve(args)?;
+    let mut console = Console { is_terminal: stderr().is_terminal(), was_lost: false };
+    let result = server::publish(config, |report| console.show(&report));
+    console.clear_line();
+    Ok(match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            console.line(&format!("error: {error}"));
+            ExitCode::FAILURE
+        }
+    })
+}
+
+fn resolve(args: PublishArgs) -> Result<PublishConfig, UsageError> {
+    let url = PublishUrl::parse(&args.url).map_err(|error| {
+        UsageError::new(format_args!("URL: {error}; write rtmp://host[:port]/name[/key]"))
+    })?;
+    let stop_after = args.stop_after.as_deref().map(|text| time("--for", text)).transpose()?;
+    let programme = match args.sources.as_slice() {
+        [test] if test.as_os_str() == "test" => {
+            Programme::TestSignal(test_signal(&args, url.shown_name())?)
+        }
+        _ => files(args)?,
+    };
+    Ok(PublishConfig { url, programme, stop_after })
+}
+
+fn files(args: PublishArgs) -> Result<Programme, UsageError> {
+    let options = [
+        ("--size", args.size.is_some()),
+        ("--fps", args.fps.is_some()),
+        ("--bitrate", args.bitrate.is_some()),
+        ("--keyframe-interval", args.keyframe_interval.is_some()),
+    ];
+    if let Some((option, _)) = options.into_iter().find(|(_, is_given)| *is_given) {
+        return Err(UsageError::new(format_args!(
+            "{option} is for `publish test`: files are sent as they are"
+        )));
+    }
+    Ok(Programme::Files { paths: args.sources, repeat: args.repeat })
+}
+
+fn test_signal(args: &PublishArgs, name: &str) -> Result<TestSignalConfig, UsageError> {
+    let option =
+        |text: &Option<String>, default: &str| text.as_deref().unwrap_or(default).to_owned();
+    let (width, height) = size(&option(&args.size, "1280x720"))?;
+    let keyframe_interval =
+        time("--keyframe-interval", &option(&args.keyframe_interval, "2s"))?.as_millis();
+    Ok(TestSignalConfig {
+        name: name.to_owned(),
+        width,
+        height,
+        frame_rate: frame_rate(&option(&args.fps, "30"))?,
+        bitrate_bps: bitrate(&option(&args.bitrate, "2500k"))?,
+        keyframe_interval_ms: u32::try_from(keyframe_interval).unwrap_or(u32::MAX),
+    })
+}
+
+fn time(option: &str, text: &str) -> Result<Duration, UsageError> {
+    duration(text).filter(|time| !time.is_zero()).ok_or_else(|| {
+        UsageError::new(format_args!("{option} {text:?}: write a time, for example 30s or 1500ms"))
+    })
+}
+
+fn size(text: &str) -> Result<(u32, u32), UsageError> {
+    let side = |text: &str| {
+        text.parse().ok().filter(|side: &u32| (16..=4096).contains(side) && side.is_multiple_of(2))
+    };
+    let sides = text.split_once(['x', 'X']).and_then(|(w, h)| Some((side(w)?, side(h)?)));
+    sides.ok_or_else(|| {
+        UsageError::new(format_args!(
+            "--size {text:?}: write WIDTHxHEIGHT, both even and from 16 to 4096, for example 1280x720"
+        ))
+    })
+}
+
+/// A whole number, a fraction, or a decimal, of which those of NTSC are taken for what they stand for.
+fn frame_rate(text: &str) -> Result<FrameRate, UsageError> {
+    let rate = match text.split_once('/') {
+        Some((num, den)) => num.parse().ok().zip(den.parse().ok()),
+        None => match text.parse().ok() {
+            Some(whole) => Some((whole, 1)),
+            None => text.parse().ok().map(decimal),
+        },
+    };
+    let is_sane = |(num, den): &(u32, u32)| {
+        *den > 0 && (1.0..=120.0).contains(&(f64::from(*num) / f64::from(*den)))
+    };
+    let (num, den) = rate.filter(is_sane).ok_or_else(|| {
+        UsageError::new(format_args!(
+            "--fps {text:?}: write a number from 1 to 120, for example 25, 29.97 or 30000/1001"
+        ))
+    })?;
+    Ok(FrameRate { num, den })
+}
+
+fn decimal(rate: f64) -> (u32, u32) {
+    let whole = rate.ceil();
+    let is_ntsc = rate != whole && (rate - whole * 1000.0 / 1001.0).abs() < 0.01;
+    match is_ntsc {
+        true => ((whole * 1000.0) as u32, 1001),
+        false => ((rate * 1000.0).round() as u32, 1000),
+    }
+}
+
+fn bitrate(text: &str) -> Result<u32, UsageError> {
+    let (number, unit) = match text.strip_suffix(['k', 'K']) {
+        Some(number) => (number, 1e3),
+        None => text.strip_suffix(['m', 'M']).map_or((text, 1.0), |number| (number, 1e6)),
+    };
+    let bps = number.parse().ok().map(|number: f64| number * unit);
+    let bps = bps.filter(|bps| (10_000.0..=100_000_000.0).contains(bps)).ok_or_else(|| {
+        UsageError::new(format_args!(
+            "--bitrate {text:?}: write bits a second from 10k to 100M, for example 2500k"
+        ))
+    })?;
+    Ok(bps as u32)
+}
+
+/// Standard error: lines for everybody, and below them on a terminal one that is always written anew.
+struct Console {
+    is_terminal: bool,
+    was_lost: bool,
+}
+
+impl Console {
+    fn show(&mut self, report: &PublishReport<'_>) {
+        match report {
+            PublishReport::Warning(text) => self.line(&format!("warning: {text}")),
+            PublishReport::Publishing => {
+                if std::mem::take(&mut self.was_lost) {
+                    self.line("publishing again");
+                }
+            }
+            PublishReport::Lost { reason, retry_in } => {
+                self.was_lost = true;
+                let wait = retry_in.as_secs_f64();
+                self.line(&format!("warning: {reason}; trying again in {wait} s"));
+            }
+            PublishReport::Progress(progress) if self.is_terminal => {
+                let _ = write!(stderr(), "\r{}\x1b[K", progress_line(progress));
+            }
+            PublishReport::Progress(_) => {}
+        }
+    }
+
+    fn line(&self, text: &str) {
+        self.clear_line();
+        let _ = writeln!(stderr(), "{text}");
+    }
+
+    fn clear_line(&self) {
+        if self.is_terminal {
+            let _ = write!(stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+fn progress_line(progress: &Progress) -> String {
+    let secs = progress.position.as_secs();
+    let (hours, minutes, seconds) = (secs / 3600, secs / 60 % 60, secs % 60);
+    let Progress { pictures_per_second, bitrate_bps, reconnects, .. } = progress;
+    let mbps = bitrate_bps / 1e6;
+    format!(
+        "{hours:02}:{minutes:02}:{seconds:02}  {pictures_per_second:.1} fps  {mbps:.2} Mbit/s  {reconnects} reconnects"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: PublishArgs,
+    }
+
+    fn resolved(line: &str) -> Result<PublishConfig, String> {
+        let words = ["publish"].into_iter().chain(line.split_whitespace());
+        let line = Line::try_parse_from(words).map_err(|error| error.to_string())?;
+        resolve(line.args).map_err(|error| error.to_string())
+    }
+
+    fn signal(options: &str) -> Result<TestSignalConfig, String> {
+        match resolved(&format!("test rtmp://h/hello {options}"))?.programme {
+            Programme::TestSignal(config) => Ok(config),
+            other => Err(format!("{other:?}")),
+        }
+    }
+
+    #[test]
+    fn files_one_behind_the_other_and_the_url_last() {
+        let config = resolved("a.mp4 b.flv rtmp://h:1/foo/key --loop --for 30s").unwrap();
+        let Programme::Files { paths, repeat } = config.programme else { panic!() };
+        assert_eq!((paths.len(), repeat), (2, true));
+        assert_eq!(config.url.to_string(), "rtmp://h:1/foo/...");
+        assert_eq!(config.stop_after, Some(Duration::from_secs(30)));
+        assert!(matches!(
+            resolved("./test rtmp://h/foo").unwrap().programme,
+            Programme::Files { repeat: false, .. }
+        ));
+    }
+
+    #[test]
+    fn a_test_signal_has_defaults_and_options() {
+        let config = signal("").unwrap();
+        assert_eq!((config.width, config.height, config.bitrate_bps), (1280, 720, 2_500_000));
+        assert_eq!(config.frame_rate, FrameRate { num: 30, den: 1 });
+        assert_eq!((config.keyframe_interval_ms, config.name.as_str()), (2000, "hello"));
+        let config =
+            signal("--size 640x360 --fps 29.97 --bitrate 1.5M --keyframe-interval 1s").unwrap();
+        assert_eq!((config.width, config.height, config.bitrate_bps), (640, 360, 1_500_000));
+        assert_eq!(config.frame_rate, FrameRate { num: 30_000, den: 1001 });
+        assert_eq!(config.keyframe_interval_ms, 1000);
+        let rate = |text| frame_rate(text).map(|rate| (rate.num, rate.den)).unwrap();
+        assert_eq!(
+            [rate("24000/1001"), rate("23.976"), rate("12.5")],
+            [(24_000, 1001), (24_000, 1001), (12_500, 1000)]
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_the_remedy() {
+        for (line, words) in [
+            ("test http://h/foo", "rtmp://host[:port]/name[/key]"),
+            ("test rtmp://h/foo --for soon", "--for \"soon\""),
+            ("test rtmp://h/foo --for 0s", "30s"),
+            ("test rtmp://h/foo --size 1281x720", "even"),
+            ("test rtmp://h/foo --size 720p", "1280x720"),
+            ("test rtmp://h/foo --fps 0", "1 to 120"),
+            ("test rtmp://h/foo --fps 30/0", "30000/1001"),
+            ("test rtmp://h/foo --bitrate fast", "2500k"),
+            ("a.mp4 rtmp://h/foo --fps 30", "files are sent as they are"),
+            ("rtmp://h/foo", "<URL>"),
+        ] {
+            let error = resolved(line).unwrap_err();
+            assert!(error.contains(words), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_progress_line_says_position_rate_and_reconnects() {
+        let progress = Progress {
+            position: Duration::from_millis(3_725_900),
+            pictures_per_second: 29.97,
+            bitrate_bps: 2_480_000.0,
+            reconnects: 1,
+        };
+        assert_eq!(progress_line(&progress), "01:02:05  30.0 fps  2.48 Mbit/s  1 reconnects");
+    }
+}
