@@ -1,4 +1,37 @@
-//! Is this stream good? HLS playlists and MPEG-TS segments judged rule by rule.
+//! Is this stream good? HLS playlists and MPEG-TS segments judged rule by rule, with the numbers.
+//!
+//! | Short name | Specification |
+//! |---|---|
+//! | RFC 8216 | HTTP Live Streaming (2017) |
+//! | Apple n.n | rule n.n of Apple's "HLS authoring specification for Apple devices" |
+//! | 13818-1 | ISO/IEC 13818-1, MPEG-2 Systems: transport stream, PSI, PES |
+//! | 14496-3 | ISO/IEC 14496-3, 1.A.2: ADTS |
+//!
+//! Pure: no sockets, no clock, no decoder. **Ask [`Checker::next`] what to do, do it, tell the checker what came of
+//! it, and ask again; at [`Step::Done`], or when there is no more time, take the report from [`Checker::finish`].**
+//!
+//! ```
+//! use std::time::Duration;
+//! use check::{Checker, Options, Outcome, Response, Step};
+//!
+//! let mut checker = Checker::new("http://host/stream/x.m3u8", Options::default())?;
+//! let mut now = Duration::ZERO;
+//! loop {
+//!     match checker.next(now) {
+//!         // Here nobody is at home.
+//!         Step::Fetch(request) => checker.failed("connection refused", now),
+//!         Step::Decode(job) => checker.decoded(&check::Decoded::default()),
+//!         Step::WaitUntil(time) => now = time,
+//!         Step::Done => break,
+//!     }
+//! }
+//! let report = checker.finish(now);
+//! assert!(!report.good);
+//! assert_eq!(report.rules[0].rule, "reachable");
+//! assert_eq!(report.rules[0].outcome, Outcome::Fail);
+//! assert_eq!(report.rules[0].findings[0].to_string(), "x: connection refused");
+//! # Ok::<(), check::Error>(())
+//! ```
 #![forbid(unsafe_code)]
 #![warn(
     clippy::indexing_slicing,

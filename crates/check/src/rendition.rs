@@ -6,7 +6,9 @@ use std::time::Duration;
 use crate::Limits;
 use crate::ledger::Ledger;
 use crate::playlist::{MediaPlaylist, Variant};
-use crate::rules::{bandwidth::Rates, follow, sequence};
+use crate::rules::bandwidth::Rates;
+use crate::rules::sequence::Drift;
+use crate::rules::{follow, sequence};
 use crate::ts_reader::TransportStream;
 use crate::url;
 
@@ -44,6 +46,8 @@ pub(crate) struct Followed {
     pub(crate) discontinuity: bool,
     /// Once it was fetched and read.
     pub(crate) facts: Option<TransportStream>,
+    /// What the EXTINFs before it add up to, against its start.
+    pub(crate) drift: Drift,
 }
 
 impl Rendition {
@@ -106,6 +110,7 @@ impl Rendition {
                 duration_secs: segment.duration_secs,
                 discontinuity: segment.discontinuity,
                 facts: None,
+                drift: Drift::default(),
             };
             if !segment.gap && playlist.foreign.is_none() {
                 self.queue.push_back(sequence);
@@ -154,8 +159,10 @@ impl Rendition {
         followed.facts = Some(facts);
         let neighbour = |number: Option<u64>| number.and_then(|n| self.segments.get(&n));
         let (before, this) = (neighbour(number.checked_sub(1)), neighbour(Some(number)));
-        if let (Some(before), Some(this)) = (before, this) {
-            sequence::judge(ledger, &this.subject, before, this);
+        let (Some(before), Some(this)) = (before, this) else { return };
+        let drift = sequence::judge(ledger, &this.subject, before, this);
+        if let Some(followed) = self.segments.get_mut(&number) {
+            followed.drift = drift;
         }
     }
 

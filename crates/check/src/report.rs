@@ -214,12 +214,13 @@ impl fmt::Display for Report {
 }
 
 impl RuleReport {
-    /// The rule's line, then one for each finding.
+    /// The rule's line, then one for each finding, up to a screenful.
     fn lines(&self) -> impl Iterator<Item = (Outcome, String)> {
-        let findings =
-            self.findings.iter().map(|finding| (finding.severity, format!("       {finding}")));
-        let more = (self.more_findings > 0)
-            .then(|| (self.outcome, format!("       and {} more", self.more_findings)));
+        const SHOWN: usize = 5;
+        let shown = self.findings.iter().take(SHOWN);
+        let findings = shown.map(|finding| (finding.severity, format!("       {finding}")));
+        let hidden = self.findings.len().saturating_sub(SHOWN).saturating_add(self.more_findings);
+        let more = (hidden > 0).then(|| (self.outcome, format!("       and {hidden} more")));
         std::iter::once((self.outcome, self.headline())).chain(findings).chain(more)
     }
 

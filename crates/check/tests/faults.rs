@@ -61,6 +61,26 @@ fn a_good_media_playlist_alone_passes_what_it_can() {
 }
 
 #[test]
+fn a_report_for_scripts_has_stable_keys() {
+    let report = check(&Origin::new(&Recipe::default()), 4, &GOOD_PICTURES, |answer| {
+        answer.replace_in_media("VERSION:3", "VERSION:2");
+        answer.takes = Duration::from_millis(100);
+    });
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["good"], false);
+    assert_eq!(json["url"], "http://h/live/x.m3u8");
+    let rules = json["rules"].as_array().unwrap();
+    let rule = |name: &str| rules.iter().find(|rule| rule["rule"] == name).unwrap();
+    let version = rule("playlist-version");
+    assert_eq!(version["outcome"], "fail");
+    assert_eq!(version["findings"][0]["where"], "small");
+    let time = rule("segment-download-time");
+    assert_eq!((&time["measured"], &time["allowed"]), (&0.1.into(), &2.0.into()));
+    assert_eq!((&time["bound"], &time["unit"]), (&"at-most".into(), &"s".into()));
+    assert_eq!(rule("program-date-time")["apple"], "8.4");
+}
+
+#[test]
 fn reachable() {
     let missing = format!("/source/{}.ts", FIRST + 10);
     assert_answer("reachable", FAIL, |answer| {
@@ -351,9 +371,15 @@ fn extinf_matches_media() {
     });
 }
 
+#[test]
+fn extinf_matches_media_in_sum() {
+    // 25 ms each: less than a picture, but not for long.
+    assert_answer("extinf-matches-media", FAIL, |a| a.replace_in_media(":2.000,", ":2.025,"));
+}
+
 /// Six segments of 2 s have one such date.
 fn is_every_twelfth(date: &str) -> bool {
-    let second: u32 = date.rsplit(':').next().unwrap()[..2].parse().unwrap();
+    let second: u32 = date[date.len() - 7..date.len() - 5].parse().expect("a date");
     second.is_multiple_of(12)
 }
 

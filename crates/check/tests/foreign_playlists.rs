@@ -9,20 +9,20 @@ fn media() -> PathBuf {
 }
 
 fn playlists() -> Vec<(String, Vec<u8>)> {
-    let files: Vec<_> = ["m3u8", "corpora/m3u8"]
-        .iter()
-        .flat_map(|folder| std::fs::read_dir(media().join(folder)).unwrap())
-        .map(|entry| entry.unwrap().path())
-        .map(|path| {
-            (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(path).unwrap())
-        })
-        .collect();
+    let mut files = Vec::new();
+    for folder in ["m3u8", "corpora/m3u8"] {
+        for entry in std::fs::read_dir(media().join(folder)).expect("the media is there") {
+            let path = entry.expect("a folder can be read").path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            files.push((name, std::fs::read(path).expect("a file can be read")));
+        }
+    }
     assert!(files.len() > 30, "{}", files.len());
     files
 }
 
 fn reading(name: &str) -> Reading {
-    let file = playlists().into_iter().find(|(known, _)| known == name).unwrap();
+    let file = playlists().into_iter().find(|(known, _)| known == name).expect("it is there");
     read_playlist(&file.1)
 }
 
@@ -63,12 +63,13 @@ fn bad_ones_have_faults_at_their_lines() {
 fn m3u8_rs_reads_the_same() {
     let mut compared = 0;
     for (name, data) in playlists() {
-        match (read_playlist(&data).playlist, m3u8_rs::parse_playlist_res(&data)) {
+        let reading = read_playlist(&data);
+        // What each makes of a broken playlist is its own affair.
+        if !reading.faults.is_empty() {
+            continue;
+        }
+        match (reading.playlist, m3u8_rs::parse_playlist_res(&data)) {
             (Playlist::Media(ours), Ok(m3u8_rs::Playlist::MediaPlaylist(theirs))) => {
-                // It drops segments that a fault is in front of.
-                if !read_playlist(&data).faults.is_empty() {
-                    continue;
-                }
                 assert_eq!(ours.media_sequence, theirs.media_sequence, "{name}");
                 assert_eq!(ours.target_duration_secs, Some(theirs.target_duration), "{name}");
                 assert_eq!(ours.ended, theirs.end_list, "{name}");

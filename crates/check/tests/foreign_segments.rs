@@ -10,7 +10,10 @@ fn media() -> PathBuf {
 }
 
 fn read(name: &str) -> TransportStream {
-    read_segment(&std::fs::read(media().join("ts").join(name)).unwrap().into(), None)
+    read_segment(
+        &std::fs::read(media().join("ts").join(name)).expect("good test data").into(),
+        None,
+    )
 }
 
 #[test]

@@ -11,19 +11,35 @@ use crate::ts_reader::{TransportStream, next_counter};
 
 /// Rounding of EXTINF to milliseconds, of RTMP's times to milliseconds, and of times to 90 kHz.
 const ROUNDING_SECS: f64 = 0.003;
+/// EXTINF has three decimals.
+const EXTINF_ROUNDING_SECS: f64 = 0.0005;
 /// Publishers whose audio clock drifts are followed in steps no larger than this.
 const AUDIO_STEP_SECS: f64 = 0.05;
 
-/// Judges whether the later one goes on where the earlier one ended. Nothing to do at a discontinuity.
-pub(crate) fn judge(ledger: &mut Ledger, subject: &str, earlier: &Followed, later: &Followed) {
+/// How far EXTINFs have run ahead of the media since a discontinuity.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Drift {
+    secs: f64,
+    segments: u32,
+}
+
+/// Judges whether the later one goes on where the earlier one ended, unless there is a discontinuity.
+pub(crate) fn judge(
+    ledger: &mut Ledger,
+    subject: &str,
+    earlier: &Followed,
+    later: &Followed,
+) -> Drift {
     if later.discontinuity {
-        return;
+        return Drift::default();
     }
-    let (Some(before), Some(now)) = (&earlier.facts, &later.facts) else { return };
+    let (Some(before), Some(now)) = (&earlier.facts, &later.facts) else {
+        return Drift::default();
+    };
     judge_counters(ledger, subject, before, now);
     judge_video(ledger, subject, before, now);
     judge_audio(ledger, subject, before, now);
-    judge_duration(ledger, earlier, before, now);
+    judge_duration(ledger, earlier, before, now)
 }
 
 fn judge_counters(
@@ -80,18 +96,33 @@ fn judge_gap(ledger: &mut Ledger, subject: &str, track: &str, gap: f64, allowed:
     ledger.measure(Rule::TimestampsContinuous, Outcome::Fail, subject, &what, measurement);
 }
 
-/// The earlier segment lasts until the later one starts (Apple 8.1: within a frame).
+/// The earlier segment lasts until the later one starts, and so do all together (Apple 8.1: within a frame).
 fn judge_duration(
     ledger: &mut Ledger,
     earlier: &Followed,
     before: &TransportStream,
     now: &TransportStream,
-) {
-    let (Some(start), Some(end)) = (start(before), start(now)) else { return };
-    let error = (time::secs(start, end) - earlier.duration_secs).abs();
-    let measurement = Measurement::at_most(error, frame_secs(before) + ROUNDING_SECS, "s");
+) -> Drift {
+    let (Some(start), Some(end)) = (start(before), start(now)) else { return Drift::default() };
+    let error = earlier.duration_secs - time::secs(start, end);
+    let allowed = frame_secs(before) + ROUNDING_SECS;
+    let measurement = Measurement::at_most(error.abs(), allowed, "s");
     let what = "EXTINF is not the media's duration, off by";
-    ledger.measure(Rule::ExtinfMatchesMedia, Outcome::Fail, &earlier.subject, what, measurement);
+    let (rule, subject) = (Rule::ExtinfMatchesMedia, &earlier.subject);
+    ledger.measure(rule, Outcome::Fail, subject, what, measurement);
+    if error.abs() > allowed {
+        // That is told; what follows need not be wrong as well.
+        return Drift::default();
+    }
+    let drift = Drift {
+        secs: earlier.drift.secs + error,
+        segments: earlier.drift.segments.saturating_add(1),
+    };
+    let allowed = allowed + f64::from(drift.segments) * EXTINF_ROUNDING_SECS;
+    let measurement = Measurement::at_most(drift.secs.abs(), allowed, "s");
+    let what = "the sum of EXTINFs runs away from the media, by now";
+    ledger.measure(rule, Outcome::Fail, subject, what, measurement);
+    drift
 }
 
 /// When a segment starts: with its first picture, or its first audio frame where it has no video.

@@ -80,8 +80,8 @@ pub(crate) struct Segment {
 /// Segments of a rendition.
 pub(crate) fn segments(shape: &Shape, recipe: &Recipe, count: usize) -> Vec<Segment> {
     let mut muxer = Muxer::new(Tracks { video: true, audio: true });
-    let config = AudioSpecificConfig::parse(&[0x11, 0x90]).unwrap();
-    let mut adts = aac::adts_header(&config, 150).unwrap().to_vec();
+    let config = AudioSpecificConfig::parse(&[0x11, 0x90]).expect("good test data");
+    let mut adts = aac::adts_header(&config, 150).expect("good test data").to_vec();
     adts.resize(157, 0x5a);
     let (mut start, mut audio, mut segments) = (0, 0, Vec::new());
     for index in 0..count {
@@ -214,7 +214,7 @@ impl Answer<'_> {
     }
 
     pub(crate) fn replace(&mut self, old: &str, new: &str) {
-        let text = std::str::from_utf8(&self.body).unwrap();
+        let text = std::str::from_utf8(&self.body).expect("good test data");
         self.body = text.replace(old, new).into();
     }
 
@@ -233,7 +233,7 @@ impl Answer<'_> {
 
     /// Lines changed one by one; an empty one is left out.
     pub(crate) fn map_lines(&mut self, map: impl Fn(&str) -> String) {
-        let text = std::str::from_utf8(&self.body).unwrap();
+        let text = std::str::from_utf8(&self.body).expect("good test data");
         let lines = text.lines().map(map).filter(|line| !line.is_empty());
         self.body = lines.map(|line| line + "\n").collect::<String>().into();
     }
@@ -247,8 +247,8 @@ impl Answer<'_> {
         if self.gzip {
             let mut encoder =
                 flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-            encoder.write_all(&self.body).unwrap();
-            self.body = encoder.finish().unwrap();
+            encoder.write_all(&self.body).expect("good test data");
+            self.body = encoder.finish().expect("good test data");
             self.headers.push(("Content-Encoding".into(), "gzip".into()));
         }
         Response {
@@ -272,7 +272,7 @@ pub(crate) fn check(
     mut change: impl FnMut(&mut Answer<'_>),
 ) -> Report {
     let options = Options { duration: Duration::from_secs(secs), ..Options::default() };
-    let mut checker = Checker::new("http://h/live/x.m3u8", options).unwrap();
+    let mut checker = Checker::new("http://h/live/x.m3u8", options).expect("good test data");
     let mut now = Duration::from_millis(10);
     loop {
         match checker.next(now) {
