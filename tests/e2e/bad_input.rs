@@ -20,8 +20,8 @@ const P144: &str = "P144p30fps16x9";
 const MEMORY_KIB: u64 = 24 << 10;
 
 /// The same for many publishers that are accepted, decoded and gone, one right after the other: their threads still end
-/// while the next ones begin, and the allocator gives little of it back.
-const MEMORY_OF_MANY_KIB: u64 = 128 << 10;
+/// while the next ones begin. `--max-streams` bounds how many, at about 10 MB of codecs each.
+const MEMORY_OF_MANY_KIB: u64 = 96 << 10;
 
 /// A server with a healthy publisher on it, which must not notice what happens next to it.
 struct Neighbourhood {

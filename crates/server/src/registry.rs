@@ -226,6 +226,14 @@ impl Registry {
         if crowded { Err(Refusal::NameInUse) } else { Ok(()) }
     }
 
+    /// Streams of other names with a publisher, or with workers that still end: both hold codecs and threads.
+    fn places_taken_by_others(&self, name: &StreamName) -> usize {
+        let others = self.streams.iter().filter(|(other, _)| *other != name);
+        others
+            .filter(|(_, stream)| stream.state == State::Live || !stream.session.is_drained())
+            .count()
+    }
+
     /// Whether the name is free or may be taken over, and a place is left.
     fn make_room(
         &self,
@@ -235,7 +243,7 @@ impl Registry {
     ) -> Result<(), Refusal> {
         let live = self.streams.get(name).filter(|stream| stream.state == State::Live);
         let Some(stream) = live else {
-            return if self.live_streams() < self.config.max_streams {
+            return if self.places_taken_by_others(name) < self.config.max_streams {
                 Ok(())
             } else {
                 Err(Refusal::TooManyStreams)

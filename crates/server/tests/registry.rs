@@ -422,3 +422,14 @@ fn publishers_that_replace_each_other_wait_for_the_workers_of_those_before() {
     stays[0].session.set_drained();
     admit(&mut registry, "cam", "secret", 4.0);
 }
+
+#[test]
+fn a_stream_whose_workers_still_end_takes_a_place() {
+    let mut registry = registry();
+    let stays: Vec<_> =
+        (0..10).map(|n| admit(&mut registry, &format!("cam{n}"), "", 0.0)).collect();
+    registry.publisher_gone(stays[0].publication.name(), &stays[0].session, at(1.0));
+    assert_eq!(refusal(&mut registry, "other", "", 1.0), Refusal::TooManyStreams);
+    stays[0].session.set_drained();
+    admit(&mut registry, "other", "", 1.0);
+}
