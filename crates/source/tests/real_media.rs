@@ -114,7 +114,8 @@ fn expect_as_ffprobe(name: &str) {
     let (ours, theirs) = (play(&mut source), ffprobe(name));
     assert_eq!(ours.video.len(), theirs.video.len(), "{name}: pictures");
     assert_eq!(ours.audio.len(), theirs.audio.len(), "{name}: audio frames");
-    let first = |packets: &Packets| packets.video.first().or(packets.audio.first()).map(|p| p.pts);
+    let first =
+        |packets: &Packets| packets.video.iter().chain(&packets.audio).next().map(|p| p.pts);
     let shift = first(&ours).unwrap() - first(&theirs).unwrap();
     let dts_shift = match (ours.video.first(), theirs.video.first()) {
         (Some(ours), Some(theirs)) => ours.dts - theirs.dts,

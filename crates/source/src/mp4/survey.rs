@@ -213,7 +213,8 @@ fn starts_later(track: &Track, entry: &Entry) -> bool {
     let start = track.edit.media_time;
     match track.name {
         TrackName::Video(_) => {
-            entry.key && entry.dts.saturating_add(entry.composition.into()) <= start
+            // Without an edit nothing is cut off, also where samples are shown at or before zero.
+            start > 0 && entry.key && entry.dts.saturating_add(entry.composition.into()) <= start
         }
         TrackName::Audio(_) => {
             let priming = i64::from(entry.delta).saturating_mul(PRIMING_FRAMES.saturating_sub(1));

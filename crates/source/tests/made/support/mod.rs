@@ -3,7 +3,7 @@
 pub(crate) mod mp4_file;
 
 pub(crate) use mp4_file::{
-    Base, Track, fragmented, fragmented_with_times, moov_first, mp4, trun_of,
+    Base, SAMPLE_BYTES, Track, fragmented, fragmented_with_times, moov_first, mp4, trun_of,
 };
 
 /// AAC-LC, 48 kHz, two channels.

@@ -1,16 +1,17 @@
-//! Files that nobody recorded: written here box by box, so that every odd thing of the format is met.
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
-
-mod support;
+//! One oddity of the formats each.
 
 use std::io::{Cursor, Read, Seek, SeekFrom, Write};
 use std::time::Instant;
 
+use crate::support::{self, Track, concat, mp4, mp4_file, plain};
 use source::{Sample, Source};
-use support::{Track, concat, mp4, mp4_file, plain};
 
-/// Decoding and presentation times in ms of pictures and of audio frames, and the first byte of each sample.
-fn play<R: Read + Seek>(source: &mut Source<R>) -> (Vec<(i64, i64, u8)>, Vec<(i64, u8)>) {
+/// Decoding and presentation time in ms of a picture, and its first byte.
+type Picture = (i64, i64, u8);
+/// Time in ms of an audio frame, and its first byte.
+type Frame = (i64, u8);
+
+fn play<R: Read + Seek>(source: &mut Source<R>) -> (Vec<Picture>, Vec<Frame>) {
     let (mut video, mut audio) = (Vec::new(), Vec::new());
     while let Some(sample) = source.next_sample().unwrap() {
         match sample {
