@@ -20,6 +20,9 @@ const OVERRUN: Duration = Duration::from_millis(400);
 /// 2.002 s, and RFC 8216 4.3.3.1 rounds EXTINF before it compares.
 const ROUNDING: Duration = Duration::from_millis(100);
 
+/// A picture this little before a time is meant by it: times come from whole milliseconds, added up.
+const MILLISECONDS: Duration = Duration::from_millis(4);
+
 /// Half a picture at 25 fps: an IDR this much early is as good as on time.
 const HALF_PICTURE: Duration = Duration::from_millis(20);
 
@@ -209,7 +212,7 @@ impl Grid {
 
     fn limit_undecided(&mut self, pts: Timestamp, steps: &mut Vec<Step>) {
         let mark = self.source_cut + self.segment_duration;
-        if pts >= mark && !self.marked {
+        if pts + MILLISECONDS >= mark && !self.marked {
             self.marked = true;
             steps.push(Step::Mark { at: mark });
         }
@@ -227,7 +230,7 @@ impl Grid {
     }
 
     fn limit_own_grid(&mut self, pts: Timestamp, steps: &mut Vec<Step>) {
-        while pts >= self.ladder_cut + self.segment_duration {
+        while pts + MILLISECONDS >= self.ladder_cut + self.segment_duration {
             self.cut_ladder(self.ladder_cut + self.segment_duration, steps);
         }
     }

@@ -18,6 +18,9 @@ const MAX_WAITING: usize = 16;
 /// A cut wanted at some time falls on the first picture after it, unless that is this far away: then on the time.
 const MAX_CUT_DELAY: Duration = Duration::from_millis(200);
 
+/// A picture this little before a point is meant by it: times come from whole milliseconds, added up.
+const ROUNDING: Duration = Duration::from_millis(4);
+
 /// Decodes the source once, and scales, encodes and packs it for every rendition.
 ///
 /// After every [`push`](Self::push) and [`finish`](Self::finish), drain [`poll`](Self::poll) to None.
@@ -46,6 +49,13 @@ pub struct Transcoder {
 struct Point {
     at: Timestamp,
     cut: bool,
+}
+
+impl Point {
+    /// Whether the picture at `pts` is at the point or behind it.
+    fn is_due(&self, pts: Timestamp) -> bool {
+        pts + ROUNDING >= self.at
+    }
 }
 
 /// Counts since the start of the stream.
@@ -181,9 +191,12 @@ impl Transcoder {
 
     /// Whether any rendition has a use for the picture at `pts`.
     fn wanted(&self, pts: Timestamp) -> bool {
-        let starts_segment = |point: &Point| pts >= point.at && pts < point.at + self.interval;
-        self.points.iter().any(starts_segment)
-            || self.rungs.iter().any(|rung| rung.wants(pts, self.interval))
+        self.starts_segment(pts) || self.rungs.iter().any(|rung| rung.wants(pts, self.interval))
+    }
+
+    /// Whether the picture at `pts` is the first one at a point that waits.
+    fn starts_segment(&self, pts: Timestamp) -> bool {
+        self.points.iter().any(|point| point.is_due(pts) && pts < point.at + self.interval)
     }
 
     fn decode(&mut self, picture: &Picture) {
@@ -223,8 +236,7 @@ impl Transcoder {
         if self.released.is_some_and(|released| pts <= released) || self.waiting.contains(&pts) {
             return;
         }
-        let starts_segment =
-            self.points.iter().any(|point| pts >= point.at && pts < point.at + self.interval);
+        let starts_segment = self.starts_segment(pts);
         let at = self.waiting.partition_point(|waiting| *waiting < pts);
         self.waiting.insert(at, pts);
         for at in 0..self.rungs.len() {
@@ -262,7 +274,7 @@ impl Transcoder {
     }
 
     fn point(&mut self, point: Point) {
-        if self.released.is_some_and(|released| released >= point.at) {
+        if self.released.is_some_and(|released| point.is_due(released)) {
             self.late_point(point);
         } else {
             self.points.push_back(point);
@@ -280,7 +292,7 @@ impl Transcoder {
 
     /// Does what is due before the picture at `pts` is encoded.
     fn pass_points(&mut self, pts: Timestamp) {
-        while let Some(point) = self.points.front().copied().filter(|point| point.at <= pts) {
+        while let Some(point) = self.points.front().copied().filter(|point| point.is_due(pts)) {
             self.points.pop_front();
             let fell = if pts - point.at <= MAX_CUT_DELAY { pts } else { point.at };
             self.each_rung(|rung, events| {

@@ -224,3 +224,12 @@ fn pictures_without_a_sequence_header_are_named() {
     let stream = play(tags.into_iter().filter(|tag| tag.body.get(1) != Some(&0)));
     assert!(stream.notices[0].contains("before any sequence header"), "{:?}", stream.notices);
 }
+
+#[test]
+fn a_ladder_on_its_own_grid_has_equal_segments_whatever_milliseconds_round_to() {
+    let x264 = "-c:v libx264 -bf 2 -x264-params keyint=900:scenecut=0";
+    let stream = play(make(&picture("320x240", 30), &format!("-t 21 {x264}")));
+    let durations: Vec<_> =
+        segments(&stream.rungs[0]).map(|segment| segment.duration.as_millis()).collect();
+    assert!(durations[..10].iter().all(|ms| (1999..=2001).contains(ms)), "{durations:?}");
+}
