@@ -108,6 +108,8 @@ pub struct Decoded {
     pub luma_spread: f64,
     /// What the decoder complained about, if it did.
     pub error: Option<String>,
+    /// What the stream uses that this decoder cannot do: others may, so nothing is judged then.
+    pub undecodable: Option<String>,
 }
 
 /// Follows one stream and judges it. No sockets, no clock: **ask [`next`](Self::next) what to do, do it, tell the
@@ -258,6 +260,9 @@ impl Checker {
     pub fn decoded(&mut self, decoded: &Decoded) {
         let Some(job) = self.decoding.take() else { return };
         let (rule, subject) = (Rule::PictureDecodes, &job.subject);
+        if let Some(why) = &decoded.undecodable {
+            return self.ledger.skip(rule, excerpt(why));
+        }
         let complaint = decoded.error.as_deref().map(excerpt);
         self.ledger.judge(rule, subject, decoded.pictures > 0, || match &complaint {
             Some(error) => format!("no picture comes out: {error}"),

@@ -508,4 +508,12 @@ fn picture_decodes() {
     for (decoded, outcome) in [(none, FAIL), (flat, FAIL), (few, WARN)] {
         assert_finds("picture-decodes", outcome, &origin, &decoded, |_| ());
     }
+    let other = Decoded { undecodable: Some("10 bits a sample".into()), ..Decoded::default() };
+    let report = check(&origin, 20, &other, |_| ());
+    let rule = report.rules.iter().find(|rule| rule.rule == "picture-decodes").unwrap();
+    assert_eq!(
+        (rule.outcome, rule.why_not_judged.as_deref()),
+        (Outcome::NotJudged, Some("10 bits a sample"))
+    );
+    assert!(report.good);
 }

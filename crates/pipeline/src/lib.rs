@@ -15,6 +15,7 @@ mod audio_track;
 mod event;
 mod ingest;
 mod item;
+mod luma;
 mod packager;
 mod queue;
 mod rendition;
@@ -30,6 +31,7 @@ pub use event::{
 pub use hls::GridMode;
 pub use ingest::Ingest;
 pub use item::{Anchor, Item, Picture, VideoConfig};
+pub use luma::{LumaFacts, decode_luma};
 pub use queue::{Queue, QueueStats};
 pub use rendition::{FrameRate, MIN_SIDE, Preset, Profile, preset_names};
 pub use test_signal::{TestSample, TestSignal, TestSignalConfig, TestSignalError};

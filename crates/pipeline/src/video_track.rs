@@ -182,7 +182,8 @@ impl VideoTrack {
 }
 
 /// Why openh264 cannot decode such a stream, if so: judged by the SPS and every PPS.
-fn undecodable(sps: &Sps, parameter_sets: &ParameterSets) -> Option<String> {
+/// What of it no decoder here can do, if anything.
+pub(crate) fn undecodable(sps: &Sps, parameter_sets: &ParameterSets) -> Option<String> {
     // A PPS that cannot be read is no reason yet: the decoder says so itself.
     let judge = |pps: &Bytes| h264::decodable(sps, &Pps::parse(pps).ok()?).err();
     parameter_sets.pps.iter().find_map(judge).map(|why| why.to_string())

@@ -262,7 +262,7 @@ impl Answer<'_> {
 }
 
 pub(crate) const GOOD_PICTURES: Decoded =
-    Decoded { pictures: 100, luma_mean: 120.0, luma_spread: 50.0, error: None };
+    Decoded { pictures: 100, luma_mean: 120.0, luma_spread: 50.0, error: None, undecodable: None };
 
 /// Checks the origin's stream, each answer changed by `change`.
 pub(crate) fn check(
