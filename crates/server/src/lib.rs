@@ -11,8 +11,10 @@
 
 mod access;
 mod admin;
+mod checker;
 mod clock;
 mod config;
+mod demo;
 mod error;
 mod feed;
 mod http;
@@ -40,8 +42,11 @@ mod throttle;
 mod worker;
 
 pub use access::PublishAccess;
+pub use check::{Outcome, Report};
+pub use checker::{CheckConfig, CheckError, check};
 pub use clock::{Clock, Moment};
 pub use config::Config;
+pub use demo::{DemoAddrs, DemoError, DemoReport, demo};
 pub use error::Error;
 pub use limits::Limits;
 pub use pipeline::{FrameRate, Preset, Profile, TestSignalConfig, preset_names};

@@ -123,14 +123,20 @@ pub fn publish(
     config: PublishConfig,
     report: impl FnMut(PublishReport<'_>),
 ) -> Result<(), PublishError> {
-    let PublishConfig { url, programme, stop_after } = config;
-    let feed = Feed::open(programme)?;
     // One thread: a stream is some hundred small writes a second.
     let runtime = Builder::new_current_thread().enable_all().build();
-    runtime.map_err(PublishError::Runtime)?.block_on(async {
-        let signals = Signals::new().map_err(PublishError::Runtime)?;
-        Publisher::new(url, feed, stop_after, signals, report).run().await
-    })
+    runtime.map_err(PublishError::Runtime)?.block_on(run(config, report))
+}
+
+/// As [`publish`], where there is a runtime already. Dropping it stops it at once.
+pub(crate) async fn run(
+    config: PublishConfig,
+    report: impl FnMut(PublishReport<'_>),
+) -> Result<(), PublishError> {
+    let PublishConfig { url, programme, stop_after } = config;
+    let feed = Feed::open(programme)?;
+    let signals = Signals::new().map_err(PublishError::Runtime)?;
+    Publisher::new(url, feed, stop_after, signals, report).run().await
 }
 
 struct Publisher<R> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
@@ -34,11 +34,7 @@ const MAX_RUNTIME_THREADS: usize = 2;
 /// # Errors
 /// An address that cannot be listened on, or a second signal while streams end.
 pub fn serve(config: &Config) -> Result<(), Error> {
-    let threads =
-        std::thread::available_parallelism().map_or(1, usize::from).min(MAX_RUNTIME_THREADS);
-    let runtime =
-        Builder::new_multi_thread().worker_threads(threads).thread_name("net").enable_all().build();
-    let runtime = runtime.map_err(Error::Runtime)?;
+    let runtime = runtime()?;
     let result = runtime.block_on(async {
         let server = Server::bind(config).await?;
         let mut signals = Signals::new().map_err(Error::Runtime)?;
@@ -50,10 +46,19 @@ pub fn serve(config: &Config) -> Result<(), Error> {
     result
 }
 
+/// For everything that serves.
+pub(crate) fn runtime() -> Result<Runtime, Error> {
+    let threads =
+        std::thread::available_parallelism().map_or(1, usize::from).min(MAX_RUNTIME_THREADS);
+    let runtime =
+        Builder::new_multi_thread().worker_threads(threads).thread_name("net").enable_all().build();
+    runtime.map_err(Error::Runtime)
+}
+
 /// A server whose listeners are bound.
 #[derive(Debug)]
 pub struct Server {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     rtmp: TcpListener,
     http: TcpListener,
     admin: TcpListener,
