@@ -181,10 +181,19 @@ impl VideoTrack {
     }
 }
 
-/// Why openh264 cannot decode such a stream, if so: judged by the SPS and every PPS.
-/// What of it no decoder here can do, if anything.
+/// What no decoder here can do of a stream with these parameter sets, if anything: judged by the SPS and every PPS.
 pub(crate) fn undecodable(sps: &Sps, parameter_sets: &ParameterSets) -> Option<String> {
-    // A PPS that cannot be read is no reason yet: the decoder says so itself.
-    let judge = |pps: &Bytes| h264::decodable(sps, &Pps::parse(pps).ok()?).err();
-    parameter_sets.pps.iter().find_map(judge).map(|why| why.to_string())
+    too_large(sps).or_else(|| {
+        // A PPS that cannot be read is no reason yet: the decoder says so itself.
+        let judge = |pps: &Bytes| h264::decodable(sps, &Pps::parse(pps).ok()?).err();
+        parameter_sets.pps.iter().find_map(judge).map(|why| why.to_string())
+    })
+}
+
+/// A decoder allocates what the SPS says, before any picture: what is too large must not get that far.
+fn too_large(sps: &Sps) -> Option<String> {
+    let (width, height) = (sps.coded_width, sps.coded_height);
+    let limit = codec::Limits::default().max_pixels;
+    (u64::from(width) * u64::from(height) > limit as u64)
+        .then(|| format!("{width}x{height} is more than {limit} pixels (4096x2304)"))
 }

@@ -233,3 +233,10 @@ fn a_ladder_on_its_own_grid_has_equal_segments_whatever_milliseconds_round_to() 
         segments(&stream.rungs[0]).map(|segment| segment.duration.as_millis()).collect();
     assert!(durations[..10].iter().all(|ms| (1999..=2001).contains(ms)), "{durations:?}");
 }
+
+#[test]
+fn a_picture_larger_than_the_limit_is_not_given_to_the_decoder() {
+    let stream = play(make(&picture("4352x2304", 5), "-t 1 -c:v libx264 -preset ultrafast"));
+    assert!(stream.notices[0].contains("4352x2304"), "{:?}", stream.notices);
+    assert_eq!((segments(&stream.source).count(), stream.rungs[0].len()), (1, 0));
+}
