@@ -121,6 +121,8 @@ impl Registry {
         if !self.config.access.allows(&name, attempt.key.as_ref()) {
             return Err(Refusal::Unauthorized);
         }
+        // Not only once a second: names may come faster.
+        self.forget_surplus(now);
         self.limit_draining(&name)?;
         self.make_room(&name, attempt.key.as_ref(), now)?;
         self.sessions += 1;
@@ -153,12 +155,7 @@ impl Registry {
                 changes.push(Change::Ended(name.clone()));
             }
         }
-        let mut forgotten = self.expired(now);
-        forgotten.extend(self.crowded_out());
-        for name in forgotten {
-            self.forget(&name);
-            changes.push(Change::Forgotten(name));
-        }
+        changes.extend(self.forget_surplus(now).into_iter().map(Change::Forgotten));
         changes
     }
 
@@ -310,6 +307,13 @@ impl Registry {
         gone.sort();
         let surplus = gone.len().saturating_sub(self.config.limits.remembered_streams);
         gone.into_iter().take(surplus).map(|(.., name)| name).collect()
+    }
+
+    fn forget_surplus(&mut self, now: Moment) -> Vec<StreamName> {
+        let mut forgotten = self.expired(now);
+        forgotten.extend(self.crowded_out());
+        forgotten.iter().for_each(|name| self.forget(name));
+        forgotten
     }
 
     fn forget(&mut self, name: &StreamName) {

@@ -433,3 +433,14 @@ fn a_stream_whose_workers_still_end_takes_a_place() {
     stays[0].session.set_drained();
     admit(&mut registry, "other", "", 1.0);
 }
+
+#[test]
+fn names_that_come_and_go_faster_than_ticks_are_forgotten_all_the_same() {
+    let mut registry = registry();
+    for n in 0..200 {
+        let stay = admit(&mut registry, &format!("cam{n}"), "", 0.0);
+        publish_segment(&stay, Slot::Source, false);
+        leave(&mut registry, &stay, 0.0);
+    }
+    assert_eq!(registry.status().len(), Limits::default().remembered_streams + 1);
+}
