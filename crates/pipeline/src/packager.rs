@@ -191,6 +191,13 @@ impl Packager {
     pub(crate) fn finish(&mut self, end: Timestamp, events: &mut impl Extend<RenditionEvent>) {
         if self.segment.start.is_some_and(|start| start < end) {
             self.flush_audio(|_| true);
+            if self.muxer.is_none() {
+                self.open(end);
+            }
+            // Audio may go on behind the end of the pictures.
+            while let Some(held) = self.held.pop_front() {
+                self.mux(held);
+            }
             self.cut(end, events);
         }
     }

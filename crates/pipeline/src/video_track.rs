@@ -14,6 +14,10 @@ use crate::timeline::PictureInterval;
 /// A stream that has had no IDR for this long is cut, and begun, at recovery points.
 const MAX_IDR_WAIT: Duration = Duration::from_secs(4);
 
+/// Display may come this long after decoding: 16 pictures (the most that H.264 reorders) at under 2 a second. A longer time is
+/// a lie that would put a picture, and the cuts after it, hours ahead.
+const MAX_COMPOSITION_TIME: Duration = Duration::from_secs(10);
+
 /// Pictures without a keyframe for this long are worth a word to the publisher.
 const KEYFRAME_DUE: Duration = Duration::from_secs(2);
 
@@ -80,7 +84,7 @@ impl VideoTrack {
             return Err(Notice::Malformed("picture before any sequence header".to_owned()));
         }
         let dts = self.last_dts.map_or(at, |last| at.max(last + Duration::from_ticks(1)));
-        let pts = (at + Duration::from_millis(composition_time_ms.into())).max(dts);
+        let pts = (at + composition_time(composition_time_ms)).max(dts);
         self.last_dts = Some(dts);
         self.first_dts.get_or_insert(dts);
         let rate = self.frame_rate().or(announced_frame_rate);
@@ -179,6 +183,12 @@ impl VideoTrack {
             resolution: (config.sps.width, config.sps.height),
         })
     }
+}
+
+/// A picture's way from decoding to display; none where it is longer than any encoder's.
+fn composition_time(ms: i32) -> Duration {
+    let time = Duration::from_millis(ms.into());
+    if time > MAX_COMPOSITION_TIME { Duration::ZERO } else { time }
 }
 
 /// What no decoder here can do of a stream with these parameter sets, if anything: judged by the SPS and every PPS.

@@ -240,3 +240,21 @@ fn a_picture_larger_than_the_limit_is_not_given_to_the_decoder() {
     assert!(stream.notices[0].contains("4352x2304"), "{:?}", stream.notices);
     assert_eq!((segments(&stream.source).count(), stream.rungs[0].len()), (1, 0));
 }
+
+#[test]
+fn an_absurd_composition_time_moves_no_cut() {
+    let absurd = |tag: Tag| match tag.timestamp_ms {
+        1000..1100 if tag.kind == TagKind::Video => {
+            let mut body = tag.body.to_vec();
+            body[2..5].copy_from_slice(&[0x7f, 0xff, 0xff]);
+            Tag { body: body.into(), ..tag }
+        }
+        _ => tag,
+    };
+    let stream = play(both("320x240", 9).into_iter().map(absurd));
+    for events in [&stream.source, &stream.rungs[0]] {
+        let durations: Vec<_> =
+            segments(events).map(|segment| segment.duration.as_millis()).collect();
+        assert_eq!(durations[..4], [2000; 4]);
+    }
+}
