@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
+use crate::check::CheckArgs;
+use crate::demo::DemoArgs;
 use crate::livepeer;
 use crate::publish::PublishArgs;
 use crate::settings::Settings;
@@ -17,6 +19,10 @@ pub(crate) enum Action {
     Serve { args: Box<ServeArgs>, ignored: Vec<String> },
     /// Publish until the end, or a signal.
     Publish(Box<PublishArgs>),
+    /// Judge a stream.
+    Check(Box<CheckArgs>),
+    /// Show everything on this machine.
+    Demo(Box<DemoArgs>),
     /// Print this and be done.
     Say(String),
 }
@@ -57,6 +63,10 @@ enum Command {
     Serve(Box<ServeArgs>),
     /// Sends files or a test signal to an RTMP server, in real time
     Publish(Box<PublishArgs>),
+    /// Follows a stream as a player would and says whether it is good: exit code 0, or 1 with the reasons
+    Check(Box<CheckArgs>),
+    /// Serves on loopback, publishes the test signal as hello_world, checks it, and stays up
+    Demo(Box<DemoArgs>),
 }
 
 /// The options of `serve`.
@@ -88,6 +98,8 @@ fn parse_ours(args: Vec<OsString>, ignored: Vec<String>) -> Result<Action, Usage
     match Cli::try_parse_from(args) {
         Ok(Cli { command: Some(Command::Serve(args)), .. }) => Ok(Action::Serve { args, ignored }),
         Ok(Cli { command: Some(Command::Publish(args)), .. }) => Ok(Action::Publish(args)),
+        Ok(Cli { command: Some(Command::Check(args)), .. }) => Ok(Action::Check(args)),
+        Ok(Cli { command: Some(Command::Demo(args)), .. }) => Ok(Action::Demo(args)),
         Ok(Cli { command: None, serve }) => Ok(Action::Serve { args: Box::new(serve), ignored }),
         Err(error)
             if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
@@ -107,6 +119,8 @@ mod tests {
         match parse(args) {
             Ok(Action::Serve { args, .. }) => *args,
             Ok(Action::Publish(args)) => panic!("published {args:?}"),
+            Ok(Action::Check(args)) => panic!("checked {args:?}"),
+            Ok(Action::Demo(args)) => panic!("demonstrated {args:?}"),
             Ok(Action::Say(text)) => panic!("said {text}"),
             Err(error) => panic!("{error}"),
         }

@@ -13,7 +13,15 @@ const OURS: [&str; 3] = ["feathercast", "server", "pipeline"];
 
 /// Starts logging. `RUST_LOG`, where it is set, decides what is logged instead of `verbose`.
 pub(crate) fn start(format: LogFormat, verbose: u8) {
-    let level = ["info", "debug", "trace"][usize::from(verbose.min(2))];
+    start_at(format, ["info", "debug", "trace"][usize::from(verbose.min(2))]);
+}
+
+/// Starts logging warnings only, for people who look at something else.
+pub(crate) fn start_quiet() {
+    start_at(LogFormat::Text, "warn");
+}
+
+fn start_at(format: LogFormat, level: &str) {
     let ours = OURS.map(|target| format!("{target}={level}")).join(",");
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new(format!("warn,{ours}")));

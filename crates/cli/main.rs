@@ -2,11 +2,14 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod check;
 mod config;
+mod demo;
 mod livepeer;
 mod logging;
 mod publish;
 mod renditions;
+mod serve;
 mod settings;
 
 use std::io::Write;
@@ -15,26 +18,21 @@ use std::process::ExitCode;
 use crate::args::{Action, UsageError};
 
 fn main() -> ExitCode {
-    match args::parse(std::env::args_os()).and_then(run) {
-        Ok(code) => code,
-        Err(error) => {
-            let _ = write!(std::io::stderr(), "{error}");
-            ExitCode::from(2)
-        }
-    }
+    args::parse(std::env::args_os()).and_then(run).unwrap_or_else(|error| {
+        let _ = write!(std::io::stderr(), "{error}");
+        ExitCode::from(2)
+    })
 }
 
 fn run(action: Action) -> Result<ExitCode, UsageError> {
-    let (args, ignored) = match action {
+    match action {
+        Action::Serve { args, ignored } => serve::run(args, &ignored),
+        Action::Publish(args) => publish::run(*args),
+        Action::Check(args) => check::run(&args),
+        Action::Demo(args) => demo::run(&args),
         Action::Say(text) => {
             let _ = write!(std::io::stdout(), "{text}");
-            return Ok(ExitCode::SUCCESS);
+            Ok(ExitCode::SUCCESS)
         }
-        Action::Publish(args) => return publish::run(*args),
-        Action::Serve { args, ignored } => (args, ignored),
-    };
-    let config = config::resolve(args)?;
-    logging::start(config.log_format, config.verbose);
-    logging::say_ignored(&ignored);
-    Ok(logging::exit_code(server::serve(&config.server)))
+    }
 }
