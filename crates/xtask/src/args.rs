@@ -5,11 +5,11 @@ use std::time::Duration;
 pub(crate) const HELP: &str = "\
 cargo xtask COMMAND
 
-  demo [--for 30s]                set up, build the static binary, run it with a test signal, show the playlist;
+  demo [--for 30s]                set up, build the static binary, run `feathercast demo`: serve, publish, check;
                                   stays until Ctrl-C, or for the time given: then exit code 0 says that all was good
   test                            set up what tests need, run them all
   ci                              fmt, clippy, deny, test, fuzz smoke, dist: what .ci/run runs
-  dist                            the static binary target/dist/feathercast, proved to serve from an empty chroot
+  dist                            the static binary target/dist/feathercast, proved to run in an empty chroot
   bench                           the benches of benches/ and feathercast beside its peers, for docs/performance.md
   fuzz [TARGET] [--seconds 60]    fuzz one target, or all of them for that long each
   help                            this text

@@ -11,7 +11,7 @@ use crate::run::{find, quietly};
 use crate::workspace;
 
 /// How often a condition is looked at again.
-pub(crate) const POLL: Duration = Duration::from_millis(100);
+const POLL: Duration = Duration::from_millis(100);
 /// How much of a log is shown when its program failed.
 const LOG_TAIL_LINES: usize = 20;
 

@@ -9,7 +9,7 @@ use crate::setup;
 use crate::steps::Steps;
 
 pub(crate) fn run(steps: &mut Steps) -> Result<(), Failure> {
-    setup::system(steps, setup::BUILD_AND_MEASURE)?;
+    setup::system(steps, setup::BUILD_AND_TEST)?;
     dist::build(steps)?;
     steps.step(
         "beside",

@@ -7,7 +7,7 @@ use crate::steps::Steps;
 use crate::{dist, fuzz, test};
 
 pub(crate) fn run(steps: &mut Steps) -> Result<(), Failure> {
-    setup::system(steps, setup::BUILD_AND_RUN)?;
+    setup::system(steps, setup::BUILD_AND_TEST)?;
     setup::rust_components(steps)?;
     setup::cargo_tool(steps, setup::CARGO_DENY)?;
 

@@ -1,32 +1,25 @@
-//! Where a server that we start listens: always on loopback.
+//! Where a server that we start listens: always on loopback, where nobody else does.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 
 use crate::failure::Failure;
 
 /// The addresses of one server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ports {
-    pub rtmp: SocketAddr,
-    pub http: SocketAddr,
-    pub admin: SocketAddr,
+    rtmp: SocketAddr,
+    http: SocketAddr,
+    admin: SocketAddr,
 }
 
 impl Ports {
-    /// The product's own ports; for each that somebody else listens on, a free one.
-    pub(crate) fn usual() -> Result<Self, Failure> {
-        Self::preferring([1935, 8935, 7935])
-    }
-
     /// Ports that nobody uses.
     pub(crate) fn free() -> Result<Self, Failure> {
-        Self::preferring([0, 0, 0])
-    }
-
-    fn preferring(ports: [u16; 3]) -> Result<Self, Failure> {
+        let told = |error| format!("cannot listen on 127.0.0.1: {error}");
+        let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(told);
         // All three are held until all are known, so that they differ.
-        let [rtmp, http, admin] = ports.map(listen);
-        let (rtmp, http, admin) = (rtmp?, http?, admin?);
+        let (rtmp, http, admin) = (listen()?, listen()?, listen()?);
+        let address = |listener: &TcpListener| listener.local_addr().map_err(told);
         Ok(Self { rtmp: address(&rtmp)?, http: address(&http)?, admin: address(&admin)? })
     }
 
@@ -39,16 +32,11 @@ impl Ports {
             .try_into()
             .unwrap_or_default()
     }
-}
 
-fn listen(port: u16) -> Result<TcpListener, Failure> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .or_else(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
-        .map_err(|error| format!("cannot listen on 127.0.0.1: {error}").into())
-}
-
-fn address(listener: &TcpListener) -> Result<SocketAddr, Failure> {
-    listener.local_addr().map_err(|error| format!("cannot listen on 127.0.0.1: {error}").into())
+    /// Whether somebody listens here, for publishers and for viewers.
+    pub(crate) fn are_open(&self) -> bool {
+        [self.rtmp, self.http].iter().all(|address| TcpStream::connect(address).is_ok())
+    }
 }
 
 #[cfg(test)]
@@ -56,23 +44,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_in_use_is_avoided() {
-        let holder = listen(0).unwrap();
-        let taken = address(&holder).unwrap();
-        let ports = Ports::preferring([taken.port(), 0, 0]).unwrap();
-        assert_ne!(ports.rtmp, taken);
-        assert_ne!(ports.http, ports.admin);
-        assert!(ports.rtmp.ip().is_loopback());
-    }
-
-    #[test]
-    fn options_are_those_of_serve() {
+    fn ports_are_free_and_options_are_those_of_serve() {
         let ports = Ports::free().unwrap();
+        assert!(!ports.are_open());
+        assert!(ports.rtmp != ports.http && ports.http != ports.admin);
         let options = ports.options();
         assert_eq!(
             options.each_ref().map(String::as_str)[..2],
             ["--rtmp-addr", &ports.rtmp.to_string()]
         );
         assert_eq!(options[5], ports.admin.to_string());
+        let _rtmp = TcpListener::bind(ports.rtmp).unwrap();
+        let _http = TcpListener::bind(ports.http).unwrap();
+        assert!(ports.are_open());
     }
 }

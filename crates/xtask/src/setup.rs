@@ -23,20 +23,17 @@ const NASM: Tool = Tool {
 const FFMPEG: Tool = Tool {
     program: "ffmpeg",
     package: "ffmpeg",
-    why: "it is the publisher and the independent judge of the tests",
+    why: "it is a publisher and the independent judge of the tests",
 };
 const NGINX_RTMP: Tool = Tool {
     program: "nginx",
     package: "libnginx-mod-rtmp",
-    why: "it is the peer that passthrough is measured against",
+    why: "it is a peer of the tests and the benches",
 };
 /// What building needs.
 pub(crate) const BUILD: &[Tool] = &[GXX, NASM];
-/// What building and then publishing to the result need.
-pub(crate) const BUILD_AND_RUN: &[Tool] = &[GXX, NASM, FFMPEG];
-
-/// What building and measuring need.
-pub(crate) const BUILD_AND_MEASURE: &[Tool] = &[GXX, NASM, FFMPEG, NGINX_RTMP];
+/// What building, testing and measuring need.
+pub(crate) const BUILD_AND_TEST: &[Tool] = &[GXX, NASM, FFMPEG, NGINX_RTMP];
 
 /// A cargo subcommand, installed by cargo itself. The only place that knows a version.
 #[derive(Clone, Copy)]
@@ -157,8 +154,8 @@ mod tests {
 
     #[test]
     fn only_what_is_missing_is_installed() {
-        assert_eq!(missing(BUILD_AND_RUN, |_| true), []);
-        assert_eq!(missing(BUILD_AND_RUN, |program| program == "g++"), [NASM, FFMPEG]);
+        assert_eq!(missing(BUILD_AND_TEST, |_| true), []);
+        assert_eq!(missing(BUILD_AND_TEST, |program| program == "g++"), [NASM, FFMPEG, NGINX_RTMP]);
         assert_eq!(missing(BUILD, |_| false), [GXX, NASM]);
     }
 
