@@ -27,7 +27,7 @@ fn main() -> ExitCode {
 fn run(action: Action) -> Result<ExitCode, UsageError> {
     match action {
         Action::Serve { args, ignored } => serve::run(args, &ignored),
-        Action::Publish(args) => publish::run(*args),
+        Action::Publish(args) => publish::run(&args),
         Action::Check(args) => check::run(&args),
         Action::Demo(args) => demo::run(&args),
         Action::Say(text) => {

@@ -1,5 +1,6 @@
 //! `feathercast publish`: what to send where, and one line on the terminal about how it goes.
 
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write, stderr};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,13 +15,12 @@ use crate::config::duration;
 
 /// The options of `publish`.
 #[derive(clap::Args, Debug)]
+#[command(override_usage = "feathercast publish [OPTIONS] <test|FILE>... <URL>")]
 pub(crate) struct PublishArgs {
-    /// `test` for a test signal; or MP4, QuickTime and FLV files with H.264 and AAC, sent one behind the other as they are
-    #[arg(value_name = "test|FILE", required = true)]
-    sources: Vec<PathBuf>,
-    /// Where to publish: rtmp://host[:port]/name[/key]
-    #[arg(required = true)]
-    url: String,
+    /// What to send: `test` for a test signal, or MP4, QuickTime and FLV files with H.264 and AAC, which go one behind
+    /// the other as they are; and where to: rtmp://host[:port]/name[/key]
+    #[arg(value_name = "test|FILE... URL", required = true)]
+    words: Vec<OsString>, // one list, so that options may stand anywhere
     /// Start again after the last file, without a gap, until stopped
     #[arg(long = "loop")]
     repeat: bool,
@@ -42,7 +42,7 @@ pub(crate) struct PublishArgs {
 }
 
 /// Publishes, and says on standard error how it goes.
-pub(crate) fn run(args: PublishArgs) -> Result<ExitCode, UsageError> {
+pub(crate) fn run(args: &PublishArgs) -> Result<ExitCode, UsageError> {
     let config = resolve(args)?;
     let mut console = Console { is_terminal: stderr().is_terminal(), was_lost: false };
     let result = server::publish(config, |report| console.show(&report));
@@ -56,21 +56,25 @@ pub(crate) fn run(args: PublishArgs) -> Result<ExitCode, UsageError> {
     })
 }
 
-fn resolve(args: PublishArgs) -> Result<PublishConfig, UsageError> {
-    let url = PublishUrl::parse(&args.url).map_err(|error| {
-        UsageError::new(format_args!("URL: {error}; write rtmp://host[:port]/name[/key]"))
+fn resolve(args: &PublishArgs) -> Result<PublishConfig, UsageError> {
+    let (url, sources) =
+        args.words.split_last().filter(|(_, sources)| !sources.is_empty()).ok_or_else(|| {
+            UsageError::new("publish: write what to send and where to: <test|FILE>... <URL>")
+        })?;
+    let url = PublishUrl::parse(&url.to_string_lossy()).map_err(|error| {
+        UsageError::new(format_args!(
+            "URL, the last word: {error}; write rtmp://host[:port]/name[/key]"
+        ))
     })?;
     let stop_after = args.stop_after.as_deref().map(|text| time("--for", text)).transpose()?;
-    let programme = match args.sources.as_slice() {
-        [test] if test.as_os_str() == "test" => {
-            Programme::TestSignal(test_signal(&args, url.shown_name())?)
-        }
-        _ => files(args)?,
+    let programme = match sources {
+        [test] if test == "test" => Programme::TestSignal(test_signal(args, url.shown_name())?),
+        files => self::files(args, files.iter().map(PathBuf::from).collect())?,
     };
     Ok(PublishConfig { url, programme, stop_after })
 }
 
-fn files(args: PublishArgs) -> Result<Programme, UsageError> {
+fn files(args: &PublishArgs, paths: Vec<PathBuf>) -> Result<Programme, UsageError> {
     let options = [
         ("--size", args.size.is_some()),
         ("--fps", args.fps.is_some()),
@@ -82,7 +86,7 @@ fn files(args: PublishArgs) -> Result<Programme, UsageError> {
             "{option} is for `publish test`: files are sent as they are"
         )));
     }
-    Ok(Programme::Files { paths: args.sources, repeat: args.repeat })
+    Ok(Programme::Files { paths, repeat: args.repeat })
 }
 
 fn test_signal(args: &PublishArgs, name: &str) -> Result<TestSignalConfig, UsageError> {
@@ -226,7 +230,7 @@ mod tests {
     fn resolved(line: &str) -> Result<PublishConfig, String> {
         let words = ["publish"].into_iter().chain(line.split_whitespace());
         let line = Line::try_parse_from(words).map_err(|error| error.to_string())?;
-        resolve(line.args).map_err(|error| error.to_string())
+        resolve(&line.args).map_err(|error| error.to_string())
     }
 
     fn signal(options: &str) -> Result<TestSignalConfig, String> {
@@ -238,7 +242,7 @@ mod tests {
 
     #[test]
     fn files_one_behind_the_other_and_the_url_last() {
-        let config = resolved("a.mp4 b.flv rtmp://h:1/foo/key --loop --for 30s").unwrap();
+        let config = resolved("a.mp4 --loop b.flv rtmp://h:1/foo/key --for 30s").unwrap();
         let Programme::Files { paths, repeat } = config.programme else { panic!() };
         assert_eq!((paths.len(), repeat), (2, true));
         assert_eq!(config.url.to_string(), "rtmp://h:1/foo/...");
@@ -280,6 +284,8 @@ mod tests {
             ("test rtmp://h/foo --bitrate fast", "2500k"),
             ("a.mp4 rtmp://h/foo --fps 30", "files are sent as they are"),
             ("rtmp://h/foo", "<URL>"),
+            ("", "<URL>"),
+            ("test rtmp://h/foo x", "the last word"),
         ] {
             let error = resolved(line).unwrap_err();
             assert!(error.contains(words), "{line}: {error}");

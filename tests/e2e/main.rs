@@ -11,6 +11,7 @@ mod bad_input;
 mod hls_http;
 mod ladder;
 mod lifecycle;
+mod publish;
 mod quality;
 mod recipe;
 mod sources;

@@ -21,7 +21,7 @@ impl Tag {
     }
 }
 
-/// All tags of a well-formed file.
+/// All tags of a file, by their own lengths.
 pub(crate) fn tags(file: &[u8]) -> Vec<Tag> {
     let mut tags = Vec::new();
     let mut rest = &file[13..];
@@ -29,7 +29,8 @@ pub(crate) fn tags(file: &[u8]) -> Vec<Tag> {
         let size = u32::from_be_bytes([0, *a, *b, *c]) as usize;
         let timestamp_ms = u32::from_be_bytes([*t3, *t0, *t1, *t2]);
         tags.push(Tag { kind: *kind, timestamp_ms, body: body[..size].to_vec() });
-        rest = &body[size + 4..];
+        // The back pointer behind the last tag may be missing.
+        rest = body.get(size + 4..).unwrap_or_default();
     }
     tags
 }

@@ -132,3 +132,123 @@ fn kbps(span: source::Span) -> Option<f64> {
     let seconds = span.duration().as_secs_f64();
     (seconds > 0.0).then(|| (span.bytes as f64 * 8.0 / seconds / 1000.0).round())
 }
+
+#[cfg(test)]
+mod tests {
+    use media::Timestamp;
+
+    use super::*;
+
+    fn shared(name: &str) -> PathBuf {
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/media")).join(name)
+    }
+
+    /// Times and sizes of a track's samples.
+    #[derive(Debug, Default, PartialEq)]
+    struct Played {
+        video: Vec<(Timestamp, usize)>,
+        audio: Vec<(Timestamp, usize)>,
+        configs: usize,
+        metadata: Vec<OnMetaData>,
+    }
+
+    impl Played {
+        fn count(&self) -> usize {
+            self.video.len() + self.audio.len()
+        }
+    }
+
+    fn play(paths: &[PathBuf], repeat: bool, samples: usize) -> Played {
+        let mut playlist = Playlist::open(paths.to_vec(), repeat).unwrap();
+        let mut played = Played::default();
+        while played.count() < samples
+            && let Some(item) = playlist.next().unwrap()
+        {
+            match item {
+                Item::Sample(Sample::Video { dts, data, .. }) => {
+                    played.video.push((dts, data.len()))
+                }
+                Item::Sample(Sample::Audio { pts, data }) => played.audio.push((pts, data.len())),
+                Item::Sample(_) => played.configs += 1,
+                Item::Metadata(metadata) => played.metadata.push(metadata),
+                Item::Warning(_) => {}
+            }
+        }
+        played
+    }
+
+    fn sizes(track: &[(Timestamp, usize)]) -> Vec<usize> {
+        track.iter().map(|(_, size)| *size).collect()
+    }
+
+    fn is_sorted(played: &Played) -> bool {
+        played.video.is_sorted_by_key(|(time, _)| *time)
+            && played.audio.is_sorted_by_key(|(time, _)| *time)
+    }
+
+    #[test]
+    fn three_rounds_are_one_three_times_each_later_by_exactly_the_same() {
+        for file in [
+            "mp4/aac_5_1_15fps.mp4",
+            "mp4/b_pyramid.mp4",
+            "mp4/editlist_empty_1s.mp4",
+            "mp4/fragmented_styp_sidx.mp4",
+            "mp4/iphone6s_rot90.mov",
+            "mp4/resolution_change.mp4",
+            "mp4/vfr_3026x1386.mp4",
+            "flv/audio_only_aac.flv",
+            "flv/no_audio_keyframe_index.flv",
+            "flv/red5_rotations.flv",
+            "flv/srs_avatar.flv",
+        ] {
+            let paths = [shared(file)];
+            let once = play(&paths, false, usize::MAX);
+            let thrice = play(&paths, true, 3 * once.count());
+            assert!(is_sorted(&thrice), "{file}");
+            assert_eq!(sizes(&thrice.video), sizes(&once.video).repeat(3), "{file}");
+            assert_eq!(sizes(&thrice.audio), sizes(&once.audio).repeat(3), "{file}");
+            let mut source = open(&paths[0]).unwrap();
+            while source.next_sample().unwrap().is_some() {}
+            for (rounds, track) in [(&thrice.video, &once.video), (&thrice.audio, &once.audio)] {
+                let mut offset = Duration::default();
+                for round in rounds.chunks(track.len().max(1)) {
+                    let expected = track.iter().map(|(time, size)| (*time + offset, *size));
+                    assert!(round.iter().copied().eq(expected), "{file}");
+                    offset += source.duration();
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn files_in_a_row_are_told_apart_and_keep_their_order() {
+        let paths = [
+            shared("mp4/b_pyramid.mp4"),
+            shared("flv/audio_only_aac.flv"),
+            shared("mp4/iphone6s_rot90.mov"),
+        ];
+        let alone: Vec<_> =
+            paths.iter().map(|path| play(std::slice::from_ref(path), false, usize::MAX)).collect();
+        let row = play(&paths, false, usize::MAX);
+        assert!(is_sorted(&row));
+        assert_eq!(row.count(), alone.iter().map(Played::count).sum::<usize>());
+        assert_eq!(row.configs, alone.iter().map(|played| played.configs).sum::<usize>());
+        let sides: Vec<_> = row
+            .metadata
+            .iter()
+            .map(|metadata| (metadata.width, metadata.audio_sample_rate_hz))
+            .collect();
+        assert_eq!(sides[..2], [(Some(800), None), (None, Some(44_100))]);
+        assert_eq!(row.metadata[2].encoder.as_deref(), Some(ENCODER));
+        let twice = play(&paths, true, 2 * row.count());
+        assert!(is_sorted(&twice));
+        assert_eq!(sizes(&twice.video), sizes(&row.video).repeat(2));
+    }
+
+    #[test]
+    fn the_last_file_is_looked_into_before_the_first_is_played() {
+        let paths = vec![shared("mp4/b_pyramid.mp4"), shared("mp4/broken_no_moov.mp4")];
+        let error = Playlist::open(paths, true).unwrap_err().to_string();
+        assert!(error.contains("broken_no_moov.mp4: has no moov box"), "{error}");
+    }
+}
