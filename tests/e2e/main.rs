@@ -8,6 +8,8 @@ mod support;
 
 mod admin;
 mod bad_input;
+mod check;
+mod demo;
 mod hls_http;
 mod ladder;
 mod lifecycle;

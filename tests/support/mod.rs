@@ -2,11 +2,13 @@
 //!
 //! Nothing here uses the product's own crates, except the mpeg2ts-reader demuxer that `mpegts` tests with, too.
 
+pub(crate) mod background;
 pub(crate) mod bitstream;
 pub(crate) mod ffmpeg;
 pub(crate) mod flv_file;
 pub(crate) mod http;
 pub(crate) mod judge;
+pub(crate) mod nginx;
 pub(crate) mod pacer;
 pub(crate) mod playlist;
 pub(crate) mod publisher;

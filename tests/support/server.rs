@@ -183,7 +183,7 @@ impl Drop for Server {
 }
 
 /// Addresses that no other living test process uses: the loopback network has room for one each.
-fn addresses() -> [SocketAddr; 3] {
+pub(crate) fn addresses() -> [SocketAddr; 3] {
     let id = std::process::id().wrapping_mul(8).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
     let [_, a, b, c] = id.to_be_bytes();
     PORTS.map(|port| SocketAddr::from((Ipv4Addr::new(127, a, b, c), port)))

@@ -1,0 +1,222 @@
+//! `feathercast check`: nothing to find in what is good, and what is wrong with what is not.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::support::background::Background;
+use crate::support::nginx::Nginx;
+use crate::support::server::Server;
+use crate::support::wait::eventually;
+
+/// Scripts rely on these.
+const RULES: [&str; 38] = [
+    "reachable",
+    "no-redirects",
+    "content-type",
+    "cors",
+    "cache-control",
+    "playlist-gzip",
+    "playlist-syntax",
+    "playlist-version",
+    "target-duration-kept",
+    "target-duration-constant",
+    "media-sequence",
+    "discontinuity-sequence",
+    "live-window",
+    "playlist-advances",
+    "stream-live",
+    "segment-download-time",
+    "program-date-time",
+    "program-date-time-steady",
+    "ts-packets",
+    "segment-tables",
+    "segment-keyframe",
+    "parameter-sets",
+    "continuity-counters",
+    "timestamps-in-order",
+    "timestamps-continuous",
+    "extinf-matches-media",
+    "av-offset",
+    "clock-reference",
+    "renditions-aligned",
+    "bandwidth",
+    "average-bandwidth",
+    "average-bandwidth-declared",
+    "codecs",
+    "resolution",
+    "frame-rate",
+    "independent-segments",
+    "cellular-variant",
+    "picture-decodes",
+];
+
+/// Small and cheap, to be published by ourselves.
+const TEST_SIGNAL: &str = "publish test --size 320x180 --bitrate 300k";
+
+fn run(line: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_feathercast"));
+    command.args(line.split_whitespace()).output().expect("feathercast runs")
+}
+
+/// Exit code and report.
+fn check(url: &str, time: &str) -> (Option<i32>, Value) {
+    let output = run(&format!("check {url} --for {time} --json"));
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(report["good"] == true, output.status.success(), "{report:#}");
+    assert_eq!(names(&report), RULES);
+    (output.status.code(), report)
+}
+
+fn rules(report: &Value) -> &[Value] {
+    report["rules"].as_array().expect("rules")
+}
+
+fn names(report: &Value) -> Vec<&str> {
+    rules(report).iter().map(|rule| rule["rule"].as_str().expect("a name")).collect()
+}
+
+/// The names of the rules with this outcome.
+fn with_outcome<'a>(report: &'a Value, outcome: &str) -> Vec<&'a str> {
+    let found = rules(report).iter().filter(|rule| rule["outcome"] == outcome);
+    found.map(|rule| rule["rule"].as_str().expect("a name")).collect()
+}
+
+fn findings_of(report: &Value, name: &str) -> String {
+    let rule = rules(report).iter().find(|rule| rule["rule"] == name).expect("a rule");
+    rule["findings"].to_string()
+}
+
+/// The URL of a stream that the test signal is published to, once it lists both renditions.
+fn published(server: &Server, name: &str) -> (Background, String) {
+    let publisher = Background::feathercast(&format!("{TEST_SIGNAL} {}", server.url(name)));
+    let path = format!("/stream/{name}.m3u8");
+    eventually("both renditions", || {
+        let playlist = server.get_when_there(&path);
+        ["P144p30fps16x9.m3u8", "source.m3u8"]
+            .iter()
+            .all(|rendition| playlist.text().contains(rendition))
+            .then_some(())
+    });
+    (publisher, format!("http://{}{path}", server.http))
+}
+
+#[test]
+fn a_good_stream_is_good_until_its_publisher_stops() {
+    let server = Server::start();
+    let (publisher, url) = published(&server, "x");
+    let (code, report) = check(&url, "8s");
+    assert_eq!((code, with_outcome(&report, "fail")), (Some(0), vec![]), "{report:#}");
+    assert_eq!(with_outcome(&report, "warn"), ["cellular-variant"], "{report:#}");
+    assert_eq!(report["renditions"].to_string(), r#"["P144p30fps16x9","source"]"#);
+
+    drop(publisher);
+    server.wait_until_not_live("x");
+    let (code, report) = check(&url, "6s");
+    assert_eq!((code, with_outcome(&report, "fail")), (Some(1), vec!["playlist-advances"]));
+    server.wait_for_state("x", "ended");
+    let (code, report) = check(&url, "2s");
+    assert_eq!((code, with_outcome(&report, "fail")), (Some(1), vec!["stream-live"]));
+    assert!(findings_of(&report, "stream-live").contains("EXT-X-ENDLIST"), "{report:#}");
+}
+
+#[test]
+fn people_read_the_same_rules_without_colours_in_a_pipe() {
+    let server = Server::with(&["--renditions", ""]);
+    let _publisher = Background::feathercast(&format!("{TEST_SIGNAL} {}", server.url("x")));
+    server.get_when_there("/stream/x/source.m3u8");
+    let url = format!("http://{}/stream/x/source.m3u8", server.http);
+    let output = run(&format!("check {url} --for 3s"));
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let headlines =
+        text.lines().filter(|line| ["pass", "warn", "FAIL", "skip"].contains(&&line[..4]));
+    let names: Vec<_> = headlines.filter_map(|line| line.split_whitespace().nth(1)).collect();
+    assert_eq!(names, RULES);
+    assert!(text.lines().last().is_some_and(|line| line.starts_with("good: ")), "{text}");
+    assert!(!text.contains('\x1b'), "{text}");
+}
+
+#[test]
+fn what_is_not_there_is_said_and_what_makes_no_sense_is_bad_usage() {
+    let server = Server::with(&["--renditions", ""]);
+    let (code, report) = check(&format!("http://{}/stream/nobody.m3u8", server.http), "5s");
+    assert_eq!((code, with_outcome(&report, "fail")), (Some(1), vec!["reachable"]));
+    assert!(findings_of(&report, "reachable").contains("status 404"), "{report:#}");
+    let rtmp = format!("http://{}/stream/x.m3u8", server.rtmp);
+    assert_eq!(check(&rtmp, "5s").0, Some(1));
+    for (line, words) in [
+        ("check https://h/x.m3u8", "only http can be checked, not https"),
+        ("check x.m3u8", "x.m3u8"),
+        ("check http://h/x.m3u8 --for soon", "--for \"soon\""),
+        ("check", "<URL>"),
+    ] {
+        let output = run(line);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && said.contains(words), "{line}: {said}");
+    }
+}
+
+#[test]
+fn nginx_rtmp_is_told_what_it_leaves_out() {
+    let nginx = Nginx::start("");
+    let url = format!("rtmp://{}/live/x", nginx.rtmp);
+    let _publisher = Background::feathercast(&format!("{TEST_SIGNAL} {url}"));
+    let (code, report) = check(&nginx.playlist("/live/x.m3u8"), "6s");
+    // Each segment's PAT and PMT have counter 0, and the first segment, still listed, is behind a discontinuity that is
+    // not counted; the rest is how nginx comes.
+    let expected = [
+        "cors",
+        "playlist-gzip",
+        "discontinuity-sequence",
+        "program-date-time",
+        "continuity-counters",
+    ];
+    assert_eq!(with_outcome(&report, "fail"), expected, "{report:#}");
+    assert_eq!((code, report["renditions"].to_string().as_str()), (Some(1), r#"["x"]"#));
+    let counters = findings_of(&report, "continuity-counters");
+    assert!(counters.contains("PID 0x0: counter 0 after 0 in the segment before"), "{counters}");
+    assert_eq!(with_outcome(&report, "warn"), ["cache-control"]);
+}
+
+/// Writes HLS of 2 s into nginx's folder, in real time.
+fn ffmpeg_hls(nginx: &Nginx, keyframe_interval: u32, flags: &str) -> Background {
+    let line = format!(
+        "-nostdin -v error -re -f lavfi -i testsrc2=size=320x180:rate=30 -f lavfi -i sine \
+         -c:v libx264 -preset ultrafast -threads 1 -g {keyframe_interval} -c:a aac \
+         -f hls -hls_time 2 -hls_list_size 6 -hls_flags {flags} x.m3u8"
+    );
+    let mut command = Command::new("ffmpeg");
+    Background::start(command.current_dir(nginx.folder()).args(line.split_whitespace()))
+}
+
+#[test]
+fn ffmpeg_is_told_what_it_leaves_out() {
+    let nginx = Nginx::start("");
+    let _ffmpeg = ffmpeg_hls(&nginx, 60, "delete_segments");
+    let (code, report) = check(&nginx.playlist("/x.m3u8"), "6s");
+    let failed = with_outcome(&report, "fail");
+    assert_eq!((code, failed), (Some(1), vec!["cors", "playlist-gzip", "program-date-time"]));
+}
+
+#[test]
+fn somebody_elses_good_stream_is_good() {
+    let nginx = Nginx::start(
+        "add_header Access-Control-Allow-Origin *; add_header Cache-Control max-age=1; \
+         gzip on; gzip_min_length 1; gzip_types application/vnd.apple.mpegurl;",
+    );
+    let _ffmpeg = ffmpeg_hls(&nginx, 60, "delete_segments+program_date_time");
+    let (code, report) = check(&nginx.playlist("/x.m3u8"), "6s");
+    assert_eq!((code, with_outcome(&report, "fail")), (Some(0), vec![]), "{report:#}");
+    assert_eq!(with_outcome(&report, "warn"), ["discontinuity-sequence"], "{report:#}");
+}
+
+#[test]
+fn segments_that_start_without_a_keyframe_are_found() {
+    let nginx = Nginx::start("");
+    // A keyframe each 5 s, and a cut each 2 s.
+    let _ffmpeg = ffmpeg_hls(&nginx, 150, "split_by_time");
+    let (code, report) = check(&nginx.playlist("/x.m3u8"), "6s");
+    let failed = with_outcome(&report, "fail");
+    assert!(code == Some(1) && failed.contains(&"segment-keyframe"), "{report:#}");
+}
