@@ -18,6 +18,8 @@ pub(crate) struct BandwidthMeter {
     /// The newest last.
     recent: VecDeque<Measured>,
     total: Measured,
+    /// Rates are taken over at least this long.
+    least: Duration,
     peak_bps: u64,
 }
 
@@ -52,7 +54,10 @@ impl BandwidthMeter {
         self.total.add(measured);
         self.forget();
         let rate = self.peak_ending_here(target_duration_secs);
-        self.peak_bps = self.peak_bps.max(rate).max(self.total.bps());
+        // A first segment of a few milliseconds says nothing about a rate that never falls again.
+        let target_secs = target_duration_secs.min(MAX_TARGET_SECS) as i64;
+        self.least = Duration::from_ticks(target_secs * TICKS_PER_SECOND / 2);
+        self.peak_bps = self.peak_bps.max(rate).max(self.average_bps());
     }
 
     /// The largest rate seen so far. It never falls.
@@ -62,7 +67,7 @@ impl BandwidthMeter {
 
     /// The rate over the last two minutes.
     pub(crate) fn average_bps(&self) -> u64 {
-        self.total.bps()
+        Measured { duration: self.total.duration.max(self.least), ..self.total }.bps()
     }
 
     /// The largest rate of the runs of segments that end with the newest and last 0.5 to 1.5 target durations.
@@ -129,8 +134,10 @@ mod tests {
 
     #[test]
     fn a_stream_of_one_short_segment_has_a_rate() {
-        assert_eq!(meter(&[(1000, 100)]).average_bps(), 80_000);
-        assert_eq!(meter(&[(1000, 0)]).peak_bps(), 8000, "as if it lasted half a target duration");
+        let short = meter(&[(1000, 100)]);
+        let as_if_half_a_target_duration = (8000, 8000);
+        assert_eq!((short.peak_bps(), short.average_bps()), as_if_half_a_target_duration);
+        assert_eq!(meter(&[(1000, 0)]).peak_bps(), 8000);
         assert_eq!(meter(&[(0, 0)]).peak_bps(), 0);
     }
 

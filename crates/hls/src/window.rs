@@ -15,6 +15,13 @@ const TICKS_PER_MS: u64 = 90;
 /// can be kept.
 const LEAST_AGEING: Duration = Duration::from_millis(100);
 
+/// A window keeps this many bytes: past it removed segments go before their time, then listed ones but the last
+/// [`LEAST_LISTED`]. 13 segments of 2 s at 40 Mbit/s fit.
+const MAX_BYTES: usize = 128 * 1024 * 1024;
+
+/// What stays listed whatever its size: less is no playlist to follow.
+const LEAST_LISTED: usize = 3;
+
 /// A finished media segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
@@ -120,6 +127,7 @@ impl Window {
         while self.listed.len() > self.config.listed {
             self.remove_oldest();
         }
+        self.enforce_bytes();
         self.note_playlist();
         sequence
     }
@@ -191,6 +199,23 @@ impl Window {
         self.bandwidth.push(segment.data.len(), segment.duration, self.target_duration_secs);
     }
 
+    fn enforce_bytes(&mut self) {
+        while self.bytes() > MAX_BYTES {
+            if self.removed.pop_front().is_none() {
+                if self.listed.len() <= LEAST_LISTED {
+                    return;
+                }
+                self.remove_oldest();
+            }
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        let removed = self.removed.iter().map(|removed| removed.data.len());
+        let listed = self.listed.iter().map(|listed| listed.segment.data.len());
+        removed.chain(listed).sum()
+    }
+
     fn remove_oldest(&mut self) {
         let Some(Listed { segment, longest_playlist }) = self.listed.pop_front() else { return };
         // The tag goes with its segment (RFC 8216 6.2.2).
@@ -236,6 +261,26 @@ fn rounded_ms(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn huge_segments_are_kept_to_a_number_of_bytes() {
+        let uri_prefix = "/".into();
+        let mut window = Window::new(WindowConfig {
+            uri_prefix,
+            listed: 6,
+            first_sequence: 0,
+            min_bandwidth_bps: 0,
+        });
+        let data = Bytes::from(vec![0; 32 << 20]);
+        for _ in 0..40 {
+            let duration = Duration::from_millis(1);
+            let data = data.clone();
+            window.push(Segment { duration, discontinuity: false, start_unix_ms: 0, data });
+            assert!(window.bytes() <= MAX_BYTES);
+        }
+        assert_eq!(window.listed.len(), 4);
+        assert!(window.snapshot().is_some_and(|snapshot| snapshot.segment(39).is_some()));
+    }
 
     #[test]
     fn durations_without_sense_do_no_harm() {

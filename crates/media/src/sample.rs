@@ -75,6 +75,12 @@ impl NalUnits {
         self.ranges.is_empty()
     }
 
+    /// Bytes of the buffer that they keep alive, which may be more than they are themselves.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.data.len()
+    }
+
     /// Bytes of all NAL units together, without any framing.
     #[must_use]
     pub fn payload_bytes(&self) -> usize {

@@ -20,6 +20,12 @@ use crate::{Resume, StreamConfig};
 const MAX_SOURCE_SEGMENT: Duration = Duration::from_secs(30);
 const MAX_SOURCE_SEGMENT_BYTES: usize = 32 * 1024 * 1024;
 
+/// A segment over its bytes that is shorter than this takes no more samples: cutting it would only make one more.
+const LEAST_SOURCE_SEGMENT: Duration = Duration::from_secs(1);
+
+/// The most that an ADTS frame holds behind its header (13 bits of length, ISO/IEC 14496-3 1.A.2.2).
+const MAX_AUDIO_FRAME_BYTES: usize = 8184;
+
 /// Demuxes one publisher's messages, packs the source rendition, and decides where everything is cut.
 ///
 /// After every [`push`](Self::push) and [`finish`](Self::finish), drain [`poll`](Self::poll) to None.
@@ -189,6 +195,7 @@ impl Ingest {
         }
         if let Some(why) = self.video.undecodable() {
             self.notice(Notice::Undecodable(why.to_owned()));
+            self.transcode(Item::Undecodable);
         } else if let Some(config) = self.video.config() {
             self.transcode(Item::Video(config));
         }
@@ -240,7 +247,9 @@ impl Ingest {
         self.grid.picture(pts, cut_point, &mut self.steps);
         self.limit_source_segment(pts);
         self.take_steps(picture.unit.random_access, arrival_unix_ms);
-        self.segment_bytes += picture.unit.nal_units.payload_bytes();
+        if !self.segment_takes(pts, picture.unit.nal_units.held_bytes()) {
+            return;
+        }
         self.newest_end = self.newest_end.max(pts + picture.interval);
         self.packager.picture(picture.unit.clone());
         if self.video.undecodable().is_none() {
@@ -248,10 +257,25 @@ impl Ingest {
         }
     }
 
-    /// A segment that no IDR ends is ended here, at any picture.
+    /// Whether the segment has room for a sample; one over its bytes within a second is no stream anybody can watch.
+    fn segment_takes(&mut self, pts: Timestamp, bytes: usize) -> bool {
+        let takes = self.segment_bytes + bytes <= MAX_SOURCE_SEGMENT_BYTES
+            || pts - self.segment_start >= LEAST_SOURCE_SEGMENT;
+        if takes {
+            self.segment_bytes += bytes;
+        } else {
+            let limit = MAX_SOURCE_SEGMENT_BYTES;
+            self.notice(Notice::Malformed(format!("more than {limit} bytes in a second")));
+        }
+        takes
+    }
+
+    /// A segment that no IDR ends is ended here, at any sample.
     fn limit_source_segment(&mut self, pts: Timestamp) {
-        let too_long = pts - self.segment_start > MAX_SOURCE_SEGMENT
-            || self.segment_bytes > MAX_SOURCE_SEGMENT_BYTES;
+        let length = pts - self.segment_start;
+        let too_large =
+            self.segment_bytes > MAX_SOURCE_SEGMENT_BYTES && length >= LEAST_SOURCE_SEGMENT;
+        let too_long = length > MAX_SOURCE_SEGMENT || too_large;
         if too_long && !self.steps.iter().any(|step| matches!(step, Step::CutSource { .. })) {
             self.notice(Notice::NoKeyframe);
             self.steps.push(Step::CutSource { at: pts });
@@ -259,6 +283,12 @@ impl Ingest {
     }
 
     fn audio_frame(&mut self, at: Timestamp, data: Bytes, arrival_unix_ms: i64) {
+        if data.len() > MAX_AUDIO_FRAME_BYTES {
+            let bytes = data.len();
+            return self.notice(Notice::Malformed(format!(
+                "AAC frame of {bytes} bytes, at most {MAX_AUDIO_FRAME_BYTES} fit into ADTS"
+            )));
+        }
         let Some((pts, span)) = self.audio.frame(at) else { return };
         self.update_facts();
         if !self.started {
@@ -268,8 +298,12 @@ impl Ingest {
         }
         if self.video.is_silent_at(pts) {
             self.grid.audio(pts, &mut self.steps);
-            self.take_steps(!self.video.has_run(), arrival_unix_ms);
             self.newest_end = self.newest_end.max(pts + span);
+        }
+        self.limit_source_segment(pts);
+        self.take_steps(!self.video.has_run(), arrival_unix_ms);
+        if !self.segment_takes(pts, data.len()) {
+            return;
         }
         let frame = AudioFrame { pts, data };
         self.packager.audio(frame.clone());

@@ -12,6 +12,8 @@ use media::{AccessUnit, AudioFrame, Duration, Timestamp};
 pub enum Item {
     /// The video's parameters; before its first picture, and again when they change.
     Video(Arc<VideoConfig>),
+    /// The video cannot be decoded from here on: the renditions end.
+    Undecodable,
     /// The audio's parameters; before its first frame, and again when they change.
     Audio(AudioSpecificConfig),
     /// One coded picture.
@@ -34,7 +36,7 @@ impl Item {
     /// Bytes of media it keeps alive.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::Picture(picture) => picture.unit.nal_units.payload_bytes(),
+            Self::Picture(picture) => picture.unit.nal_units.held_bytes(),
             Self::AudioFrame(frame) => frame.data.len(),
             _ => 0,
         }

@@ -12,6 +12,7 @@
 
 mod audio_group;
 mod audio_track;
+mod backlog;
 mod event;
 mod ingest;
 mod item;

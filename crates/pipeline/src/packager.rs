@@ -1,6 +1,5 @@
 //! One rendition's samples to segments: interleaving, MPEG-TS, the first segment's wait for its tracks.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use aac::AudioSpecificConfig;
@@ -11,6 +10,7 @@ use media::{AccessUnit, AudioFrame, Duration, Timestamp};
 use mpegts::{Muxer, Tracks};
 
 use crate::audio_group::AudioGroup;
+use crate::backlog::{Backlog, Sample};
 use crate::event::{RenditionEvent, RenditionInfo};
 use crate::item::Anchor;
 
@@ -20,6 +20,12 @@ const MAX_AUDIO_WAIT: Duration = Duration::from_secs(1);
 /// Samples held before the first cut: over a minute of audio and video together. More is a stream that never gets
 /// its first picture, and its oldest samples go.
 const MAX_HELD: usize = 8192;
+
+/// And this many bytes: 4 s at 64 Mbit/s.
+const MAX_HELD_BYTES: usize = 32 * 1024 * 1024;
+
+/// Bytes of audio that may wait for video; past it the oldest goes.
+const MAX_WAITING_BYTES: usize = 1024 * 1024;
 
 /// What the packager must know of a rendition's video.
 #[derive(Debug, PartialEq)]
@@ -38,9 +44,9 @@ pub(crate) struct VideoTrack {
 #[derive(Debug)]
 pub(crate) struct Packager {
     muxer: Option<Muxer>,
-    held: VecDeque<Sample>,
+    held: Backlog,
     /// Audio that is ahead of the video; flows when the video gets there.
-    waiting: VecDeque<AudioFrame>,
+    waiting: Backlog,
     video: Option<Arc<VideoTrack>>,
     audio: Option<AudioSpecificConfig>,
     group: AudioGroup,
@@ -72,20 +78,13 @@ struct Playlist {
     in_multivariant: bool,
 }
 
-/// A sample held until the tracks are known.
-#[derive(Debug)]
-enum Sample {
-    Picture(AccessUnit, Arc<VideoTrack>),
-    Audio(AudioFrame),
-}
-
 impl Packager {
     /// A packager whose first segment stands behind a discontinuity if `discontinuity`.
     pub(crate) fn new(discontinuity: bool) -> Self {
         Self {
             muxer: None,
-            held: VecDeque::new(),
-            waiting: VecDeque::new(),
+            held: Backlog::new(MAX_HELD, MAX_HELD_BYTES),
+            waiting: Backlog::new(MAX_HELD, MAX_WAITING_BYTES),
             video: None,
             audio: None,
             group: AudioGroup::default(),
@@ -132,8 +131,8 @@ impl Packager {
 
     /// The stream starts at the anchor: what was taken from before it is dropped.
     pub(crate) fn start_at(&mut self, anchor: Anchor) {
-        self.waiting.retain(|frame| frame.pts >= anchor.at);
-        self.held.retain(|sample| sample.pts() >= anchor.at);
+        self.waiting.drop_before(anchor.at);
+        self.held.drop_before(anchor.at);
         self.segment.start = Some(anchor.at);
         self.anchor = anchor;
     }
@@ -153,7 +152,7 @@ impl Packager {
         let Some(video) = self.video.clone() else { return };
         self.seen.video = true;
         self.segment.start.get_or_insert(unit.pts);
-        self.flush_audio(|frame| frame.pts <= unit.dts);
+        self.flush_audio(|pts| pts <= unit.dts);
         self.write(Sample::Picture(unit, video));
     }
 
@@ -163,11 +162,11 @@ impl Packager {
             return;
         }
         let newest = frame.pts;
-        self.waiting.push_back(frame);
+        self.waiting.push(Sample::Audio(frame));
         if !self.seen.video {
             self.flush_audio(|_| true);
         } else {
-            self.flush_audio(|frame| newest - frame.pts > MAX_AUDIO_WAIT);
+            self.flush_audio(|pts| newest - pts > MAX_AUDIO_WAIT);
         }
     }
 
@@ -178,7 +177,7 @@ impl Packager {
         if self.segment.start.is_none_or(|start| at <= start) {
             return;
         }
-        self.flush_audio(|frame| frame.pts < at);
+        self.flush_audio(|pts| pts < at);
         if self.muxer.is_none() {
             self.open(at);
         }
@@ -195,38 +194,31 @@ impl Packager {
                 self.open(end);
             }
             // Audio may go on behind the end of the pictures.
-            while let Some(held) = self.held.pop_front() {
+            while let Some(held) = self.held.pop() {
                 self.mux(held);
             }
             self.cut(end, events);
         }
     }
 
-    fn flush_audio(&mut self, due: impl Fn(&AudioFrame) -> bool) {
-        while self.waiting.front().is_some_and(&due) {
-            let Some(frame) = self.waiting.pop_front() else { return };
+    fn flush_audio(&mut self, due: impl Fn(Timestamp) -> bool) {
+        while let Some(sample) = self.waiting.pop_if(|sample| due(sample.pts())) {
             self.seen.audio = true;
-            self.segment.start.get_or_insert(frame.pts);
-            self.write(Sample::Audio(frame));
+            let pts = sample.pts();
+            self.segment.start.get_or_insert(pts);
+            self.write(sample);
         }
     }
 
     fn write(&mut self, sample: Sample) {
         if self.muxer.is_none() {
-            self.hold(sample);
+            self.held.push(sample);
             return;
         }
-        while let Some(held) = self.held.pop_front() {
+        while let Some(held) = self.held.pop() {
             self.mux(held);
         }
         self.mux(sample);
-    }
-
-    fn hold(&mut self, sample: Sample) {
-        if self.held.len() >= MAX_HELD {
-            self.held.pop_front();
-        }
-        self.held.push_back(sample);
     }
 
     /// The tracks seen before the first cut at `at` make the stream.
@@ -243,10 +235,8 @@ impl Packager {
 
     /// Muxes what was held for the segment that ends at `at`: everything up to the first picture of the next one.
     fn mux_held_before(&mut self, at: Timestamp) {
-        while self.held.front().is_some_and(|sample| sample.pts() < at) {
-            if let Some(sample) = self.held.pop_front() {
-                self.mux(sample);
-            }
+        while let Some(sample) = self.held.pop_if(|sample| sample.pts() < at) {
+            self.mux(sample);
         }
     }
 
@@ -282,7 +272,7 @@ impl Packager {
             return;
         };
         let sets = &video.parameter_sets;
-        let sets = sets.iter().filter(|_| unit.random_access);
+        let sets = sets.iter().filter(|_| unit.random_access || self.segment.pictures == 0);
         muxer.write_video(
             unit.pts,
             unit.dts,
@@ -370,19 +360,6 @@ impl Packager {
                 .filter(|_| self.segment.pictures > 0)
                 .map(|_| nominal_frame_rate(rate)),
         }
-    }
-}
-
-impl Sample {
-    fn pts(&self) -> Timestamp {
-        match self {
-            Self::Picture(unit, _) => unit.pts,
-            Self::Audio(frame) => frame.pts,
-        }
-    }
-
-    fn is_picture(&self) -> bool {
-        matches!(self, Self::Picture(..))
     }
 }
 

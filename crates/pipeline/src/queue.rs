@@ -3,6 +3,9 @@
 //! Bound: 2 s of pictures or one GOP, and 16 MiB. Over 2 s, pictures nothing refers to go first, then everything up to
 //! the next random access picture. Random access pictures and everything that is no picture stay, so every segment
 //! exists, with its span. Over 16 MiB the oldest GOP goes whole, and the renditions get a discontinuity.
+//!
+//! What is never dropped is bounded by [`Queue::is_full`]: a driver waits with the next item until it is not. A stream that
+//! comes in real time never gets there; one sent as fast as the network takes it is slowed down.
 
 use std::collections::VecDeque;
 
@@ -16,6 +19,9 @@ const MAX_MEDIA: Duration = Duration::from_secs(2);
 
 /// Bytes of media the queue may hold before a whole GOP is dropped.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// Items the queue may hold before the driver has to wait: over a minute of audio and video together.
+const MAX_ITEMS: usize = 4096;
 
 /// Items on their way to the transcoder; plain data, the driver adds lock and wake-up.
 #[derive(Debug, Default)]
@@ -71,6 +77,12 @@ impl Queue {
         Some(item)
     }
 
+    /// Whether the next item has to wait.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.items.len() >= MAX_ITEMS
+    }
+
     /// Whether there is nothing to take.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -121,7 +133,9 @@ impl Queue {
             }
             self.skipping = random_access_seen <= 1;
             self.stats.dropped_gops += 1;
-            self.items.push_front(Item::Lost);
+            if !matches!(self.items.front(), Some(Item::Lost)) {
+                self.items.push_front(Item::Lost);
+            }
         }
     }
 
@@ -224,6 +238,19 @@ mod tests {
             cuts += usize::from(matches!(item, Item::Cut(_)));
         }
         assert_eq!(cuts, 200);
+    }
+
+    #[test]
+    fn it_is_full_when_what_is_never_dropped_piles_up() {
+        let mut queue = Queue::new();
+        let mut pushed = 0;
+        while !queue.is_full() {
+            queue.push(Item::Cut(Timestamp::from_millis(pushed)));
+            pushed += 1;
+        }
+        assert_eq!(pushed, 4096);
+        queue.pop();
+        assert!(!queue.is_full());
     }
 
     #[test]

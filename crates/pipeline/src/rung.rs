@@ -89,6 +89,11 @@ impl Rung {
         Ok(())
     }
 
+    /// Closes the encoder: the rung makes nothing until it is opened again.
+    pub(crate) fn close(&mut self) {
+        self.encoder = None;
+    }
+
     fn encoder_config(&self, fit: Fit, sps: &Sps, frame_rate: f64) -> H264EncoderConfig {
         let ceiling =
             self.preset.frame_rate.map_or(frame_rate, |rate| rate.as_f64().min(frame_rate));

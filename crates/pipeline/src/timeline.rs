@@ -48,6 +48,7 @@ pub(crate) struct SampleClock {
     sample_rate_hz: i64,
     anchor: Option<Timestamp>,
     samples: i64,
+    last: Option<Timestamp>,
 }
 
 impl SampleClock {
@@ -57,6 +58,7 @@ impl SampleClock {
             sample_rate_hz: i64::from(sample_rate_hz).max(1),
             anchor: None,
             samples: 0,
+            last: None,
         }
     }
 
@@ -73,7 +75,10 @@ impl SampleClock {
             anchor += -SLEW;
         }
         self.anchor = Some(anchor);
-        let pts = anchor + self.elapsed();
+        let counted = anchor + self.elapsed();
+        // Set back, the clock still never stands: segments end by time.
+        let pts = self.last.map_or(counted, |last| counted.max(last + Duration::from_ticks(1)));
+        self.last = Some(pts);
         self.samples = self.samples.saturating_add(self.samples_per_frame);
         pts
     }

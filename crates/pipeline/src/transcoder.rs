@@ -18,6 +18,12 @@ const MAX_WAITING: usize = 16;
 /// A cut wanted at some time falls on the first picture after it, unless that is this far away: then on the time.
 const MAX_CUT_DELAY: Duration = Duration::from_millis(200);
 
+/// A point whose picture has not come when audio is this much further is passed without one: video stopped.
+const MAX_PICTURE_WAIT: Duration = Duration::from_secs(1);
+
+/// Points that may wait: without audio and pictures nothing passes them.
+const MAX_POINTS: usize = 64;
+
 /// A picture this little before a point is meant by it: times come from whole milliseconds, added up.
 const ROUNDING: Duration = Duration::from_millis(4);
 
@@ -33,6 +39,7 @@ pub struct Transcoder {
     /// Presentation times of decoded pictures whose turn has not come, ascending.
     waiting: VecDeque<Timestamp>,
     released: Option<Timestamp>,
+    last_sound: Option<Timestamp>,
     /// IDRs and cuts that wait for their picture, ascending.
     points: VecDeque<Point>,
     /// Where the last mark really fell: a cut decided later falls there too.
@@ -86,6 +93,7 @@ impl Transcoder {
             annexb: Vec::new(),
             waiting: VecDeque::new(),
             released: None,
+            last_sound: None,
             points: VecDeque::new(),
             marked: None,
             started: false,
@@ -105,7 +113,12 @@ impl Transcoder {
             Item::Video(config) => self.set_video(config),
             Item::Audio(config) => self.each_rung(|rung, _| rung.set_audio(&config)),
             Item::Picture(picture) => self.picture(&picture),
-            Item::AudioFrame(frame) => self.each_rung(|rung, _| rung.audio(&frame)),
+            Item::AudioFrame(frame) => {
+                self.last_sound = Some(frame.pts);
+                self.pass_overdue_points(frame.pts - MAX_PICTURE_WAIT);
+                self.each_rung(|rung, _| rung.audio(&frame));
+            }
+            Item::Undecodable => self.close(),
             Item::Grid(mode) => self.each_rung(|rung, _| rung.set_grid(mode)),
             Item::Mark(at) => self.point(Point { at, cut: false }),
             Item::Cut(at) => self.point(Point { at, cut: true }),
@@ -121,8 +134,13 @@ impl Transcoder {
     /// The stream ended: what is still inside comes out, and the last segments end.
     pub fn finish(&mut self) {
         self.drain_decoder();
-        if let Some(last) = self.released {
-            let end = last + self.interval;
+        self.pass_overdue_points(Timestamp::from_ticks(i64::MAX));
+        let video_end = self.released.map(|last| last + self.interval);
+        // Sound that went on alone ends the stream; sound a little longer than the pictures does not.
+        let sound_end = self
+            .last_sound
+            .filter(|last| video_end.is_some_and(|end| *last - end > MAX_PICTURE_WAIT));
+        if let Some(end) = sound_end.or(video_end) {
             self.each_rung(|rung, events| rung.finish(end, events));
         }
     }
@@ -277,7 +295,7 @@ impl Transcoder {
         if self.released.is_some_and(|released| point.is_due(released)) {
             self.late_point(point);
         } else {
-            self.points.push_back(point);
+            self.push_point(point);
         }
     }
 
@@ -286,25 +304,53 @@ impl Transcoder {
         let marked = self.marked.filter(|(at, _)| *at == point.at).map(|(_, fell)| fell);
         match marked {
             Some(fell) if point.cut => self.each_rung(|rung, events| rung.cut(fell, events)),
-            _ => self.points.push_back(point),
+            _ => self.push_point(point),
+        }
+    }
+
+    fn push_point(&mut self, point: Point) {
+        if self.points.len() >= MAX_POINTS {
+            self.points.pop_front();
+        }
+        self.points.push_back(point);
+    }
+
+    /// Passes points that no picture comes for any more, on their own time.
+    fn pass_overdue_points(&mut self, before: Timestamp) {
+        if self.waiting.is_empty() {
+            while let Some(point) = self.points.front().copied().filter(|point| point.at <= before)
+            {
+                self.pass(point, point.at);
+            }
         }
     }
 
     /// Does what is due before the picture at `pts` is encoded.
     fn pass_points(&mut self, pts: Timestamp) {
         while let Some(point) = self.points.front().copied().filter(|point| point.is_due(pts)) {
-            self.points.pop_front();
-            let fell = if pts - point.at <= MAX_CUT_DELAY { pts } else { point.at };
-            self.each_rung(|rung, events| {
-                rung.force_idr();
-                if point.cut {
-                    rung.cut(fell, events);
-                }
-            });
-            if !point.cut {
-                self.marked = Some((point.at, fell));
-            }
+            self.pass(point, if pts - point.at <= MAX_CUT_DELAY { pts } else { point.at });
         }
+    }
+
+    /// The oldest point falls here: the next picture is an IDR.
+    fn pass(&mut self, point: Point, fell: Timestamp) {
+        self.points.pop_front();
+        self.each_rung(|rung, events| {
+            rung.force_idr();
+            if point.cut {
+                rung.cut(fell, events);
+            }
+        });
+        if !point.cut {
+            self.marked = Some((point.at, fell));
+        }
+    }
+
+    /// The video is not decodable any more: the renditions end here.
+    fn close(&mut self) {
+        self.finish();
+        self.rungs.iter_mut().for_each(Rung::close);
+        self.config = None;
     }
 
     fn failed(&mut self, error: &codec::Error) {

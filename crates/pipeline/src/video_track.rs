@@ -200,10 +200,29 @@ pub(crate) fn undecodable(sps: &Sps, parameter_sets: &ParameterSets) -> Option<S
     })
 }
 
+/// Memory that a decoder may take for its pictures: 1080p with 16 references, 4K with 8.
+const MAX_DECODER_BYTES: u64 = 128 * 1024 * 1024;
+
+/// The highest level openh264 knows (5.2).
+const MAX_LEVEL_IDC: u8 = 52;
+
 /// A decoder allocates what the SPS says, before any picture: what is too large must not get that far.
 fn too_large(sps: &Sps) -> Option<String> {
     let (width, height) = (sps.coded_width, sps.coded_height);
-    let limit = codec::Limits::default().max_pixels;
-    (u64::from(width) * u64::from(height) > limit as u64)
-        .then(|| format!("{width}x{height} is more than {limit} pixels (4096x2304)"))
+    let pixels = u64::from(width) * u64::from(height);
+    let limit = codec::Limits::default().max_pixels as u64;
+    // Its references, the picture itself and one that is shown; 4:2:0 has one and a half samples a pixel.
+    let decoder_bytes = pixels * u64::from(sps.max_num_ref_frames.min(16) + 2) * 3 / 2;
+    if pixels > limit {
+        Some(format!("{width}x{height} is more than {limit} pixels (4096x2304)"))
+    } else if decoder_bytes > MAX_DECODER_BYTES {
+        let references = sps.max_num_ref_frames;
+        Some(format!(
+            "{width}x{height} with {references} reference pictures needs more than {MAX_DECODER_BYTES} bytes"
+        ))
+    } else if sps.level_idc > MAX_LEVEL_IDC {
+        Some(format!("level {}, at most 5.2 is decoded", f32::from(sps.level_idc) / 10.0))
+    } else {
+        None
+    }
 }

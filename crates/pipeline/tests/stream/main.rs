@@ -1,5 +1,6 @@
 //! Both halves of the pipeline together, driven by messages, judged from outside.
 
+mod hostile;
 mod prop_stream;
 mod real_streams;
 mod shapes;

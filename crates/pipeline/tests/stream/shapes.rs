@@ -6,22 +6,22 @@ use pipeline::{GridMode, Preset, RenditionEvent, RenditionInfo, Resume, StreamCo
 
 use crate::support::{self, Stream, ffmpeg_output, flv_messages, segments};
 
-const VIDEO: &str = "-c:v libx264 -preset ultrafast -x264-params keyint=30:scenecut=0";
+pub(crate) const VIDEO: &str = "-c:v libx264 -preset ultrafast -x264-params keyint=30:scenecut=0";
 
-fn make(input: &str, codecs: &str) -> Vec<Tag> {
+pub(crate) fn make(input: &str, codecs: &str) -> Vec<Tag> {
     flv_messages(&ffmpeg_output(&format!("{input} {codecs} -f flv -")))
 }
 
-fn picture(size: &str, fps: u32) -> String {
+pub(crate) fn picture(size: &str, fps: u32) -> String {
     format!("-f lavfi -i testsrc=size={size}:rate={fps},format=yuv420p")
 }
 
-fn both(size: &str, seconds: u32) -> Vec<Tag> {
+pub(crate) fn both(size: &str, seconds: u32) -> Vec<Tag> {
     let input = format!("{} -f lavfi -i sine=sample_rate=44100", picture(size, 30));
     make(&input, &format!("-t {seconds} {VIDEO} -c:a aac"))
 }
 
-fn play(tags: impl IntoIterator<Item = Tag>) -> Stream {
+pub(crate) fn play(tags: impl IntoIterator<Item = Tag>) -> Stream {
     play_resumed(tags, Resume::default())
 }
 

@@ -1,0 +1,97 @@
+//! Publishers that lie about time or size: what they cost is bounded, in the source and in the ladder.
+
+use bytes::Bytes;
+use flv::{Tag, TagKind};
+
+use crate::shapes::{VIDEO, both, make, picture, play};
+use crate::support::segments;
+
+const MIB: usize = 1024 * 1024;
+
+fn is_picture(tag: &Tag) -> bool {
+    tag.kind == TagKind::Video && tag.body.get(1) == Some(&1)
+}
+
+/// AVCC of one P slice of this many bytes, as a video message at `timestamp_ms`.
+fn big_picture(timestamp_ms: u32, bytes: usize) -> Tag {
+    let mut body = vec![0x27, 1, 0, 0, 0];
+    body.extend_from_slice(&(bytes as u32).to_be_bytes());
+    body.push(0x41);
+    body.resize(9 + bytes, 0x80);
+    Tag { kind: TagKind::Video, timestamp_ms, body: Bytes::from(body) }
+}
+
+#[test]
+fn when_video_stops_source_and_ladder_go_on_with_the_sound() {
+    let stops = |tag: &Tag| tag.kind == TagKind::Audio || tag.timestamp_ms < 5000;
+    let stream = play(both("320x240", 14).into_iter().filter(stops));
+    for events in [&stream.source, &stream.rungs[0]] {
+        let durations: Vec<_> =
+            segments(events).map(|segment| segment.duration.as_millis()).collect();
+        assert!(durations.len() >= 6, "{durations:?}");
+        assert!(durations.iter().all(|ms| *ms < 3100), "{durations:?}");
+    }
+}
+
+#[test]
+fn video_that_becomes_undecodable_ends_the_ladder_and_not_the_source() {
+    let other = make(
+        "-f lavfi -i testsrc=size=320x240:rate=30,format=yuv422p -f lavfi -i sine=sample_rate=44100",
+        &format!("-t 6 {VIDEO} -c:a aac"),
+    );
+    let later = other.into_iter().map(|tag| Tag { timestamp_ms: tag.timestamp_ms + 5000, ..tag });
+    let stream = play(both("320x240", 5).into_iter().chain(later));
+    let total = |events| segments(events).map(|segment| segment.duration.as_millis()).sum::<i64>();
+    assert!((4900..5200).contains(&total(&stream.rungs[0])), "{}", total(&stream.rungs[0]));
+    assert!(total(&stream.source) > 10_800);
+}
+
+#[test]
+fn audio_frames_that_no_adts_header_can_carry_are_dropped_at_once() {
+    let huge = |tag: Tag| match tag.kind {
+        TagKind::Audio if tag.body.len() > 10 => {
+            let body = [&tag.body[..2], &vec![0; MIB]].concat();
+            Tag { body: body.into(), timestamp_ms: 0, ..tag }
+        }
+        _ => tag,
+    };
+    let stream = play(both("320x240", 5).into_iter().map(huge));
+    assert!(stream.notices[0].contains("8184"), "{:?}", stream.notices);
+    let bytes: usize = segments(&stream.source).map(|segment| segment.data.len()).sum();
+    assert!(bytes < 2 * MIB, "{bytes}");
+}
+
+#[test]
+fn audio_at_a_standing_timestamp_stays_within_the_segment_limit() {
+    let standing = |tag: Tag| match tag.kind {
+        TagKind::Audio if tag.body.len() > 10 && tag.timestamp_ms > 3000 => {
+            let body = [&tag.body[..2], &vec![0; 8000]].concat();
+            vec![Tag { body: body.into(), timestamp_ms: 3000, ..tag }; 100]
+        }
+        TagKind::Video if is_picture(&tag) && tag.timestamp_ms > 3000 => vec![],
+        _ => vec![tag],
+    };
+    let stream = play(both("320x240", 5).into_iter().flat_map(standing));
+    for segment in segments(&stream.source).chain(segments(&stream.rungs[0])) {
+        assert!(segment.data.len() < 40 * MIB, "{}", segment.data.len());
+    }
+}
+
+#[test]
+fn pictures_at_a_standing_timestamp_stay_within_the_segment_limit() {
+    let head = both("320x240", 3).into_iter();
+    let flood = (0..100).map(|_| big_picture(3000, MIB));
+    let stream = play(head.chain(flood));
+    assert!(stream.notices.iter().any(|notice| notice.contains("bytes in a second")));
+    let largest = segments(&stream.source).map(|segment| segment.data.len()).max();
+    assert!(largest.is_some_and(|bytes| bytes < 40 * MIB), "{largest:?}");
+    assert!(segments(&stream.source).count() <= 3);
+}
+
+#[test]
+fn more_reference_pictures_than_memory_for_them_are_not_given_to_the_decoder() {
+    let x264 = "-c:v libx264 -preset ultrafast -x264-params ref=16:level=5.2";
+    let stream = play(make(&picture("4096x2304", 5), &format!("-t 1 {x264}")));
+    assert!(stream.notices[0].contains("16 reference pictures"), "{:?}", stream.notices);
+    assert_eq!(stream.rungs[0].len(), 0);
+}
