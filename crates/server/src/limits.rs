@@ -56,6 +56,8 @@ pub struct Limits {
     pub log_interval: Duration,
     /// But this many lines about peers that were refused or sent bad input: usually each is worth one.
     pub peer_log_burst: u64,
+    /// And this many about what one publisher sends: at its start codecs, size and encoder come one by one.
+    pub facts_log_burst: u64,
 }
 
 impl Default for Limits {
@@ -85,6 +87,7 @@ impl Default for Limits {
             shutdown: Duration::from_millis(4500),
             log_interval: Duration::from_secs(5),
             peer_log_burst: 20,
+            facts_log_burst: 4,
         }
     }
 }

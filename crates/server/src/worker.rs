@@ -109,15 +109,18 @@ impl Stream {
                     }
                 }
                 IngestOutput::Grid(grid) => self.publication.set_grid(grid),
-                IngestOutput::Facts(facts) => self.note_facts(facts),
+                IngestOutput::Facts(facts) => self.note_facts(facts, notices),
                 IngestOutput::Notice(notice) => notices.log(&notice, &self.shared),
             }
         }
     }
 
-    fn note_facts(&self, facts: SourceFacts) {
-        let (width, height) = facts.size.unzip();
-        info!(codecs = facts.codecs, width, height, encoder = facts.encoder, "publisher sends");
+    fn note_facts(&self, facts: SourceFacts, notices: &mut Notices) {
+        if let Some(held_back) = notices.facts.admit(self.shared.clock.now()) {
+            let (width, height) = facts.size.unzip();
+            let (codecs, encoder) = (&facts.codecs, &facts.encoder);
+            info!(codecs, width, height, encoder, held_back, "publisher sends");
+        }
         self.publication.set_facts(facts);
     }
 
@@ -257,13 +260,20 @@ impl Handoff {
 
 /// The log of a thread's notices: one line of a kind per interval, the others are counted in the next.
 struct Notices {
+    /// Of the line that says what the publisher sends, which changes as often as the publisher likes.
+    facts: Throttle,
     throttle: Throttle,
     by_kind: HashMap<mem::Discriminant<Notice>, Throttle>,
 }
 
 impl Notices {
     fn new(shared: &Shared) -> Self {
-        Self { throttle: Throttle::new(shared.limits.log_interval), by_kind: HashMap::new() }
+        let interval = shared.limits.log_interval;
+        Self {
+            facts: Throttle::with_burst(interval, shared.limits.facts_log_burst),
+            throttle: Throttle::new(interval),
+            by_kind: HashMap::new(),
+        }
     }
 
     fn log(&mut self, notice: &Notice, shared: &Shared) {
@@ -303,6 +313,7 @@ impl Drops {
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::*;
     use crate::registry::PublishAttempt;
@@ -323,6 +334,49 @@ mod tests {
         stream.guard(|| panic!("on purpose"));
         assert_eq!(admission.session.stop_signal().received().await, StopReason::WorkerFailed);
         assert_eq!(shared.metrics.worker_panics.value(), 1);
+    }
+
+    #[test]
+    fn a_publisher_that_changes_all_the_time_does_not_fill_the_log() {
+        let shared = Shared::new(&Config::default(), Limits::default());
+        let attempt =
+            PublishAttempt { name: None, key: None, peer: SocketAddr::from(([127, 0, 0, 1], 1)) };
+        let admission = shared.registry().publish(attempt, shared.clock.now()).unwrap();
+        let stream = Stream {
+            shared: Arc::clone(&shared),
+            session: Arc::clone(&admission.session),
+            publication: Arc::clone(&admission.publication),
+            span: Span::none(),
+        };
+        let (lines, mut notices) = (Lines::default(), Notices::new(&shared));
+        tracing::subscriber::with_default(lines.clone(), || {
+            for turn in 0..1000 {
+                let encoder = Some(format!("encoder {turn}"));
+                stream.note_facts(SourceFacts { encoder, ..SourceFacts::default() }, &mut notices);
+            }
+        });
+        assert_eq!(lines.0.load(Ordering::Relaxed), shared.limits.facts_log_burst);
+        assert_eq!(stream.publication.facts().encoder.as_deref(), Some("encoder 999"));
+    }
+
+    /// Counts what is logged.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<AtomicU64>);
+
+    impl tracing::Subscriber for Lines {
+        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::Id {
+            tracing::Id::from_u64(1)
+        }
+        fn record(&self, _: &tracing::Id, _: &tracing::span::Record<'_>) {}
+        fn record_follows_from(&self, _: &tracing::Id, _: &tracing::Id) {}
+        fn event(&self, _: &tracing::Event<'_>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+        fn enter(&self, _: &tracing::Id) {}
+        fn exit(&self, _: &tracing::Id) {}
     }
 
     #[test]
