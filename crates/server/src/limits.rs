@@ -32,9 +32,11 @@ pub struct Limits {
     pub reconnect_window: Duration,
     /// After ENDLIST a stream is still served for this long.
     pub ended_retention: Duration,
-    /// Streams without a publisher that are remembered at once; past it the one that is longest gone is forgotten
-    /// (each holds its last segments).
+    /// Streams without a publisher that are remembered at once; past it they are forgotten (each holds its last segments):
+    /// first the brief ones, then those that have ended, then those with the fewest segments.
     pub remembered_streams: usize,
+    /// A stream of fewer segments is brief: nobody can be watching it for long, and anybody can make many.
+    pub brief_segments: u64,
     /// Replaced publishers of one stream whose workers may still be ending when the next one is accepted: each holds two
     /// threads and seconds of media. An encoder that reconnects in a loop waits for them.
     pub draining_sessions: usize,
@@ -77,6 +79,7 @@ impl Default for Limits {
             reconnect_window: Duration::from_secs(10),
             ended_retention: Duration::from_secs(60),
             remembered_streams: 16,
+            brief_segments: 3,
             draining_sessions: 2,
             http_connections: 10_000,
             reserved_files: 400,

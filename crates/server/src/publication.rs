@@ -268,6 +268,12 @@ impl View {
         self.target_durations().max().unwrap_or(0)
     }
 
+    /// Segments of the longest rendition since the process has known the stream.
+    #[must_use]
+    pub fn published_segments(&self) -> u64 {
+        self.renditions.iter().map(|rendition| rendition.published_segments).max().unwrap_or(0)
+    }
+
     fn target_durations(&self) -> impl Iterator<Item = u64> {
         self.renditions.iter().map(|rendition| rendition.snapshot.target_duration_secs)
     }

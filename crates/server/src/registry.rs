@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rtmp::{Refusal, StreamKey, StreamName};
 
@@ -58,6 +59,18 @@ pub enum State {
     Away(Moment),
     /// The playlists have ended; still served.
     Ended(Moment),
+}
+
+/// What remembering a stream without a publisher is worth; the least is forgotten first. Names are free to anybody,
+/// so those that only came and went must not push out a stream that has been watched and may come back.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Worth {
+    /// Fewer than [`Limits::brief_segments`] were published.
+    Brief { segments: u64, gone_at: Duration },
+    /// The playlists have ended: those longest ago first.
+    Ended { gone_at: Duration },
+    /// Inside its reconnect window: the shortest publication first.
+    Away { segments: u64, gone_at: Duration },
 }
 
 /// Who asks to publish, and as what.
@@ -296,17 +309,15 @@ impl Registry {
             .collect()
     }
 
-    /// Streams without a publisher beyond the number that is remembered, those longest gone first.
+    /// Streams without a publisher beyond the number that is remembered, those least worth it first.
     fn crowded_out(&self) -> Vec<StreamName> {
-        let gone = |(name, stream): (&StreamName, &Stream)| match stream.state {
-            State::Live => None,
-            State::Away(at) => stream.session.is_drained().then(|| (true, at.uptime, name.clone())),
-            State::Ended(at) => Some((false, at.uptime, name.clone())),
-        };
+        let limits = &self.config.limits;
+        let gone =
+            |(name, stream): (&StreamName, &Stream)| Some((stream.worth(limits)?, name.clone()));
         let mut gone: Vec<_> = self.streams.iter().filter_map(gone).collect();
         gone.sort();
-        let surplus = gone.len().saturating_sub(self.config.limits.remembered_streams);
-        gone.into_iter().take(surplus).map(|(.., name)| name).collect()
+        let surplus = gone.len().saturating_sub(limits.remembered_streams);
+        gone.into_iter().take(surplus).map(|(_, name)| name).collect()
     }
 
     fn forget_surplus(&mut self, now: Moment) -> Vec<StreamName> {
@@ -341,6 +352,21 @@ impl Stream {
         // Workers that still drain will publish: an ended playlist must not grow.
         matches!(self.state, State::Away(since) if now.since(since) >= limits.reconnect_window)
             && self.session.is_drained()
+    }
+
+    /// None while there is a publisher, or its workers still publish.
+    fn worth(&self, limits: &Limits) -> Option<Worth> {
+        let segments = self.publication.view().published_segments();
+        let is_brief = segments < limits.brief_segments;
+        match self.state {
+            State::Live => None,
+            State::Away(_) if !self.session.is_drained() => None,
+            State::Away(at) | State::Ended(at) if is_brief => {
+                Some(Worth::Brief { segments, gone_at: at.uptime })
+            }
+            State::Ended(at) => Some(Worth::Ended { gone_at: at.uptime }),
+            State::Away(at) => Some(Worth::Away { segments, gone_at: at.uptime }),
+        }
     }
 
     fn end(&mut self, now: Moment) {

@@ -297,6 +297,38 @@ fn no_more_streams_are_remembered_than_the_limit() {
 }
 
 #[test]
+fn brief_names_do_not_push_out_a_stream_that_may_come_back() {
+    let limits = Limits { remembered_streams: 4, ..Limits::default() };
+    let mut registry = registry_with(PublishAccess::default(), 100, limits);
+    let play = |registry: &mut Registry, stream: &str, segments: usize, secs: f64| {
+        let publisher = admit(registry, stream, "", secs);
+        (0..segments).for_each(|_| publish_segment(&publisher, Slot::Source, false));
+        leave(registry, &publisher, secs);
+    };
+    play(&mut registry, "ended", 9, 0.0);
+    registry.tick(at(10.0));
+    play(&mut registry, "long", 20, 10.0);
+    play(&mut registry, "short", 5, 11.0);
+    for stranger in 0..50 {
+        play(&mut registry, &format!("x{stranger}"), 1 + stranger % 2, 12.0);
+    }
+    registry.tick(at(12.0));
+    let kept = |registry: &Registry| -> Vec<String> {
+        let streams = registry.status();
+        streams.iter().map(|stream| stream.publication.name().to_string()).collect()
+    };
+    let left = kept(&registry);
+    assert_eq!(left.len(), 4, "{left:?}");
+    assert!(["ended", "long", "short"].iter().all(|name| left.contains(&(*name).into())));
+
+    for (index, stream) in ["b", "c", "d"].into_iter().enumerate() {
+        play(&mut registry, stream, 6 + index, 13.0);
+    }
+    registry.tick(at(13.0));
+    assert_eq!(kept(&registry), ["b", "c", "d", "long"], "the ended, then the shortest");
+}
+
+#[test]
 fn current_is_the_newest_live_stream_that_plays() {
     let mut registry = registry();
     let current = |registry: &Registry| registry.current().map(|stream| stream.name().to_string());
