@@ -12,10 +12,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tracing::{debug, warn};
 
+use crate::places::Places;
 use crate::rtmp_listener::ACCEPT_PAUSE;
 use crate::shared::Shared;
 use crate::throttle::Throttle;
@@ -23,14 +23,15 @@ use crate::throttle::Throttle;
 const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\n\
     Access-Control-Allow-Origin: *\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n";
 
-/// Accepts until it is dropped, at most `max_connections` at once.
+/// Accepts until it is dropped, at most `max_connections` at once, and fewer from one address.
 pub(crate) async fn run(
     listener: TcpListener,
     router: Router,
     shared: Arc<Shared>,
     max_connections: usize,
 ) {
-    let places = Arc::new(Semaphore::new(max_connections));
+    let places = Places::new(max_connections, shared.limits.http_connections_per_ip);
+    let places = Arc::new(places.free_for_loopback());
     let mut refusals = Throttle::new(shared.limits.log_interval);
     loop {
         let (socket, peer) = match listener.accept().await {
@@ -43,7 +44,7 @@ pub(crate) async fn run(
                 continue;
             }
         };
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+        let Some(place) = Places::take(&places, peer.ip()) else {
             shared.metrics.http_refused_connections.add(1);
             if let Some(held_back) = refusals.admit(shared.clock.now()) {
                 warn!(%peer, max_connections, held_back, "too many http connections, one was refused");
@@ -87,13 +88,16 @@ async fn serve(socket: TcpStream, router: Router, shared: Arc<Shared>) {
 struct Watched<T> {
     inner: T,
     shared: Arc<Shared>,
+    /// Runs until the first response: hyper's own timer is the longer one for the time between requests.
+    first_head: Option<Pin<Box<Sleep>>>,
     /// Runs while a write waits for the peer.
     stall: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T: AsyncWrite + Unpin> Watched<T> {
     fn new(inner: T, shared: Arc<Shared>) -> Self {
-        Self { inner, shared, stall: None }
+        let first_head = Some(Box::pin(sleep(shared.limits.http_first_head)));
+        Self { inner, shared, first_head, stall: None }
     }
 
     /// What a write came to: progress stops the stall timer, waiting starts it.
@@ -102,6 +106,7 @@ impl<T: AsyncWrite + Unpin> Watched<T> {
         context: &mut Context<'_>,
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
+        self.first_head = None;
         if let Poll::Ready(result) = written {
             self.stall = None;
             self.shared
@@ -124,6 +129,11 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
         context: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if let Some(first_head) = &mut self.first_head
+            && first_head.as_mut().poll(context).is_ready()
+        {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
         Pin::new(&mut self.inner).poll_read(context, into)
     }
 }

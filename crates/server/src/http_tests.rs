@@ -372,6 +372,37 @@ async fn a_viewer_that_says_nothing_or_takes_nothing_is_let_go() {
 }
 
 #[tokio::test]
+async fn a_first_request_has_less_time_than_the_next() {
+    let limits = Limits {
+        http_first_head: Duration::from_millis(100),
+        http_head: Duration::from_secs(3600),
+        ..Limits::default()
+    };
+    let site = Site::new(limits, http::router).await;
+    assert!(site.raw(b"").await.is_empty(), "nothing is said");
+    assert!(site.raw(b"GET /healthz HT").await.is_empty(), "half a request");
+    let mut slow = TcpStream::connect(site.addr).await.unwrap();
+    let mut sent = 0;
+    // A byte now and then does not help.
+    while slow.write_all(b"A").await.is_ok() {
+        sent += 1;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(sent < 100, "{sent}");
+
+    let request = b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
+    let mut viewer = TcpStream::connect(site.addr).await.unwrap();
+    for _ in 0..2 {
+        viewer.write_all(request).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\nok") {
+            assert_ne!(viewer.read_buf(&mut answer).await.unwrap(), 0, "closed");
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+#[tokio::test]
 async fn status_has_go_livepeers_manifests_and_no_keys() {
     let site = Site::operator().await;
     let (publisher, first) = site.publish("cam");

@@ -25,6 +25,7 @@ mod http_response;
 mod http_tests;
 mod limits;
 mod metrics;
+mod places;
 mod publication;
 mod publisher;
 pub mod registry;

@@ -42,9 +42,14 @@ pub struct Limits {
     pub draining_sessions: usize,
     /// HTTP connections at once; at most what the process may open less `reserved_files`.
     pub http_connections: usize,
+    /// HTTP connections at once from one address, but for this host's own, which may be a reverse proxy's: a mobile
+    /// carrier has hundreds of viewers behind one, and nobody alone may take all places.
+    pub http_connections_per_ip: usize,
     /// Files the process keeps for everything that is not an HTTP viewer.
     pub reserved_files: usize,
-    /// From a connection (or the last response on it) to the end of the next request's head.
+    /// From a connection to its first response. A connection without a request costs its peer nothing: it waits less.
+    pub http_first_head: Duration,
+    /// From the last response on a connection to the end of the next request's head: a playlist's refresh and some.
     pub http_head: Duration,
     /// A viewer that takes no byte for this long is gone.
     pub http_write: Duration,
@@ -82,7 +87,9 @@ impl Default for Limits {
             brief_segments: 3,
             draining_sessions: 2,
             http_connections: 10_000,
+            http_connections_per_ip: 1024,
             reserved_files: 400,
+            http_first_head: Duration::from_secs(10),
             http_head: Duration::from_secs(30),
             http_write: Duration::from_secs(20),
             http_head_bytes: 16 << 10,
