@@ -92,8 +92,9 @@ impl Site {
 
     async fn send(&self, method: &str, path: &str, headers: &[&str]) -> Response {
         let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
-        let request =
-            format!("{method} {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{headers}\r\n");
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n"
+        );
         parse(&self.raw(request.as_bytes()).await)
     }
 
@@ -448,6 +449,33 @@ async fn metrics_are_prometheus_text_and_have_no_keys() {
 }
 
 #[tokio::test]
+async fn the_operators_port_answers_to_addresses_and_localhost_only() {
+    let site = Site::operator().await;
+    let own = ["localhost", "LocalHost:7935", "127.0.0.1:7935", "192.0.2.7", "[::1]:7935", "[::1]"];
+    let foreign = [
+        "evil.example",
+        "evil.example:7935",
+        "127.0.0.1.evil.example",
+        "localhost.evil",
+        "",
+        "[evil]",
+        "[::1",
+    ];
+    let requests = own.map(|host| (host, 200)).into_iter().chain(foreign.map(|host| (host, 403)));
+    for (host, status) in requests {
+        for path in ["/healthz", "/status", "/metrics"] {
+            let request =
+                format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+            let answer = site.raw(request.as_bytes()).await;
+            assert_eq!(parse(&answer).status, status, "{host:?} {path}");
+        }
+    }
+    let twice =
+        b"GET /status HTTP/1.1\r\nHost: localhost\r\nHost: evil\r\nConnection: close\r\n\r\n";
+    assert_eq!(parse(&site.raw(twice).await).status, 403);
+}
+
+#[tokio::test]
 async fn kick_is_for_the_operator_only() {
     let site = Site::operator().await;
     let (publisher, _) = site.publish("cam");
@@ -456,6 +484,11 @@ async fn kick_is_for_the_operator_only() {
         site.send("POST", kick, &["Content-Length: 0", "Origin: http://evil"]).await.status,
         403
     );
+    for (site_field, status) in [("cross-site", 403), ("same-site", 403), ("same-origin", 404)] {
+        let headers = ["Content-Length: 0", &format!("Sec-Fetch-Site: {site_field}")];
+        let response = site.send("POST", "/streams/other/kick", &headers).await;
+        assert_eq!(response.status, status, "{site_field}");
+    }
     assert_eq!(site.get(kick).await.status, 405);
     assert_eq!(site.send("POST", "/streams/other/kick", &["Content-Length: 0"]).await.status, 404);
     assert_eq!(site.send("POST", "/streams/%2e%2e/kick", &["Content-Length: 0"]).await.status, 404);
