@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Buf, Bytes, BytesMut};
 use flv::TagKind;
 use rtmp::{Connection, Event, MediaKind, Message, PublishRequest, Refusal, StreamName};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -30,7 +30,15 @@ pub(crate) async fn serve(socket: TcpStream, peer: SocketAddr, shared: Arc<Share
     }
     let publish_deadline = Instant::now() + shared.limits.rtmp_publish_deadline;
     let rtmp = Connection::server(rtmp::Limits::default());
-    let mut conn = Conn { socket, peer, rtmp, publish_deadline, publishing: None, shared };
+    let mut conn = Conn {
+        socket,
+        peer,
+        rtmp,
+        answer: Bytes::new(),
+        publish_deadline,
+        publishing: None,
+        shared,
+    };
     let end = conn.run().await;
     conn.finish(&end).await;
 }
@@ -39,6 +47,8 @@ struct Conn {
     socket: TcpStream,
     peer: SocketAddr,
     rtmp: Connection,
+    /// What the socket has not taken yet of the answer before those that wait in `rtmp`.
+    answer: Bytes,
     /// By when a publish command must have come, while there is none.
     publish_deadline: Instant,
     publishing: Option<Publishing>,
@@ -148,13 +158,27 @@ impl Conn {
         }
     }
 
+    /// Sends all answers. A publisher that is asked to end meanwhile ends, whether it reads them or not; what is
+    /// left then can still be sent.
     async fn transmit(&mut self) -> Result<(), End> {
         let limit = self.shared.limits.rtmp_write;
-        while let Some(answer) = self.rtmp.poll_transmit() {
-            let written = timeout(limit, self.socket.write_all(&answer)).await;
-            written.map_err(|_| End::Stuck(limit))?.map_err(End::Io)?;
+        loop {
+            while self.answer.has_remaining() {
+                let write = timeout(limit, self.socket.write_buf(&mut self.answer));
+                let written = match &mut self.publishing {
+                    None => write.await,
+                    Some(publishing) => tokio::select! {
+                        written = write => written,
+                        reason = publishing.stop.received() => return Err(End::Stopped(reason)),
+                    },
+                };
+                written.map_err(|_| End::Stuck(limit))?.map_err(End::Io)?;
+            }
+            match self.rtmp.poll_transmit() {
+                Some(answer) => self.answer = answer,
+                None => return Ok(()),
+            }
         }
-        Ok(())
     }
 
     async fn handle(&mut self, event: Event) -> Result<(), End> {

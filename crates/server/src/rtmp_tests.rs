@@ -226,6 +226,25 @@ async fn a_kicked_publisher_is_disconnected() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_kicked_publisher_that_reads_no_answers_ends_at_once() {
+    // Only the stop signal can end it.
+    let hour = Duration::from_secs(3600);
+    let limits = Limits { rtmp_write: hour, rtmp_idle_publishing: hour, ..Limits::default() };
+    let site = Site::new(Config { renditions: Vec::new(), ..Config::default() }, limits).await;
+    let mut client = Client::publishing(site.addr, "cam", "").await;
+    // Ping requests (RTMP 7.1.7), each of which is answered, until the server takes no more.
+    let ping = [2, 0, 0, 0, 0, 0, 6, 4, 0, 0, 0, 0, 0, 6, 0, 0, 0, 1].repeat(1000);
+    let stalled = Duration::from_millis(500);
+    while let Ok(written) = tokio::time::timeout(stalled, client.0.write_all(&ping)).await {
+        written.unwrap();
+    }
+    assert_eq!(site.states(), [State::Live]);
+    assert!(site.shared.registry().kick(&StreamName::parse("cam").unwrap()));
+    let ended = until(|| !site.states().contains(&State::Live));
+    tokio::time::timeout(Duration::from_secs(5), ended).await.expect("the kick is heard");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bytes_that_are_not_rtmp_end_their_own_connection() {
     let site = Site::passthrough().await;
     let _neighbour = Client::publishing(site.addr, "cam", "").await;
