@@ -211,7 +211,7 @@ impl Drop for Transcode {
     }
 }
 
-/// The pipeline's queue with lock and wake-up. Pushing never waits for the transcoder.
+/// The pipeline's queue with lock and wake-up.
 #[derive(Default)]
 struct Handoff {
     state: Mutex<HandoffState>,
@@ -225,18 +225,21 @@ struct HandoffState {
 }
 
 impl Handoff {
-    /// Adds an item; after [`close`](Self::close) it is dropped.
+    /// Adds an item; after [`close`](Self::close) it is dropped. Waits only where the queue cannot drop any more.
     fn push(&self, item: Item) {
         let mut state = lock(&self.state);
+        while state.queue.is_full() && !state.closed {
+            state = wait(&self.changed, state);
+        }
         if !state.closed {
             state.queue.push(item);
-            self.changed.notify_one();
+            self.changed.notify_all();
         }
     }
 
     fn close(&self) {
         lock(&self.state).closed = true;
-        self.changed.notify_one();
+        self.changed.notify_all();
     }
 
     fn stats(&self) -> QueueStats {
@@ -247,7 +250,11 @@ impl Handoff {
     fn pop(&self) -> Option<(Item, QueueStats)> {
         let mut state = lock(&self.state);
         loop {
+            let was_full = state.queue.is_full();
             if let Some(item) = state.queue.pop() {
+                if was_full {
+                    self.changed.notify_all();
+                }
                 return Some((item, state.queue.stats()));
             }
             if state.closed {
