@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::support::ffmpeg::{self, ffmpeg};
 use crate::support::flv_file::tags;
+use crate::support::nginx::Nginx;
 use crate::support::playlist;
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
@@ -353,6 +354,42 @@ fn a_loop_has_no_seam_and_ends_well_by_ctrl_c() {
     // The longest track decides: ffmpeg's AAC has up to two frames more than the picture.
     gaps(&media.video.as_ref().expect("video").pts, 0.04 + 2.0 * 1024.0 / 44_100.0 + 0.001);
     gaps(&media.audio.as_ref().expect("audio").pts, 2.0 * 1024.0 / 44_100.0 + 0.001);
+}
+
+#[test]
+fn nginx_rtmp_takes_what_we_publish_and_says_what_it_does_not() {
+    let nginx = Nginx::start("");
+    let url = |application: &str| format!("rtmp://{}/{application}/ours", nginx.rtmp);
+    let mut refused = Publishing::start(&["test", &url("nowhere")]);
+    let (code, said) = refused.finish();
+    assert_eq!((code, said.lines().count()), (Some(1), 1), "{said}");
+
+    let live = url("live");
+    let mut publishing = Publishing::start(&["test", &live, "--size", "320x180"]);
+    nginx.playlist("/live/ours.m3u8");
+    publishing.interrupt();
+    assert_eq!(publishing.finish(), (Some(0), String::new()));
+    // Its second segment: nginx-rtmp cuts the first where it likes.
+    let media = ffmpeg::probe(nginx.folder().join("live/ours-1.ts").to_str().expect("UTF-8"));
+    let (video, audio) = (media.video.expect("video"), media.audio.expect("audio"));
+    assert_eq!(video.pts.len(), 60, "two seconds of pictures");
+    assert!(video.pts.is_sorted() && audio.pts.is_sorted());
+}
+
+#[test]
+fn a_server_that_dies_finds_its_publisher_back() {
+    let server = Server::with(&["--renditions", ""]);
+    let mut publishing =
+        Publishing::start(&["test", &server.url("back"), "--size", "320x180", "--bitrate", "300k"]);
+    server.get_when_there("/stream/back/source.m3u8");
+    let server = server.killed_and_started_again(&["--renditions", ""]);
+    server.wait_for_state("back", "live");
+    server.get_when_there("/stream/back/source.m3u8");
+    assert!(!publishing.has_ended());
+    publishing.interrupt();
+    let (code, said) = publishing.finish();
+    assert_eq!(code, Some(0), "{said}");
+    server.wait_for_log(&["publisher gone", "stopped by the publisher"]);
 }
 
 #[test]

@@ -42,7 +42,23 @@ impl Server {
 
     /// Starts with arguments and environment variables.
     pub(crate) fn spawn(args: &[&str], environment: &[(&str, &str)]) -> Self {
-        let [rtmp, http, admin] = addresses();
+        Self::spawn_at(addresses(), args, environment)
+    }
+
+    /// Kills this one, without a word to anybody, and starts another at the same addresses.
+    pub(crate) fn killed_and_started_again(self, args: &[&str]) -> Self {
+        let addresses = [self.rtmp, self.http, self.admin];
+        drop(self);
+        let server = Self::spawn_at(addresses, args, &[]);
+        server.wait_until_up();
+        server
+    }
+
+    fn spawn_at(
+        [rtmp, http, admin]: [SocketAddr; 3],
+        args: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let scratch = Scratch::new();
         let log = File::create(scratch.file("server.log")).expect("a log file");
         let child = Command::new(env!("CARGO_BIN_EXE_feathercast"))
