@@ -52,7 +52,12 @@ impl BandwidthMeter {
         let measured = Measured { bytes: bytes as u64, duration };
         self.recent.push_back(measured);
         self.total.add(measured);
-        self.forget();
+        self.forget(target_duration_secs);
+        self.measure(target_duration_secs);
+    }
+
+    /// Measures the runs that end with the newest segment: after a push, and when the target duration has grown.
+    pub(crate) fn measure(&mut self, target_duration_secs: u64) {
         let rate = self.peak_ending_here(target_duration_secs);
         // A first segment of a few milliseconds says nothing about a rate that never falls again.
         let target_secs = target_duration_secs.min(MAX_TARGET_SECS) as i64;
@@ -91,9 +96,13 @@ impl BandwidthMeter {
         )
     }
 
-    fn forget(&mut self) {
+    /// Forgets what neither the average nor a run needs.
+    fn forget(&mut self, target_duration_secs: u64) {
+        let longest_run =
+            Duration::from_secs(target_duration_secs.min(MAX_TARGET_SECS) as i64 * 3 / 2);
+        let keep = AVERAGE_OVER.max(longest_run);
         while self.recent.len() > 1
-            && (self.total.duration > AVERAGE_OVER || self.recent.len() > MAX_SEGMENTS)
+            && (self.total.duration > keep || self.recent.len() > MAX_SEGMENTS)
         {
             let Some(oldest) = self.recent.pop_front() else { return };
             self.total.bytes -= oldest.bytes;

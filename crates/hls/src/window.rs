@@ -105,7 +105,10 @@ impl Window {
     /// Sets `EXT-X-TARGETDURATION`, in seconds: to be decided before the first segment, as players do not expect it
     /// to change (RFC 8216 6.2.1). It can only grow; a smaller one is ignored.
     pub fn set_target_duration(&mut self, secs: u64) {
-        self.target_duration_secs = self.target_duration_secs.max(secs);
+        if secs > self.target_duration_secs {
+            self.target_duration_secs = secs;
+            self.bandwidth.measure(secs);
+        }
     }
 
     /// Whether every segment starts with an IDR (`EXT-X-INDEPENDENT-SEGMENTS`, RFC 8216 4.3.5.1).
