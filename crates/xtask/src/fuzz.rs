@@ -10,8 +10,8 @@ use crate::steps::Steps;
 
 const TARGETS: &str = "fuzz/fuzz_targets";
 /// libFuzzer's limits of a smoke run: enough to see that a target builds, starts and holds on its seeds and what is
-/// near them.
-const SMOKE: [&str; 2] = ["-runs=20000", "-max_total_time=8"];
+/// near them. The same inputs each time, so that a change is judged by what it changed; `xtask fuzz` looks for new ones.
+const SMOKE: [&str; 3] = ["-runs=20000", "-max_total_time=8", "-seed=1"];
 
 pub(crate) fn run(steps: &mut Steps, target: Option<&str>, seconds: u64) -> Result<(), Failure> {
     let known = targets(Path::new(TARGETS))?;
