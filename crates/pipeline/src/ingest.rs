@@ -31,7 +31,6 @@ const MAX_AUDIO_FRAME_BYTES: usize = 8184;
 /// After every [`push`](Self::push) and [`finish`](Self::finish), drain [`poll`](Self::poll) to None.
 pub struct Ingest {
     grid: Grid,
-    mode: Option<GridMode>,
     timeline: Timeline,
     video: VideoTrack,
     audio: AudioTrack,
@@ -66,7 +65,6 @@ impl Ingest {
         }
         Self {
             grid: Grid::new(config.segment_duration, resume.grid),
-            mode: resume.grid,
             timeline: Timeline::default(),
             video: VideoTrack::default(),
             audio: AudioTrack::default(),
@@ -363,7 +361,6 @@ impl Ingest {
     }
 
     fn set_mode(&mut self, mode: GridMode) {
-        self.mode = Some(mode);
         if mode.own_grid {
             self.notice(Notice::LongKeyframeInterval);
         }

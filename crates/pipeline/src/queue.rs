@@ -83,12 +83,6 @@ impl Queue {
         self.items.len() >= MAX_ITEMS
     }
 
-    /// Whether there is nothing to take.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
-    }
-
     /// Counts since the start.
     #[must_use]
     pub fn stats(&self) -> QueueStats {

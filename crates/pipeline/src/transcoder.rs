@@ -222,13 +222,7 @@ impl Transcoder {
             return;
         };
         self.annexb.clear();
-        let sets = &config.parameter_sets;
-        let sets = sets
-            .sps
-            .iter()
-            .chain(&sets.pps)
-            .filter(|_| picture.unit.random_access)
-            .map(|set| &set[..]);
+        let sets = config.parameter_sets.iter().filter(|_| picture.unit.random_access);
         h264::annexb::write(sets.chain(picture.unit.nal_units.iter()), &mut self.annexb);
         let annexb = std::mem::take(&mut self.annexb);
         let result =
