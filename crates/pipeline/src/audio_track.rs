@@ -3,7 +3,7 @@
 use aac::AudioSpecificConfig;
 use media::{Duration, TICKS_PER_SECOND, Timestamp};
 
-use crate::timeline::SampleClock;
+use crate::sample_clock::SampleClock;
 
 /// The AAC track of a publisher.
 #[derive(Debug, Default)]

@@ -21,6 +21,7 @@ mod packager;
 mod queue;
 mod rendition;
 mod rung;
+mod sample_clock;
 mod test_signal;
 mod timeline;
 mod transcoder;
