@@ -11,6 +11,8 @@ cargo xtask COMMAND
   ci                              fmt, clippy, deny, test, fuzz smoke, dist: what .ci/run runs
   dist                            the static binary target/dist/feathercast, proved to run in an empty chroot
   bench                           the benches of benches/ and feathercast beside its peers, for docs/performance.md
+  soak [--minutes 10] [--seed N]  publishers that come and go at random, players that verify everything, memory that
+                                  must stay flat: exit code 0 says zero violations
   fuzz [TARGET] [--seconds 60]    fuzz one target, or all of them for that long each
   help                            this text
 
@@ -18,6 +20,9 @@ Missing system packages are installed with apt-get, as root or by a sudo that as
 
 /// How long `fuzz` runs a target when nothing is said.
 const FUZZ_SECONDS: u64 = 60;
+
+/// How long `soak` runs when nothing is said.
+const SOAK_MINUTES: u64 = 10;
 
 /// What to do.
 #[derive(Debug, PartialEq)]
@@ -28,6 +33,7 @@ pub(crate) enum Command {
     Ci,
     Dist,
     Bench,
+    Soak { minutes: u64, seed: Option<u64> },
     Fuzz { target: Option<String>, seconds: u64 },
 }
 
@@ -43,6 +49,7 @@ pub(crate) fn parse(words: &[String]) -> Result<Command, String> {
         ["ci"] => Ok(Command::Ci),
         ["dist"] => Ok(Command::Dist),
         ["bench"] => Ok(Command::Bench),
+        ["soak", rest @ ..] => soak(rest),
         ["fuzz", rest @ ..] => fuzz(rest),
         [command @ ("demo" | "test" | "ci" | "dist" | "bench"), other, ..] => {
             Err(format!("{command} does not take '{other}'"))
@@ -51,19 +58,32 @@ pub(crate) fn parse(words: &[String]) -> Result<Command, String> {
     }
 }
 
+fn soak(words: &[&str]) -> Result<Command, String> {
+    let (mut minutes, mut seed) = (SOAK_MINUTES, None);
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match *word {
+            "--minutes" => minutes = number(word, words.next())?,
+            "--seed" => seed = Some(number(word, words.next())?),
+            other => return Err(format!("soak does not take '{other}'")),
+        }
+    }
+    Ok(Command::Soak { minutes, seed })
+}
+
+/// The whole number behind an option.
+fn number(option: &str, word: Option<&&str>) -> Result<u64, String> {
+    let word = word.ok_or_else(|| format!("{option} needs a number, for example {option} 60"))?;
+    word.parse().map_err(|_| format!("{option} needs a whole number, not '{word}'"))
+}
+
 fn fuzz(words: &[&str]) -> Result<Command, String> {
     let mut target = None;
     let mut seconds = FUZZ_SECONDS;
     let mut words = words.iter();
     while let Some(word) = words.next() {
         match *word {
-            "--seconds" => {
-                let number =
-                    words.next().ok_or("--seconds needs a number, for example --seconds 60")?;
-                seconds = number
-                    .parse()
-                    .map_err(|_| format!("--seconds needs a whole number, not '{number}'"))?;
-            }
+            "--seconds" => seconds = number(word, words.next())?,
             option if option.starts_with('-') => {
                 return Err(format!("fuzz does not take '{option}'"));
             }
@@ -126,6 +146,13 @@ mod tests {
     }
 
     #[test]
+    fn soak_takes_minutes_and_a_seed() {
+        let expected = Command::Soak { minutes: 2, seed: Some(7) };
+        assert_eq!(parsed("soak --minutes 2 --seed 7").as_ref(), Ok(&expected));
+        assert_eq!(parsed("soak"), Ok(Command::Soak { minutes: SOAK_MINUTES, seed: None }));
+    }
+
+    #[test]
     fn errors_name_the_word() {
         for (line, word) in [
             ("dmo", "'dmo'"),
@@ -135,6 +162,8 @@ mod tests {
             ("demo now", "'now'"),
             ("ci --fast", "'--fast'"),
             ("bench now", "'now'"),
+            ("soak --minutes ten", "'ten'"),
+            ("soak now", "'now'"),
             ("fuzz --seconds", "--seconds"),
             ("fuzz --seconds x", "'x'"),
             ("fuzz a b", "'b'"),

@@ -25,6 +25,7 @@ mod fuzz;
 mod ports;
 mod run;
 mod setup;
+mod soak;
 mod steps;
 mod test;
 mod workspace;
@@ -61,6 +62,7 @@ fn execute(command: &Command) -> Result<(), Failure> {
         Command::Ci => ci::run(&mut steps)?,
         Command::Dist => dist::run(&mut steps)?,
         Command::Bench => bench::run(&mut steps)?,
+        Command::Soak { minutes, seed } => soak::run(&mut steps, *minutes, *seed)?,
         Command::Fuzz { target, seconds } => fuzz::run(&mut steps, target.as_deref(), *seconds)?,
     }
     steps.summary();

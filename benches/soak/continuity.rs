@@ -1,0 +1,149 @@
+//! Segments in a row: what the transport stream says of time, and whether it goes on from one to the next.
+
+use m3u8_rs::MediaSegment;
+
+use crate::support::ts::{demux, first_pids};
+
+const VIDEO_PID: u16 = 0x100;
+const AUDIO_PID: u16 = 0x101;
+const PMT_PID: u16 = 0x1000;
+const WRAP: i64 = 1 << 33;
+/// EXTINF and the times inside, both in whole milliseconds at best.
+const MILLISECONDS_2: i64 = 180;
+/// Between renditions a cut is the same picture, whose times are rounded apart at most.
+const PICTURE: i64 = 3600;
+/// From one PES packet of audio to the next: a group of frames, and one frame lost at most where a file begins anew.
+const AUDIO_STEP: i64 = 45_000;
+
+/// A run of segments without a discontinuity.
+pub(crate) struct Run {
+    /// All segments come from one rendition: then its counters and decoding times go on, too.
+    one_rendition: bool,
+    before: Option<Segment>,
+}
+
+/// What is kept of the segment before.
+struct Segment {
+    uri: String,
+    duration_90k: i64,
+    unix_ms: i64,
+    first_pts: i64,
+    last_dts: i64,
+    last_audio: Option<i64>,
+    /// Packets per PID, for continuity counters.
+    last_packets: Vec<u8>,
+}
+
+impl Run {
+    pub(crate) fn new(one_rendition: bool) -> Self {
+        Self { one_rendition, before: None }
+    }
+
+    /// The next segment; panics where it does not follow.
+    pub(crate) fn go_on(&mut self, listed: &MediaSegment, data: &[u8], begins: bool) {
+        let (segment, first_dts, first_audio) = read(listed, data);
+        if let Some(before) = self.before.take().filter(|_| !begins) {
+            follows_in_time(
+                &before,
+                &segment,
+                if self.one_rendition { MILLISECONDS_2 } else { PICTURE },
+            );
+            if self.one_rendition {
+                follows_in_stream(&before, &segment, first_dts, first_audio, data);
+            }
+        }
+        self.before = Some(segment);
+    }
+}
+
+/// A segment, its first decoding time and its first audio time.
+fn read(listed: &MediaSegment, data: &[u8]) -> (Segment, i64, Option<i64>) {
+    let uri = &listed.uri;
+    assert_eq!(first_pids(data, 2), [0, PMT_PID], "{uri} starts with PAT and PMT");
+    let stream = demux(data);
+    assert_eq!(stream.continuity_errors, 0, "{uri}");
+    let of = |pid: u16| stream.pes.iter().filter(move |pes| pes.pid == pid);
+    let pts = |pes: &crate::support::ts::Pes| pes.pts.expect("a PTS") as i64;
+    let dts: Vec<i64> =
+        of(VIDEO_PID).map(|pes| pes.dts.map_or_else(|| pts(pes), |dts| dts as i64)).collect();
+    assert!(
+        dts.windows(2).all(|pair| since(pair[0], pair[1]) > 0),
+        "{uri}: decoding times {dts:?}"
+    );
+    let first = of(VIDEO_PID).next().unwrap_or_else(|| panic!("{uri} has no picture"));
+    let audio: Vec<i64> = of(AUDIO_PID).map(pts).collect();
+    assert!(audio.windows(2).all(|pair| since(pair[0], pair[1]) > 0), "{uri}: audio {audio:?}");
+    let segment = Segment {
+        uri: uri.clone(),
+        duration_90k: (f64::from(listed.duration) * 90_000.0).round() as i64,
+        unix_ms: listed.program_date_time.expect("checked").timestamp_millis(),
+        first_pts: pts(first),
+        last_dts: *dts.last().expect("a picture"),
+        last_audio: audio.last().copied(),
+        last_packets: last_packets(data),
+    };
+    (segment, dts[0], audio.first().copied())
+}
+
+/// EXTINF and PROGRAM-DATE-TIME of the one before lead to this one.
+fn follows_in_time(before: &Segment, segment: &Segment, tolerance: i64) {
+    let names = format!("{} then {}", before.uri, segment.uri);
+    let media = since(before.first_pts, segment.first_pts);
+    let off = media - before.duration_90k;
+    assert!(off.abs() <= tolerance, "{names}: EXTINF is off by {off} of {media} ticks");
+    let clock = (segment.unix_ms - before.unix_ms) * 90;
+    assert!(
+        (clock - media).abs() <= tolerance,
+        "{names}: {clock} ticks of wall clock, {media} of media"
+    );
+}
+
+/// Decoding times, audio and continuity counters go on.
+fn follows_in_stream(
+    before: &Segment,
+    segment: &Segment,
+    first_dts: i64,
+    first_audio: Option<i64>,
+    data: &[u8],
+) {
+    let names = format!("{} then {}", before.uri, segment.uri);
+    assert!(since(before.last_dts, first_dts) > 0, "{names}: decoding time goes back");
+    if let (Some(last), Some(first)) = (before.last_audio, first_audio) {
+        let step = since(last, first);
+        assert!(step > 0 && step <= AUDIO_STEP, "{names}: audio steps by {step} ticks");
+    }
+    let joined = [&before.last_packets[..], data].concat();
+    assert_eq!(demux_counters(&joined), 0, "{names}: continuity counters");
+}
+
+/// Continuity errors alone: the first packets are ends of PES packets, which no demuxer would take.
+fn demux_counters(ts: &[u8]) -> usize {
+    let mut counters = [None; 0x2000];
+    let mut errors = 0;
+    for packet in ts.chunks_exact(188) {
+        let pid = usize::from(u16::from_be_bytes([packet[1] & 0x1f, packet[2]]));
+        let (counter, has_payload) = (packet[3] & 0x0f, packet[3] & 0x10 != 0);
+        let expected = counters[pid].map(|last: u8| (last + u8::from(has_payload)) & 0x0f);
+        errors += usize::from(expected.is_some_and(|expected| expected != counter));
+        counters[pid] = Some(counter);
+    }
+    errors
+}
+
+/// The last packet of each PID.
+fn last_packets(ts: &[u8]) -> Vec<u8> {
+    let mut last: Vec<(u16, &[u8])> = Vec::new();
+    for packet in ts.chunks_exact(188) {
+        let pid = u16::from_be_bytes([packet[1] & 0x1f, packet[2]]);
+        match last.iter_mut().find(|(known, _)| *known == pid) {
+            Some((_, kept)) => *kept = packet,
+            None => last.push((pid, packet)),
+        }
+    }
+    last.into_iter().flat_map(|(_, packet)| packet.to_vec()).collect()
+}
+
+/// From one 33-bit time to the next, the short way round.
+fn since(from: i64, to: i64) -> i64 {
+    (to - from + WRAP / 2).rem_euclid(WRAP) - WRAP / 2
+}

@@ -1,0 +1,178 @@
+//! A publisher that does not stay: it is killed, stopped, put to sleep, and replaced while it lives.
+
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::random::Random;
+
+/// A stay, from coming to going.
+const STAY: (Duration, Duration) = (Duration::from_secs(8), Duration::from_secs(25));
+/// Until it is back: within the reconnect window of 10 s, with room for its own start.
+const GAP: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(6));
+/// What the server waits before it takes a silent publisher for gone is 10 s.
+const SLEEP: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(6));
+
+/// Who publishes what.
+pub(crate) struct Show {
+    /// The stream's name.
+    pub(crate) name: &'static str,
+    /// Program and arguments; the file's path and the URL stand for FILE and URL.
+    pub(crate) command: &'static [&'static str],
+    pub(crate) file: &'static str,
+}
+
+/// What viewers may expect at the moment.
+#[derive(Default)]
+pub(crate) struct Presence(Mutex<State>);
+
+#[derive(Clone, Copy, Default)]
+struct State {
+    /// Someone has been publishing, awake, since then.
+    since: Option<Instant>,
+    comings: usize,
+    cuts: [usize; 4],
+}
+
+/// The ways to go.
+#[derive(Clone, Copy, Debug)]
+enum Cut {
+    Kill,
+    Stop,
+    Sleep,
+    Replace,
+}
+
+const CUTS: [Cut; 4] = [Cut::Kill, Cut::Stop, Cut::Sleep, Cut::Replace];
+
+impl Presence {
+    /// How long someone has been publishing without a break.
+    pub(crate) fn steady(&self) -> Duration {
+        self.state().since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// How often a publisher came.
+    pub(crate) fn comings(&self) -> usize {
+        self.state().comings
+    }
+
+    pub(crate) fn summary(&self) -> String {
+        let State { comings, cuts: [kill, stop, sleep, replace], .. } = self.state();
+        format!(
+            "{comings} publishers: {kill} killed, {stop} stopped, {sleep} slept, {replace} replaced"
+        )
+    }
+
+    fn state(&self) -> State {
+        *self.0.lock().expect("no holder panics")
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.0.lock().expect("no holder panics"));
+    }
+
+    fn up(&self) {
+        self.change(|state| state.since = Some(Instant::now()));
+    }
+
+    fn down(&self) {
+        self.change(|state| state.since = None);
+    }
+}
+
+/// Publishes until `end`, with breaks; at the end a publisher that lives is told to stop.
+pub(crate) fn run(show: &Show, url: &str, presence: &Presence, mut random: Random, end: Instant) {
+    let mut running = come(show, url, presence);
+    loop {
+        sleep(random.between(STAY.0, STAY.1).min(end.saturating_duration_since(Instant::now())));
+        if Instant::now() >= end {
+            presence.down();
+            return running.stop();
+        }
+        let cut = CUTS[random.below(CUTS.len())];
+        presence.change(|state| state.cuts[cut as usize] += 1);
+        running = go_and_come(cut, running, show, url, presence, &mut random);
+    }
+}
+
+fn go_and_come(
+    cut: Cut,
+    mut running: Process,
+    show: &Show,
+    url: &str,
+    presence: &Presence,
+    random: &mut Random,
+) -> Process {
+    presence.down();
+    match cut {
+        Cut::Kill => drop(running),
+        Cut::Stop => running.stop(),
+        Cut::Sleep => {
+            running.signal("STOP");
+            sleep(random.between(SLEEP.0, SLEEP.1));
+            running.signal("CONT");
+            presence.up();
+            return running;
+        }
+        // The new one takes over while the old one still sends, as when an encoder reconnects before TCP notices.
+        Cut::Replace => {
+            running.signal("STOP");
+            let replacement = come(show, url, presence);
+            drop(running);
+            return replacement;
+        }
+    }
+    sleep(random.between(GAP.0, GAP.1));
+    come(show, url, presence)
+}
+
+fn come(show: &Show, url: &str, presence: &Presence) -> Process {
+    presence.change(|state| state.comings += 1);
+    let process = Process::start(show, url);
+    presence.up();
+    process
+}
+
+/// A publishing process; killed when dropped.
+struct Process(Child);
+
+impl Process {
+    fn start(show: &Show, url: &str) -> Self {
+        let words = show.command.iter().map(|word| match *word {
+            "FEATHERCAST" => env!("CARGO_BIN_EXE_feathercast"),
+            "FILE" => show.file,
+            "URL" => url,
+            word => word,
+        });
+        let words: Vec<&str> = words.collect();
+        let child = Command::new(words[0])
+            .args(&words[1..])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{words:?}: {error}"));
+        Self(child)
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.0.id().to_string();
+        let status = Command::new("kill").args([&format!("-{name}"), &id]).status();
+        assert!(status.is_ok_and(|status| status.success()), "kill -{name}");
+    }
+
+    /// Lets it say goodbye.
+    fn stop(&mut self) {
+        self.signal("INT");
+        self.0.wait().expect("a child");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
