@@ -15,9 +15,17 @@ pub fn decode(input: &[u8], limits: &Limits) -> Result<(Value, usize), Error> {
 /// # Errors
 /// As [`decode`]; an empty input is an empty list.
 pub fn decode_all(input: &[u8], limits: &Limits) -> Result<Vec<Value>, Error> {
+    decode_first(usize::MAX, input, limits)
+}
+
+/// Decodes at most the first `count` values; what follows them is not looked at. The limits hold over all of them together.
+///
+/// # Errors
+/// As [`decode`]; an empty input is an empty list.
+pub fn decode_first(count: usize, input: &[u8], limits: &Limits) -> Result<Vec<Value>, Error> {
     let mut decoder = Decoder::new(input, limits);
     let mut values = Vec::new();
-    while !decoder.is_at_end() {
+    while values.len() < count && !decoder.is_at_end() {
         values.push(decoder.value(0)?);
     }
     Ok(values)
@@ -280,6 +288,15 @@ mod tests {
     fn a_property_without_a_name_is_kept() {
         let value = one(&hex!("03 0000 05 000009"));
         assert_eq!(value, Ok(Value::Object(object(&[("", Value::Null)]))));
+    }
+
+    #[test]
+    fn what_follows_the_values_asked_for_is_not_looked_at() {
+        let limits = Limits { max_values: 2, ..Limits::default() };
+        let amf3_behind = hex!("05 06 11 0a 0b 01");
+        assert_eq!(decode_first(2, &amf3_behind, &limits), Ok(vec![Value::Null, Value::Undefined]));
+        assert!(decode_first(3, &amf3_behind, &limits).is_err());
+        assert_eq!(decode_first(2, &[], &limits), Ok(Vec::new()));
     }
 
     #[test]

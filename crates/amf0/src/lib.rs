@@ -48,7 +48,7 @@ mod limits;
 mod marker;
 mod value;
 
-pub use decode::{decode, decode_all};
+pub use decode::{decode, decode_all, decode_first};
 pub use encode::encode;
 pub use error::Error;
 pub use limits::Limits;

@@ -63,7 +63,8 @@ pub(crate) struct Command {
 }
 
 impl Command {
-    /// `None`: nothing that we understand.
+    /// `None`: nothing that we understand. Arguments behind the first mean nothing to us and are not read: some are
+    /// AMF3.
     ///
     /// # Errors
     /// When it is a command that we understand and its values cannot be read.
@@ -73,7 +74,7 @@ impl Command {
     ) -> Result<Option<Self>, (Verb, amf0::Error)> {
         let Some((verb, values)) = parse_name(payload, limits) else { return Ok(None) };
         let mut values =
-            amf0::decode_all(values, limits).map_err(|error| (verb, error))?.into_iter();
+            amf0::decode_first(3, values, limits).map_err(|error| (verb, error))?.into_iter();
         let transaction = values.next().and_then(|value| value.as_number()).unwrap_or(0.0);
         let object = values.next().unwrap_or(Value::Null);
         let argument = values.next().unwrap_or(Value::Null);
