@@ -10,6 +10,7 @@ mod admin;
 mod bad_input;
 mod check;
 mod demo;
+mod habits;
 mod hls_http;
 mod ladder;
 mod lifecycle;

@@ -168,6 +168,13 @@ impl Server {
         line.trim().trim_end_matches(" kB").parse().expect("a number of kB")
     }
 
+    /// The names in the folder that the process runs in.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.scratch.path()).expect("a folder");
+        let name = |entry: std::io::Result<fs::DirEntry>| entry.expect("an entry").file_name();
+        entries.map(|entry| name(entry).to_string_lossy().into_owned()).collect()
+    }
+
     /// Sends a signal, by the name that kill(1) knows.
     pub(crate) fn signal(&self, name: &str) {
         let killed =

@@ -53,9 +53,14 @@ impl ChunkReader {
         }
     }
 
-    /// From now on unfinished messages may be this many bytes together.
+    /// From now on unfinished messages may be this many bytes together. Where they are more, they are forgotten, and
+    /// what is still to come of them is skipped.
     pub fn set_budget(&mut self, bytes: usize) {
         self.budget = bytes;
+        if self.unfinished > bytes {
+            self.streams.by_csid.values_mut().for_each(ChunkStream::forget);
+            self.unfinished = 0;
+        }
     }
 
     /// Bytes taken in so far, not counting those of a header that is not complete yet.
@@ -151,8 +156,11 @@ impl ChunkReader {
         if stream.missing() > 0 {
             return None;
         }
-        self.unfinished = self.unfinished.saturating_sub(stream.length);
         stream.unfinished = false;
+        if stream.forgotten {
+            return None;
+        }
+        self.unfinished = self.unfinished.saturating_sub(stream.length);
         Some(RawMessage {
             csid: open.csid,
             timestamp_ms: stream.timestamp,
@@ -188,7 +196,9 @@ impl ChunkReader {
         let Some(stream) = self.streams.get_mut(csid).filter(|stream| stream.unfinished) else {
             return;
         };
-        self.unfinished = self.unfinished.saturating_sub(stream.length);
+        if !stream.forgotten {
+            self.unfinished = self.unfinished.saturating_sub(stream.length);
+        }
         stream.unfinished = false;
         stream.payload = Vec::new();
     }
@@ -209,9 +219,10 @@ impl ChunkReader {
     /// What the type's documentation promises about memory.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn check_invariants(&self) {
-        let unfinished = || self.streams.by_csid.values().filter(|stream| stream.unfinished);
+        let kept = |stream: &&ChunkStream| stream.unfinished && !stream.forgotten;
+        let unfinished = || self.streams.by_csid.values().filter(kept);
         assert_eq!(unfinished().map(|stream| stream.length).sum::<usize>(), self.unfinished);
-        assert!(self.unfinished <= self.budget || self.open.is_none());
+        assert!(self.unfinished <= self.budget);
         assert!(unfinished().all(|stream| stream.payload.capacity() <= stream.length));
         assert!(self.streams.by_csid.len() <= self.streams.allowed);
     }
@@ -276,6 +287,9 @@ struct ChunkStream {
     type_id: u8,
     message_stream_id: u32,
     unfinished: bool,
+    /// The unfinished message is not wanted any more: its bytes are counted and not kept.
+    forgotten: bool,
+    received: usize,
     payload: Vec<u8>,
 }
 
@@ -301,7 +315,12 @@ impl ChunkStream {
             self.extended_timestamp = time.extended.then_some(time.ms);
         }
         self.timestamp = self.timestamp.wrapping_add(self.delta);
-        self.unfinished = true;
+        (self.unfinished, self.forgotten, self.received) = (true, false, 0);
+    }
+
+    fn forget(&mut self) {
+        self.forgotten = true;
+        self.payload = Vec::new();
     }
 
     /// A continuation is a type-3 chunk. rml_rtmp, when told not to compress, repeats the full header instead.
@@ -317,15 +336,22 @@ impl ChunkStream {
         if continues {
             return Ok(());
         }
-        Err(Error::MessageCutOff { received: self.payload.len(), expected: self.length, at })
+        Err(Error::MessageCutOff { received: self.received, expected: self.length, at })
     }
 
     fn missing(&self) -> usize {
-        self.length.saturating_sub(self.payload.len())
+        self.length.saturating_sub(self.received)
     }
 
     /// `at_hand` bytes have arrived, some of which may belong to other messages.
     fn append(&mut self, part: &[u8], at_hand: usize) {
+        if !self.forgotten {
+            self.keep(part, at_hand);
+        }
+        self.received = self.received.saturating_add(part.len());
+    }
+
+    fn keep(&mut self, part: &[u8], at_hand: usize) {
         let free = self.payload.capacity().saturating_sub(self.payload.len());
         if free < part.len() {
             let growth = at_hand.max(self.payload.len() / 2).max(GROWTH_STEP);

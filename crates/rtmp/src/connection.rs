@@ -85,11 +85,12 @@ impl Connection {
         if !self.session.is_undecided() {
             return;
         }
+        let result = self.session.accept(&mut self.outbox);
         if let State::Chunks(reader) = &mut self.state {
-            reader.set_budget(self.limits.bytes_while_publishing);
+            reader.set_budget(self.session.message_budget());
         }
         let held = std::mem::take(&mut self.held);
-        let result = self.session.accept(&mut self.outbox).and_then(|()| self.process(&held));
+        let result = result.and_then(|()| self.process(&held));
         self.failure = result.err();
     }
 
@@ -136,6 +137,7 @@ impl Connection {
         {
             let at = Place { csid: message.csid, position: reader.position() };
             self.session.handle(message, at, &mut self.outbox, &mut self.events)?;
+            reader.set_budget(self.session.message_budget());
             check_answers(&self.outbox, &self.limits, at.position)?;
         }
         Ok(())
@@ -179,16 +181,20 @@ mod tests {
 
     use super::*;
 
+    /// FMLE stops when the total is not what it counts in 32 bits.
     #[test]
-    fn section_5_4_3_the_running_total_wraps_at_four_gigabytes() {
-        let mut connection = Connection::server(Limits::default());
-        connection.state = State::Chunks(ChunkReader::new(&Limits::default(), 0));
-        connection.received = (1 << 32) - 10;
-        connection.acknowledged = connection.received - 2_500_000 + 20;
-        connection.handle_input(&hex!("02 000000 000000 03 00")).unwrap();
-        assert_eq!(connection.poll_transmit(), None, "2 499 989 bytes are not due");
-        connection.handle_input(&hex!("000000 02 000000 000000 03 00000000")).unwrap();
-        let expected = hex!("02 000000 000004 03 00000000 0000000e"); // 14 past the wrap
-        assert_eq!(connection.poll_transmit().unwrap(), &expected[..]);
+    fn row_19_section_5_4_3_the_running_total_wraps_at_four_gigabytes_and_not_at_two() {
+        let past_two = hex!("02 000000 000004 03 00000000 8000000e"); // 14 past 2^31
+        let past_four = hex!("02 000000 000004 03 00000000 0000000e"); // 14 past 2^32
+        for (total, expected) in [(1 << 31, past_two), (1 << 32, past_four), (1 << 33, past_four)] {
+            let mut connection = Connection::server(Limits::default());
+            connection.state = State::Chunks(ChunkReader::new(&Limits::default(), 0));
+            connection.received = total - 10;
+            connection.acknowledged = connection.received - 2_500_000 + 20;
+            connection.handle_input(&hex!("02 000000 000000 03 00")).unwrap();
+            assert_eq!(connection.poll_transmit(), None, "2 499 989 bytes are not due");
+            connection.handle_input(&hex!("000000 02 000000 000000 03 00000000")).unwrap();
+            assert_eq!(connection.poll_transmit().unwrap(), &expected[..]);
+        }
     }
 }

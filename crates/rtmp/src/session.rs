@@ -35,10 +35,10 @@ pub(crate) struct Session {
     pub(crate) window_bytes: u32,
 }
 
-/// A connection publishes once.
+/// A connection publishes one stream at a time. Encoders that keep their connection begin another when one has ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Publish {
-    NotYet,
+    Not,
     /// The application has not decided.
     Requested {
         message_stream_id: u32,
@@ -47,7 +47,6 @@ enum Publish {
     Accepted {
         message_stream_id: u32,
     },
-    Ended,
 }
 
 impl Session {
@@ -58,7 +57,7 @@ impl Session {
             tc_url: String::new(),
             created_streams: 0,
             wants_on_fc_publish: false,
-            publish: Publish::NotYet,
+            publish: Publish::Not,
             window_bytes: WINDOW_BYTES,
         }
     }
@@ -66,6 +65,14 @@ impl Session {
     /// Whether a publish request waits for the application's answer.
     pub(crate) fn is_undecided(&self) -> bool {
         matches!(self.publish, Publish::Requested { .. })
+    }
+
+    /// What the unfinished messages may be together.
+    pub(crate) fn message_budget(&self) -> usize {
+        match self.publish {
+            Publish::Accepted { .. } => self.limits.bytes_while_publishing,
+            Publish::Not | Publish::Requested { .. } => self.limits.bytes_before_publish,
+        }
     }
 
     /// StreamBegin, onFCPublish where it was asked for, and Publish.Start. Nothing if nobody asked.
@@ -87,9 +94,9 @@ impl Session {
                 (message_stream_id, transaction)
             }
             Publish::Accepted { message_stream_id } => (message_stream_id, None),
-            Publish::NotYet | Publish::Ended => (0, None),
+            Publish::Not => (0, None),
         };
-        self.publish = Publish::Ended;
+        self.publish = Publish::Not;
         let reason = info("error", refusal.code(), refusal.description());
         out.stream_command(message_stream_id, &notice("onStatus", reason.clone()))?;
         match transaction {
@@ -117,31 +124,26 @@ impl Session {
                 self.set_window(&message.payload);
                 Ok(())
             }
+            _ if !self.takes_media_of(message.message_stream_id) => Ok(()),
             type_id::AGGREGATE => self.aggregate(&message, at, events),
             _ => {
-                self.media(message.type_id, message.timestamp_ms, message.payload, events);
+                media(message.type_id, message.timestamp_ms, message.payload, events);
                 Ok(())
             }
         }
+    }
+
+    /// Whether media of this message stream is the publisher's. Who publishes without createStream numbers streams at will,
+    /// so only those that were created and are not the published one are another's.
+    fn takes_media_of(&self, stream: u32) -> bool {
+        let Publish::Accepted { message_stream_id: published } = self.publish else { return false };
+        stream == published || published == 0 || stream == 0 || stream > self.created_streams
     }
 
     /// 0 cannot be meant.
     fn set_window(&mut self, payload: &[u8]) {
         if let Some(bytes) = leading_u32(payload).filter(|bytes| *bytes > 0) {
             self.window_bytes = bytes;
-        }
-    }
-
-    fn media(&self, type_id: u8, timestamp_ms: u32, payload: Bytes, events: &mut VecDeque<Event>) {
-        let (kind, payload) = match type_id {
-            type_id::AUDIO => (MediaKind::Audio, payload),
-            type_id::VIDEO => (MediaKind::Video, payload),
-            type_id::DATA_AMF0 => (MediaKind::Script, payload),
-            type_id::DATA_AMF3 => (MediaKind::Script, without_amf3_switch(&payload)),
-            _ => return,
-        };
-        if matches!(self.publish, Publish::Accepted { .. }) && !payload.is_empty() {
-            events.push_back(Event::Media(Message { kind, timestamp_ms, payload }));
         }
     }
 
@@ -152,7 +154,7 @@ impl Session {
         events: &mut VecDeque<Event>,
     ) -> Result<(), Error> {
         for tag in aggregate::tags(message, at, &self.limits)? {
-            self.media(tag.type_id, tag.timestamp_ms, tag.payload, events);
+            media(tag.type_id, tag.timestamp_ms, tag.payload, events);
         }
         Ok(())
     }
@@ -233,7 +235,7 @@ impl Session {
             self.end(message_stream_id, events);
             return Ok(());
         }
-        if self.publish != Publish::NotYet {
+        if self.publish != Publish::Not {
             return second_publish(message_stream_id, out);
         }
         self.publish = Publish::Requested { message_stream_id, transaction: command.transaction() };
@@ -280,9 +282,22 @@ impl Session {
     fn end(&mut self, stream: u32, events: &mut VecDeque<Event>) {
         let Publish::Accepted { message_stream_id } = self.publish else { return };
         if stream == 0 || stream == message_stream_id {
-            self.publish = Publish::Ended;
+            self.publish = Publish::Not;
             events.push_back(Event::Unpublish);
         }
+    }
+}
+
+fn media(type_id: u8, timestamp_ms: u32, payload: Bytes, events: &mut VecDeque<Event>) {
+    let (kind, payload) = match type_id {
+        type_id::AUDIO => (MediaKind::Audio, payload),
+        type_id::VIDEO => (MediaKind::Video, payload),
+        type_id::DATA_AMF0 => (MediaKind::Script, payload),
+        type_id::DATA_AMF3 => (MediaKind::Script, without_amf3_switch(&payload)),
+        _ => return,
+    };
+    if !payload.is_empty() {
+        events.push_back(Event::Media(Message { kind, timestamp_ms, payload }));
     }
 }
 
@@ -297,7 +312,7 @@ pub(crate) fn user_control(payload: &[u8], out: &mut Outbox) -> Result<(), Error
 /// The stream that is live goes on.
 fn second_publish(message_stream_id: u32, out: &mut Outbox) -> Result<(), Error> {
     let refused =
-        info("error", "NetStream.Publish.BadName", "A connection publishes one stream, once.");
+        info("error", "NetStream.Publish.BadName", "A connection publishes one stream at a time.");
     out.stream_command(message_stream_id, &notice("onStatus", refused))
 }
 
