@@ -8,7 +8,9 @@ use crate::support::flv_file::{Tag, tags};
 use crate::support::judge;
 use crate::support::publisher::Publisher;
 use crate::support::recording::{Recording, record_seconds};
-use crate::support::rtmp_client::{RtmpClient, header, message, null, number, object, string};
+use crate::support::rtmp_client::{
+    Answer, RtmpClient, header, message, null, number, object, string,
+};
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
 use crate::support::wait::eventually;
@@ -353,6 +355,33 @@ fn crashers_while_publishing() {
         place.server.wait_until_not_live(&name);
     }
     place.stays_undisturbed_within(MEMORY_OF_MANY_KIB);
+}
+
+/// Sixteen messages of a megabyte that say they are pictures, and sixteen megabytes that say nothing.
+#[test]
+fn case_66_sixteen_megabytes_of_garbage_and_the_stream_goes_on() {
+    let (place, scratch) = (Neighbourhood::new(), Scratch::new());
+    let tags = ordinary(&scratch);
+    let garbage = noise(16 << 20);
+    let mut stranger = RtmpClient::shaken(place.server.rtmp);
+    stranger.try_send(&garbage);
+    stranger.wait_for_close();
+    let mut client = RtmpClient::publishing(place.server.rtmp, "noisy", "");
+    client.tag(&tags[0]);
+    for megabyte in garbage.chunks(1 << 20) {
+        client.send(&message(9, 9, 1, 0, &[&[0x27, 1, 0, 0, 0], megabyte].concat()));
+    }
+    tags.iter().for_each(|tag| client.tag(tag));
+    // A client that closes with acknowledgements unread resets its connection, and what is on its way is lost.
+    client.command(0, &[string("FCUnpublish"), number(4.0), null(), string("noisy")]);
+    assert_eq!(client.wait_for("NetStream.Unpublish.Success"), Answer::Found);
+    let recordings = record_seconds(&place.server, "noisy", &["source"], 4.0);
+    assert_eq!(judge::rendition(&recordings[0], &scratch).video_pts().len(), 120);
+    assert!(
+        place.server.log_lines(&["message skipped", "noisy"]).len() <= 4,
+        "logged now and then"
+    );
+    place.stays_undisturbed_within(48 << 10);
 }
 
 /// Crasher 4: a shorter message interleaves on another chunk stream; legal, so it must work.

@@ -145,6 +145,59 @@ mod tests {
         assert!(matches!(parse(&[&ON_META_DATA, &hex!("08 0000")]), Err(Error::Metadata(_))));
     }
 
+    /// ffmpeg with `-map 0` sends an MP4's timecode track as data messages of four bytes.
+    #[test]
+    fn row_16_a_timecode_is_no_metadata_and_costs_one_message() {
+        for timecode in [hex!("00 00 00 01"), hex!("02 1a 2b 3c"), hex!("08 00 00 00")] {
+            assert!(matches!(parse(&[&timecode]), Ok(None) | Err(Error::Metadata(_))));
+        }
+    }
+
+    #[test]
+    fn row_15_metadata_with_every_kind_of_value_in_front_of_what_is_looked_for() {
+        let object = hex!(
+            "03 0003 666363 0a 00000002 02 0004 61766331 05" // strict array
+            "0001 64 0b 0000000000000000 0000 0001 75 06 0001 6e 0d" // date, undefined, unsupported
+            "0001 78 0f 00000004 3c612f3e 0001 6c 0c 00000002 6869" // XML, long string
+            "0001 72 07 0000 0001 74 10 0001 43 000009" // reference, typed object
+            "0005 7769647468 00 4084000000000000 000009"
+        );
+        assert_eq!(parse(&[&ON_META_DATA, &object]).unwrap().unwrap().width, Some(640));
+    }
+
+    #[test]
+    fn row_17_metadata_in_amf3_costs_one_message() {
+        let amf3 = hex!("11 0a 0b 01 0b 7769647468 04 8500 01");
+        for name in [&[&SET_DATA_FRAME[..], &ON_META_DATA].concat()[..], &ON_META_DATA] {
+            assert!(matches!(parse(&[name, &amf3]), Err(Error::Metadata(_))));
+        }
+    }
+
+    #[test]
+    fn row_18_metadata_without_an_end_marker_counts() {
+        let marker = METADATA.len() - 3;
+        let metadata = parse(&[&SET_DATA_FRAME, &ON_META_DATA, &METADATA[..marker]]);
+        assert_eq!(metadata.unwrap().unwrap().width, Some(640));
+    }
+
+    #[test]
+    fn row_19_on_fi_of_fmle_is_no_metadata() {
+        let on_fi = hex!("02 0004 6f6e4649 03 0002 7364 02 0001 31 0002 7374 02 0001 32 000009");
+        assert_eq!(parse(&[&on_fi]), Ok(None));
+        assert_eq!(parse(&[&SET_DATA_FRAME, &on_fi]), Ok(None));
+    }
+
+    #[test]
+    fn v_04_metadata_cut_at_every_byte() {
+        let whole = [&SET_DATA_FRAME[..], &ON_META_DATA, &METADATA].concat();
+        for end in 0..whole.len() {
+            assert!(matches!(
+                parse(&[&whole[..end]]),
+                Ok(None) | Ok(Some(_)) | Err(Error::Metadata(_))
+            ));
+        }
+    }
+
     #[test]
     fn e_5_numbers_that_say_nothing_are_left_out() {
         let number = |value: f64| Value::Number(value);

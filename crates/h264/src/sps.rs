@@ -423,6 +423,38 @@ mod tests {
         assert_eq!((sps.frame_rate, sps.max_num_reorder_frames), (None, None));
     }
 
+    /// `ue(v)` and `se(v)` (14496-10 9.1) as text of bits.
+    fn ue(value: u32) -> String {
+        let bits = format!("{:b}", value + 1);
+        "0".repeat(bits.len() - 1) + &bits
+    }
+
+    fn se(value: i32) -> String {
+        ue(if value > 0 { 2 * value.unsigned_abs() - 1 } else { 2 * value.unsigned_abs() })
+    }
+
+    /// Caton's and Xiongmai's encoders write deltas that no scale can have, or end a list with a scale of zero.
+    #[test]
+    fn row_31_scaling_lists_that_strict_parsers_refuse_are_skipped() {
+        let absurd: String =
+            (0..16).map(|index| se(if index % 2 == 0 { 200 } else { -300 })).collect();
+        let lists = ["0", &format!("1{absurd}"), &format!("1{}", se(-8)), "0", "0", "0"].concat();
+        let long: String = (0..64).map(|_| se(1)).collect();
+        let head = [ue(0), ue(1), ue(0), ue(0), "0".to_owned(), "1".to_owned()].concat();
+        let size = [ue(0), ue(0), ue(4), ue(1), "0".to_owned(), ue(79), ue(44), "11001".to_owned()];
+        let bits = head + &lists + &format!("1{long}0") + &size.concat();
+        let bits = bits.clone() + &"0".repeat(bits.len().next_multiple_of(8) - bits.len());
+        let bytes =
+            (0..bits.len()).step_by(8).map(|at| u8::from_str_radix(&bits[at..at + 8], 2).unwrap());
+        let nal_unit: Vec<u8> = hex!("67 64001f").into_iter().chain(bytes).collect();
+        assert!(
+            !nal_unit.windows(3).any(|window| window[..2] == [0, 0] && window[2] <= 3),
+            "no escapes"
+        );
+        let sps = parse(&nal_unit);
+        assert_eq!((sps.width, sps.height, sps.max_num_ref_frames), (1280, 720, 1));
+    }
+
     #[test]
     fn a_level_too_low_for_the_size_is_harmless() {
         let mut sps = HIGH_720P;

@@ -113,13 +113,14 @@ impl Client {
         self.message(4, kind, 1, tag.timestamp_ms, &tag.body).await;
     }
 
-    /// Reads until the server has said `words`.
-    async fn reads(&mut self, words: &str) {
+    /// Reads until the server has said `words`; all that it said.
+    async fn reads(&mut self, words: &str) -> Vec<u8> {
         let mut said = Vec::new();
         while !contains(&said, words) {
             let bytes = self.0.read_buf(&mut said).await.unwrap();
             assert_ne!(bytes, 0, "closed before {words}: {}", String::from_utf8_lossy(&said));
         }
+        said
     }
 
     /// All that the server says until it closes.
@@ -294,6 +295,30 @@ async fn connections_over_the_limit_are_closed_at_once() {
     drop(first);
     until(|| !matches!(site.states()[..], [State::Live])).await;
     let _third = Client::publishing(site.addr, "cam", "").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_06_of_publishers_that_race_for_a_name_exactly_one_wins() {
+    let site = Site::passthrough().await;
+    for round in 0..5 {
+        let name = format!("cam{round}");
+        let race = (0..8).map(|_| {
+            let (addr, name) = (site.addr, name.clone());
+            tokio::spawn(async move {
+                let mut client = Client::asking(addr, "live", &name).await;
+                let said = client.reads("NetStream.Publish.").await;
+                contains(&said, "NetStream.Publish.Start").then_some(client)
+            })
+        });
+        let mut winners = Vec::new();
+        for racer in race.collect::<Vec<_>>() {
+            winners.extend(racer.await.unwrap());
+        }
+        assert_eq!(winners.len(), 1, "round {round}");
+        assert_eq!(site.states().iter().filter(|state| **state == State::Live).count(), 1);
+        drop(winners);
+        until(|| !site.states().contains(&State::Live)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

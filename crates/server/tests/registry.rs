@@ -164,6 +164,28 @@ fn max_streams_counts_connected_publishers() {
 }
 
 #[test]
+fn case_06_five_hundred_publishers_at_once_come_and_go() {
+    let registry =
+        std::sync::Mutex::new(registry_with(PublishAccess::default(), 500, Limits::default()));
+    let lock = || registry.lock().unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..10 {
+            scope.spawn(move || {
+                let names = (0..50).map(|n| format!("cam{thread}-{n}"));
+                let admit = |name: String| admit(&mut lock(), &name, "", 0.0);
+                let admissions: Vec<_> = names.map(admit).collect();
+                admissions.iter().for_each(|admission| leave(&mut lock(), admission, 1.0));
+            });
+        }
+    });
+    let mut registry = lock();
+    assert_eq!(registry.live_streams(), 0);
+    registry.tick(at(1.0));
+    assert!(registry.status().is_empty(), "none of them had a segment");
+    assert!(registry.is_drained());
+}
+
+#[test]
 fn a_publisher_without_a_name_gets_eight_hex_digits() {
     let mut registry = registry();
     let mut names: Vec<_> = (0..5)
