@@ -61,7 +61,7 @@ pub struct RenditionInfo {
     pub codecs: String,
     /// Width and height as shown; None without video.
     pub resolution: Option<(u32, u32)>,
-    /// Pictures per second, measured over the first segment; None without video.
+    /// Pictures per second, measured over the first segment, or a later one with far more; None without video.
     pub frame_rate: Option<f64>,
 }
 
@@ -104,6 +104,10 @@ pub enum Notice {
     NoKeyframeYet,
     /// No IDR came for a whole segment limit; source segments no longer all start with one.
     NoKeyframe,
+    /// The transcoder is behind: of this rendition only the picture that starts each segment is made.
+    Shed(String),
+    /// The transcoder keeps up: this rendition has all its pictures again.
+    Restored(String),
 }
 
 impl fmt::Display for Notice {
@@ -132,6 +136,12 @@ impl fmt::Display for Notice {
                 f,
                 "no keyframe for a whole segment; set a keyframe interval of 2 s in the encoder"
             ),
+            Self::Shed(rendition) => {
+                write!(f, "transcoder is behind: {rendition} gets one picture a segment")
+            }
+            Self::Restored(rendition) => {
+                write!(f, "transcoder keeps up: {rendition} gets all its pictures again")
+            }
         }
     }
 }

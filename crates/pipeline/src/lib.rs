@@ -14,6 +14,7 @@ mod audio_group;
 mod audio_track;
 mod backlog;
 mod event;
+mod governor;
 mod ingest;
 mod item;
 mod luma;
@@ -36,6 +37,7 @@ pub use item::{Anchor, Item, Picture, VideoConfig};
 pub use luma::{LumaFacts, decode_luma};
 pub use queue::{Queue, QueueStats};
 pub use rendition::{FrameRate, MIN_SIDE, Preset, Profile, preset_names};
+pub use rung::RungStats;
 pub use test_signal::{TestSample, TestSignal, TestSignalConfig, TestSignalError};
 pub use transcoder::{Transcoder, TranscoderStats};
 

@@ -335,10 +335,7 @@ impl Packager {
             }]);
         }
         let info = self.rendition_info(duration);
-        let same = |known: &RenditionInfo| {
-            (&known.codecs, known.resolution) == (&info.codecs, info.resolution)
-        };
-        if !self.info.as_ref().is_some_and(same) {
+        if !self.info.as_ref().is_some_and(|known| known.still_says(&info)) {
             self.info = Some(info.clone());
             events.extend([RenditionEvent::Info(info)]);
         }
@@ -360,6 +357,16 @@ impl Packager {
                 .filter(|_| self.segment.pictures > 0)
                 .map(|_| nominal_frame_rate(rate)),
         }
+    }
+}
+
+impl RenditionInfo {
+    /// Whether this holds for a segment of which `info` was measured.
+    fn still_says(&self, info: &Self) -> bool {
+        // Fewer pictures than announced are no news; many more are: the first segment lacked most of its own.
+        let rates = self.frame_rate.zip(info.frame_rate);
+        let is_faster = rates.is_some_and(|(known, measured)| measured > known * 1.25);
+        !is_faster && (&self.codecs, self.resolution) == (&info.codecs, info.resolution)
     }
 }
 

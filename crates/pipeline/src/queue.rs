@@ -41,6 +41,8 @@ pub struct QueueStats {
     pub dropped_pictures: u64,
     /// Whole GOPs dropped because the queue was over its bytes.
     pub dropped_gops: u64,
+    /// Media that waits at the moment: the sum of its pictures' intervals.
+    pub waiting: Duration,
     /// Decoding time of the newest picture taken.
     pub newest: Option<Timestamp>,
 }
@@ -83,10 +85,10 @@ impl Queue {
         self.items.len() >= MAX_ITEMS
     }
 
-    /// Counts since the start.
+    /// Counts since the start, and what waits.
     #[must_use]
     pub fn stats(&self) -> QueueStats {
-        self.stats
+        QueueStats { waiting: self.media, ..self.stats }
     }
 
     fn enforce_media(&mut self) {
@@ -217,7 +219,7 @@ mod tests {
             queue.push(picture(n, 10, 100, false));
         }
         assert_eq!(left(&mut queue), (0..1).chain(100..130).collect::<Vec<_>>());
-        assert_eq!(queue.media, Duration::ZERO, "time is counted exactly");
+        assert_eq!(queue.stats().waiting, Duration::ZERO, "time is counted exactly");
     }
 
     #[test]

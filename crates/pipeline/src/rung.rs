@@ -27,7 +27,22 @@ pub(crate) struct Rung {
     /// Buffers to scale into, kept from picture to picture.
     spare: Vec<I420Buf>,
     force: Force,
-    encoded: u64,
+    stats: RungStats,
+}
+
+/// What one rendition's encoder has done since the start of the stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RungStats {
+    /// Pictures encoded.
+    pub encoded: u64,
+    /// Pictures left out to stay under the bitrate cap.
+    pub skipped: u64,
+    /// The transcoder is behind: at the moment only the picture that starts each segment is made.
+    pub shed: bool,
+    /// How often that began.
+    pub times_shed: u64,
+    /// Pictures left out meanwhile.
+    pub shed_pictures: u64,
 }
 
 /// An open encoder and what it was opened for.
@@ -56,7 +71,7 @@ impl Rung {
             scaled: Vec::new(),
             spare: Vec::new(),
             force: Force::Idr,
-            encoded: 0,
+            stats: RungStats::default(),
         }
     }
 
@@ -73,7 +88,7 @@ impl Rung {
         frame_rate: f64,
     ) -> Result<(), codec::Error> {
         let Some(fit) = fit else {
-            self.encoder = None;
+            self.close();
             return Ok(());
         };
         let config = self.encoder_config(fit, sps, frame_rate);
@@ -92,6 +107,7 @@ impl Rung {
     /// Closes the encoder: the rung makes nothing until it is opened again.
     pub(crate) fn close(&mut self) {
         self.encoder = None;
+        self.stats.shed = false;
     }
 
     fn encoder_config(&self, fit: Fit, sps: &Sps, frame_rate: f64) -> H264EncoderConfig {
@@ -112,9 +128,40 @@ impl Rung {
         }
     }
 
-    /// Whether this rung has any use for the source picture at `pts`.
+    /// Whether this rung has any use for the source picture at `pts`, which starts no segment.
     pub(crate) fn wants(&self, pts: Timestamp, source_interval: Duration) -> bool {
+        // A forced IDR that found no picture yet takes the next one.
+        let is_served = !self.stats.shed || self.force == Force::Idr;
+        is_served && self.would_keep(pts, source_interval)
+    }
+
+    /// The source picture at `pts`, which starts no segment, is taken; counts it where it is left out.
+    pub(crate) fn note_taken(&mut self, pts: Timestamp, source_interval: Duration) {
+        let is_left_out =
+            self.would_keep(pts, source_interval) && !self.wants(pts, source_interval);
+        self.stats.shed_pictures += u64::from(is_left_out);
+    }
+
+    fn would_keep(&self, pts: Timestamp, source_interval: Duration) -> bool {
         self.encoder.is_some() && self.thinner.keeps(pts, source_interval)
+    }
+
+    /// What it costs in pixels per second; None while it makes nothing.
+    fn weight(&self) -> Option<f64> {
+        let config = &self.encoder.as_ref()?.config;
+        Some(f64::from(config.width) * f64::from(config.height) * f64::from(config.frame_rate))
+    }
+
+    /// Makes only the picture that starts each segment, or all of them again; whether that changed.
+    pub(crate) fn shed(&mut self, shed: bool) -> bool {
+        let changed = self.stats.shed != shed;
+        self.stats.times_shed += u64::from(shed && changed);
+        self.stats.shed = shed;
+        changed
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.preset.name
     }
 
     /// A random access picture comes at `pts`: it is kept, and pictures are counted from it.
@@ -140,13 +187,21 @@ impl Rung {
         };
         let (_, picture) = self.scaled.swap_remove(at);
         let Some(encoder) = &mut self.encoder else { return Ok(false) };
+        if self.stats.shed && self.force != Force::Idr {
+            // Scaled before the rung was shed, or because it might have started the segment.
+            self.spare.push(picture);
+            self.stats.shed_pictures += 1;
+            return Ok(false);
+        }
         let result = encoder.encode(&picture, pts, self.force);
         self.spare.push(picture);
-        if let Some(unit) = result? {
-            self.force = Force::None;
-            self.encoded += 1;
-            self.packager.picture(unit);
-        }
+        let Some(unit) = result? else {
+            self.stats.skipped += 1;
+            return Ok(true);
+        };
+        self.force = Force::None;
+        self.stats.encoded += 1;
+        self.packager.picture(unit);
         Ok(true)
     }
 
@@ -197,10 +252,17 @@ impl Rung {
         self.packager.set_discontinuity();
     }
 
-    /// Pictures encoded, and pictures left out to stay under the bitrate cap.
-    pub(crate) fn counts(&self) -> (u64, u64) {
-        (self.encoded, self.encoder.as_ref().map_or(0, |encoder| encoder.guard.skipped()))
+    pub(crate) fn stats(&self) -> RungStats {
+        self.stats
     }
+}
+
+/// Places of the rungs that make something, the most expensive first.
+pub(crate) fn heaviest_first(rungs: &[Rung]) -> Vec<usize> {
+    let weighed = rungs.iter().enumerate().filter_map(|(at, rung)| Some((rung.weight()?, at)));
+    let mut weighed: Vec<_> = weighed.collect();
+    weighed.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    weighed.into_iter().map(|(_, at)| at).collect()
 }
 
 impl Encoder {

@@ -7,9 +7,11 @@ use codec::H264Decoder;
 use media::{Duration, Timestamp};
 
 use crate::event::{Notice, RenditionEvent, TranscoderOutput};
+use crate::governor::Governor;
 use crate::item::{Item, Picture, VideoConfig};
+use crate::queue::QueueStats;
 use crate::rendition::Fit;
-use crate::rung::Rung;
+use crate::rung::{Rung, RungStats, heaviest_first};
 use crate::{Preset, Resume, StreamConfig};
 
 /// Decoded pictures may wait this many for their turn: what H.264 allows at most (A.3.1, `MaxDpbFrames`).
@@ -32,6 +34,10 @@ const ROUNDING: Duration = Duration::from_millis(4);
 /// After every [`push`](Self::push) and [`finish`](Self::finish), drain [`poll`](Self::poll) to None.
 pub struct Transcoder {
     rungs: Vec<Rung>,
+    /// Places in `rungs` of those that make something, in the order in which they are shed.
+    heaviest_first: Vec<usize>,
+    governor: Governor,
+    queue: QueueStats,
     decoder: Option<H264Decoder>,
     config: Option<Arc<VideoConfig>>,
     opened: bool,
@@ -76,8 +82,8 @@ pub struct TranscoderStats {
     pub failed: u64,
     /// Decoding time of the last picture taken; against the newest one ingested it gives the lag.
     pub last_taken: Option<Timestamp>,
-    /// For each configured rendition: pictures encoded, and left out to stay under the bitrate cap.
-    pub renditions: Vec<(u64, u64)>,
+    /// For each configured rendition.
+    pub renditions: Vec<RungStats>,
 }
 
 impl Transcoder {
@@ -87,6 +93,9 @@ impl Transcoder {
         let rung = |(index, preset): (usize, &Preset)| Rung::new(index, preset.clone(), resume);
         Self {
             rungs: config.renditions.iter().enumerate().map(rung).collect(),
+            heaviest_first: Vec::new(),
+            governor: Governor::new(),
+            queue: QueueStats::default(),
             decoder: None,
             config: None,
             opened: false,
@@ -99,12 +108,17 @@ impl Transcoder {
             started: false,
             interval: Duration::from_millis(40),
             stats: TranscoderStats {
-                renditions: vec![(0, 0); config.renditions.len()],
+                renditions: vec![RungStats::default(); config.renditions.len()],
                 ..Default::default()
             },
             outputs: VecDeque::new(),
             events: Vec::new(),
         }
+    }
+
+    /// How the queue is from which the next item comes: while too much waits in it, renditions are shed.
+    pub fn note_queue(&mut self, queue: QueueStats) {
+        self.queue = queue;
     }
 
     /// Takes the next item of the stream.
@@ -187,6 +201,22 @@ impl Transcoder {
                 self.failed(&error);
             }
         }
+        self.heaviest_first = heaviest_first(&self.rungs);
+    }
+
+    /// Sheds or restores renditions, so that no more are made whole than the machine carries.
+    fn govern(&mut self) {
+        // The lightest is never shed.
+        let max = self.heaviest_first.len().saturating_sub(1);
+        let shed = self.governor.taken(self.interval, self.queue, max);
+        for (nth, &at) in self.heaviest_first.iter().enumerate() {
+            let rung = &mut self.rungs[at];
+            if rung.shed(nth < shed) {
+                let name = rung.name().to_owned();
+                let notice = if nth < shed { Notice::Shed(name) } else { Notice::Restored(name) };
+                self.outputs.push_back(TranscoderOutput::Notice(notice));
+            }
+        }
     }
 
     fn picture(&mut self, picture: &Picture) {
@@ -198,6 +228,10 @@ impl Transcoder {
         }
         if unit.random_access {
             self.rungs.iter_mut().for_each(|rung| rung.restart_thinning(unit.pts));
+        }
+        self.govern();
+        if !self.starts_segment(unit.pts) {
+            self.rungs.iter_mut().for_each(|rung| rung.note_taken(unit.pts, self.interval));
         }
         if picture.disposable && !self.wanted(unit.pts) {
             self.stats.thinned += 1;
@@ -280,8 +314,12 @@ impl Transcoder {
                 Err(error) => self.failed(&error),
             }
         }
+        self.note_stats();
+    }
+
+    fn note_stats(&mut self) {
         for rung in &self.rungs {
-            self.stats.renditions[rung.index] = rung.counts();
+            self.stats.renditions[rung.index] = rung.stats();
         }
     }
 
@@ -344,6 +382,8 @@ impl Transcoder {
     fn close(&mut self) {
         self.finish();
         self.rungs.iter_mut().for_each(Rung::close);
+        self.heaviest_first.clear();
+        self.note_stats();
         self.config = None;
     }
 

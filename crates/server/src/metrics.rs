@@ -3,6 +3,10 @@
 use std::fmt::{Display, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use pipeline::RungStats;
+use rtmp::StreamName;
+
+use crate::publication::Rendition;
 use crate::registry::{State, StreamStatus};
 
 /// A number that only grows.
@@ -147,40 +151,93 @@ fn stream_samples(text: &mut Text, streams: &[StreamStatus]) {
 }
 
 fn rendition_samples(text: &mut Text, streams: &[StreamStatus]) {
-    let renditions: Vec<_> = streams
-        .iter()
-        .flat_map(|stream| {
-            let name = stream.publication.name().clone();
-            stream
-                .publication
-                .view()
-                .renditions
-                .iter()
-                .map(move |rendition| (name.clone(), rendition.clone()))
-                .collect::<Vec<_>>()
-        })
-        .collect();
-    let families = [
-        ("rendition_segments_total", "counter", "Segments published."),
-        ("rendition_segment_bytes_total", "counter", "Bytes of the segments published."),
-        ("rendition_bandwidth_bits_per_second", "gauge", "BANDWIDTH as announced."),
-        ("rendition_average_bandwidth_bits_per_second", "gauge", "AVERAGE-BANDWIDTH as announced."),
-    ];
-    for (index, (family, kind, help)) in families.into_iter().enumerate() {
-        text.family(family, kind, help);
-        for (stream, rendition) in &renditions {
-            let values = [
-                rendition.published_segments,
-                rendition.published_bytes,
-                rendition.snapshot.bandwidth_bps,
-                rendition.snapshot.average_bandwidth_bps,
-            ];
-            text.sample(
-                family,
-                &[("stream", stream.as_str()), ("rendition", &rendition.name)],
-                values[index],
-            );
+    let rows: Vec<_> = streams.iter().flat_map(RenditionRow::of_stream).collect();
+    for family in RENDITION_FAMILIES {
+        text.family(family.name, family.kind, family.help);
+        for row in &rows {
+            let labels = [("stream", row.stream.as_str()), ("rendition", &*row.rendition.name)];
+            if let Some(value) = (family.value)(row) {
+                text.sample(family.name, &labels, value);
+            }
         }
+    }
+}
+
+/// Samples of one name, one for each rendition that has a value.
+struct RenditionFamily {
+    name: &'static str,
+    kind: &'static str,
+    help: &'static str,
+    value: fn(&RenditionRow) -> Option<u64>,
+}
+
+const RENDITION_FAMILIES: [RenditionFamily; 8] = [
+    RenditionFamily {
+        name: "rendition_segments_total",
+        kind: "counter",
+        help: "Segments published.",
+        value: |row| Some(row.rendition.published_segments),
+    },
+    RenditionFamily {
+        name: "rendition_segment_bytes_total",
+        kind: "counter",
+        help: "Bytes of the segments published.",
+        value: |row| Some(row.rendition.published_bytes),
+    },
+    RenditionFamily {
+        name: "rendition_bandwidth_bits_per_second",
+        kind: "gauge",
+        help: "BANDWIDTH as announced.",
+        value: |row| Some(row.rendition.snapshot.bandwidth_bps),
+    },
+    RenditionFamily {
+        name: "rendition_average_bandwidth_bits_per_second",
+        kind: "gauge",
+        help: "AVERAGE-BANDWIDTH as announced.",
+        value: |row| Some(row.rendition.snapshot.average_bandwidth_bps),
+    },
+    RenditionFamily {
+        name: "rendition_encoded_pictures_total",
+        kind: "counter",
+        help: "Pictures encoded for the present or last publisher.",
+        value: |row| row.rung.map(|rung| rung.encoded),
+    },
+    RenditionFamily {
+        name: "rendition_skipped_pictures_total",
+        kind: "counter",
+        help: "Pictures left out to stay under the bitrate cap.",
+        value: |row| row.rung.map(|rung| rung.skipped),
+    },
+    RenditionFamily {
+        name: "rendition_shed",
+        kind: "gauge",
+        help: "1 while the transcoder is behind and makes only the picture that starts each segment.",
+        value: |row| row.rung.map(|rung| rung.shed.into()),
+    },
+    RenditionFamily {
+        name: "rendition_shed_pictures_total",
+        kind: "counter",
+        help: "Pictures left out while shed.",
+        value: |row| row.rung.map(|rung| rung.shed_pictures),
+    },
+];
+
+/// A rendition of some stream; with what the transcoder has done for it, where it is not the source.
+struct RenditionRow {
+    stream: StreamName,
+    rendition: Rendition,
+    rung: Option<RungStats>,
+}
+
+impl RenditionRow {
+    fn of_stream(stream: &StreamStatus) -> Vec<Self> {
+        let (publication, load) = (&stream.publication, stream.publication.transcode_load());
+        let row = |rendition: &Rendition| Self {
+            stream: publication.name().clone(),
+            rendition: rendition.clone(),
+            rung: load.rung(rendition.slot),
+        };
+        publication.view().renditions.iter().map(row).collect()
     }
 }
 

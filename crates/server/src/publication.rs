@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use hls::{Snapshot, VariantStream, Window, WindowConfig};
 use media::Timestamp;
-use pipeline::{GridMode, Preset, RenditionEvent, RenditionInfo, Resume, SourceFacts};
+use pipeline::{GridMode, Preset, RenditionEvent, RenditionInfo, Resume, RungStats, SourceFacts};
 use rtmp::StreamName;
 
 use crate::sync::lock;
@@ -67,8 +67,8 @@ pub struct TranscodeLoad {
     pub dropped_gops: u64,
     /// Pictures that could not be decoded or encoded.
     pub failed_pictures: u64,
-    /// For each configured rendition: pictures encoded, and left out to stay under the bitrate cap.
-    pub renditions: Vec<(u64, u64)>,
+    /// For each configured rendition.
+    pub renditions: Vec<RungStats>,
 }
 
 /// One rendition as it is at the moment.
@@ -94,6 +94,15 @@ impl TranscodeLoad {
         self.newest = Some(dts);
         // Until the first one is taken, the lag counts from it.
         self.taken.get_or_insert(dts);
+    }
+
+    /// What the transcoder has done for a rendition; None for the source.
+    #[must_use]
+    pub fn rung(&self, slot: Slot) -> Option<RungStats> {
+        match slot {
+            Slot::Source => None,
+            Slot::Ladder(index) => self.renditions.get(index).copied(),
+        }
     }
 
     /// Media time between the newest picture received and the newest one taken, in milliseconds.

@@ -103,6 +103,12 @@ struct RenditionStatus {
     encoded_pictures: u64,
     /// Pictures left out to stay under the bitrate cap.
     skipped_pictures: u64,
+    /// The transcoder is behind: at the moment only the picture that starts each segment is made.
+    shed: bool,
+    /// How often that began.
+    times_shed: u64,
+    /// Pictures left out meanwhile.
+    shed_pictures: u64,
 }
 
 pub(crate) fn document(shared: &Shared, streams: &[StreamStatus]) -> Document {
@@ -193,11 +199,11 @@ fn renditions(view: &View, load: &TranscodeLoad) -> Vec<RenditionStatus> {
 }
 
 fn rendition_status(rendition: &Rendition, load: &TranscodeLoad) -> RenditionStatus {
-    let (lag_ms, dropped_pictures, counts) = match rendition.slot {
-        Slot::Source => (0, 0, None),
-        Slot::Ladder(index) => (load.lag_ms(), load.dropped_pictures, load.renditions.get(index)),
+    let (lag_ms, dropped_pictures) = match rendition.slot {
+        Slot::Source => (0, 0),
+        Slot::Ladder(_) => (load.lag_ms(), load.dropped_pictures),
     };
-    let (encoded_pictures, skipped_pictures) = counts.copied().unwrap_or_default();
+    let rung = load.rung(rendition.slot).unwrap_or_default();
     let Rendition { name, snapshot, info, .. } = rendition;
     RenditionStatus {
         name: name.to_string(),
@@ -212,7 +218,10 @@ fn rendition_status(rendition: &Rendition, load: &TranscodeLoad) -> RenditionSta
         published_bytes: rendition.published_bytes,
         lag_ms,
         dropped_pictures,
-        encoded_pictures,
-        skipped_pictures,
+        encoded_pictures: rung.encoded,
+        skipped_pictures: rung.skipped,
+        shed: rung.shed,
+        times_shed: rung.times_shed,
+        shed_pictures: rung.shed_pictures,
     }
 }

@@ -157,6 +157,7 @@ impl Stream {
         let mut notices = Notices::new(&self.shared);
         let mut drops = Drops::new(&self.shared);
         while let Some((item, queue)) = handoff.pop() {
+            transcoder.note_queue(queue);
             transcoder.push(item);
             self.drain_transcoder(&mut transcoder, config, &mut notices);
             self.publication.update_transcode_load(|load| note_load(load, &transcoder, queue));
@@ -246,7 +247,7 @@ impl Handoff {
         lock(&self.state).queue.stats()
     }
 
-    /// The next item, and what the queue has dropped so far; None when it is closed and empty.
+    /// The next item, and how the queue is without it; None when it is closed and empty.
     fn pop(&self) -> Option<(Item, QueueStats)> {
         let mut state = lock(&self.state);
         loop {
