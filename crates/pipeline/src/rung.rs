@@ -27,7 +27,20 @@ pub(crate) struct Rung {
     /// Buffers to scale into, kept from picture to picture.
     spare: Vec<I420Buf>,
     force: Force,
+    still: Still,
     stats: RungStats,
+}
+
+/// What a segment shows that no picture came for: a video track without pictures, or its clock, no player expects.
+#[derive(Default)]
+struct Still {
+    /// The newest picture that was due, which stands until the next.
+    picture: Option<I420Buf>,
+    /// Presentation time of the newest picture encoded, and of the segment's start.
+    newest: Option<Timestamp>,
+    segment_start: Option<Timestamp>,
+    /// Pictures came behind one that was to stand for them: they are late, not missing, and are shown instead.
+    disproved: bool,
 }
 
 /// What one rendition's encoder has done since the start of the stream.
@@ -71,6 +84,7 @@ impl Rung {
             scaled: Vec::new(),
             spare: Vec::new(),
             force: Force::Idr,
+            still: Still::default(),
             stats: RungStats::default(),
         }
     }
@@ -100,6 +114,7 @@ impl Rung {
         self.encoder = Some(encoder);
         self.scaled.clear();
         self.spare.clear();
+        self.still.picture = None;
         self.force = Force::Idr;
         Ok(())
     }
@@ -180,29 +195,49 @@ impl Rung {
         Ok(())
     }
 
-    /// Encodes the scaled picture at `pts`, whose turn in display order has come; whether there was one.
-    pub(crate) fn encode(&mut self, pts: Timestamp) -> Result<bool, codec::Error> {
+    /// Encodes the scaled picture at `pts`, whose turn in display order has come, if there is one.
+    pub(crate) fn encode(&mut self, pts: Timestamp) -> Result<(), codec::Error> {
         let Some(at) = self.scaled.iter().position(|(scaled, _)| *scaled == pts) else {
-            return Ok(false);
+            return Ok(());
         };
         let (_, picture) = self.scaled.swap_remove(at);
-        let Some(encoder) = &mut self.encoder else { return Ok(false) };
+        self.spare.extend(self.still.picture.replace(picture));
+        if self.still.newest.is_some_and(|newest| pts <= newest) {
+            self.still.disproved = true;
+            return Ok(());
+        }
         if self.stats.shed && self.force != Force::Idr {
             // Scaled before the rung was shed, or because it might have started the segment.
-            self.spare.push(picture);
             self.stats.shed_pictures += 1;
-            return Ok(false);
+            return Ok(());
         }
-        let result = encoder.encode(&picture, pts, self.force);
-        self.spare.push(picture);
-        let Some(unit) = result? else {
+        self.encode_newest(pts, self.force)
+    }
+
+    /// Encodes the newest picture as one of this time.
+    fn encode_newest(&mut self, pts: Timestamp, force: Force) -> Result<(), codec::Error> {
+        let (Some(encoder), Some(picture)) = (&mut self.encoder, &self.still.picture) else {
+            return Ok(());
+        };
+        let Some(unit) = encoder.encode(picture, pts, force)? else {
             self.stats.skipped += 1;
-            return Ok(true);
+            return Ok(());
         };
         self.force = Force::None;
+        self.still.newest = Some(pts);
         self.stats.encoded += 1;
         self.packager.picture(unit);
-        Ok(true)
+        Ok(())
+    }
+
+    /// A segment that ends without a picture, because they stopped or were dropped, gets the one that stands still.
+    pub(crate) fn fill_segment(&mut self) -> Result<(), codec::Error> {
+        let Still { newest: Some(newest), segment_start: Some(start), disproved: false, .. } =
+            self.still
+        else {
+            return Ok(());
+        };
+        if newest < start { self.encode_newest(start, Force::Idr) } else { Ok(()) }
     }
 
     /// Makes the next picture an IDR.
@@ -214,6 +249,7 @@ impl Rung {
     pub(crate) fn cut(&mut self, at: Timestamp, events: &mut impl Extend<RenditionEvent>) {
         if self.encoder.is_some() {
             self.packager.cut(at, events);
+            self.still.segment_start = self.still.segment_start.max(Some(at));
         }
     }
 

@@ -155,6 +155,7 @@ impl Transcoder {
             .last_sound
             .filter(|last| video_end.is_some_and(|end| *last - end > MAX_PICTURE_WAIT));
         if let Some(end) = sound_end.or(video_end) {
+            self.fill_segments();
             self.each_rung(|rung, events| rung.finish(end, events));
         }
     }
@@ -309,9 +310,8 @@ impl Transcoder {
 
     fn encode(&mut self, pts: Timestamp) {
         for at in 0..self.rungs.len() {
-            match self.rungs[at].encode(pts) {
-                Ok(_) => {}
-                Err(error) => self.failed(&error),
+            if let Err(error) = self.rungs[at].encode(pts) {
+                self.failed(&error);
             }
         }
         self.note_stats();
@@ -367,6 +367,9 @@ impl Transcoder {
     /// The oldest point falls here: the next picture is an IDR.
     fn pass(&mut self, point: Point, fell: Timestamp) {
         self.points.pop_front();
+        if point.cut {
+            self.fill_segments();
+        }
         self.each_rung(|rung, events| {
             rung.force_idr();
             if point.cut {
@@ -375,6 +378,15 @@ impl Transcoder {
         });
         if !point.cut {
             self.marked = Some((point.at, fell));
+        }
+    }
+
+    /// No rendition's segment ends without a picture.
+    fn fill_segments(&mut self) {
+        for at in 0..self.rungs.len() {
+            if let Err(error) = self.rungs[at].fill_segment() {
+                self.failed(&error);
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use flv::{Tag, TagKind};
 
 use crate::shapes::{VIDEO, both, make, picture, play};
-use crate::support::segments;
+use crate::support::{decode_without_warning, segments};
 
 const MIB: usize = 1024 * 1024;
 
@@ -31,6 +31,21 @@ fn when_video_stops_source_and_ladder_go_on_with_the_sound() {
         assert!(durations.len() >= 6, "{durations:?}");
         assert!(durations.iter().all(|ms| *ms < 3100), "{durations:?}");
     }
+    assert!(segments(&stream.rungs[0]).all(|segment| decode_without_warning(&segment.data) > 0));
+}
+
+#[test]
+fn a_segment_that_no_picture_comes_for_shows_the_one_before() {
+    let pauses =
+        |tag: &Tag| tag.kind == TagKind::Audio || !(3000..9500).contains(&tag.timestamp_ms);
+    let stream = play(both("320x240", 14).into_iter().filter(pauses));
+    let pictures: Vec<_> = segments(&stream.rungs[0])
+        .map(|segment| (segment.duration.as_millis(), decode_without_warning(&segment.data)))
+        .collect();
+    assert!(pictures.iter().all(|(_, pictures)| *pictures > 0), "{pictures:?}");
+    assert!(pictures.iter().filter(|(_, pictures)| *pictures == 1).count() >= 2, "{pictures:?}");
+    let total: i64 = pictures.iter().map(|(ms, _)| ms).sum();
+    assert!((13_900..14_200).contains(&total), "{pictures:?}");
 }
 
 #[test]
