@@ -1,5 +1,7 @@
 //! What can go wrong.
 
+use crate::DecoderKind;
+
 /// An error of a codec. Messages hold the actual and the allowed value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -22,6 +24,31 @@ pub enum Error {
         /// openh264's `DECODING_STATE` bits.
         state: i32,
     },
+    /// What this decoder would decode wrongly or not at all; it has not seen the access unit.
+    #[error("{decoder} does not decode {tool}")]
+    Unsupported {
+        /// Which decoder.
+        decoder: DecoderKind,
+        /// What was found in the stream.
+        tool: &'static str,
+    },
+    /// An access unit that is broken, or refers to one that is missing.
+    #[error("access unit of {bytes} bytes does not decode: {why}")]
+    Damaged {
+        /// Size of the access unit.
+        bytes: usize,
+        /// What the decoder says.
+        why: &'static str,
+    },
+    /// The decoder panicked, and was replaced by a new one.
+    #[error("decoder panicked on an access unit of {bytes} bytes")]
+    Panicked {
+        /// Size of the access unit.
+        bytes: usize,
+    },
+    /// Since an error, no access unit has come yet that needs no other.
+    #[error("waiting for an intra picture")]
+    Unsynchronised,
     /// An access unit larger than the limit; the decoder has not seen it.
     #[error("access unit of {bytes} bytes exceeds limit {limit}")]
     AccessUnitTooLarge {

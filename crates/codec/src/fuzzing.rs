@@ -3,18 +3,33 @@
 
 use media::{I420, Plane, Timestamp};
 
-use crate::{H264Decoder, Limits};
+use crate::{DecoderKind, H264Decoder, Limits};
 
 /// Whatever the bytes are, decoding ends, hands out only stamps it was given, each at most once, and planes that can be
 /// read to their last sample; afterwards nothing is left to drain.
 ///
 /// The input is an Annex B stream; each NAL unit is given alone, so that most pictures are incomplete.
 pub fn h264_decoder(data: &[u8]) {
-    let Ok(mut decoder) =
-        H264Decoder::with_limits(Limits { max_pixels: 1 << 20, ..Limits::default() })
-    else {
-        return;
-    };
+    decode_all(DecoderKind::Openh264, split(data, |_| true));
+}
+
+/// The same of `rusty`, and each picture is given whole, because it refuses parts of one.
+pub fn h264_rusty_decoder(data: &[u8]) {
+    report_panics();
+    decode_all(DecoderKind::Rusty, split(data, starts_access_unit));
+}
+
+/// A fuzzer takes every panic for a crash, this decoder's are caught: only what comes through is one.
+fn report_panics() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    if cfg!(fuzzing) {
+        ONCE.call_once(|| std::panic::set_hook(Box::new(|_| {})));
+    }
+}
+
+fn decode_all<'a>(kind: DecoderKind, units: impl Iterator<Item = &'a [u8]>) {
+    let limits = Limits { max_pixels: 1 << 20, ..Limits::default() };
+    let Ok(mut decoder) = H264Decoder::with_limits(kind, limits) else { return };
     let mut given = 0_i64;
     let mut seen = Vec::new();
     let mut take = |picture: I420<'_>, pts: Timestamp| {
@@ -22,7 +37,7 @@ pub fn h264_decoder(data: &[u8]) {
         std::hint::black_box(sum(picture));
         seen.push(pts.ticks());
     };
-    for unit in split(data).take(MAX_UNITS) {
+    for unit in units.take(MAX_UNITS) {
         given += 1;
         // An error is an answer, too.
         let _ = decoder.decode(unit, Timestamp::from_ticks(given), &mut take);
@@ -34,14 +49,25 @@ pub fn h264_decoder(data: &[u8]) {
     assert!(seen.windows(2).all(|pair| pair[0] < pair[1]), "a stamp came twice: {seen:?}");
 }
 
-/// The stream cut in front of each start code.
-fn split(data: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// Whether a NAL unit, its start code stripped, is one that a new picture begins with: a parameter set, or a slice whose
+/// `first_mb_in_slice` is 0.
+fn starts_access_unit(unit: &[u8]) -> bool {
+    match unit {
+        [header, first, ..] if matches!(header & 0x1f, 1 | 5) => first & 0x80 != 0,
+        [header, ..] => header & 0x1f == 7,
+        [] => false,
+    }
+}
+
+/// The stream cut in front of those start codes behind which a NAL unit is one to cut at.
+fn split(data: &[u8], is_cut: impl Fn(&[u8]) -> bool) -> impl Iterator<Item = &[u8]> {
     let mut rest = data;
     std::iter::from_fn(move || {
         if rest.is_empty() {
             return None;
         }
-        let next = rest.windows(3).skip(1).position(|window| window == [0, 0, 1]);
+        let cuts = |window: &[u8], at: usize| window == [0, 0, 1] && is_cut(&rest[at + 4..]);
+        let next = rest.windows(3).skip(1).enumerate().position(|(at, window)| cuts(window, at));
         let (unit, tail) = rest.split_at(next.map_or(rest.len(), |at| at + 1));
         rest = tail;
         Some(unit)
@@ -59,32 +85,36 @@ const MAX_UNITS: usize = 64;
 
 #[cfg(test)]
 mod tests {
-    use super::h264_decoder;
+    use super::{h264_decoder, h264_rusty_decoder};
     use crate::{Force, H264Encoder, H264EncoderConfig, Profile};
 
     #[test]
     fn seeds_replay() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds/codec_h264_decoder");
-        let seeds: Vec<_> =
-            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-        assert!(!seeds.is_empty());
-        for seed in seeds {
-            h264_decoder(&std::fs::read(seed).unwrap());
+        let bodies = [
+            ("codec_h264_decoder", h264_decoder as fn(&[u8])),
+            ("codec_h264_rusty_decoder", h264_rusty_decoder),
+        ];
+        for (target, body) in bodies {
+            let folder = format!("{}/../../fuzz/seeds/{target}", env!("CARGO_MANIFEST_DIR"));
+            let seeds: Vec<_> =
+                std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+            assert!(!seeds.is_empty());
+            seeds.into_iter().for_each(|seed| body(&std::fs::read(seed).unwrap()));
         }
     }
 
     /// A stream of our own, each bit of its first bytes turned over, then cut everywhere.
     #[test]
     fn damage_at_every_place_is_survived() {
-        let stream = stream();
-        h264_decoder(&stream);
-        for bit in 0..stream.len() * 8 {
-            let mut damaged = stream.clone();
-            damaged[bit / 8] ^= 1 << (bit % 8);
-            h264_decoder(&damaged);
-        }
-        for len in 0..stream.len() {
-            h264_decoder(&stream[..len]);
+        for body in [h264_decoder, h264_rusty_decoder] {
+            let stream = stream();
+            body(&stream);
+            for bit in 0..stream.len() * 8 {
+                let mut damaged = stream.clone();
+                damaged[bit / 8] ^= 1 << (bit % 8);
+                body(&damaged);
+            }
+            (0..stream.len()).for_each(|len| body(&stream[..len]));
         }
     }
 

@@ -1,9 +1,12 @@
 //! H.264 access units to pictures.
 
+use std::fmt;
+
 use media::{I420, Timestamp};
 
 use crate::Error;
-use crate::openh264_raw::RawDecoder;
+use crate::openh264_decoder::Openh264Decoder;
+use crate::rusty_decoder::RustyDecoder;
 
 /// Caps on what a decoder takes and gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,24 +23,56 @@ impl Default for Limits {
     }
 }
 
+/// Whose decoder. docs/decode.md says which one is right and fast for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecoderKind {
+    /// `rusty_h264`: exact, memory-safe outside its SIMD kernels; refuses by name what it cannot do.
+    Rusty,
+    /// Cisco's: conceals errors and starts anywhere; B pictures differ in single samples.
+    Openh264,
+}
+
+impl DecoderKind {
+    /// The one to try when this one fails.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Rusty => Self::Openh264,
+            Self::Openh264 => Self::Rusty,
+        }
+    }
+}
+
+impl fmt::Display for DecoderKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rusty => "rusty",
+            Self::Openh264 => "openh264",
+        })
+    }
+}
+
 /// An H.264 decoder: access units in, I420 pictures with the pts of their own access unit out.
 ///
-/// **Order and delay.** Baseline pictures come out of the call that brought their access unit. From Main and High
-/// streams a picture comes out one call later at the earliest, because openh264 waits to see whether B pictures follow
-/// (seen: at most 2 held back; with B pictures up to 5 calls late, in an extreme stream 8; it has room for 16). They come
-/// nearly sorted by pts, not always (not with a hierarchy of P pictures, nor with long-term references): each exactly
-/// once and with its own pts, so sort by pts. [`drain`](Self::drain) at the end.
+/// **Order and delay.** Pictures come out in decoding order, or nearly sorted by pts, each at most once and with its own
+/// pts: sort by pts. `rusty` gives a picture in the call that brought it, openh264 up to 16 later (seen: 8).
+/// [`drain`](Self::drain) at the end.
 ///
 /// **What to feed.** Progressive 4:2:0 8-bit Baseline, Main or High without slice groups; the caller has judged SPS and
-/// PPS, and opens a new decoder for a changed SPS. Put them in front of *every* random access unit, not only the first:
-/// after some errors openh264 starts anew and has forgotten them. Non-reference pictures (`nal_ref_idc` 0) may be left
-/// out. Lost pictures and slices are concealed by copying (`SLICE_COPY`, what openh264's own tests and fuzzers run), so
-/// that decoding may start at a recovery point, too: the picture is whole after one refresh.
+/// PPS, and opens a new decoder for a changed SPS. Put them in front of *every* random access unit, not only the first.
+/// Non-reference pictures (`nal_ref_idc` 0) may be left out.
 ///
-/// Pictures of B slices may differ from other decoders' in single samples (53 dB and better in the test vectors).
+/// **Errors.** What a decoder would get wrong without noticing is [`Error::Unsupported`], before it sees the access unit.
+/// openh264 conceals lost pictures and slices by copying and starts anywhere; `rusty` gives nothing after an error until
+/// the next access unit that needs no other ([`Error::Unsynchronised`]).
 pub struct H264Decoder {
-    raw: RawDecoder,
+    decoder: Decoder,
     limits: Limits,
+}
+
+enum Decoder {
+    Rusty(Box<RustyDecoder>),
+    Openh264(Openh264Decoder),
 }
 
 impl H264Decoder {
@@ -45,19 +80,20 @@ impl H264Decoder {
     ///
     /// # Errors
     /// [`Error::Open`] where memory is short.
-    pub fn new() -> Result<Self, Error> {
-        Self::with_limits(Limits::default())
+    pub fn new(kind: DecoderKind) -> Result<Self, Error> {
+        Self::with_limits(kind, Limits::default())
     }
 
     /// Opens a decoder.
     ///
     /// # Errors
     /// [`Error::Open`] where memory is short.
-    pub fn with_limits(limits: Limits) -> Result<Self, Error> {
-        #[expect(clippy::useless_conversion, reason = "a C long has 32 bits on some platforms")]
-        let raw = RawDecoder::open()
-            .map_err(|code| Error::Open { what: "decoder", code: code.into() })?;
-        Ok(Self { raw, limits })
+    pub fn with_limits(kind: DecoderKind, limits: Limits) -> Result<Self, Error> {
+        let decoder = match kind {
+            DecoderKind::Rusty => Decoder::Rusty(Box::new(RustyDecoder::new(limits))),
+            DecoderKind::Openh264 => Decoder::Openh264(Openh264Decoder::new(limits)?),
+        };
+        Ok(Self { decoder, limits })
     }
 
     /// Decodes one access unit, in Annex B (ITU-T H.264 Annex B), whole.
@@ -66,52 +102,32 @@ impl H264Decoder {
     /// decoder and comes with the pts that was given with its access unit.
     ///
     /// # Errors
-    /// [`Error::AccessUnitTooLarge`], [`Error::PictureTooLarge`]; [`Error::Decode`] where an error in the access unit
-    /// left it without a picture. After each of them decoding may go on, best at the next random access unit.
+    /// [`Error::AccessUnitTooLarge`], [`Error::PictureTooLarge`], [`Error::Unsupported`]; [`Error::Decode`],
+    /// [`Error::Damaged`] or [`Error::Panicked`] where an error in the access unit left it without a picture;
+    /// [`Error::Unsynchronised`] behind such an error. After each of them decoding may go on, best at the next random
+    /// access unit.
     pub fn decode(
         &mut self,
         annexb: &[u8],
         pts: Timestamp,
-        mut on_picture: impl FnMut(I420<'_>, Timestamp),
+        on_picture: impl FnMut(I420<'_>, Timestamp),
     ) -> Result<(), Error> {
         let (bytes, limit) = (annexb.len(), self.limits.max_access_unit_bytes);
         if bytes > limit {
             return Err(Error::AccessUnitTooLarge { bytes, limit });
         }
-        let stamp = pts.ticks().cast_unsigned();
-        let (submitted, picture) = self.raw.submit(annexb, stamp);
-        let early = hand_out(picture, self.limits, &mut on_picture)?;
-        let (finished, picture) = self.raw.finish(stamp);
-        let due = hand_out(picture, self.limits, &mut on_picture)?;
-        let state = submitted | finished;
-        if state == 0 || early || due || state & openh264_sys2::dsDataErrorConcealed != 0 {
-            return Ok(());
+        match &mut self.decoder {
+            Decoder::Rusty(decoder) => decoder.decode(annexb, pts, on_picture),
+            Decoder::Openh264(decoder) => decoder.decode(annexb, pts, on_picture),
         }
-        Err(Error::Decode { bytes, state })
     }
 
     /// Hands out the pictures that are still held back. Afterwards decoding may go on, at a random access unit.
-    pub fn drain(&mut self, mut on_picture: impl FnMut(I420<'_>, Timestamp)) {
-        // A picture over the limit has been reported by `decode` or is of a stream that is about to be closed.
-        while hand_out(self.raw.flush(), self.limits, &mut on_picture)
-            .is_ok_and(|handed_out| handed_out)
-        {}
+    pub fn drain(&mut self, on_picture: impl FnMut(I420<'_>, Timestamp)) {
+        match &mut self.decoder {
+            // It holds nothing back.
+            Decoder::Rusty(_) => {}
+            Decoder::Openh264(decoder) => decoder.drain(on_picture),
+        }
     }
-}
-
-/// Gives a picture to the caller; false where there is none.
-fn hand_out(
-    picture: Option<(I420<'_>, u64)>,
-    limits: Limits,
-    on_picture: &mut impl FnMut(I420<'_>, Timestamp),
-) -> Result<bool, Error> {
-    let Some((picture, stamp)) = picture else {
-        return Ok(false);
-    };
-    let (width, height, limit) = (picture.width(), picture.height(), limits.max_pixels);
-    if width * height > limit {
-        return Err(Error::PictureTooLarge { width, height, limit });
-    }
-    on_picture(picture, Timestamp::from_ticks(stamp.cast_signed()));
-    Ok(true)
 }

@@ -1,5 +1,5 @@
-//! Safe, synchronous adapters over the codecs: H.264 decoding and encoding (openh264), scaling (fast_image_resize), AAC
-//! encoding (fdk-aac).
+//! Safe, synchronous adapters over the codecs: H.264 decoding (rusty_h264, openh264) and encoding (openh264), scaling
+//! (fast_image_resize), AAC encoding (fdk-aac).
 //!
 //! | Specification | What of it | Here |
 //! |---|---|---|
@@ -13,7 +13,7 @@
 //!
 //! # Examples
 //! ```
-//! use codec::{Force, H264Decoder, H264Encoder, H264EncoderConfig, Profile, Scaler};
+//! use codec::{DecoderKind, Force, H264Decoder, H264Encoder, H264EncoderConfig, Profile, Scaler};
 //! use media::{I420Buf, Timestamp};
 //!
 //! let config = H264EncoderConfig {
@@ -37,7 +37,7 @@
 //!     annexb.extend_from_slice(&[0, 0, 0, 1]);
 //!     annexb.extend_from_slice(unit);
 //! }
-//! let mut decoder = H264Decoder::new()?;
+//! let mut decoder = H264Decoder::new(DecoderKind::Rusty)?;
 //! let mut sizes = Vec::new();
 //! decoder.decode(&annexb, access_unit.pts, |picture, _| sizes.push((picture.width(), picture.height())))?;
 //! decoder.drain(|picture, _| sizes.push((picture.width(), picture.height())));
@@ -52,13 +52,16 @@ mod error;
 pub mod fuzzing;
 mod h264_decoder;
 mod h264_encoder;
+mod openh264_decoder;
 mod openh264_raw;
 mod rate_guard;
+mod rusty_decoder;
 mod scaler;
+mod slice_header;
 
 pub use aac_encoder::{AacEncoder, AacEncoderConfig};
 pub use error::Error;
-pub use h264_decoder::{H264Decoder, Limits};
+pub use h264_decoder::{DecoderKind, H264Decoder, Limits};
 pub use h264_encoder::{Colour, Force, H264Encoder, H264EncoderConfig, ParameterSets, Profile};
 pub use rate_guard::RateGuard;
 pub use scaler::Scaler;

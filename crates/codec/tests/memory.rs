@@ -1,7 +1,7 @@
 //! Memory over a long run. One test, alone in its process: others would be counted too.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use codec::{Force, H264Decoder, H264Encoder, H264EncoderConfig, Profile, Scaler};
+use codec::{DecoderKind, Force, H264Decoder, H264Encoder, H264EncoderConfig, Profile, Scaler};
 use media::{I420Buf, Timestamp};
 
 /// Resident bytes of this process.
@@ -30,7 +30,7 @@ impl Chain {
         };
         Self {
             encoder: H264Encoder::new(&config).unwrap(),
-            decoder: H264Decoder::new().unwrap(),
+            decoder: H264Decoder::new(DecoderKind::Openh264).unwrap(),
             scaler: Scaler::new(),
             annexb: Vec::new(),
             pictures: 0,

@@ -1,7 +1,7 @@
 //! Does a picture come out of this, and does it show anything?
 
 use bytes::Bytes;
-use codec::H264Decoder;
+use codec::{DecoderKind, H264Decoder};
 use h264::{ParameterSets, Sps};
 use media::{I420, Timestamp};
 
@@ -63,7 +63,7 @@ impl Decoding {
     fn decode(&mut self, pts: Timestamp, annexb: &[u8]) -> Result<(), codec::Error> {
         let decoder = match &mut self.decoder {
             Some(decoder) => decoder,
-            none => none.insert(H264Decoder::new()?),
+            none => none.insert(H264Decoder::new(DecoderKind::Openh264)?),
         };
         decoder.decode(annexb, pts, |picture, _| self.facts.take(picture))
     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use codec::H264Decoder;
+use codec::{DecoderKind, H264Decoder};
 use media::{Duration, Timestamp};
 
 use crate::event::{Notice, RenditionEvent, TranscoderOutput};
@@ -183,7 +183,8 @@ impl Transcoder {
     fn set_video(&mut self, config: Arc<VideoConfig>) {
         self.drain_decoder();
         // A decoder keeps state across parameter sets that it must not: every changed SPS gets a new one.
-        self.decoder = H264Decoder::new().map_err(|error| self.failed(&error)).ok();
+        self.decoder =
+            H264Decoder::new(DecoderKind::Openh264).map_err(|error| self.failed(&error)).ok();
         self.config = Some(config);
         self.opened = false;
     }

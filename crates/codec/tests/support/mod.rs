@@ -6,9 +6,11 @@
     reason = "each test file uses a part of it"
 )]
 
+use std::fmt::Debug;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::str::FromStr;
 
 use media::{I420, I420Buf, Plane};
 
@@ -56,6 +58,23 @@ pub(crate) fn access_units(stream: &[u8]) -> Vec<Vec<u8>> {
         current.extend_from_slice(unit);
     }
     access_units
+}
+
+/// For each access unit, its place in display order, as ffmpeg sees it.
+pub(crate) fn display_order(stream: &[u8]) -> Vec<usize> {
+    let args = "-v quiet -f h264 -show_entries frame=coded_picture_number -of csv=p=0 -";
+    let text = String::from_utf8(run("ffprobe", args, stream)).unwrap();
+    let coded: Vec<usize> = numbers(&text);
+    // Not the numbers themselves: they jump where a picture is missing.
+    let mut places: Vec<usize> = (0..coded.len()).collect();
+    places.sort_by_key(|place| coded[*place]);
+    places
+}
+
+/// A number a line; ffprobe writes empty lines for side data.
+pub(crate) fn numbers<T: FromStr<Err: Debug>>(text: &str) -> Vec<T> {
+    let lines = text.lines().map(|line| line.trim_matches(','));
+    lines.filter(|line| !line.is_empty()).map(|line| line.parse().unwrap()).collect()
 }
 
 /// Runs ffmpeg with `input` on its standard input; gives its standard output.
