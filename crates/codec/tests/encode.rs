@@ -155,6 +155,19 @@ fn high_and_main_use_cabac_and_baseline_does_not() {
 }
 
 #[test]
+fn case_69_no_profile_has_b_pictures() {
+    let pictures = source("testsrc2", 64, 48, 30);
+    for profile in [Profile::Baseline, Profile::Main, Profile::High] {
+        let config = H264EncoderConfig { profile, ..config(64, 48) };
+        let (stream, _) = encode(&config, &pictures, |index| index == 15);
+        let args = "-v error -f h264 -show_entries frame=pict_type -of csv=p=0 -";
+        let text = String::from_utf8(run("ffprobe", args, &stream)).unwrap();
+        let types: String = text.chars().filter(char::is_ascii_alphabetic).collect();
+        assert_eq!(types, format!("I{0}I{0}", "P".repeat(14)), "{profile:?}");
+    }
+}
+
+#[test]
 fn colour_is_written_and_nothing_where_there_is_none() {
     let probe = |colour: Option<Colour>| {
         let pictures = source("testsrc2", 64, 48, 1);
