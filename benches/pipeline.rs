@@ -15,7 +15,8 @@ use hls::{Segment, VariantStream, Window, WindowConfig};
 use media::{Duration, NalUnits, Timestamp};
 use mpegts::{Muxer, Tracks};
 use pipeline::{
-    Ingest, IngestOutput, Item, Preset, Queue, Resume, StreamConfig, Transcoder, TranscoderOutput,
+    DecoderChoice, Ingest, IngestOutput, Item, Preset, Queue, Resume, StreamConfig, Transcoder,
+    TranscoderOutput,
 };
 use support::{Clip, HIGH_720P, RECIPE};
 
@@ -46,6 +47,7 @@ impl Stream {
         let config = StreamConfig {
             renditions: presets.iter().map(preset).collect(),
             segment_duration: Duration::from_secs(2),
+            decoder: DecoderChoice::Auto,
         };
         let mut stream = Self {
             clip: clip.to_vec(),

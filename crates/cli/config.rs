@@ -67,6 +67,7 @@ fn server_config(settings: Settings) -> Result<Config, UsageError> {
         renditions: settings
             .renditions
             .map_or(Ok(defaults.renditions), |list| renditions::parse(&list.0))?,
+        decoder: settings.decoder.map_or(defaults.decoder, Into::into),
         segment_duration: segment_duration(
             settings.segment_duration.as_deref(),
             defaults.segment_duration,
@@ -169,7 +170,7 @@ fn keys(list: KeyList) -> Result<std::collections::BTreeMap<StreamName, StreamKe
 
 #[cfg(test)]
 mod tests {
-    use server::Preset;
+    use server::{DecoderChoice, DecoderKind, Preset};
 
     use super::*;
 
@@ -232,6 +233,7 @@ mod tests {
             http_addr = ":2"
             admin_addr = "[::1]:3"
             renditions = ["P144p25fps16x9", "P240p30fps4x3"]
+            decoder = "openh264"
             current_manifest = true
             segment_duration = "1500ms"
             playlist_segments = 10
@@ -253,6 +255,7 @@ mod tests {
             (config.current_manifest, config.playlist_segments, config.max_streams),
             (true, 10, 3)
         );
+        assert_eq!(config.decoder, DecoderChoice::Only(DecoderKind::Openh264));
         assert_eq!(config.segment_duration, Duration::from_millis(1500));
         assert!(config.access.allow_unlisted && config.access.keys.len() == 1);
     }
@@ -310,6 +313,7 @@ mod tests {
             );
         }
         assert!(refused("renditions = 'P1'").contains("P144p30fps16x9"));
+        assert!(refused("decoder = 'ffmpeg'").contains("`rusty`"));
         assert!(refused("rtmp_adr = ':1'").contains("rtmp_adr"));
         assert!(refused("publish_key = ''").contains("--publish-key"));
         assert!(refused("[keys]\n'a/b' = 'hunter2'").contains("\"a/b\""));

@@ -7,6 +7,7 @@ use clap::builder::BoolishValueParser;
 use clap::{ArgAction, ValueEnum};
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use server::{DecoderChoice, DecoderKind};
 
 /// Every setting is optional: None is "not said here", so that no default of one source hides another's value.
 #[derive(clap::Args, Deserialize, Default)]
@@ -24,6 +25,9 @@ pub(crate) struct Settings {
     /// Presets, comma-separated, or a JSON file; empty passes the source through only [default: P144p30fps16x9]
     #[arg(long, value_name = "LIST|FILE.json", env = "FEATHERCAST_RENDITIONS")]
     pub(crate) renditions: Option<RenditionList>,
+    /// Whose H.264 decoder: auto takes rusty, and openh264 where that one refuses or fails [default: auto]
+    #[arg(long, value_name = "DECODER", env = "FEATHERCAST_DECODER")]
+    pub(crate) decoder: Option<Decoder>,
     /// Serve the newest live stream as /stream/current.m3u8
     #[arg(long, value_name = "BOOL", env = "FEATHERCAST_CURRENT_MANIFEST", value_parser = BoolishValueParser::new(),
         num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -63,6 +67,7 @@ impl Settings {
             http_addr: self.http_addr.or(fallback.http_addr),
             admin_addr: self.admin_addr.or(fallback.admin_addr),
             renditions: self.renditions.or(fallback.renditions),
+            decoder: self.decoder.or(fallback.decoder),
             current_manifest: self.current_manifest.or(fallback.current_manifest),
             segment_duration: self.segment_duration.or(fallback.segment_duration),
             playlist_segments: self.playlist_segments.or(fallback.playlist_segments),
@@ -72,6 +77,28 @@ impl Settings {
             allow_unlisted: self.allow_unlisted.or(fallback.allow_unlisted),
             log_format: self.log_format.or(fallback.log_format),
             verbose: if self.verbose > 0 { self.verbose } else { fallback.verbose },
+        }
+    }
+}
+
+/// Whose H.264 decoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Decoder {
+    /// The one that is right and fast for the stream.
+    Auto,
+    /// rusty_h264 only.
+    Rusty,
+    /// openh264 only.
+    Openh264,
+}
+
+impl From<Decoder> for DecoderChoice {
+    fn from(decoder: Decoder) -> Self {
+        match decoder {
+            Decoder::Auto => Self::Auto,
+            Decoder::Rusty => Self::Only(DecoderKind::Rusty),
+            Decoder::Openh264 => Self::Only(DecoderKind::Openh264),
         }
     }
 }

@@ -35,6 +35,8 @@ fn status_says_what_is_on() {
         ("audio_sample_rate_hz", 48000.into()),
         ("audio_channels", 2.into()),
         ("undecodable", Value::Null),
+        ("decoder", "rusty".into()),
+        ("decoder_changes", 0.into()),
     ];
     for (key, value) in facts {
         assert_eq!(stream[key], value, "{key} in {stream}");
@@ -70,7 +72,8 @@ fn status_says_what_is_on() {
 
 #[test]
 fn metrics_are_prometheus_text() {
-    let (server, _scratch) = busy(&[]);
+    let (server, _scratch) = busy(&["--decoder", "openh264"]);
+    assert_eq!(server.stream("cam").expect("the stream")["decoder"], "openh264");
     let response = http::get(server.admin, "/metrics");
     assert!(
         response

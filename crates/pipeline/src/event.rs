@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use codec::DecoderKind;
 use hls::GridMode;
 use media::Duration;
 
@@ -96,6 +97,13 @@ pub enum Notice {
     Undecodable(String),
     /// The encoder or decoder failed on a picture; it was skipped.
     CodecFailed(String),
+    /// A decoder failed or refused, and the other one goes on.
+    DecoderChanged {
+        /// The one in use from here on.
+        to: DecoderKind,
+        /// What the one before it said.
+        why: String,
+    },
     /// IDRs come further apart than the segment duration allows.
     LongKeyframeInterval,
     /// Timestamps jumped by this much; the stream goes on behind a discontinuity.
@@ -119,6 +127,7 @@ impl fmt::Display for Notice {
             }
             Self::Undecodable(why) => write!(f, "video plays as source only: {why}"),
             Self::CodecFailed(what) => write!(f, "picture skipped: {what}"),
+            Self::DecoderChanged { to, why } => write!(f, "decoding goes on with {to}: {why}"),
             Self::LongKeyframeInterval => {
                 write!(
                     f,

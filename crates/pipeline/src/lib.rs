@@ -13,6 +13,9 @@
 mod audio_group;
 mod audio_track;
 mod backlog;
+mod decoding;
+#[cfg(test)]
+mod decoding_tests;
 mod event;
 mod governor;
 mod ingest;
@@ -28,6 +31,8 @@ mod timeline;
 mod transcoder;
 mod video_track;
 
+pub use codec::DecoderKind;
+pub use decoding::DecoderChoice;
 pub use event::{
     IngestOutput, Notice, RenditionEvent, RenditionInfo, SourceFacts, TranscoderOutput,
 };
@@ -48,6 +53,8 @@ pub struct StreamConfig {
     pub renditions: Vec<Preset>,
     /// How long a segment shall be.
     pub segment_duration: media::Duration,
+    /// Whose decoder the renditions are made with.
+    pub decoder: DecoderChoice,
 }
 
 /// What an earlier publisher of the same stream left behind, whose playlists still stand.

@@ -3,16 +3,17 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use codec::{DecoderKind, H264Decoder};
+use codec::DecoderKind;
 use media::{Duration, Timestamp};
 
+use crate::decoding::Decoding;
 use crate::event::{Notice, RenditionEvent, TranscoderOutput};
 use crate::governor::Governor;
 use crate::item::{Item, Picture, VideoConfig};
 use crate::queue::QueueStats;
 use crate::rendition::Fit;
 use crate::rung::{Rung, RungStats, heaviest_first};
-use crate::{Preset, Resume, StreamConfig};
+use crate::{DecoderChoice, Preset, Resume, StreamConfig};
 
 /// Decoded pictures may wait this many for their turn: what H.264 allows at most (A.3.1, `MaxDpbFrames`).
 const MAX_WAITING: usize = 16;
@@ -38,10 +39,10 @@ pub struct Transcoder {
     heaviest_first: Vec<usize>,
     governor: Governor,
     queue: QueueStats,
-    decoder: Option<H264Decoder>,
+    decoder: DecoderChoice,
+    decoding: Option<Decoding>,
     config: Option<Arc<VideoConfig>>,
     opened: bool,
-    annexb: Vec<u8>,
     /// Presentation times of decoded pictures whose turn has not come, ascending.
     waiting: VecDeque<Timestamp>,
     released: Option<Timestamp>,
@@ -80,6 +81,10 @@ pub struct TranscoderStats {
     pub thinned: u64,
     /// Pictures that could not be decoded or encoded.
     pub failed: u64,
+    /// The decoder in use; None before the first picture and where no decoder can do it.
+    pub decoder: Option<DecoderKind>,
+    /// How often a decoder was left for the other one.
+    pub decoder_changes: u64,
     /// Decoding time of the last picture taken; against the newest one ingested it gives the lag.
     pub last_taken: Option<Timestamp>,
     /// For each configured rendition.
@@ -96,10 +101,10 @@ impl Transcoder {
             heaviest_first: Vec::new(),
             governor: Governor::new(),
             queue: QueueStats::default(),
-            decoder: None,
+            decoder: config.decoder,
+            decoding: None,
             config: None,
             opened: false,
-            annexb: Vec::new(),
             waiting: VecDeque::new(),
             released: None,
             last_sound: None,
@@ -181,10 +186,17 @@ impl Transcoder {
     }
 
     fn set_video(&mut self, config: Arc<VideoConfig>) {
+        // Another PPS changes neither size nor order: it comes in front of the picture that needs it.
+        if let (Some(known), Some(decoding)) = (&self.config, &mut self.decoding)
+            && known.parameter_sets.sps == config.parameter_sets.sps
+        {
+            decoding.set_parameter_sets(&config);
+            self.config = Some(config);
+            return;
+        }
         self.drain_decoder();
         // A decoder keeps state across parameter sets that it must not: every changed SPS gets a new one.
-        self.decoder =
-            H264Decoder::new(DecoderKind::Openh264).map_err(|error| self.failed(&error)).ok();
+        self.decoding = Some(Decoding::new(self.decoder, &config));
         self.config = Some(config);
         self.opened = false;
     }
@@ -254,25 +266,30 @@ impl Transcoder {
     }
 
     fn decode(&mut self, picture: &Picture) {
-        let (Some(mut decoder), Some(config)) = (self.decoder.take(), self.config.clone()) else {
-            return;
-        };
-        self.annexb.clear();
-        let sets = config.parameter_sets.iter().filter(|_| picture.unit.random_access);
-        h264::annexb::write(sets.chain(picture.unit.nal_units.iter()), &mut self.annexb);
-        let annexb = std::mem::take(&mut self.annexb);
-        let result =
-            decoder.decode(&annexb, picture.unit.pts, |decoded, pts| self.decoded(decoded, pts));
-        self.annexb = annexb;
-        self.decoder = Some(decoder);
+        let Some(mut decoding) = self.decoding.take() else { return };
+        let result = decoding.decode(picture, |decoded, pts| self.decoded(decoded, pts));
+        self.stats.decoder = Some(decoding.kind());
+        self.stats.decoder_changes += decoding.take_changes();
+        self.outputs.extend(decoding.take_notices().into_iter().map(TranscoderOutput::Notice));
         if let Err(error) = result {
             self.failed(&error);
         }
+        match decoding.undecodable() {
+            Some(why) => self.give_up(&why),
+            None => self.decoding = Some(decoding),
+        }
+    }
+
+    /// No decoder there is can do it: the renditions end here, until other parameters come.
+    fn give_up(&mut self, why: &codec::Error) {
+        self.outputs.push_back(TranscoderOutput::Notice(Notice::Undecodable(why.to_string())));
+        self.stats.decoder = None;
+        self.close();
     }
 
     fn drain_decoder(&mut self) {
-        if let Some(mut decoder) = self.decoder.take() {
-            decoder.drain(|picture, pts| self.decoded(picture, pts));
+        if let Some(mut decoding) = self.decoding.take() {
+            decoding.drain(|picture, pts| self.decoded(picture, pts));
         }
         self.release(Timestamp::from_ticks(i64::MAX));
     }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use pipeline::{Preset, StreamConfig};
+use pipeline::{DecoderChoice, Preset, StreamConfig};
 
 use crate::access::PublishAccess;
 
@@ -18,6 +18,8 @@ pub struct Config {
     pub admin_addr: SocketAddr,
     /// The ladder; empty passes the source through only.
     pub renditions: Vec<Preset>,
+    /// Whose H.264 decoder the ladder is made with.
+    pub decoder: DecoderChoice,
     /// Length of a segment where the keyframes allow it.
     pub segment_duration: Duration,
     /// Segments a playlist lists.
@@ -38,6 +40,7 @@ impl Default for Config {
             http_addr: SocketAddr::new(any, 8935),
             admin_addr: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 7935),
             renditions: Preset::named("P144p30fps16x9").into_iter().collect(),
+            decoder: DecoderChoice::Auto,
             segment_duration: Duration::from_secs(2),
             playlist_segments: 6,
             max_streams: 10,
@@ -59,6 +62,7 @@ impl Config {
         StreamConfig {
             renditions: self.renditions.clone(),
             segment_duration: media::Duration::from_millis(millis),
+            decoder: self.decoder,
         }
     }
 }

@@ -50,7 +50,9 @@ pub use config::Config;
 pub use demo::{DemoAddrs, DemoError, DemoReport, demo};
 pub use error::Error;
 pub use limits::Limits;
-pub use pipeline::{FrameRate, Preset, Profile, TestSignalConfig, preset_names};
+pub use pipeline::{
+    DecoderChoice, DecoderKind, FrameRate, Preset, Profile, TestSignalConfig, preset_names,
+};
 pub use publication::{
     Publication, PublicationConfig, Rendition, SOURCE, Slot, TranscodeLoad, View,
 };

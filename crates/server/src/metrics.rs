@@ -126,12 +126,23 @@ fn stream_samples(text: &mut Text, streams: &[StreamStatus]) {
             "stream_dropped_gops_total",
             "Whole GOPs not transcoded because the queue was over its bytes.",
         ),
+        ("stream_failed_pictures_total", "Pictures that could not be decoded or encoded."),
+        (
+            "stream_decoder_changes_total",
+            "Times that a decoder failed or refused, and the other one went on.",
+        ),
     ];
     for (index, (name, help)) in transcoder.into_iter().enumerate() {
         text.family(name, "counter", help);
         for stream in streams {
             let load = stream.publication.transcode_load();
-            let value = [load.dropped_pictures, load.dropped_gops][index];
+            let values = [
+                load.dropped_pictures,
+                load.dropped_gops,
+                load.failed_pictures,
+                load.decoder_changes,
+            ];
+            let value = values[index];
             text.sample(name, &[("stream", stream.publication.name().as_str())], value);
         }
     }

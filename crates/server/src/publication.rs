@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use hls::{Snapshot, VariantStream, Window, WindowConfig};
 use media::Timestamp;
-use pipeline::{GridMode, Preset, RenditionEvent, RenditionInfo, Resume, RungStats, SourceFacts};
+use pipeline::{
+    DecoderKind, GridMode, Preset, RenditionEvent, RenditionInfo, Resume, RungStats, SourceFacts,
+};
 use rtmp::StreamName;
 
 use crate::sync::lock;
@@ -67,6 +69,10 @@ pub struct TranscodeLoad {
     pub dropped_gops: u64,
     /// Pictures that could not be decoded or encoded.
     pub failed_pictures: u64,
+    /// The decoder in use, if one is.
+    pub decoder: Option<DecoderKind>,
+    /// How often a decoder was left for the other one.
+    pub decoder_changes: u64,
     /// For each configured rendition.
     pub renditions: Vec<RungStats>,
 }

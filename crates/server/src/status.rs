@@ -81,6 +81,10 @@ struct Stream {
     encoder: Option<String>,
     /// Why there are no renditions but source.
     undecodable: Option<String>,
+    /// `rusty` or `openh264`: whose decoder the renditions are made with.
+    decoder: Option<String>,
+    /// How often one of them failed or refused, and the other went on.
+    decoder_changes: u64,
     renditions: Vec<RenditionStatus>,
 }
 
@@ -168,6 +172,7 @@ fn chunklist(snapshot: &Snapshot) -> Chunklist {
 fn stream_status(stream: &StreamStatus, now: Moment) -> Stream {
     let (session, facts) = (&stream.session, stream.publication.facts());
     let uptime = now.since(session.since());
+    let load = stream.publication.transcode_load();
     Stream {
         name: stream.publication.name().to_string(),
         state: match stream.state {
@@ -190,7 +195,9 @@ fn stream_status(stream: &StreamStatus, now: Moment) -> Stream {
         audio_channels: facts.channels,
         encoder: facts.encoder,
         undecodable: facts.undecodable,
-        renditions: renditions(&stream.publication.view(), &stream.publication.transcode_load()),
+        decoder: load.decoder.map(|decoder| decoder.to_string()),
+        decoder_changes: load.decoder_changes,
+        renditions: renditions(&stream.publication.view(), &load),
     }
 }
 

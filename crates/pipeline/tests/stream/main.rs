@@ -2,6 +2,7 @@
 
 mod hostile;
 mod overload;
+mod pictures;
 mod prop_stream;
 mod real_streams;
 mod shapes;

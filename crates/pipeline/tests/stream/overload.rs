@@ -4,8 +4,8 @@
 use flv::Tag;
 use media::Duration;
 use pipeline::{
-    Ingest, IngestOutput, Preset, Queue, RenditionEvent, Resume, StreamConfig, Transcoder,
-    TranscoderOutput, TranscoderStats,
+    DecoderChoice, Ingest, IngestOutput, Preset, Queue, RenditionEvent, Resume, StreamConfig,
+    Transcoder, TranscoderOutput, TranscoderStats,
 };
 
 #[path = "../../../mpegts/src/oracle.rs"]
@@ -61,7 +61,11 @@ impl SlowStream {
         let middle =
             Preset { name: "middle".into(), width: 320, height: 180, ..named("P240p30fps16x9") };
         let renditions = vec![named("P144p30fps16x9"), named("P240p30fps16x9"), middle];
-        let config = StreamConfig { renditions, segment_duration: Duration::from_secs(2) };
+        let config = StreamConfig {
+            renditions,
+            segment_duration: Duration::from_secs(2),
+            decoder: DecoderChoice::Auto,
+        };
         Self {
             ingest: Ingest::new(&config, &Resume::default()),
             queue: Queue::new(),

@@ -8,7 +8,7 @@ use crate::support::{self, Stream, flv_messages};
 use bytes::Bytes;
 use flv::{Tag, TagKind};
 use media::Duration;
-use pipeline::{Preset, RenditionEvent, Resume, StreamConfig};
+use pipeline::{DecoderChoice, Preset, RenditionEvent, Resume, StreamConfig};
 use proptest::prelude::*;
 
 /// One thing a publisher may do next.
@@ -59,7 +59,11 @@ fn durations(events: &[RenditionEvent]) -> Vec<Duration> {
 
 fn play(tags: &[Tag], steps: &[Step]) -> Stream {
     let renditions = vec![Preset::named("P144p30fps16x9").expect("a preset")];
-    let config = StreamConfig { renditions, segment_duration: Duration::from_secs(2) };
+    let config = StreamConfig {
+        renditions,
+        segment_duration: Duration::from_secs(2),
+        decoder: DecoderChoice::Auto,
+    };
     let mut stream = Stream::new(&config, Resume::default());
     let mut rest = tags.iter().cycle();
     let mut shift = 0i64;

@@ -2,11 +2,15 @@
 
 use crate::support::{self, Stream, flv_messages, media_file};
 use media::Duration;
-use pipeline::{Preset, RenditionEvent, Resume, StreamConfig};
+use pipeline::{DecoderChoice, Preset, RenditionEvent, Resume, StreamConfig};
 
 fn config(presets: &[&str]) -> StreamConfig {
     let renditions = presets.iter().map(|name| Preset::named(name).expect("a preset")).collect();
-    StreamConfig { renditions, segment_duration: Duration::from_secs(2) }
+    StreamConfig {
+        renditions,
+        segment_duration: Duration::from_secs(2),
+        decoder: DecoderChoice::Auto,
+    }
 }
 
 /// 9 s of 640x360 at 30 fps with B-pictures, IDRs as `x264` says, AAC at 44.1 kHz.

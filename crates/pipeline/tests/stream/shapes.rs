@@ -2,7 +2,9 @@
 
 use flv::{Tag, TagKind};
 use media::Duration;
-use pipeline::{GridMode, Preset, RenditionEvent, RenditionInfo, Resume, StreamConfig};
+use pipeline::{
+    DecoderChoice, GridMode, Preset, RenditionEvent, RenditionInfo, Resume, StreamConfig,
+};
 
 use crate::support::{self, Stream, ffmpeg_output, flv_messages, segments};
 
@@ -27,8 +29,14 @@ pub(crate) fn play(tags: impl IntoIterator<Item = Tag>) -> Stream {
 
 fn play_resumed(tags: impl IntoIterator<Item = Tag>, resume: Resume) -> Stream {
     let renditions = vec![Preset::named("P144p30fps16x9").expect("a preset")];
-    let mut stream =
-        Stream::new(&StreamConfig { renditions, segment_duration: Duration::from_secs(2) }, resume);
+    let mut stream = Stream::new(
+        &StreamConfig {
+            renditions,
+            segment_duration: Duration::from_secs(2),
+            decoder: DecoderChoice::Auto,
+        },
+        resume,
+    );
     tags.into_iter().for_each(|tag| stream.push(tag));
     stream.finish();
     stream

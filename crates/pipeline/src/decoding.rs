@@ -1,0 +1,250 @@
+//! Which decoder a stream gets, where it starts, and what happens when it fails.
+
+use std::fmt;
+
+use codec::{DecoderKind, Error, H264Decoder};
+use media::{Duration, I420, Timestamp};
+
+use crate::event::Notice;
+use crate::item::{Picture, VideoConfig};
+
+/// Whose decoder is to be used; docs/decode.md has the table behind [`Auto`](Self::Auto).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DecoderChoice {
+    /// rusty first, because it is exact and faster; openh264 where that one refuses, and from the next picture that a
+    /// decoder can start at where it fails.
+    #[default]
+    Auto,
+    /// This one only.
+    Only(DecoderKind),
+}
+
+impl fmt::Display for DecoderChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Only(kind) => kind.fmt(f),
+        }
+    }
+}
+
+/// Frames that are hidden at most because a recovery point says that they are not right yet: refreshing takes a GOP in
+/// practice, and what is sent as `recovery_frame_cnt` may be anything up to 65 535.
+const MAX_RECOVERY_FRAMES: u32 = 300;
+
+/// How long a decoder that failed waits for an IDR or a recovery point, before it starts at any intra picture: pictures
+/// behind that one may still refer to what came before it.
+const MAX_START_WAIT: Duration = Duration::from_secs(4);
+
+/// The decoding of a stream with one set of parameters.
+pub(crate) struct Decoding {
+    choice: DecoderChoice,
+    kind: DecoderKind,
+    decoder: Option<H264Decoder>,
+    /// SPS and PPS in Annex B.
+    parameter_sets: Vec<u8>,
+    sets_are_new: bool,
+    /// The access unit being decoded, in Annex B.
+    annexb: Vec<u8>,
+    /// The next picture given is the decoder's first, or its first after an error that it does not conceal.
+    starting: bool,
+    hidden: Hidden,
+    /// The last error since the decoder was opened, and the decoding time it came at.
+    failure: Option<(Error, Timestamp)>,
+    /// The other one was left because it does not decode what the stream uses.
+    other_refused: bool,
+    changes: u64,
+    notices: Vec<Notice>,
+}
+
+/// Pictures that come out but are not right: they refer to what came before the decoder's first picture.
+#[derive(Default)]
+struct Hidden {
+    before: Option<Timestamp>,
+    /// Frames until the picture is right whose time becomes `before`.
+    frames_left: u32,
+}
+
+impl Decoding {
+    pub(crate) fn new(choice: DecoderChoice, config: &VideoConfig) -> Self {
+        let kind = match choice {
+            DecoderChoice::Auto => DecoderKind::Rusty,
+            DecoderChoice::Only(kind) => kind,
+        };
+        let mut decoding = Self {
+            choice,
+            kind,
+            decoder: None,
+            parameter_sets: Vec::new(),
+            sets_are_new: true,
+            annexb: Vec::new(),
+            starting: true,
+            hidden: Hidden::default(),
+            failure: None,
+            other_refused: false,
+            changes: 0,
+            notices: Vec::new(),
+        };
+        decoding.set_parameter_sets(config);
+        decoding
+    }
+
+    /// Takes other picture parameter sets from the next picture on. (Another SPS needs another decoding.)
+    pub(crate) fn set_parameter_sets(&mut self, config: &VideoConfig) {
+        self.parameter_sets.clear();
+        h264::annexb::write(config.parameter_sets.iter(), &mut self.parameter_sets);
+        self.sets_are_new = true;
+    }
+
+    /// The decoder in use.
+    pub(crate) fn kind(&self) -> DecoderKind {
+        self.kind
+    }
+
+    /// How often the other decoder was taken since the last call.
+    pub(crate) fn take_changes(&mut self) -> u64 {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// What is to be logged since the last call.
+    pub(crate) fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// Decodes the next picture; `on_picture` gets those that are due, maybe out of turn. A picture that nothing can be
+    /// made of, because what it refers to was lost, is left out without an error.
+    pub(crate) fn decode(
+        &mut self,
+        picture: &Picture,
+        mut on_picture: impl FnMut(I420<'_>, Timestamp),
+    ) -> Result<(), Error> {
+        let can_start = self.can_start(picture);
+        if !can_start && self.starting {
+            return Ok(());
+        }
+        if can_start && let Some((failure, _)) = self.failure.take() {
+            // openh264 gives no B pictures where it does not start with an IDR; rusty starts with any intra picture.
+            if picture.unit.random_access || matches!(failure, Error::Unsupported { .. }) {
+                self.change(failure, &mut on_picture);
+            }
+        }
+        let result = self.give(picture, &mut on_picture);
+        match result {
+            Err(error) if can_start && self.change(error, &mut on_picture) => {
+                self.give(picture, &mut on_picture)
+            }
+            result => result,
+        }
+    }
+
+    /// Hands out what the decoder holds back.
+    pub(crate) fn drain(&mut self, mut on_picture: impl FnMut(I420<'_>, Timestamp)) {
+        if let Some(mut decoder) = self.decoder.take() {
+            decoder.drain(|picture, pts| self.hidden.pass(picture, pts, &mut on_picture));
+        }
+        self.starting = true;
+    }
+
+    /// Why no decoder there is can go on with this stream, if so.
+    pub(crate) fn undecodable(&self) -> Option<Error> {
+        let (refusal, _) =
+            self.failure.filter(|(error, _)| matches!(error, Error::Unsupported { .. }))?;
+        (self.other_refused || self.choice != DecoderChoice::Auto).then_some(refusal)
+    }
+
+    /// Whether a decoder can start with this picture.
+    fn can_start(&self, picture: &Picture) -> bool {
+        let unit = &picture.unit;
+        if unit.random_access || !picture.recovery_point {
+            return unit.random_access;
+        }
+        // Where nothing has been decoded yet the ingest half has chosen the picture.
+        self.failure.is_none_or(|(_, at)| {
+            unit.dts - at > MAX_START_WAIT
+                || h264::classify(&unit.nal_units).recovery_frame_count.is_some()
+        })
+    }
+
+    fn give(
+        &mut self,
+        picture: &Picture,
+        on_picture: &mut impl FnMut(I420<'_>, Timestamp),
+    ) -> Result<(), Error> {
+        let unit = &picture.unit;
+        self.annexb.clear();
+        if std::mem::take(&mut self.sets_are_new) || unit.random_access || self.starting {
+            self.annexb.extend_from_slice(&self.parameter_sets);
+        }
+        h264::annexb::write(unit.nal_units.iter(), &mut self.annexb);
+        self.hidden.note(picture, self.starting);
+        let result = self.decode_unit(unit.pts, on_picture);
+        match result {
+            Ok(()) => self.starting = false,
+            // Too large for either; what refers to it will say so.
+            Err(Error::AccessUnitTooLarge { .. }) => {}
+            Err(error) => {
+                self.failure = Some((error, unit.dts));
+                // openh264 conceals what is missing and goes on.
+                self.starting |= self.kind == DecoderKind::Rusty;
+            }
+        }
+        result
+    }
+
+    fn decode_unit(
+        &mut self,
+        pts: Timestamp,
+        on_picture: &mut impl FnMut(I420<'_>, Timestamp),
+    ) -> Result<(), Error> {
+        let decoder = match &mut self.decoder {
+            Some(decoder) => decoder,
+            none => none.insert(H264Decoder::new(self.kind)?),
+        };
+        let hidden = &self.hidden;
+        decoder.decode(&self.annexb, pts, |picture, pts| hidden.pass(picture, pts, on_picture))
+    }
+
+    /// Takes the other decoder because of `failure`, if there is another.
+    fn change(&mut self, failure: Error, on_picture: &mut impl FnMut(I420<'_>, Timestamp)) -> bool {
+        let is_shared = matches!(failure, Error::AccessUnitTooLarge { .. });
+        if is_shared || self.choice != DecoderChoice::Auto || self.other_refused {
+            return false;
+        }
+        self.drain(on_picture);
+        let left = self.kind;
+        self.kind = left.other();
+        self.failure = None;
+        self.other_refused = matches!(failure, Error::Unsupported { .. });
+        self.changes += 1;
+        let why = failure.to_string();
+        self.notices.push(Notice::DecoderChanged { to: self.kind, why });
+        true
+    }
+}
+
+impl Hidden {
+    /// A picture is about to be decoded, the first one where `starting`.
+    fn note(&mut self, picture: &Picture, starting: bool) {
+        if picture.unit.random_access {
+            *self = Self::default();
+        } else if starting {
+            let count = h264::classify(&picture.unit.nal_units).recovery_frame_count;
+            self.frames_left = count.unwrap_or(0).min(MAX_RECOVERY_FRAMES);
+            self.before = Some(picture.unit.pts);
+        } else if self.frames_left > 0 && !picture.disposable {
+            self.frames_left -= 1;
+            self.before = Some(picture.unit.pts);
+        }
+    }
+
+    fn pass(
+        &self,
+        picture: I420<'_>,
+        pts: Timestamp,
+        on_picture: &mut impl FnMut(I420<'_>, Timestamp),
+    ) {
+        if self.frames_left == 0 && self.before.is_none_or(|before| pts >= before) {
+            on_picture(picture, pts);
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! Streams through [`Decoding`], each picture that comes out held against ffmpeg's.
+
+use std::collections::HashSet;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use bytes::Bytes;
+use codec::DecoderKind::{self, Openh264, Rusty};
+use h264::{ParameterSets, Sps};
+use media::{AccessUnit, Duration, I420, Plane, Timestamp};
+
+use crate::DecoderChoice::{self, Auto, Only};
+use crate::decoding::Decoding;
+use crate::item::{Picture, VideoConfig};
+use crate::video_track::undecodable;
+
+/// A stream cut into pictures; their times are their places in decoding order, one second each.
+struct Stream {
+    config: VideoConfig,
+    pictures: Vec<Picture>,
+}
+
+impl Stream {
+    fn new(annexb: &[u8]) -> Self {
+        let (mut parameter_sets, mut pictures) = (ParameterSets::default(), Vec::new());
+        for access_unit in access_units(annexb) {
+            // Parameter sets stay where they are: vectors change them on the way.
+            let nal_units = h264::annexb::nal_units(Bytes::from(access_unit));
+            if parameter_sets.is_empty() {
+                parameter_sets = nal_units.iter().collect();
+            }
+            let facts = h264::classify(&nal_units);
+            let at = Timestamp::from_millis(1000 * pictures.len() as i64);
+            pictures.push(Picture {
+                unit: AccessUnit { pts: at, dts: at, random_access: facts.idr, nal_units },
+                disposable: facts.disposable,
+                recovery_point: facts.recovery_point,
+                interval: Duration::from_secs(1),
+            });
+        }
+        let sps = Sps::parse(&parameter_sets.sps[0]).unwrap();
+        Self { config: VideoConfig { parameter_sets, sps }, pictures }
+    }
+
+    fn vector(name: &str) -> Self {
+        Self::new(&media_file(name))
+    }
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+struct Outcome {
+    /// Places in decoding order.
+    places: Vec<usize>,
+    samples: Vec<Vec<u8>>,
+    errors: Vec<String>,
+    notices: Vec<String>,
+    decoder: Option<DecoderKind>,
+    undecodable: Option<String>,
+}
+
+fn decode(choice: DecoderChoice, config: &VideoConfig, pictures: &[Picture]) -> Outcome {
+    let mut outcome = Outcome::default();
+    let mut decoding = Decoding::new(choice, config);
+    let mut come = Vec::new();
+    for picture in pictures {
+        let result = decoding.decode(picture, |picture, pts| come.push((pts, packed(picture))));
+        outcome.errors.extend(result.err().map(|error| error.to_string()));
+        outcome.undecodable = decoding.undecodable().map(|error| error.to_string());
+        if outcome.undecodable.is_some() {
+            break;
+        }
+    }
+    if outcome.undecodable.is_none() {
+        decoding.drain(|picture, pts| come.push((pts, packed(picture))));
+    }
+    outcome.decoder = Some(decoding.kind());
+    outcome.notices = decoding.take_notices().iter().map(ToString::to_string).collect();
+    assert_eq!(decoding.take_changes(), outcome.notices.len() as u64);
+    come.sort_by_key(|(pts, _)| *pts);
+    (outcome.places, outcome.samples) =
+        come.into_iter().map(|(pts, samples)| ((pts.ticks() / 90_000) as usize, samples)).unzip();
+    outcome
+}
+
+/// Each vector: the decoder that `auto` ends with, and how many pictures are ffmpeg's to the bit.
+#[test]
+fn auto_is_right_on_every_vector_or_says_that_it_cannot() {
+    for (name, decoder, pictures) in [
+        ("BA1_FT_C.264", Rusty, 299),
+        ("CVFC1_Sony_C.jsv", Rusty, 50),
+        ("MR1_BT_A.h264", Openh264, 62),
+        ("SVA_BA2_D.264", Rusty, 17),
+        ("Adobe_PDF_sample_a_1024x768_50Frms.264", Rusty, 50),
+        ("Cisco_Men_whisper_640x320_CABAC_Bframe_9.264", Rusty, 9),
+        ("test_scalinglist_jm.264", Rusty, 5),
+        ("CABA3_TOSHIBA_E.264", Rusty, 300),
+        ("CABA3_SVA_B.264", Rusty, 33),
+        ("NL3_SVA_E.264", Rusty, 33),
+        ("HCBP2_HHI_A.264", Rusty, 250),
+        ("FRExt1_Panasonic.avc", Rusty, 8),
+        ("QCIF_2P_I_allIPCM.264", Openh264, 2),
+    ] {
+        let bytes = media_file(name);
+        let stream = Stream::new(&bytes);
+        assert_eq!(undecodable(&stream.config.sps, &stream.config.parameter_sets), None, "{name}");
+        let outcome = decode(Auto, &stream.config, &stream.pictures);
+        assert_eq!(outcome.undecodable, None, "{name}");
+        assert_eq!(outcome.decoder, Some(decoder), "{name}: {:?}", outcome.notices);
+        assert_eq!((outcome.samples.len(), outcome.errors.len()), (pictures, 0), "{name}");
+        let reference = reference(&bytes, outcome.samples[0].len());
+        assert!(outcome.samples.iter().all(|samples| reference.contains(samples)), "{name}");
+    }
+}
+
+#[test]
+fn what_nobody_decodes_is_judged_before_or_given_up_by_name() {
+    for (name, words) in [
+        ("CAFI1_SVA_C.264", "interlaced coding"),
+        ("CAMA3_Sand_E.264", "interlaced coding"),
+        ("FM2_SVA_C.264", "flexible macroblock ordering"),
+        ("HPCVMOLQ_BRCM_B.264", "chroma format monochrome"),
+        ("PPH10I2_Panasonic_A.264", "10 bits a sample"),
+        ("i422_360p_x264.h264", "chroma format 4:2:2"),
+    ] {
+        let stream = Stream::vector(name);
+        let why = undecodable(&stream.config.sps, &stream.config.parameter_sets).unwrap();
+        assert!(why.contains(words), "{name}: {why}");
+    }
+    let stream = Stream::vector("FRExt_MMCO4_Sony_B.264");
+    let outcome = decode(Auto, &stream.config, &stream.pictures);
+    assert!(outcome.notices[0].contains("QP offsets of Cb and Cr"), "{:?}", outcome.notices);
+    assert!(outcome.undecodable.unwrap().contains("long-term references"));
+}
+
+/// 4.3 row 31: scaling lists in the SPS (JM) and in the PPS (x264).
+#[test]
+fn row_31_scaling_lists_are_decoded_and_refused_by_nobody() {
+    for bytes in [media_file("test_scalinglist_jm.264"), x264("cqm=jvt", 20)] {
+        let stream = Stream::new(&bytes);
+        assert_eq!(undecodable(&stream.config.sps, &stream.config.parameter_sets), None);
+        let outcome = decode(Auto, &stream.config, &stream.pictures);
+        assert_eq!((outcome.decoder, outcome.errors.len()), (Some(Rusty), 0));
+        assert_eq!(outcome.samples.len(), stream.pictures.len());
+        let reference = reference(&bytes, outcome.samples[0].len());
+        assert!(outcome.samples.iter().all(|samples| reference.contains(samples)));
+    }
+}
+
+/// The vector changes its only PPS six times, also in front of pictures that refer to earlier ones.
+#[test]
+fn a_pps_that_changes_does_not_cost_a_picture() {
+    let bytes = media_file("CABA3_TOSHIBA_E.264");
+    let Stream { mut config, pictures } = Stream::new(&bytes);
+    let mut decoding = Decoding::new(Auto, &config);
+    let mut come = Vec::new();
+    for mut picture in pictures {
+        let (nal_units, seen) = h264::split_parameter_sets(picture.unit.nal_units);
+        picture.unit.nal_units = nal_units;
+        if config.parameter_sets.update(&seen) {
+            decoding.set_parameter_sets(&config);
+        }
+        decoding.decode(&picture, |picture, _| come.push(packed(picture))).unwrap();
+    }
+    let reference = reference(&bytes, come[0].len());
+    assert_eq!((come.len(), decoding.take_changes()), (300, 0));
+    assert!(come.iter().all(|samples| reference.contains(samples)));
+}
+
+/// A picture is lost on the way: what refers to it is not shown, and at the next IDR the other decoder goes on.
+#[test]
+fn auto_falls_over_at_the_next_random_access_unit() {
+    let bytes = x264("keyint=10:bframes=0:scenecut=0", 40);
+    let mut stream = Stream::new(&bytes);
+    stream.pictures.remove(13);
+    let outcome = decode(Auto, &stream.config, &stream.pictures);
+    assert_eq!(outcome.errors.len(), 1, "{:?}", outcome.errors);
+    assert_eq!(outcome.notices.len(), 1, "{:?}", outcome.notices);
+    assert!(outcome.notices[0].contains("goes on with openh264: "), "{:?}", outcome.notices);
+    assert_eq!(outcome.decoder, Some(Openh264));
+    assert_eq!(outcome.places, (0..13).chain(20..40).collect::<Vec<_>>());
+    let reference = reference(&bytes, outcome.samples[0].len());
+    assert!(outcome.samples.iter().all(|samples| reference.contains(samples)));
+
+    let alone = decode(Only(Rusty), &stream.config, &stream.pictures);
+    assert_eq!((alone.places, alone.notices.len()), (outcome.places, 0), "it goes on itself");
+    let concealed = decode(Only(Openh264), &stream.config, &stream.pictures);
+    assert_eq!((concealed.samples.len(), concealed.errors.len()), (39, 0));
+}
+
+/// The second P picture was cut out, and there are three IDRs more.
+#[test]
+fn a_vector_with_a_lost_picture_is_shown_again_from_the_next_idr_on() {
+    let bytes = media_file("BA_MW_D_P_LOST.264");
+    let stream = Stream::new(&bytes);
+    let next = (1..99).find(|at| stream.pictures[*at].unit.random_access).unwrap();
+    let outcome = decode(Auto, &stream.config, &stream.pictures);
+    assert_eq!((outcome.decoder, outcome.errors.len()), (Some(Openh264), 1));
+    assert_eq!(outcome.places, [0].into_iter().chain(next..99).collect::<Vec<_>>());
+    let reference = reference(&bytes, outcome.samples[0].len());
+    assert!(outcome.samples.iter().all(|samples| reference.contains(samples)));
+}
+
+/// Half a picture is no picture, whoever decodes it.
+#[test]
+fn a_picture_that_ends_early_is_not_shown_by_rusty() {
+    let bytes = x264("keyint=10:scenecut=0:bframes=0:cabac=0", 30);
+    let mut stream = Stream::new(&bytes);
+    let unit = &mut stream.pictures[5].unit;
+    let slice = unit.nal_units.iter().last().unwrap();
+    let half = [&[0, 0, 0, 1][..], &slice[..slice.len() / 2]].concat();
+    unit.nal_units = h264::annexb::nal_units(half.into());
+    let outcome = decode(Auto, &stream.config, &stream.pictures);
+    assert_eq!(outcome.places, (0..5).chain(10..30).collect::<Vec<_>>());
+    assert_eq!((outcome.errors.len(), outcome.notices.len()), (1, 1));
+    let reference = reference(&bytes, outcome.samples[0].len());
+    assert!(outcome.samples.iter().all(|samples| reference.contains(samples)));
+}
+
+/// 4.3 row 41: intra refresh has one IDR, long ago. The picture is shown from where the recovery point says it is whole.
+#[test]
+fn row_41_decoding_starts_at_a_recovery_point_and_shows_what_is_recovered() {
+    let bytes = x264("intra-refresh=1:keyint=10:bframes=0", 60);
+    let stream = Stream::new(&bytes);
+    let start = (20..40).find(|at| stream.pictures[*at].recovery_point).unwrap();
+    assert!(!stream.pictures[start].unit.random_access);
+    let outcome = decode(Auto, &stream.config, &stream.pictures[start..]);
+    assert_eq!(outcome.decoder, Some(Openh264), "rusty needs a whole picture to start with");
+    assert_eq!(outcome.errors, Vec::<String>::new());
+    let first = outcome.places[0];
+    assert!((start + 5..start + 12).contains(&first), "{first} after {start}");
+    assert_eq!(outcome.places, (first..60).collect::<Vec<_>>());
+    let reference = reference(&bytes, outcome.samples[0].len());
+    assert!(outcome.samples.iter().all(|samples| reference.contains(samples)));
+    let alone = decode(Only(Rusty), &stream.config, &stream.pictures[start..]);
+    assert_eq!(alone.samples.len(), 0);
+}
+
+/// An open GOP starts with an intra picture and B pictures that are shown before it and refer to the GOP before.
+#[test]
+fn row_41_an_open_gop_is_shown_from_its_first_picture_on() {
+    let bytes = x264("open-gop=1:keyint=8:min-keyint=8:bframes=2:b-adapt=0:scenecut=0", 40);
+    let mut stream = Stream::new(&bytes);
+    let start = (10..30).find(|at| stream.pictures[*at].recovery_point).unwrap();
+    // Shown after the B pictures that follow it in decoding order.
+    stream.pictures[start].unit.pts += Duration::from_millis(2500);
+    let outcome = decode(Auto, &stream.config, &stream.pictures[start..]);
+    assert_eq!((outcome.decoder, outcome.errors.len()), (Some(Rusty), 0));
+    assert_eq!(outcome.samples.len(), 40 - start - 2, "but for the leading two");
+    let reference = reference(&bytes, outcome.samples[0].len());
+    assert!(outcome.samples.iter().all(|samples| reference.contains(samples)));
+}
+
+fn media_file(name: &str) -> Vec<u8> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/media/h264");
+    std::fs::read(PathBuf::from(folder).join(name)).unwrap()
+}
+
+/// 128x96, as x264 is told.
+fn x264(params: &str, pictures: usize) -> Vec<u8> {
+    let args = format!(
+        "-f lavfi -i testsrc2=size=128x96:rate=30 -vf noise=alls=8:all_seed=1:allf=t -frames:v {pictures} \
+         -pix_fmt yuv420p -threads 1 -c:v libx264 -x264-params {params} -f h264 -"
+    );
+    ffmpeg(&args, &[])
+}
+
+/// The pictures that ffmpeg decodes, of `size` bytes each.
+fn reference(annexb: &[u8], size: usize) -> HashSet<Vec<u8>> {
+    let raw = ffmpeg("-flags unaligned -f h264 -i - -vsync 0 -f rawvideo -", annexb);
+    raw.chunks(size).map(<[u8]>::to_vec).collect()
+}
+
+fn ffmpeg(args: &str, input: &[u8]) -> Vec<u8> {
+    let mut child = Command::new("ffmpeg")
+        .args(["-hide_banner", "-v", "quiet"])
+        .args(args.split_whitespace())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let output = std::thread::scope(|scope| {
+        scope.spawn(move || {
+            // A program that has seen enough closes its input.
+            let _ = stdin.write_all(input);
+        });
+        child.wait_with_output().unwrap()
+    });
+    assert!(output.status.success(), "ffmpeg {args}");
+    output.stdout
+}
+
+fn packed(picture: I420<'_>) -> Vec<u8> {
+    [picture.y, picture.u, picture.v].into_iter().flat_map(Plane::rows).flatten().copied().collect()
+}
+
+/// Cut where a picture begins: at a slice with its first macroblock, or at what comes before one.
+fn access_units(annexb: &[u8]) -> Vec<Vec<u8>> {
+    let mut access_units: Vec<Vec<u8>> = vec![Vec::new()];
+    let mut has_picture = false;
+    for unit in h264::annexb::nal_units(Bytes::copy_from_slice(annexb)).iter() {
+        let kind = unit[0] & 0x1f;
+        let is_slice = matches!(kind, 1..=5);
+        let starts_picture = is_slice && unit.get(1).is_some_and(|byte| byte & 0x80 != 0);
+        if has_picture && (starts_picture || matches!(kind, 6..=9)) {
+            access_units.push(Vec::new());
+            has_picture = false;
+        }
+        has_picture |= is_slice;
+        let current = access_units.last_mut().unwrap();
+        current.extend_from_slice(&[0, 0, 0, 1]);
+        current.extend_from_slice(unit);
+    }
+    access_units
+}
