@@ -16,13 +16,26 @@ pub(crate) fn run(steps: &mut Steps) -> Result<(), Failure> {
         "feathercast beside its peers: whole processes, about 15 minutes",
         || foreground(&mut bench(&["--package", "feathercast", "--bench", "side_by_side"])),
     )?;
+    steps.step("decode", "both H.264 decoders and ffmpeg, as the binary has them", || {
+        // Fat LTO decides how fast a decoder in Rust is.
+        foreground(&mut cargo([
+            "bench",
+            "--locked",
+            "--profile",
+            "dist",
+            "--package",
+            "codec",
+            "--bench",
+            "decode",
+        ]))
+    })?;
     steps.step("parts", "the pipeline and its parts (criterion)", || {
         foreground(&mut bench(&["--package", "pipeline", "--bench", "pipeline"]))?;
         foreground(&mut bench(&["--package", "rtmp", "--bench", "chunk_reader"]))
     })
 }
 
-/// Profile ci, as everything that is not shipped: one C++ build, and the codec in it is compiled as in dist.
+/// Profile ci, as everything that is not shipped: one C++ build, and openh264 in it is compiled as in dist.
 fn bench(words: &[&str]) -> Command {
     cargo([&["bench", "--locked", "--profile", "ci"], words].concat())
 }
