@@ -3,7 +3,7 @@
 ///
 /// Memory of one connection, with the defaults and `n` bytes given to one `handle_input`:
 ///
-/// | What | Before publish is accepted | While publishing |
+/// | What | Before and after publishing | While publishing |
 /// |---|---|---|
 /// | handshake | 8 KiB, gone after it | - |
 /// | messages being put together | 64 KiB | 8 MiB |
@@ -18,7 +18,7 @@
 pub struct Limits {
     /// Chunk streams (csids) of one connection. 64: encoders use 2 to 6, some number them by message stream.
     pub chunk_streams: usize,
-    /// Sum of the declared lengths of unfinished messages, until publish is accepted. 64 KiB: a connect command with
+    /// Sum of the declared lengths of unfinished messages, while no publish is accepted. 64 KiB: a connect command with
     /// every optional field is under 2 KiB.
     pub bytes_before_publish: usize,
     /// The same while publishing. 8 MiB: an intra picture of 4K video at 100 Mbit/s is under 4 MB.

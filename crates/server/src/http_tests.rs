@@ -316,6 +316,40 @@ async fn bytes_that_are_no_request_are_refused() {
     assert_eq!(site.get("/stream/cam.m3u8").await.status, 200, "others do not notice");
 }
 
+/// Request smuggling: what a proxy in front takes for the body of a request must not be answered as another one.
+#[tokio::test]
+async fn a_body_is_never_a_request() {
+    let site = Site::viewers().await;
+    let inner = "GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n";
+    let length = format!("Content-Length: {}", inner.len());
+    let chunk = format!("{:x}\r\n{inner}\r\n0\r\n\r\n", inner.len());
+    let chunked = "Transfer-Encoding: chunked";
+    let requests = [
+        ("GET", vec![&length[..]], inner.to_owned()),
+        ("HEAD", vec![&length], inner.to_owned()),
+        ("OPTIONS", vec![&length], inner.to_owned()),
+        ("POST", vec![&length], inner.to_owned()),
+        ("GET", vec![chunked], chunk.clone()),
+        ("GET", vec!["Content-Length: 3", chunked], chunk.clone()),
+        ("POST", vec!["Content-Length: 3", chunked], chunk),
+        ("GET", vec!["Content-Length: 0", &length], inner.to_owned()),
+        ("GET", vec!["Content-Length: +0"], inner.to_owned()),
+        ("GET", vec!["Transfer-Encoding: xchunked"], inner.to_owned()),
+        ("GET", vec!["Transfer-Encoding: chunked, identity"], inner.to_owned()),
+        ("GET", vec!["Content-Length : 0"], inner.to_owned()),
+    ];
+    for (method, fields, body) in requests {
+        let head =
+            format!("{method} /healthz HTTP/1.1\r\nHost: h\r\n{}\r\n\r\n", fields.join("\r\n"));
+        let last = "GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+        let answer = site.raw(format!("{head}{body}{last}").as_bytes()).await;
+        let answers = String::from_utf8_lossy(&answer).matches("HTTP/1.1 ").count();
+        assert!((1..=2).contains(&answers), "{method} {fields:?}: {answers} answers");
+        let smuggled = site.shared.metrics.http_not_found.value();
+        assert_eq!(smuggled, 0, "{method} {fields:?}");
+    }
+}
+
 #[tokio::test]
 async fn several_requests_share_a_connection() {
     let site = Site::viewers().await;

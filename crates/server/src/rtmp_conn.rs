@@ -127,7 +127,12 @@ impl Conn {
         let limits = &self.shared.limits;
         let bytes = match &mut self.publishing {
             None => {
-                let idle = Instant::now() + limits.rtmp_idle_before_publish;
+                let now = Instant::now();
+                // A peer that always has something to say lets no timer fire.
+                if now >= self.publish_deadline {
+                    return Err(End::NoPublish(limits.rtmp_publish_deadline));
+                }
+                let idle = now + limits.rtmp_idle_before_publish;
                 let read =
                     timeout_at(idle.min(self.publish_deadline), self.socket.read_buf(input)).await;
                 read.map_err(|_| match idle < self.publish_deadline {

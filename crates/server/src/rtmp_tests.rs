@@ -285,6 +285,24 @@ async fn who_says_nothing_is_let_go_before_and_while_publishing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_talks_without_end_and_never_publishes_is_let_go() {
+    let limits = Limits { rtmp_publish_deadline: Duration::from_millis(300), ..Limits::default() };
+    let site = Site::new(Config { renditions: Vec::new(), ..Config::default() }, limits).await;
+    let (mut answers, mut socket) = Client::shaken(site.addr).await.0.into_split();
+    let reading =
+        tokio::spawn(async move { tokio::io::copy(&mut answers, &mut tokio::io::sink()).await });
+    // FCSubscribe means nothing to us; there is always more of it to read.
+    let command = [string("FCSubscribe"), number(0.0), vec![5]].concat();
+    let mut bytes = vec![3, 0, 0, 0, 0, 0, command.len() as u8, 20, 0, 0, 0, 0];
+    bytes.extend(command);
+    let flood = bytes.repeat(10_000);
+    while socket.write_all(&flood).await.is_ok() {}
+    // Closed or reset: over in any case.
+    let _ = reading.await.unwrap();
+    assert!(site.states().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn connections_over_the_limit_are_closed_at_once() {
     let limits = Limits { rtmp_connections_per_ip: 1, ..Limits::default() };
     let site = Site::new(Config { renditions: Vec::new(), ..Config::default() }, limits).await;
