@@ -335,7 +335,7 @@ impl Packager {
             }]);
         }
         let info = self.rendition_info(duration);
-        if !self.info.as_ref().is_some_and(|known| known.still_says(&info)) {
+        if !self.info.as_ref().is_some_and(|known| known.still_says(&info, duration)) {
             self.info = Some(info.clone());
             events.extend([RenditionEvent::Info(info)]);
         }
@@ -361,11 +361,12 @@ impl Packager {
 }
 
 impl RenditionInfo {
-    /// Whether this holds for a segment of which `info` was measured.
-    fn still_says(&self, info: &Self) -> bool {
-        // Fewer pictures than announced are no news; many more are: the first segment lacked most of its own.
-        let rates = self.frame_rate.zip(info.frame_rate);
-        let is_faster = rates.is_some_and(|(known, measured)| measured > known * 1.25);
+    /// Whether this holds for a segment of this duration, of which `info` was measured.
+    fn still_says(&self, info: &Self, duration: Duration) -> bool {
+        // Fewer pictures than announced are no news. Clearly more are: the first segment lacked some of its own.
+        let is_faster = self.frame_rate.zip(info.frame_rate).is_some_and(|(known, measured)| {
+            measured > known * 1.1 && (measured - known) * duration.as_secs_f64() > 2.5
+        });
         !is_faster && (&self.codecs, self.resolution) == (&info.codecs, info.resolution)
     }
 }

@@ -11,7 +11,7 @@ use pipeline::{
 #[path = "../../../mpegts/src/oracle.rs"]
 mod oracle;
 
-use crate::shapes::{make, picture};
+use crate::shapes::{infos, make, picture};
 use crate::support::segments;
 
 const VIDEO_PID: u16 = 0x100;
@@ -209,6 +209,8 @@ fn what_is_too_much_even_so_is_dropped_and_no_segment_is_missing() {
     for rung in &slow.rungs {
         let pictures = pictures(rung);
         assert_eq!(pictures[16..], [60; 4], "whole again: {pictures:?}");
+        // However few pictures the first segment had.
+        assert_eq!(infos(rung).last().and_then(|info| info.frame_rate), Some(30.0));
     }
     let order = ["behind: P240p", "behind: middle", "up: middle", "up: P240p"];
     assert_eq!(slow.notices.len(), order.len(), "{:?}", slow.notices);

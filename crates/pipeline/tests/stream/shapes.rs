@@ -46,7 +46,7 @@ fn later(tags: Vec<Tag>, ms: u32) -> impl Iterator<Item = Tag> {
     tags.into_iter().map(move |tag| Tag { timestamp_ms: tag.timestamp_ms + ms, ..tag })
 }
 
-fn infos(events: &[RenditionEvent]) -> Vec<&RenditionInfo> {
+pub(crate) fn infos(events: &[RenditionEvent]) -> Vec<&RenditionInfo> {
     let mut infos = Vec::new();
     for event in events {
         if let RenditionEvent::Info(info) = event {
