@@ -14,6 +14,7 @@ mod habits;
 mod hls_http;
 mod ladder;
 mod lifecycle;
+mod overload;
 mod publish;
 mod quality;
 mod recipe;
