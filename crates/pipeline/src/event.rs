@@ -108,6 +108,8 @@ pub enum Notice {
     LongKeyframeInterval,
     /// Timestamps jumped by this much; the stream goes on behind a discontinuity.
     TimestampJump(Duration),
+    /// Audio and video were stamped this far apart: the later one was moved up to the other.
+    TracksApart(Duration),
     /// Pictures come, but none that a decoder can start with: nothing can be shown yet.
     NoKeyframeYet,
     /// No IDR came for a whole segment limit; source segments no longer all start with one.
@@ -135,6 +137,13 @@ impl fmt::Display for Notice {
                 )
             }
             Self::TimestampJump(by) => write!(f, "timestamps jumped by {} ms", by.as_millis()),
+            Self::TracksApart(by) => {
+                write!(
+                    f,
+                    "audio and video were {} ms apart, the later one is moved up",
+                    by.as_millis()
+                )
+            }
             Self::NoKeyframeYet => {
                 write!(
                     f,

@@ -11,7 +11,7 @@ use crate::audio_track::AudioTrack;
 use crate::event::{IngestOutput, Notice, RenditionEvent, SourceFacts};
 use crate::item::{Anchor, Item, Picture};
 use crate::packager::Packager;
-use crate::timeline::Timeline;
+use crate::timeline::{Change, Side, Timeline};
 use crate::video_track::VideoTrack;
 use crate::{Resume, StreamConfig};
 
@@ -130,7 +130,7 @@ impl Ingest {
             Ok(Some(VideoTag {
                 body: VideoBody::NalUnits { composition_time_ms, data }, ..
             })) => {
-                let at = self.time(timestamp_ms);
+                let at = self.time(Side::Video, timestamp_ms);
                 self.access_unit(at, composition_time_ms, data, arrival_unix_ms);
             }
             Ok(Some(VideoTag { body: VideoBody::Unsupported(codec), .. })) => {
@@ -147,7 +147,7 @@ impl Ingest {
                 self.audio_config(&config)
             }
             Ok(Some(AudioTag { body: AudioBody::Raw(data), .. })) => {
-                let at = self.time(timestamp_ms);
+                let at = self.time(Side::Audio, timestamp_ms);
                 self.audio_frame(at, data, arrival_unix_ms);
             }
             Ok(Some(AudioTag { body: AudioBody::Unsupported(codec), .. })) => {
@@ -159,11 +159,15 @@ impl Ingest {
     }
 
     /// The stream time of a message; a jump ends the segment at the next random access picture.
-    fn time(&mut self, timestamp_ms: u32) -> Timestamp {
-        let (at, jump) = self.timeline.map(timestamp_ms);
-        if let Some(by) = jump {
-            self.notice(Notice::TimestampJump(by));
-            self.break_segment();
+    fn time(&mut self, side: Side, timestamp_ms: u32) -> Timestamp {
+        let (at, change) = self.timeline.map(side, timestamp_ms);
+        match change {
+            Some(Change::Jump(by)) => {
+                self.notice(Notice::TimestampJump(by));
+                self.break_segment();
+            }
+            Some(Change::Joined(by)) => self.notice(Notice::TracksApart(by)),
+            None => {}
         }
         at
     }

@@ -16,6 +16,7 @@ mod backlog;
 mod decoding;
 #[cfg(test)]
 mod decoding_tests;
+mod drift;
 mod event;
 mod governor;
 mod ingest;

@@ -18,6 +18,10 @@ const MAX_IDR_WAIT: Duration = Duration::from_secs(4);
 /// a lie that would put a picture, and the cuts after it, hours ahead.
 const MAX_COMPOSITION_TIME: Duration = Duration::from_secs(10);
 
+/// Display may be stamped this long before decoding (NVENC does, by the pictures it reorders); decoding is taken to be
+/// that much earlier then.
+const MAX_EARLY: Duration = Duration::from_secs(1);
+
 /// Pictures without a keyframe for this long are worth a word to the publisher.
 const KEYFRAME_DUE: Duration = Duration::from_secs(2);
 
@@ -33,6 +37,8 @@ pub(crate) struct VideoTrack {
     interval: Option<PictureInterval>,
     first_dts: Option<Timestamp>,
     last_dts: Option<Timestamp>,
+    /// Decoding is this much earlier than stamped.
+    early: Duration,
     last_idr: Option<Timestamp>,
     last_pts: Option<Timestamp>,
     has_run: bool,
@@ -83,8 +89,12 @@ impl VideoTrack {
         if self.config.is_none() {
             return Err(Notice::Malformed("picture before any sequence header".to_owned()));
         }
-        let dts = self.last_dts.map_or(at, |last| at.max(last + Duration::from_ticks(1)));
-        let pts = (at + composition_time(composition_time_ms)).max(dts);
+        let composition_time = composition_time(composition_time_ms);
+        self.early = self.early.max(-composition_time);
+        let decoded_at = at - self.early;
+        let after = |last| decoded_at.max(last + Duration::from_ticks(1));
+        let dts = self.last_dts.map_or(decoded_at, after);
+        let pts = (at + composition_time).max(dts);
         self.last_dts = Some(dts);
         self.first_dts.get_or_insert(dts);
         let rate = self.frame_rate().or(announced_frame_rate);
@@ -185,10 +195,10 @@ impl VideoTrack {
     }
 }
 
-/// A picture's way from decoding to display; none where it is longer than any encoder's.
+/// A picture's way from decoding to display; none where it is longer than any encoder's, either way.
 fn composition_time(ms: i32) -> Duration {
     let time = Duration::from_millis(ms.into());
-    if time > MAX_COMPOSITION_TIME { Duration::ZERO } else { time }
+    if time > MAX_COMPOSITION_TIME || -time > MAX_EARLY { Duration::ZERO } else { time }
 }
 
 /// What no decoder here can do of a stream with these parameter sets, if anything: judged by the SPS and every PPS.
