@@ -26,6 +26,9 @@ const MILLISECONDS: Duration = Duration::from_millis(4);
 /// Half a picture at 25 fps: an IDR this much early is as good as on time.
 const HALF_PICTURE: Duration = Duration::from_millis(20);
 
+/// Audio frames are shorter than this (2048 samples at 8 kHz): one that comes later than that came after silence.
+const LATE: Duration = Duration::from_millis(300);
+
 /// One thing to do before the picture (or audio frame) just reported is packaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -126,22 +129,27 @@ impl Grid {
 
     /// An audio frame with presentation time `pts` comes next. Audio decides nothing while pictures come.
     ///
-    /// Without pictures for a whole segment duration (there is no video, or it stopped) segments are cut by time.
+    /// To be called for the frames that come while there are no pictures (there is no video, or it stopped): then
+    /// segments are cut by time.
     pub fn audio(&mut self, pts: Timestamp, steps: &mut Vec<Step>) {
         if !self.started {
             self.start(pts);
         }
-        let silent_since = self.last_picture.unwrap_or(self.source_cut).max(self.source_cut);
-        if pts - silent_since < self.segment_duration {
+        let pictures_end =
+            self.last_picture.map_or(self.source_cut, |last| last + self.picture_interval);
+        let due = (self.source_cut.max(self.ladder_cut) + self.segment_duration).max(pictures_end);
+        if pts < due {
             return;
         }
+        // What the pictures left open ends where it should have; what follows is cut with the sound.
+        let at = if pts - due < LATE { pts } else { due };
         if self.mode.is_none() {
             self.decide(
                 GridMode { target_duration_secs: target(self.segment_duration), own_grid: false },
                 steps,
             );
         }
-        self.cut_both(pts, steps);
+        self.cut_both(at, steps);
     }
 
     fn start(&mut self, pts: Timestamp) {
