@@ -7,6 +7,7 @@ use hls::GridMode;
 use media::Duration;
 
 use crate::item::Item;
+use crate::keyframes::Keyframes;
 
 /// Something the ingest half produced; drain [`Ingest::poll`](crate::Ingest::poll) to None after every call.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub enum IngestOutput {
     Grid(GridMode),
     /// What the publisher sends, whenever it changes.
     Facts(SourceFacts),
+    /// How often keyframes come, whenever it changes.
+    Keyframes(Keyframes),
     /// Something worth a log line.
     Notice(Notice),
 }

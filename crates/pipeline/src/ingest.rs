@@ -10,6 +10,7 @@ use media::{AudioFrame, Duration, Timestamp};
 use crate::audio_track::AudioTrack;
 use crate::event::{IngestOutput, Notice, RenditionEvent, SourceFacts};
 use crate::item::{Anchor, Item, Picture};
+use crate::keyframes::KeyframeWatch;
 use crate::packager::Packager;
 use crate::timeline::{Change, Side, Timeline};
 use crate::video_track::VideoTrack;
@@ -34,6 +35,7 @@ pub struct Ingest {
     timeline: Timeline,
     video: VideoTrack,
     audio: AudioTrack,
+    keyframes: KeyframeWatch,
     packager: Packager,
     facts: SourceFacts,
     facts_due: bool,
@@ -68,6 +70,8 @@ impl Ingest {
             timeline: Timeline::default(),
             video: VideoTrack::default(),
             audio: AudioTrack::default(),
+            // A later one than two segment durations does not make one grid.
+            keyframes: KeyframeWatch::new(config.segment_duration + config.segment_duration),
             packager,
             facts: SourceFacts::default(),
             facts_due: false,
@@ -91,7 +95,7 @@ impl Ingest {
     /// Never fails: what cannot be used becomes a [`Notice`] and is skipped.
     pub fn push(&mut self, kind: TagKind, timestamp_ms: u32, body: Bytes, arrival_unix_ms: i64) {
         if body.is_empty() {
-            return;
+            return self.notice(Notice::Malformed("empty message".to_owned()));
         }
         match kind {
             TagKind::Video => self.video_message(timestamp_ms, body, arrival_unix_ms),
@@ -229,6 +233,7 @@ impl Ingest {
         match self.video.access_unit(at, composition_time_ms, data, self.announced_frame_rate) {
             Ok(Some((picture, changed))) => {
                 self.video_config_changed(changed);
+                self.watch_keyframes(&picture);
                 if self.video.begins_with(&picture) {
                     self.picture(picture, arrival_unix_ms);
                 } else if self.video.misses_keyframe() {
@@ -238,6 +243,11 @@ impl Ingest {
             Ok(None) => {}
             Err(notice) => self.notice(notice),
         }
+    }
+
+    fn watch_keyframes(&mut self, picture: &Picture) {
+        let known = self.keyframes.note(picture.unit.dts, picture.unit.random_access);
+        self.outputs.extend(known.map(IngestOutput::Keyframes));
     }
 
     fn picture(&mut self, picture: Picture, arrival_unix_ms: i64) {

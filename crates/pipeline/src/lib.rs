@@ -21,6 +21,7 @@ mod event;
 mod governor;
 mod ingest;
 mod item;
+mod keyframes;
 mod luma;
 mod packager;
 mod queue;
@@ -40,6 +41,7 @@ pub use event::{
 pub use hls::GridMode;
 pub use ingest::Ingest;
 pub use item::{Anchor, Item, Picture, VideoConfig};
+pub use keyframes::Keyframes;
 pub use luma::{LumaFacts, decode_luma};
 pub use queue::{Queue, QueueStats};
 pub use rendition::{FrameRate, MIN_SIDE, Preset, Profile, preset_names};

@@ -465,6 +465,33 @@ async fn status_has_go_livepeers_manifests_and_no_keys() {
 }
 
 #[tokio::test]
+async fn status_and_metrics_say_what_is_wrong_with_what_the_publisher_sends() {
+    let site = Site::operator().await;
+    let (publisher, _) = site.publish("cam");
+    publisher.publication.update_reception(|reception| {
+        reception.keyframes = pipeline::Keyframes {
+            interval: Some(media::Duration::from_millis(8_333)),
+            too_seldom: true,
+        };
+        reception.note(&pipeline::Notice::Malformed("empty message".to_owned()));
+        reception.note(&pipeline::Notice::NoKeyframe);
+    });
+    let status: serde_json::Value =
+        serde_json::from_slice(&site.get("/status").await.body).unwrap();
+    let stream = &status["streams"][0];
+    assert_eq!(stream["keyframe_interval_ms"], 8_333);
+    assert_eq!(
+        stream["advice"][0],
+        "keyframes come too seldom (the last two were 8.3 s apart): set a keyframe interval of 2 s in the encoder"
+    );
+    assert_eq!(stream["malformed_messages"], 1);
+    let response = site.get("/metrics").await;
+    let metrics = response.text();
+    assert!(metrics.contains("\nfeathercast_stream_malformed_messages_total{stream=\"cam\"} 1\n"));
+    assert!(metrics.contains("\nfeathercast_stream_timestamp_jumps_total{stream=\"cam\"} 0\n"));
+}
+
+#[tokio::test]
 async fn metrics_are_prometheus_text_and_have_no_keys() {
     let site = Site::operator().await;
     let _publisher = site.publish("cam");

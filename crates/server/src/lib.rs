@@ -54,7 +54,7 @@ pub use pipeline::{
     DecoderChoice, DecoderKind, FrameRate, Preset, Profile, TestSignalConfig, preset_names,
 };
 pub use publication::{
-    Publication, PublicationConfig, Rendition, SOURCE, Slot, TranscodeLoad, View,
+    Publication, PublicationConfig, Reception, Rendition, SOURCE, Slot, TranscodeLoad, View,
 };
 pub use publisher::{Programme, Progress, PublishConfig, PublishError, PublishReport, publish};
 pub use rtmp::{InvalidPublishUrl, PublishUrl, StreamKey, StreamName};

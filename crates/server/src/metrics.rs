@@ -117,6 +117,18 @@ fn stream_samples(text: &mut Text, streams: &[StreamStatus]) {
             stream.session.received_bytes(),
         );
     }
+    let reception = [
+        ("stream_malformed_messages_total", "Messages that could not be used."),
+        ("stream_timestamp_jumps_total", "Times at which the publisher's clock jumped."),
+    ];
+    for (index, (name, help)) in reception.into_iter().enumerate() {
+        text.family(name, "counter", help);
+        for stream in streams {
+            let reception = stream.publication.reception();
+            let value = [reception.malformed_messages, reception.timestamp_jumps][index];
+            text.sample(name, &[("stream", stream.publication.name().as_str())], value);
+        }
+    }
     let transcoder = [
         (
             "stream_dropped_pictures_total",

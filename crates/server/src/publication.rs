@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use hls::{Snapshot, VariantStream, Window, WindowConfig};
 use media::Timestamp;
 use pipeline::{
-    DecoderKind, GridMode, Preset, RenditionEvent, RenditionInfo, Resume, RungStats, SourceFacts,
+    DecoderKind, GridMode, Keyframes, Notice, Preset, RenditionEvent, RenditionInfo, Resume,
+    RungStats, SourceFacts,
 };
 use rtmp::StreamName;
 
@@ -77,6 +78,17 @@ pub struct TranscodeLoad {
     pub renditions: Vec<RungStats>,
 }
 
+/// What was noticed of the messages of the present or last publisher.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reception {
+    /// How often its keyframes come.
+    pub keyframes: Keyframes,
+    /// Messages that could not be used.
+    pub malformed_messages: u64,
+    /// Times at which the clock of its timestamps jumped.
+    pub timestamp_jumps: u64,
+}
+
 /// One rendition as it is at the moment.
 #[derive(Clone, Debug)]
 pub struct Rendition {
@@ -120,12 +132,35 @@ impl TranscodeLoad {
     }
 }
 
+impl Reception {
+    /// Counts what the pipeline noticed.
+    pub fn note(&mut self, notice: &Notice) {
+        self.malformed_messages += u64::from(matches!(notice, Notice::Malformed(_)));
+        self.timestamp_jumps += u64::from(matches!(notice, Notice::TimestampJump(_)));
+    }
+
+    /// What the publisher should set otherwise, in words for people.
+    #[must_use]
+    pub fn advice(&self) -> Vec<String> {
+        let seldom = self.keyframes.too_seldom.then(|| {
+            let every = self.keyframes.interval.map_or_else(String::new, |interval| {
+                format!(" (the last two were {:.1} s apart)", interval.as_secs_f64())
+            });
+            format!(
+                "keyframes come too seldom{every}: set a keyframe interval of 2 s in the encoder"
+            )
+        });
+        seldom.into_iter().collect()
+    }
+}
+
 #[derive(Debug)]
 struct Writer {
     /// Ladder ascending, source last; never changes its length.
     tracks: Vec<Track>,
     grid: Option<GridMode>,
     facts: SourceFacts,
+    reception: Reception,
     load: TranscodeLoad,
 }
 
@@ -167,6 +202,7 @@ impl Publication {
             tracks,
             grid: None,
             facts: SourceFacts::default(),
+            reception: Reception::default(),
             load: TranscodeLoad::default(),
         };
         Self { name, writer: Mutex::new(writer), view: RwLock::default() }
@@ -184,6 +220,7 @@ impl Publication {
         }
         let discontinuity = writer.tracks.iter().any(|track| track.published_segments > 0);
         writer.load = TranscodeLoad::default();
+        writer.reception = Reception::default();
         let grid = writer.grid;
         self.publish(&writer);
         Resume { grid, discontinuity }
@@ -205,6 +242,11 @@ impl Publication {
     /// What the publisher sends from now on.
     pub fn set_facts(&self, facts: SourceFacts) {
         lock(&self.writer).facts = facts;
+    }
+
+    /// Notes what the publisher's messages are like.
+    pub fn update_reception(&self, note: impl FnOnce(&mut Reception)) {
+        note(&mut lock(&self.writer).reception);
     }
 
     /// Notes how the transcoder keeps up.
@@ -238,6 +280,12 @@ impl Publication {
     #[must_use]
     pub fn facts(&self) -> SourceFacts {
         lock(&self.writer).facts.clone()
+    }
+
+    /// What the publisher's messages are like.
+    #[must_use]
+    pub fn reception(&self) -> Reception {
+        lock(&self.writer).reception
     }
 
     /// How the transcoder keeps up.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use hls::Snapshot;
+use media::Duration;
 use serde::Serialize;
 
 use crate::clock::Moment;
@@ -85,6 +86,14 @@ struct Stream {
     decoder: Option<String>,
     /// How often one of them failed or refused, and the other went on.
     decoder_changes: u64,
+    /// Between the last two keyframes.
+    keyframe_interval_ms: Option<i64>,
+    /// What the publisher should set otherwise, in words for people.
+    advice: Vec<String>,
+    /// Messages of the publisher that could not be used.
+    malformed_messages: u64,
+    /// Times at which the clock of its timestamps jumped.
+    timestamp_jumps: u64,
     renditions: Vec<RenditionStatus>,
 }
 
@@ -173,6 +182,7 @@ fn stream_status(stream: &StreamStatus, now: Moment) -> Stream {
     let (session, facts) = (&stream.session, stream.publication.facts());
     let uptime = now.since(session.since());
     let load = stream.publication.transcode_load();
+    let reception = stream.publication.reception();
     Stream {
         name: stream.publication.name().to_string(),
         state: match stream.state {
@@ -198,6 +208,10 @@ fn stream_status(stream: &StreamStatus, now: Moment) -> Stream {
         decoder: load.decoder.map(|decoder| decoder.to_string()),
         decoder_changes: load.decoder_changes,
         renditions: renditions(&stream.publication.view(), &load),
+        keyframe_interval_ms: reception.keyframes.interval.map(Duration::as_millis),
+        advice: reception.advice(),
+        malformed_messages: reception.malformed_messages,
+        timestamp_jumps: reception.timestamp_jumps,
     }
 }
 

@@ -110,7 +110,13 @@ impl Stream {
                 }
                 IngestOutput::Grid(grid) => self.publication.set_grid(grid),
                 IngestOutput::Facts(facts) => self.note_facts(facts, notices),
-                IngestOutput::Notice(notice) => notices.log(&notice, &self.shared),
+                IngestOutput::Keyframes(keyframes) => {
+                    self.publication.update_reception(|reception| reception.keyframes = keyframes);
+                }
+                IngestOutput::Notice(notice) => {
+                    self.publication.update_reception(|reception| reception.note(&notice));
+                    notices.log(&notice, &self.shared);
+                }
             }
         }
     }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use bytes::Bytes;
 use flv::{FileReader, Tag};
 use pipeline::{
-    Ingest, IngestOutput, Queue, RenditionEvent, Resume, StreamConfig, Transcoder,
+    Ingest, IngestOutput, Keyframes, Queue, RenditionEvent, Resume, StreamConfig, Transcoder,
     TranscoderOutput, TranscoderStats,
 };
 
@@ -19,6 +19,7 @@ pub(crate) struct Stream {
     pub(crate) source: Vec<RenditionEvent>,
     pub(crate) rungs: Vec<Vec<RenditionEvent>>,
     pub(crate) notices: Vec<String>,
+    pub(crate) keyframes: Vec<Keyframes>,
 }
 
 impl Stream {
@@ -30,6 +31,7 @@ impl Stream {
             source: Vec::new(),
             rungs: config.renditions.iter().map(|_| Vec::new()).collect(),
             notices: Vec::new(),
+            keyframes: Vec::new(),
         }
     }
 
@@ -56,6 +58,7 @@ impl Stream {
                 IngestOutput::Source(event) => self.source.push(event),
                 IngestOutput::Transcode(item) => self.queue.push(item),
                 IngestOutput::Notice(notice) => self.notices.push(notice.to_string()),
+                IngestOutput::Keyframes(keyframes) => self.keyframes.push(keyframes),
                 IngestOutput::Grid(_) | IngestOutput::Facts(_) => {}
             }
         }
