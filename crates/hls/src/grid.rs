@@ -224,7 +224,7 @@ impl Grid {
             self.marked = true;
             steps.push(Step::Mark { at: mark });
         }
-        if pts > mark + self.segment_duration + HALF_PICTURE {
+        if pts + MILLISECONDS >= mark + self.segment_duration {
             self.go_own_grid(steps);
             self.limit_own_grid(pts, steps);
         }
