@@ -195,7 +195,9 @@ impl Ingest {
         if !changed {
             return;
         }
-        self.break_segment();
+        if self.video.has_run() {
+            self.break_segment();
+        }
         if let Some(track) = self.video.packager_track() {
             self.packager.set_video(track);
         }
@@ -211,7 +213,7 @@ impl Ingest {
     fn audio_config(&mut self, sequence_header: &[u8]) {
         match self.audio.configure(sequence_header) {
             Ok(Some(config)) => {
-                if self.audio.has_run() || self.video.has_run() {
+                if self.audio.has_run() || self.segments_cut {
                     self.break_segment();
                 }
                 self.packager.set_audio(config.clone());
