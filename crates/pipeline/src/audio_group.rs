@@ -1,7 +1,7 @@
 //! ADTS frames gathered for one PES packet: each PES packet costs a header and a padded TS packet.
 
 use aac::AudioSpecificConfig;
-use media::{AudioFrame, Duration, Timestamp};
+use media::{AccessUnit, AudioFrame, Duration, Timestamp};
 
 /// A group spans at most this long: well inside the 0.7 s that the muxer's PCR leads by.
 const MAX_SPAN: Duration = Duration::from_millis(350);
@@ -23,6 +23,11 @@ impl AudioGroup {
         self.pts.is_some_and(|first| {
             frame.pts - first >= MAX_SPAN || self.adts.len() + frame.data.len() > MAX_BYTES
         })
+    }
+
+    /// Whether the group has to be written before `unit`: audio stopped, and nothing else writes what there was of it.
+    pub(crate) fn is_late_for(&self, unit: &AccessUnit) -> bool {
+        self.pts.is_some_and(|first| unit.dts - first >= MAX_SPAN + MAX_SPAN)
     }
 
     /// Adds a frame. One too large for an ADTS header (13 bits of length) is no AAC frame and is left out; the

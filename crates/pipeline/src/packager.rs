@@ -266,11 +266,11 @@ impl Packager {
     }
 
     fn mux_picture(&mut self, unit: &AccessUnit, video: &VideoTrack) {
-        let (Some(muxer), Some(Tracks { video: true, .. })) =
-            (&mut self.muxer, self.segment.tracks)
-        else {
-            return;
-        };
+        let Some(Tracks { video: true, .. }) = self.segment.tracks else { return };
+        if self.group.is_late_for(unit) {
+            self.flush_group();
+        }
+        let Some(muxer) = &mut self.muxer else { return };
         let sets = &video.parameter_sets;
         let sets = sets.iter().filter(|_| unit.random_access || self.segment.pictures == 0);
         muxer.write_video(
