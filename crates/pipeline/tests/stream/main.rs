@@ -1,9 +1,15 @@
 //! Both halves of the pipeline together, driven by messages, judged from outside.
 
+mod bad_input;
+mod change;
 mod hostile;
+mod keyframes;
 mod overload;
 mod pictures;
 mod prop_stream;
+mod rates;
 mod real_streams;
 mod shapes;
+mod solo;
 mod support;
+mod time;

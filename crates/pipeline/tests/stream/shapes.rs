@@ -27,7 +27,7 @@ pub(crate) fn play(tags: impl IntoIterator<Item = Tag>) -> Stream {
     play_resumed(tags, Resume::default())
 }
 
-fn play_resumed(tags: impl IntoIterator<Item = Tag>, resume: Resume) -> Stream {
+pub(crate) fn play_resumed(tags: impl IntoIterator<Item = Tag>, resume: Resume) -> Stream {
     let renditions = vec![Preset::named("P144p30fps16x9").expect("a preset")];
     let mut stream = Stream::new(
         &StreamConfig {
@@ -42,7 +42,7 @@ fn play_resumed(tags: impl IntoIterator<Item = Tag>, resume: Resume) -> Stream {
     stream
 }
 
-fn later(tags: Vec<Tag>, ms: u32) -> impl Iterator<Item = Tag> {
+pub(crate) fn later(tags: Vec<Tag>, ms: u32) -> impl Iterator<Item = Tag> {
     tags.into_iter().map(move |tag| Tag { timestamp_ms: tag.timestamp_ms + ms, ..tag })
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn infos(events: &[RenditionEvent]) -> Vec<&RenditionInfo> {
     infos
 }
 
-fn discontinuities(events: &[RenditionEvent]) -> Vec<usize> {
+pub(crate) fn discontinuities(events: &[RenditionEvent]) -> Vec<usize> {
     segments(events)
         .enumerate()
         .filter(|(_, segment)| segment.discontinuity)
@@ -64,7 +64,7 @@ fn discontinuities(events: &[RenditionEvent]) -> Vec<usize> {
         .collect()
 }
 
-fn pictures(events: &[RenditionEvent]) -> usize {
+pub(crate) fn pictures(events: &[RenditionEvent]) -> usize {
     segments(events).map(|segment| support::decode_without_warning(&segment.data)).sum()
 }
 
