@@ -129,6 +129,9 @@ pub enum Error {
         /// How many frames it has made.
         frame: u64,
     },
+    /// The MP3 decoder cannot be opened.
+    #[error("cannot open the MP3 decoder")]
+    Mp3Open,
     /// A picture's planes do not hold what their sizes say, or have no samples, so it cannot be scaled.
     #[error("cannot scale a plane of {width}x{height}, stride {stride}, in {bytes} bytes")]
     Plane {

@@ -3,7 +3,7 @@
 
 use media::{I420, Plane, Timestamp};
 
-use crate::{DecoderKind, H264Decoder, Limits};
+use crate::{DecoderKind, H264Decoder, Limits, Mp3Decoder, SbrProbe};
 
 /// Whatever the bytes are, decoding ends, hands out only stamps it was given, each at most once, and planes that can be
 /// read to their last sample; afterwards nothing is left to drain.
@@ -49,6 +49,52 @@ fn decode_all<'a>(kind: DecoderKind, units: impl Iterator<Item = &'a [u8]>) {
     assert!(seen.windows(2).all(|pair| pair[0] < pair[1]), "a stamp came twice: {seen:?}");
 }
 
+/// Whatever the bytes are, each frame that is found gives its samples, or silence of the same length, in a format that
+/// AAC has; and a stream of good frames gives the same sound wherever it is cut into messages.
+///
+/// The first byte says how long a message is, the rest is the stream.
+pub fn mp3_decoder(data: &[u8]) {
+    let Some((&length, stream)) = data.split_first() else { return };
+    let stream = stream.get(..MAX_MP3_BYTES).unwrap_or(stream);
+    let (cut, damaged) = mp3_sound(stream.chunks(usize::from(length).max(1) * 8));
+    let (whole, damaged_whole) = mp3_sound([stream]);
+    if damaged == 0 && damaged_whole == 0 {
+        assert_eq!(cut, whole);
+    }
+}
+
+/// All samples, and how many frames were damaged.
+fn mp3_sound<'a>(messages: impl IntoIterator<Item = &'a [u8]>) -> (Vec<i16>, usize) {
+    let Ok(mut decoder) = Mp3Decoder::new() else { return (Vec::new(), 0) };
+    let (mut samples, mut damaged) = (Vec::new(), 0);
+    for message in messages {
+        damaged += decoder.decode(message, |sound| {
+            assert!(matches!(sound.channels, 1 | 2));
+            let channels = usize::from(sound.channels);
+            assert!(matches!(sound.samples.len() / channels, 576 | 1152));
+            assert!((8000..=48_000).contains(&sound.sample_rate_hz));
+            samples.extend_from_slice(sound.samples);
+        });
+    }
+    (samples, damaged)
+}
+
+/// Whatever the frames are, the probe only ever finds SBR at a multiple of the core's rate, and PS only with SBR.
+///
+/// Two bytes of configuration, then frames, each behind a byte with its length.
+pub fn sbr_probe(data: &[u8]) {
+    let Some((config, mut frames)) = data.split_first_chunk::<2>() else { return };
+    let Some(mut probe) = SbrProbe::new(config) else { return };
+    for _ in 0..MAX_UNITS {
+        let Some((&length, rest)) = frames.split_first() else { return };
+        let (frame, rest) = rest.split_at(rest.len().min(length.into()));
+        let found = probe.push(frame);
+        assert!(!found.ps || found.sbr.is_some(), "{found:?}");
+        assert!(found.sbr.is_none_or(|hz| (8000..=192_000).contains(&hz)), "{found:?}");
+        frames = rest;
+    }
+}
+
 /// Whether a NAL unit, its start code stripped, is one that a new picture begins with: a parameter set, or a slice whose
 /// `first_mb_in_slice` is 0.
 fn starts_access_unit(unit: &[u8]) -> bool {
@@ -80,13 +126,23 @@ fn sum(picture: I420<'_>) -> u64 {
     planes.into_iter().flat_map(Plane::rows).flatten().map(|sample| u64::from(*sample)).sum()
 }
 
-/// Keeps one run short.
+/// Keep one run short.
 const MAX_UNITS: usize = 64;
+const MAX_MP3_BYTES: usize = 8192;
 
 #[cfg(test)]
 mod tests {
-    use super::{h264_decoder, h264_rusty_decoder};
+    use super::{h264_decoder, h264_rusty_decoder, mp3_decoder, sbr_probe};
     use crate::{Force, H264Encoder, H264EncoderConfig, Profile};
+
+    fn seeds(target: &str) -> Vec<Vec<u8>> {
+        let folder = format!("{}/../../fuzz/seeds/{target}", env!("CARGO_MANIFEST_DIR"));
+        let files = std::fs::read_dir(folder).unwrap();
+        let seeds: Vec<_> =
+            files.map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect();
+        assert!(!seeds.is_empty());
+        seeds
+    }
 
     #[test]
     fn seeds_replay() {
@@ -95,11 +151,25 @@ mod tests {
             ("codec_h264_rusty_decoder", h264_rusty_decoder),
         ];
         for (target, body) in bodies {
-            let folder = format!("{}/../../fuzz/seeds/{target}", env!("CARGO_MANIFEST_DIR"));
-            let seeds: Vec<_> =
-                std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-            assert!(!seeds.is_empty());
-            seeds.into_iter().for_each(|seed| body(&std::fs::read(seed).unwrap()));
+            seeds(target).iter().for_each(|seed| body(seed));
+        }
+    }
+
+    /// Each audio seed as it is, cut short, and with some of its bits turned over.
+    #[test]
+    fn audio_seeds_replay() {
+        for (target, body) in
+            [("codec_mp3_decoder", mp3_decoder as fn(&[u8])), ("codec_sbr_probe", sbr_probe)]
+        {
+            for mut seed in seeds(target) {
+                body(&seed);
+                for bit in (0..seed.len() * 8).step_by(41) {
+                    seed[bit / 8] ^= 1 << (bit % 8);
+                    body(&seed);
+                    body(&seed[..bit / 8]);
+                    seed[bit / 8] ^= 1 << (bit % 8);
+                }
+            }
         }
     }
 

@@ -1,11 +1,13 @@
 //! Safe, synchronous adapters over the codecs: H.264 decoding (rusty_h264, openh264) and encoding (openh264), scaling
-//! (fast_image_resize), AAC encoding (fdk-aac).
+//! (fast_image_resize), AAC encoding (fdk-aac), MP3 decoding (symphonia).
 //!
 //! | Specification | What of it | Here |
 //! |---|---|---|
 //! | ITU-T H.264 (08/2021) | progressive 4:2:0 8-bit Baseline, Main, High | [`H264Decoder`] |
 //! | ITU-T H.264 (08/2021), Annex E | Constrained Baseline, Main, High without B pictures; VUI colour | [`H264Encoder`] |
 //! | ISO/IEC 14496-3 | AAC-LC, mono and stereo | [`AacEncoder`] |
+//! | ISO/IEC 14496-3 1.6.6 | implicit signalling of SBR and PS | [`SbrProbe`] |
+//! | ISO/IEC 11172-3, 13818-3 | Layer III, but not of free format | [`Mp3Decoder`] |
 //!
 //! Nothing here has threads, clocks or logs. **A decoder is fed parameter sets that somebody has judged** (monochrome
 //! decodes to garbage without an error): the caller looks at SPS and PPS first, and opens a new decoder, after draining
@@ -52,10 +54,13 @@ mod error;
 pub mod fuzzing;
 mod h264_decoder;
 mod h264_encoder;
+mod mp3_decoder;
+mod mp3_frames;
 mod openh264_decoder;
 mod openh264_raw;
 mod rate_guard;
 mod rusty_decoder;
+mod sbr_probe;
 mod scaler;
 mod slice_header;
 
@@ -63,5 +68,7 @@ pub use aac_encoder::{AacEncoder, AacEncoderConfig};
 pub use error::Error;
 pub use h264_decoder::{DecoderKind, H264Decoder, Limits};
 pub use h264_encoder::{Colour, Force, H264Encoder, H264EncoderConfig, ParameterSets, Profile};
+pub use mp3_decoder::{Mp3Decoder, Mp3Sound};
 pub use rate_guard::RateGuard;
+pub use sbr_probe::{FoundSbr, SbrProbe};
 pub use scaler::Scaler;
