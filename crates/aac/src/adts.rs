@@ -61,6 +61,41 @@ fn not_in_adts(what: &'static str, actual: usize) -> Error {
     Error::NotInAdts { what, actual }
 }
 
+/// One frame of an ADTS stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdtsFrame {
+    /// What the header says: of the core codec only.
+    pub config: AudioSpecificConfig,
+    /// Where the raw frame starts: behind a header of 7 or 9 bytes.
+    pub header_bytes: usize,
+    /// Where the frame ends.
+    pub frame_bytes: usize,
+}
+
+impl AdtsFrame {
+    /// Reads the header at the front of `data`, which holds the whole frame. None where there is none, and none that
+    /// says everything: frames of several blocks, and channels that only the frame itself tells.
+    ///
+    /// A raw AAC frame is never taken for one: the sync word would be an element of type 7, the end, and then more.
+    #[must_use]
+    pub fn parse(data: &[u8]) -> Option<Self> {
+        let (bytes, _) = data.split_first_chunk::<HEADER_BYTES>()?;
+        let header = bytes.iter().fold(0, |header, &byte| (header << 8) | u64::from(byte));
+        let field = |shift: u32, mask: u64| header.checked_shr(shift).unwrap_or(0) & mask;
+        let is_sync = field(44, 0xfff) == 0xfff && field(41, 3) == 0;
+        let header_bytes = if field(40, 1) == 1 { HEADER_BYTES } else { HEADER_BYTES_WITH_CRC };
+        let frame_bytes = usize::try_from(field(13, 0x1fff)).ok()?;
+        let fits = (header_bytes..=data.len()).contains(&frame_bytes);
+        if !is_sync || !fits || field(0, 3) != 0 {
+            return None;
+        }
+        let config = AudioSpecificConfig::of_core(field(38, 3), field(34, 15), field(30, 7))?;
+        Some(Self { config, header_bytes, frame_bytes })
+    }
+}
+
+const HEADER_BYTES_WITH_CRC: usize = 9;
+
 #[cfg(test)]
 mod tests {
     use hex_literal::hex;
@@ -86,6 +121,41 @@ mod tests {
             header(&hex!("1390"), 100),
             "LC 22.05 kHz stereo"
         );
+    }
+
+    #[test]
+    fn s1_a_2_2_a_header_is_read_as_it_was_written() {
+        for config in [hex!("1210"), hex!("1408"), hex!("1238"), hex!("1390")] {
+            let config = AudioSpecificConfig::parse(&config).unwrap();
+            let mut frame = adts_header(&config, 20).unwrap().to_vec();
+            frame.resize(27, 0x21);
+            let expected = AdtsFrame { config, header_bytes: 7, frame_bytes: 27 };
+            assert_eq!(AdtsFrame::parse(&frame), Some(expected.clone()));
+            frame.push(0xff);
+            assert_eq!(AdtsFrame::parse(&frame), Some(expected.clone()), "another follows");
+            assert_eq!(AdtsFrame::parse(&frame[..26]), None, "cut");
+            frame[1] &= !1;
+            let with_crc = AdtsFrame { header_bytes: 9, ..expected };
+            assert_eq!(AdtsFrame::parse(&frame), Some(with_crc));
+        }
+    }
+
+    #[test]
+    fn s1_a_2_2_what_is_no_whole_header_is_none() {
+        let good = hex!("fff1 4c80 01ff fc 00000000000000 00");
+        assert!(AdtsFrame::parse(&good).is_some());
+        let with = |at: usize, byte: u8| {
+            let mut bad = good;
+            bad[at] = byte;
+            AdtsFrame::parse(&bad)
+        };
+        assert_eq!(with(0, 0xfe), None, "sync word");
+        assert_eq!(with(1, 0xf3), None, "layer");
+        assert_eq!(with(2, 0x74), None, "frequency index 13");
+        assert_eq!(with(3, 0x00), None, "no channel configuration");
+        assert_eq!(with(4, 0x02), None, "longer than what there is");
+        assert_eq!(with(6, 0xfd), None, "two blocks");
+        assert_eq!(AdtsFrame::parse(&[]), None);
     }
 
     #[test]

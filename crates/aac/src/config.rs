@@ -84,6 +84,41 @@ impl AudioSpecificConfig {
         format!("mp4a.40.{object_type}")
     }
 
+    /// Whether a decoder of the core sees no difference: the same ADTS headers, the same time of a frame.
+    #[must_use]
+    pub fn has_core_of(&self, other: &Self) -> bool {
+        let core = |config: &Self| {
+            let Self { object_type, sample_rate_hz, channels, samples_per_frame, .. } = *config;
+            (object_type, sample_rate_hz, channels, samples_per_frame, config.channel_configuration)
+        };
+        core(self) == core(other)
+    }
+
+    /// The core alone, as a configuration of two bytes. None where those have no room for it.
+    #[must_use]
+    pub fn core_bytes(&self) -> Option<[u8; 2]> {
+        let frequency_index = frequency::index_of(self.sample_rate_hz)?;
+        let object_type = u16::from(self.object_type & 31) << 11;
+        let channels = u16::from(self.channel_configuration & 15) << 3;
+        let bits = object_type | (u16::from(frequency_index) << 7) | channels;
+        (self.channel_configuration > 0 && self.samples_per_frame == 1024)
+            .then(|| bits.to_be_bytes())
+    }
+
+    /// What an ADTS header says: `profile_ObjectType`, `sampling_frequency_index`, `channel_configuration`.
+    pub(crate) fn of_core(profile: u64, frequency: u64, configuration: u64) -> Option<Self> {
+        let channel_configuration = u8::try_from(configuration).ok()?;
+        Some(Self {
+            object_type: u8::try_from(profile).ok()?.checked_add(1)?,
+            sample_rate_hz: frequency::of_index(usize::try_from(frequency).ok()?)?,
+            channels: channels_of(channel_configuration)?,
+            samples_per_frame: 1024,
+            sbr: None,
+            ps: false,
+            channel_configuration,
+        })
+    }
+
     /// GASpecificConfig (14496-3 4.4.1, table 4.1).
     fn read_general_audio(mut self, bits: &mut Bits<'_>) -> Result<Self, Error> {
         self.samples_per_frame = if bits.flag("frame length flag")? { 960 } else { 1024 };
@@ -266,6 +301,16 @@ mod tests {
             error(&hex!("1180 04c0 0000 0000")),
             "channel configuration 0, allowed are 0 with 1 to 255 channels of its own, 1 to 7, 11 to 14"
         );
+    }
+
+    #[test]
+    fn s1_6_5_the_core_of_he_aac_is_lc() {
+        let he = parse(&hex!("2b9208 00"));
+        let core = parse(&he.core_bytes().unwrap());
+        assert!(core.has_core_of(&he) && core != he);
+        assert_eq!((he.core_bytes(), core.sbr), (Some(hex!("1390")), None));
+        assert_eq!(parse(&hex!("1214")).core_bytes(), None, "960 samples");
+        assert!(!parse(&hex!("1210")).has_core_of(&parse(&hex!("1190"))));
     }
 
     #[test]

@@ -21,6 +21,11 @@ pub(crate) fn read(bits: &mut Bits<'_>) -> Result<u32, Error> {
     if hz == 0 { Err(Error::SampleRate { index, position }) } else { Ok(hz) }
 }
 
+/// The frequency of this index, in hertz.
+pub(crate) fn of_index(index: usize) -> Option<u32> {
+    FREQUENCIES_HZ.get(index).copied()
+}
+
 /// The index of this frequency, where it has one.
 pub(crate) fn index_of(hz: u32) -> Option<u8> {
     let index = FREQUENCIES_HZ.iter().position(|&known| known == hz)?;

@@ -1,7 +1,7 @@
 //! Bodies of the fuzz targets; the unit tests replay the committed seeds through them.
 #![allow(clippy::panic, reason = "a fuzz body reports a broken property by a panic")]
 
-use crate::{AudioSpecificConfig, adts_header};
+use crate::{AdtsFrame, AudioSpecificConfig, adts_header};
 
 /// A configuration that parses is one that can be played, and bytes after it do not change it, except where they
 /// make the sync extension that may stand there.
@@ -18,9 +18,13 @@ pub fn asc(data: &[u8]) {
     assert_eq!(longer.as_ref().map(core), Ok(core(&config)));
 }
 
-/// The first two bytes are the length of a frame, the rest is a configuration: a header says what was put in, bit
+/// What can be read can be written. The first two bytes are the length of a frame, the rest is a configuration: a header says what was put in, bit
 /// by bit at the places of ISO/IEC 14496-3 1.A.2.2.
 pub fn adts(data: &[u8]) {
+    if let Some(frame) = AdtsFrame::parse(data) {
+        assert!(frame.header_bytes <= frame.frame_bytes && frame.frame_bytes <= data.len());
+        assert!(adts_header(&frame.config, 0).is_ok(), "{frame:?}");
+    }
     let Some((&[a, b], config)) = data.split_first_chunk() else { return };
     let payload_bytes = usize::from(u16::from_be_bytes([a, b]));
     let Ok(config) = AudioSpecificConfig::parse(config) else { return };
@@ -37,6 +41,10 @@ pub fn adts(data: &[u8]) {
     assert_eq!(if channels == 7 { 8 } else { channels }, config.channels.into());
     assert_eq!(((b3 & 3) << 11) | (b4 << 3) | (b5 >> 5), payload_bytes + 7, "frame length");
     assert_eq!((b5 & 31, b6), (0x1f, 0xfc), "variable rate, one raw data block");
+    let frame = [&header[..], &vec![0; payload_bytes]].concat();
+    let read = AdtsFrame::parse(&frame)
+        .map(|frame| (frame.header_bytes, frame.frame_bytes, frame.config.has_core_of(&config)));
+    assert_eq!(read, Some((7, payload_bytes + 7, true)), "what is written is what is read");
 }
 
 #[cfg(test)]

@@ -35,6 +35,6 @@ mod frequency;
 pub mod fuzzing;
 mod program_config;
 
-pub use adts::adts_header;
+pub use adts::{AdtsFrame, adts_header};
 pub use config::AudioSpecificConfig;
 pub use error::Error;
