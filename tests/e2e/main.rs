@@ -7,6 +7,7 @@
 mod support;
 
 mod admin;
+mod audio;
 mod bad_input;
 mod check;
 mod demo;

@@ -8,15 +8,18 @@ use crate::Error;
 use crate::enhanced::{FourCc, Numbers, Track};
 use crate::reader::Reader;
 
+const FORMAT_MP3: u8 = 2;
+const FORMAT_MP3_8KHZ: u8 = 14;
 const FORMAT_EX_HEADER: u8 = 9;
 const FORMAT_AAC: u8 = 10;
 const FOURCC_AAC: FourCc = FourCc(*b"mp4a");
+const FOURCC_MP3: FourCc = FourCc(*b".mp3");
 const ENHANCED: Numbers = Numbers { multitrack: 5, mod_ex: 7 };
 
 /// The body of an audio tag, or an RTMP audio message (FLV 10.1 E.4.2.1; E-RTMP v2 "ExAudioTagHeader").
 ///
 /// The rate, size and channel bits of the header are not kept: for AAC they are constants, the truth is in the
-/// sequence header.
+/// sequence header; for MP3 it is in each frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AudioTag {
     /// The content.
@@ -28,13 +31,15 @@ pub struct AudioTag {
 pub enum AudioBody {
     /// `AudioSpecificConfig` (ISO/IEC 14496-3 1.6.2.1). May be empty: FFmpeg sends that for a track it cannot describe.
     SequenceHeader(Bytes),
-    /// One raw AAC frame, without ADTS header.
+    /// One raw AAC frame, without ADTS header (some senders leave it on).
     Raw(Bytes),
-    /// A codec that is not AAC.
+    /// MPEG audio Layer III: one frame with its header, as a rule.
+    Mp3(Bytes),
+    /// A codec that is neither AAC nor MP3.
     Unsupported(AudioCodec),
 }
 
-/// Names an audio codec; prints as "MP3" or "Opus (Opus)".
+/// Names an audio codec that is not carried; prints as "Speex" or "Opus (Opus)".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AudioCodec {
     /// `SoundFormat`, 4 bits (FLV 10.1 E.4.2.1).
@@ -58,6 +63,7 @@ impl AudioTag {
         let body = match header >> 4 {
             FORMAT_EX_HEADER => enhanced_body(header & 0x0f, reader),
             FORMAT_AAC => aac_body(reader).map(Some),
+            FORMAT_MP3 | FORMAT_MP3_8KHZ => Ok(Some(AudioBody::Mp3(reader.into_rest()))),
             other => Ok(Some(AudioBody::Unsupported(AudioCodec::Id(other)))),
         }?;
         Ok(body.map(|body| Self { body }))
@@ -82,13 +88,12 @@ fn enhanced_body(packet_type: u8, mut reader: Reader) -> Result<Option<AudioBody
 
 /// `AudioPacketType` of E-RTMP v2.
 fn track_body(track: Track) -> Option<AudioBody> {
-    if track.fourcc != FOURCC_AAC {
-        return Some(AudioBody::Unsupported(AudioCodec::FourCc(track.fourcc)));
-    }
-    match track.packet_type {
-        0 => Some(AudioBody::SequenceHeader(track.body.into_rest())),
-        1 => Some(AudioBody::Raw(track.body.into_rest())),
-        _ => None,
+    match (track.fourcc, track.packet_type) {
+        (FOURCC_AAC, 0) => Some(AudioBody::SequenceHeader(track.body.into_rest())),
+        (FOURCC_AAC, 1) => Some(AudioBody::Raw(track.body.into_rest())),
+        (FOURCC_MP3, 1) => Some(AudioBody::Mp3(track.body.into_rest())),
+        (FOURCC_AAC | FOURCC_MP3, _) => None,
+        (other, _) => Some(AudioBody::Unsupported(AudioCodec::FourCc(other))),
     }
 }
 
@@ -105,21 +110,16 @@ fn fmt_sound_format(id: u8, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_str(match id {
         0 | 3 => "PCM",
         1 => "ADPCM",
-        2 => "MP3",
         4..=6 => "Nellymoser",
         7 => "G.711 A-law",
         8 => "G.711 mu-law",
-        FORMAT_AAC => "AAC",
         11 => "Speex",
-        14 => "MP3 8 kHz",
         other => return write!(f, "audio codec {other}"),
     })
 }
 
 fn fmt_fourcc(fourcc: FourCc, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let name = match &fourcc.0 {
-        b"mp4a" => "AAC",
-        b".mp3" => "MP3",
         b"Opus" => "Opus",
         b"fLaC" => "FLAC",
         b"ac-3" => "AC-3",
@@ -173,11 +173,18 @@ mod tests {
             Ok(Some(AudioBody::Unsupported(codec))) => codec.to_string(),
             other => panic!("{other:?}"),
         };
-        assert_eq!(name(&hex!("2f")), "MP3");
         assert_eq!(name(&hex!("b6 00")), "Speex");
         assert_eq!(name(&hex!("cf 00")), "audio codec 12");
         assert_eq!(name(&hex!("90 4f707573 00")), "Opus (Opus)");
-        assert_eq!(name(&hex!("91 2e6d7033 00")), "MP3 (.mp3)");
+    }
+
+    #[test]
+    fn e_4_2_1_and_ertmp_v2_mp3() {
+        let mp3 = |data| Ok(Some(AudioBody::Mp3(Bytes::from_static(data))));
+        assert_eq!(parse(&hex!("2f fffb90")), mp3(&hex!("fffb90")));
+        assert_eq!(parse(&hex!("ee ffe318")), mp3(&hex!("ffe318")), "8 kHz");
+        assert_eq!(parse(&hex!("91 2e6d7033 fffb90")), mp3(&hex!("fffb90")));
+        assert_eq!(parse(&hex!("90 2e6d7033 00")), Ok(None), "MP3 has no sequence header");
     }
 
     #[test]

@@ -29,7 +29,9 @@ pub fn audio(data: &[u8]) {
     let body = Bytes::copy_from_slice(data);
     if let Ok(Some(tag)) = AudioTag::parse(body.clone()) {
         match tag.body {
-            AudioBody::SequenceHeader(part) | AudioBody::Raw(part) => assert_inside(&part, &body),
+            AudioBody::SequenceHeader(part) | AudioBody::Raw(part) | AudioBody::Mp3(part) => {
+                assert_inside(&part, &body);
+            }
             AudioBody::Unsupported(codec) => assert_printable(&codec.to_string()),
         }
     }

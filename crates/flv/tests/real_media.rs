@@ -57,6 +57,7 @@ impl Counts {
         match tag.map(|tag| tag.map(|tag| tag.body)) {
             Ok(Some(AudioBody::SequenceHeader(_))) => self.aac_headers += 1,
             Ok(Some(AudioBody::Raw(_))) => self.aac_frames += 1,
+            Ok(Some(AudioBody::Mp3(_))) => self.other("MP3".to_owned()),
             Ok(Some(AudioBody::Unsupported(codec))) => self.other(codec.to_string()),
             Ok(None) => {}
             Err(_) => self.bad += 1,

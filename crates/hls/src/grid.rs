@@ -67,6 +67,7 @@ pub struct Grid {
     mode: Option<GridMode>,
     /// A cut is due at the next IDR whatever the length: parameters changed or time jumped.
     cut_next: bool,
+    cut_next_audio: bool,
     source_cut: Timestamp,
     ladder_cut: Timestamp,
     marked: bool,
@@ -87,6 +88,7 @@ impl Grid {
             segment_duration,
             mode,
             cut_next: false,
+            cut_next_audio: false,
             source_cut: Timestamp::ZERO,
             ladder_cut: Timestamp::ZERO,
             marked: false,
@@ -107,6 +109,12 @@ impl Grid {
     /// Makes the next IDR a cut, however short the segment: the parameters changed or time jumped.
     pub fn cut_at_next_random_access(&mut self) {
         self.cut_next = self.started;
+    }
+
+    /// The same, and where pictures do not come it is the next audio frame: the audio has become another.
+    pub fn cut_at_next_random_access_or_audio(&mut self) {
+        self.cut_at_next_random_access();
+        self.cut_next_audio = self.started;
     }
 
     /// Forgets the segment that audio alone began: the next picture begins it.
@@ -135,21 +143,25 @@ impl Grid {
         if !self.started {
             self.start(pts);
         }
+        let Some(at) = self.audio_cut_at(pts) else { return };
+        if self.mode.is_none() {
+            let length = (at - self.source_cut).max(self.segment_duration);
+            self.decide(GridMode { target_duration_secs: target(length), own_grid: false }, steps);
+        }
+        self.cut_both(at, steps);
+    }
+
+    /// Where audio ends the segment: at once where it became another, else when its time is up, but not among its
+    /// pictures. That may have passed before it was sure that no more pictures come.
+    fn audio_cut_at(&self, pts: Timestamp) -> Option<Timestamp> {
+        if self.cut_next_audio {
+            return (pts > self.source_cut).then_some(pts);
+        }
         let pictures_end =
             self.last_picture.map_or(self.source_cut, |last| last + self.picture_interval);
         let due = (self.source_cut.max(self.ladder_cut) + self.segment_duration).max(pictures_end);
-        if pts < due {
-            return;
-        }
         // What the pictures left open ends where it should have; what follows is cut with the sound.
-        let at = if pts - due < LATE { pts } else { due };
-        if self.mode.is_none() {
-            self.decide(
-                GridMode { target_duration_secs: target(self.segment_duration), own_grid: false },
-                steps,
-            );
-        }
-        self.cut_both(at, steps);
+        (pts >= due).then(|| if pts - due < LATE { pts } else { due })
     }
 
     fn start(&mut self, pts: Timestamp) {
@@ -261,6 +273,7 @@ impl Grid {
     }
 
     fn cut_source(&mut self, at: Timestamp, steps: &mut Vec<Step>) {
+        self.cut_next_audio = false;
         self.source_cut = at;
         steps.push(Step::CutSource { at });
     }
@@ -362,6 +375,39 @@ mod tests {
         }
         assert_eq!(grid.mode(), Some(GridMode { target_duration_secs: 2, own_grid: false }));
         assert_eq!(cuts(&steps, false), [2020, 4040]);
+    }
+
+    #[test]
+    fn when_pictures_stop_audio_cuts_at_the_segment_duration_or_behind_them() {
+        for (pictures, expected) in [(30, 2000), (45, 2000), (75, 2500)] {
+            let mut grid = Grid::new(SEGMENT, None);
+            let mut steps = run(&mut grid, 30.0, 3000, 0, pictures);
+            // It is known a second later that no more come.
+            let first = pictures as i64 * 3000 + 90_000;
+            for n in 0..100 {
+                grid.audio(Timestamp::from_ticks(first + n * 2090), &mut steps);
+            }
+            let cuts = cuts(&steps, false);
+            assert_eq!(cuts[0], expected, "{pictures} pictures");
+            assert!((1980..2050).contains(&(cuts[1] - cuts[0])), "{cuts:?}");
+            assert!(
+                grid.mode()
+                    .is_some_and(|mode| mode.target_duration_secs * 1000 + 400 >= expected as u64)
+            );
+        }
+    }
+
+    #[test]
+    fn another_audio_is_cut_at_once_where_no_pictures_come() {
+        let mut grid = Grid::new(SEGMENT, None);
+        let mut steps = Vec::new();
+        grid.audio(Timestamp::from_millis(0), &mut steps);
+        grid.cut_at_next_random_access();
+        grid.audio(Timestamp::from_millis(400), &mut steps);
+        grid.cut_at_next_random_access_or_audio();
+        grid.audio(Timestamp::from_millis(500), &mut steps);
+        grid.audio(Timestamp::from_millis(600), &mut steps);
+        assert_eq!(cuts(&steps, false), [500]);
     }
 
     #[test]

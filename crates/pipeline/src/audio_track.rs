@@ -1,53 +1,278 @@
-//! The publisher's audio: its configuration and the time of its frames.
+//! The publisher's audio: what it is, and the time of its frames.
 
-use aac::AudioSpecificConfig;
-use media::{Duration, TICKS_PER_SECOND, Timestamp};
+use aac::{AdtsFrame, AudioSpecificConfig};
+use bytes::Bytes;
+use codec::SbrProbe;
+use media::{AudioFrame, Duration, TICKS_PER_SECOND, Timestamp};
 
+use crate::event::Notice;
+use crate::mp3_track::Mp3Track;
 use crate::sample_clock::SampleClock;
 
-/// The AAC track of a publisher.
-#[derive(Debug, Default)]
+/// The most that an ADTS frame holds behind its header (13 bits of length, ISO/IEC 14496-3 1.A.2.2).
+const MAX_FRAME_BYTES: usize = 8184;
+
+/// Frames in which unannounced SBR is looked for. It is in every frame; parametric stereo shows with the second one.
+const PROBED_FRAMES: u8 = 16;
+
+/// Cores above this rate have no SBR that is not announced: what is heard would be above 48 kHz.
+const MAX_PROBED_HZ: u32 = 24_000;
+
+/// The audio of a publisher: AAC as it comes, or AAC made of its MP3.
+#[derive(Default)]
 pub(crate) struct AudioTrack {
-    config: Option<AudioSpecificConfig>,
-    clock: Option<SampleClock>,
+    source: Source,
+    /// What the last [`AudioEvent::Config`] said, and of which source.
+    announced: Option<(AudioSpecificConfig, Origin)>,
     has_run: bool,
 }
 
+#[derive(Default)]
+enum Source {
+    /// Nothing yet that says what comes.
+    #[default]
+    Unknown,
+    /// Something that is not carried; it has been named.
+    Refused,
+    Aac(AacTrack),
+    Mp3(Box<Mp3Track>),
+}
+
+/// Where frames come from: two encoders never continue each other, however alike they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Publisher,
+    OwnEncoder,
+}
+
+/// What the track makes of the publisher's messages, in order.
+#[derive(Debug)]
+pub(crate) enum AudioEvent {
+    /// What the frames from here on are. Where frames have come before, these do not continue them.
+    Config(AudioSpecificConfig),
+    /// The frames turned out to hold more than the configuration tells: for them nothing changes.
+    Refined(AudioSpecificConfig),
+    /// A frame, and how long it sounds.
+    Frame(AudioFrame, Duration),
+    /// A word to the publisher.
+    Notice(Notice),
+}
+
 impl AudioTrack {
-    /// Takes a sequence header; the configuration if it is a new one, None where it repeats the one there is.
-    pub(crate) fn configure(
-        &mut self,
-        sequence_header: &[u8],
-    ) -> Result<Option<AudioSpecificConfig>, aac::Error> {
-        let config = AudioSpecificConfig::parse(sequence_header)?;
-        // What ADTS has no number for cannot be carried: better said once than dropped frame by frame.
-        aac::adts_header(&config, 0)?;
-        if self.config.as_ref() == Some(&config) {
-            return Ok(None);
+    /// Takes an AAC sequence header. One that cannot be read changes nothing; one of something that is not carried
+    /// ends the sound until another comes.
+    pub(crate) fn configure(&mut self, sequence_header: &[u8], events: &mut Vec<AudioEvent>) {
+        match AudioSpecificConfig::parse(sequence_header).and_then(carried) {
+            Ok(config) => self.set_aac(config, false, events),
+            Err(error @ (aac::Error::ObjectType { .. } | aac::Error::NotInAdts { .. })) => {
+                self.refuse(error.to_string(), events);
+            }
+            Err(error) => events.push(malformed(error.to_string())),
         }
-        self.clock = Some(SampleClock::new(config.samples_per_frame.into(), config.sample_rate_hz));
-        self.config = Some(config.clone());
-        Ok(Some(config))
     }
 
-    /// The configuration, once there is one.
+    /// Takes sound of a codec that is not carried.
+    pub(crate) fn refuse(&mut self, codec: String, events: &mut Vec<AudioEvent>) {
+        self.finish(events);
+        self.source = Source::Refused;
+        self.announced = None;
+        events.push(AudioEvent::Notice(Notice::UnsupportedAudio(codec)));
+    }
+
+    /// Takes an AAC message, stamped `stamp`: a frame, or, from senders that know no better, a piece of an ADTS stream.
+    pub(crate) fn aac(&mut self, stamp: Timestamp, data: Bytes, events: &mut Vec<AudioEvent>) {
+        if AdtsFrame::parse(&data).is_none() {
+            return self.raw(stamp, data, events);
+        }
+        let (mut rest, mut at) = (data, stamp);
+        while let Some(frame) = AdtsFrame::parse(&rest) {
+            self.set_aac_of_adts(frame.config, events);
+            let mut data = rest.split_to(frame.frame_bytes);
+            self.raw(at, data.split_off(frame.header_bytes), events);
+            at += self.span();
+        }
+    }
+
+    /// Takes an MP3 message, stamped `stamp`.
+    pub(crate) fn mp3(&mut self, stamp: Timestamp, data: &[u8], events: &mut Vec<AudioEvent>) {
+        if !matches!(self.source, Source::Mp3(_)) {
+            match Mp3Track::new() {
+                Ok(track) => self.source = Source::Mp3(Box::new(track)),
+                Err(error) => return events.push(malformed(error.to_string())),
+            }
+        }
+        let Source::Mp3(mut track) = std::mem::take(&mut self.source) else { return };
+        track.push(stamp, data, events);
+        self.source = Source::Mp3(track);
+        self.note_mp3(events);
+    }
+
+    /// No more sound comes: what is still inside comes out.
+    pub(crate) fn finish(&mut self, events: &mut Vec<AudioEvent>) {
+        if let Source::Mp3(track) = &mut self.source {
+            track.finish(events);
+        }
+    }
+
+    /// The configuration of what is written, once there is one.
     pub(crate) fn config(&self) -> Option<&AudioSpecificConfig> {
-        self.config.as_ref()
+        self.announced.as_ref().map(|(config, _)| config)
     }
 
-    /// Whether a frame has come.
-    pub(crate) fn has_run(&self) -> bool {
-        self.has_run
+    fn set_aac(
+        &mut self,
+        config: AudioSpecificConfig,
+        is_of_adts: bool,
+        events: &mut Vec<AudioEvent>,
+    ) {
+        if matches!(&self.source, Source::Aac(track) if track.sent == config) {
+            return;
+        }
+        self.finish(events);
+        self.source = Source::Aac(AacTrack::new(config.clone(), is_of_adts));
+        // A change is told at once: the picture behind it may start the segment that it takes effect with. The first
+        // configuration waits for its first frame, which may never come.
+        if self.has_run {
+            self.announce(config, Origin::Publisher, events);
+        }
     }
 
-    /// Presentation time and span of the next frame; None before there is a configuration to play it with.
-    pub(crate) fn frame(&mut self, stamp: Timestamp) -> Option<(Timestamp, Duration)> {
-        let (config, clock) = (self.config.as_ref()?, self.clock.as_mut()?);
-        self.has_run = true;
-        let samples = i64::from(config.samples_per_frame);
-        let span = Duration::from_ticks(
-            samples * TICKS_PER_SECOND / i64::from(config.sample_rate_hz.max(1)),
-        );
-        Some((clock.next(stamp), span))
+    /// Takes the configuration of an ADTS header, where no sequence header has given a better one.
+    fn set_aac_of_adts(&mut self, config: AudioSpecificConfig, events: &mut Vec<AudioEvent>) {
+        if !matches!(&self.source, Source::Aac(track) if !track.is_of_adts) {
+            self.set_aac(config, true, events);
+        }
     }
+
+    fn announce(
+        &mut self,
+        config: AudioSpecificConfig,
+        origin: Origin,
+        events: &mut Vec<AudioEvent>,
+    ) {
+        let announced = Some((config.clone(), origin));
+        if self.announced != announced {
+            self.announced = announced;
+            events.push(AudioEvent::Config(config));
+        }
+    }
+
+    /// Takes one raw AAC frame.
+    fn raw(&mut self, stamp: Timestamp, data: Bytes, events: &mut Vec<AudioEvent>) {
+        let bytes = data.len();
+        match &mut self.source {
+            // An encoder that has nothing to say; a frame of no bytes would be no AAC.
+            _ if bytes == 0 => {}
+            Source::Refused => {}
+            Source::Unknown | Source::Mp3(_) => {
+                events.push(malformed("audio frame before any sequence header".to_owned()));
+            }
+            Source::Aac(_) if bytes > MAX_FRAME_BYTES => events.push(malformed(format!(
+                "AAC frame of {bytes} bytes, at most {MAX_FRAME_BYTES} fit into ADTS"
+            ))),
+            Source::Aac(track) => {
+                let (pts, refined) = (track.clock.next(stamp), track.probe(&data));
+                let (config, span) = (track.config.clone(), track.span());
+                if refined && self.has_run {
+                    self.refine(config, events);
+                } else {
+                    self.announce(config, Origin::Publisher, events);
+                }
+                self.has_run = true;
+                events.push(AudioEvent::Frame(AudioFrame { pts, data }, span));
+            }
+        }
+    }
+
+    fn refine(&mut self, config: AudioSpecificConfig, events: &mut Vec<AudioEvent>) {
+        self.announced = Some((config.clone(), Origin::Publisher));
+        events.push(AudioEvent::Refined(config));
+    }
+
+    /// How long a frame of the AAC in force sounds.
+    fn span(&self) -> Duration {
+        match &self.source {
+            Source::Aac(track) => track.span(),
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Notes what an MP3 message became.
+    fn note_mp3(&mut self, events: &[AudioEvent]) {
+        for event in events {
+            match event {
+                AudioEvent::Config(config) => {
+                    self.announced = Some((config.clone(), Origin::OwnEncoder));
+                }
+                AudioEvent::Frame(..) => self.has_run = true,
+                AudioEvent::Refined(_) | AudioEvent::Notice(_) => {}
+            }
+        }
+    }
+}
+
+/// AAC that is passed through.
+struct AacTrack {
+    /// The configuration as it was sent, and with what was found in the frames.
+    sent: AudioSpecificConfig,
+    config: AudioSpecificConfig,
+    /// It is of an ADTS header: no sequence header came.
+    is_of_adts: bool,
+    clock: SampleClock,
+    probe: Option<SbrProbe>,
+    probed: u8,
+}
+
+impl AacTrack {
+    fn new(config: AudioSpecificConfig, is_of_adts: bool) -> Self {
+        Self {
+            clock: SampleClock::new(config.samples_per_frame.into(), config.sample_rate_hz),
+            probe: may_hold_more(&config).then(|| SbrProbe::new(&config.core_bytes()?)).flatten(),
+            probed: 0,
+            sent: config.clone(),
+            config,
+            is_of_adts,
+        }
+    }
+
+    fn span(&self) -> Duration {
+        span(self.config.samples_per_frame.into(), self.config.sample_rate_hz)
+    }
+
+    /// Looks into one of the first frames; whether it holds what the configuration does not tell.
+    fn probe(&mut self, frame: &[u8]) -> bool {
+        let Some(probe) = &mut self.probe else { return false };
+        let found = probe.push(frame);
+        let refined =
+            (self.config.sbr.is_none() && found.sbr.is_some()) || (!self.config.ps && found.ps);
+        self.config.sbr = self.config.sbr.or(found.sbr);
+        self.config.ps |= found.ps;
+        self.probed += 1;
+        if self.probed >= PROBED_FRAMES || !may_hold_more(&self.config) {
+            self.probe = None;
+        }
+        refined
+    }
+}
+
+/// Whether frames of this configuration may hold SBR or parametric stereo that it does not tell of.
+fn may_hold_more(config: &AudioSpecificConfig) -> bool {
+    let may_be_ps = !config.ps && config.channels == 1;
+    config.sample_rate_hz <= MAX_PROBED_HZ && (config.sbr.is_none() || may_be_ps)
+}
+
+/// What ADTS has no number for cannot be carried: better said once than dropped frame by frame.
+fn carried(config: AudioSpecificConfig) -> Result<AudioSpecificConfig, aac::Error> {
+    aac::adts_header(&config, 0).map(|_| config)
+}
+
+/// How long so many samples sound.
+pub(crate) fn span(samples: i64, sample_rate_hz: u32) -> Duration {
+    Duration::from_ticks(
+        samples.saturating_mul(TICKS_PER_SECOND) / i64::from(sample_rate_hz.max(1)),
+    )
+}
+
+fn malformed(what: String) -> AudioEvent {
+    AudioEvent::Notice(Notice::Malformed(what))
 }

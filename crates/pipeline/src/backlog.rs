@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use aac::AudioSpecificConfig;
 use media::{AccessUnit, AudioFrame, Timestamp};
 
 use crate::packager::VideoTrack;
@@ -11,14 +12,14 @@ use crate::packager::VideoTrack;
 #[derive(Debug)]
 pub(crate) enum Sample {
     Picture(AccessUnit, Arc<VideoTrack>),
-    Audio(AudioFrame),
+    Audio(AudioFrame, Arc<AudioSpecificConfig>),
 }
 
 impl Sample {
     pub(crate) fn pts(&self) -> Timestamp {
         match self {
             Self::Picture(unit, _) => unit.pts,
-            Self::Audio(frame) => frame.pts,
+            Self::Audio(frame, _) => frame.pts,
         }
     }
 
@@ -29,7 +30,7 @@ impl Sample {
     fn bytes(&self) -> usize {
         match self {
             Self::Picture(unit, _) => unit.nal_units.held_bytes(),
-            Self::Audio(frame) => frame.data.len(),
+            Self::Audio(frame, _) => frame.data.len(),
         }
     }
 }
@@ -83,7 +84,9 @@ mod tests {
     use super::*;
 
     fn audio(ms: i64, bytes: usize) -> Sample {
-        Sample::Audio(AudioFrame { pts: Timestamp::from_millis(ms), data: vec![0; bytes].into() })
+        let config = AudioSpecificConfig::parse(&[0x12, 0x10]).unwrap();
+        let data = vec![0; bytes].into();
+        Sample::Audio(AudioFrame { pts: Timestamp::from_millis(ms), data }, Arc::new(config))
     }
 
     #[test]

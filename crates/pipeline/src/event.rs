@@ -96,6 +96,10 @@ pub enum Notice {
     Malformed(String),
     /// A codec that is not carried; the other track goes on.
     UnsupportedCodec(String),
+    /// Audio that is not carried; the video goes on without it.
+    UnsupportedAudio(String),
+    /// So many audio frames of one message did not decode, and are silence.
+    DamagedAudio(usize),
     /// The video cannot be decoded here and plays as source only.
     Undecodable(String),
     /// The encoder or decoder failed on a picture; it was skipped.
@@ -129,6 +133,12 @@ impl fmt::Display for Notice {
             Self::Malformed(what) => write!(f, "message skipped: {what}"),
             Self::UnsupportedCodec(codec) => {
                 write!(f, "codec not supported: {codec}; publish H.264 video and AAC audio")
+            }
+            Self::UnsupportedAudio(codec) => {
+                write!(f, "audio not supported: {codec}; set the audio encoder to AAC")
+            }
+            Self::DamagedAudio(frames) => {
+                write!(f, "audio damaged: {frames} MP3 frames do not decode and are silent")
             }
             Self::Undecodable(why) => write!(f, "video plays as source only: {why}"),
             Self::CodecFailed(what) => write!(f, "picture skipped: {what}"),

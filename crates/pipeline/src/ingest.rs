@@ -7,9 +7,9 @@ use flv::{AudioBody, AudioTag, OnMetaData, TagKind, VideoBody, VideoTag};
 use hls::{Grid, GridMode, Step};
 use media::{AudioFrame, Duration, Timestamp};
 
-use crate::audio_track::AudioTrack;
+use crate::audio_track::{AudioEvent, AudioTrack};
 use crate::event::{IngestOutput, Notice, RenditionEvent, SourceFacts};
-use crate::item::{Anchor, Item, Picture};
+use crate::item::{Anchor, AudioChange, Item, Picture};
 use crate::keyframes::KeyframeWatch;
 use crate::packager::Packager;
 use crate::timeline::{Change, Side, Timeline};
@@ -24,9 +24,6 @@ const MAX_SOURCE_SEGMENT_BYTES: usize = 32 * 1024 * 1024;
 /// A segment over its bytes that is shorter than this takes no more samples: cutting it would only make one more.
 const LEAST_SOURCE_SEGMENT: Duration = Duration::from_secs(1);
 
-/// The most that an ADTS frame holds behind its header (13 bits of length, ISO/IEC 14496-3 1.A.2.2).
-const MAX_AUDIO_FRAME_BYTES: usize = 8184;
-
 /// Demuxes one publisher's messages, packs the source rendition, and decides where everything is cut.
 ///
 /// After every [`push`](Self::push) and [`finish`](Self::finish), drain [`poll`](Self::poll) to None.
@@ -36,6 +33,11 @@ pub struct Ingest {
     video: VideoTrack,
     audio: AudioTrack,
     keyframes: KeyframeWatch,
+    /// The audio has become another: in force from the next source segment on.
+    next_audio: Option<aac::AudioSpecificConfig>,
+    /// An audio frame has come.
+    audio_begun: bool,
+    audio_events: Vec<AudioEvent>,
     packager: Packager,
     facts: SourceFacts,
     facts_due: bool,
@@ -72,6 +74,9 @@ impl Ingest {
             audio: AudioTrack::default(),
             // A later one than two segment durations does not make one grid.
             keyframes: KeyframeWatch::new(config.segment_duration + config.segment_duration),
+            next_audio: None,
+            audio_begun: false,
+            audio_events: Vec::new(),
             packager,
             facts: SourceFacts::default(),
             facts_due: false,
@@ -106,6 +111,9 @@ impl Ingest {
 
     /// The publisher is gone: the last segment ends, however short.
     pub fn finish(&mut self) {
+        let mut events = Vec::new();
+        self.audio.finish(&mut events);
+        self.take_audio_events(&mut events, 0);
         self.packager.finish(self.newest_end, &mut self.events);
         self.emit_events();
     }
@@ -146,19 +154,37 @@ impl Ingest {
     }
 
     fn audio_message(&mut self, timestamp_ms: u32, body: Bytes, arrival_unix_ms: i64) {
-        match AudioTag::parse(body) {
-            Ok(Some(AudioTag { body: AudioBody::SequenceHeader(config), .. })) => {
-                self.audio_config(&config)
+        let mut events = std::mem::take(&mut self.audio_events);
+        match AudioTag::parse(body).map(|tag| tag.map(|tag| tag.body)) {
+            Ok(Some(AudioBody::SequenceHeader(config))) => {
+                self.audio.configure(&config, &mut events);
             }
-            Ok(Some(AudioTag { body: AudioBody::Raw(data), .. })) => {
+            Ok(Some(AudioBody::Raw(data))) => {
                 let at = self.time(Side::Audio, timestamp_ms);
-                self.audio_frame(at, data, arrival_unix_ms);
+                self.audio.aac(at, data, &mut events);
             }
-            Ok(Some(AudioTag { body: AudioBody::Unsupported(codec), .. })) => {
-                self.notice(Notice::UnsupportedCodec(codec.to_string()));
+            Ok(Some(AudioBody::Mp3(data))) => {
+                let at = self.time(Side::Audio, timestamp_ms);
+                self.audio.mp3(at, &data, &mut events);
             }
-            Ok(_) => {}
+            Ok(Some(AudioBody::Unsupported(codec))) => {
+                self.audio.refuse(codec.to_string(), &mut events);
+            }
+            Ok(None) => {}
             Err(error) => self.notice(Notice::Malformed(error.to_string())),
+        }
+        self.take_audio_events(&mut events, arrival_unix_ms);
+        self.audio_events = events;
+    }
+
+    fn take_audio_events(&mut self, events: &mut Vec<AudioEvent>, arrival_unix_ms: i64) {
+        for event in events.drain(..) {
+            match event {
+                AudioEvent::Config(config) => self.audio_config(config),
+                AudioEvent::Refined(config) => self.refine_audio(config),
+                AudioEvent::Frame(frame, span) => self.audio_frame(frame, span, arrival_unix_ms),
+                AudioEvent::Notice(notice) => self.notice(notice),
+            }
         }
     }
 
@@ -210,19 +236,34 @@ impl Ingest {
         self.facts_due = true;
     }
 
-    fn audio_config(&mut self, sequence_header: &[u8]) {
-        match self.audio.configure(sequence_header) {
-            Ok(Some(config)) => {
-                if self.audio.has_run() || self.segments_cut {
-                    self.break_segment();
-                }
-                self.packager.set_audio(config.clone());
-                self.transcode(Item::Audio(config));
-                self.facts_due = true;
-            }
-            Ok(None) => {}
-            Err(error) => self.notice(Notice::Malformed(error.to_string())),
+    /// The first audio there is begins where it begins; what replaces other audio begins with a segment.
+    fn audio_config(&mut self, config: aac::AudioSpecificConfig) {
+        if self.audio_begun {
+            self.next_audio = Some(config);
+        } else {
+            self.set_audio(config, Timestamp::ZERO);
         }
+        // Which tracks there are is open until the first cut.
+        if self.audio_begun || self.segments_cut {
+            self.break_segment();
+            self.grid.cut_at_next_random_access_or_audio();
+        }
+        self.facts_due = true;
+    }
+
+    fn refine_audio(&mut self, config: aac::AudioSpecificConfig) {
+        if self.next_audio.is_some() {
+            self.next_audio = Some(config);
+        } else {
+            self.set_audio(config, Timestamp::ZERO);
+        }
+        self.facts_due = true;
+    }
+
+    fn set_audio(&mut self, config: aac::AudioSpecificConfig, from: Timestamp) {
+        let change = AudioChange { config, from };
+        self.packager.set_audio(&change);
+        self.transcode(Item::Audio(change));
     }
 
     fn access_unit(
@@ -296,14 +337,9 @@ impl Ingest {
         }
     }
 
-    fn audio_frame(&mut self, at: Timestamp, data: Bytes, arrival_unix_ms: i64) {
-        if data.len() > MAX_AUDIO_FRAME_BYTES {
-            let bytes = data.len();
-            return self.notice(Notice::Malformed(format!(
-                "AAC frame of {bytes} bytes, at most {MAX_AUDIO_FRAME_BYTES} fit into ADTS"
-            )));
-        }
-        let Some((pts, span)) = self.audio.frame(at) else { return };
+    fn audio_frame(&mut self, frame: AudioFrame, span: Duration, arrival_unix_ms: i64) {
+        let pts = frame.pts;
+        self.audio_begun = true;
         self.update_facts();
         if !self.started {
             self.started = true;
@@ -316,10 +352,10 @@ impl Ingest {
         }
         self.limit_source_segment(pts);
         self.take_steps(!self.video.has_run(), arrival_unix_ms);
-        if !self.segment_takes(pts, data.len()) {
+        // No decoder takes two kinds of sound in one segment: what is not of its kind is left out of it.
+        if self.next_audio.is_some() || !self.segment_takes(pts, frame.data.len()) {
             return;
         }
-        let frame = AudioFrame { pts, data };
         self.packager.audio(frame.clone());
         self.transcode(Item::AudioFrame(frame));
     }
@@ -366,6 +402,9 @@ impl Ingest {
                 }
                 if !random_access {
                     self.packager.set_dependent();
+                }
+                if let Some(config) = self.next_audio.take() {
+                    self.set_audio(config, at);
                 }
                 self.segment_start = at;
                 self.segment_bytes = 0;

@@ -15,7 +15,7 @@ pub enum Item {
     /// The video cannot be decoded from here on: the renditions end.
     Undecodable,
     /// The audio's parameters; before its first frame, and again when they change.
-    Audio(AudioSpecificConfig),
+    Audio(AudioChange),
     /// One coded picture.
     Picture(Picture),
     /// One audio frame, passed through as it is.
@@ -58,6 +58,15 @@ pub struct VideoConfig {
     pub parameter_sets: ParameterSets,
     /// The first SPS, parsed.
     pub sps: Sps,
+}
+
+/// What a packager must know of the audio, and from when.
+#[derive(Clone, Debug)]
+pub struct AudioChange {
+    /// Of the frames that come from here on.
+    pub config: AudioSpecificConfig,
+    /// Where the sound is already another: the segment that starts here is the first to hold the new one.
+    pub from: Timestamp,
 }
 
 /// A coded picture on its way to the decoder.

@@ -23,6 +23,7 @@ mod ingest;
 mod item;
 mod keyframes;
 mod luma;
+mod mp3_track;
 mod packager;
 mod queue;
 mod rendition;
@@ -40,7 +41,7 @@ pub use event::{
 };
 pub use hls::GridMode;
 pub use ingest::Ingest;
-pub use item::{Anchor, Item, Picture, VideoConfig};
+pub use item::{Anchor, AudioChange, Item, Picture, VideoConfig};
 pub use keyframes::Keyframes;
 pub use luma::{LumaFacts, decode_luma};
 pub use queue::{Queue, QueueStats};

@@ -12,7 +12,7 @@ use mpegts::{Muxer, Tracks};
 use crate::audio_group::AudioGroup;
 use crate::backlog::{Backlog, Sample};
 use crate::event::{RenditionEvent, RenditionInfo};
-use crate::item::Anchor;
+use crate::item::{Anchor, AudioChange};
 
 /// Audio may wait this long for video of the same time: beyond it, video has stopped.
 const MAX_AUDIO_WAIT: Duration = Duration::from_secs(1);
@@ -26,6 +26,9 @@ const MAX_HELD_BYTES: usize = 32 * 1024 * 1024;
 
 /// Bytes of audio that may wait for video; past it the oldest goes.
 const MAX_WAITING_BYTES: usize = 1024 * 1024;
+
+/// A segment that starts this little before a time is meant by it: times come from whole milliseconds, added up.
+const ROUNDING: Duration = Duration::from_millis(4);
 
 /// What the packager must know of a rendition's video.
 #[derive(Debug, PartialEq)]
@@ -48,7 +51,11 @@ pub(crate) struct Packager {
     /// Audio that is ahead of the video; flows when the video gets there.
     waiting: Backlog,
     video: Option<Arc<VideoTrack>>,
-    audio: Option<AudioSpecificConfig>,
+    /// Of the audio frames that come in, and of those that the segment takes.
+    audio: Option<Arc<AudioSpecificConfig>>,
+    segment_audio: Option<Arc<AudioSpecificConfig>>,
+    /// What the segment that starts here, or next after it, takes.
+    next_audio: Option<(Timestamp, Arc<AudioSpecificConfig>)>,
     group: AudioGroup,
     /// Tracks that samples have been seen of.
     seen: Tracks,
@@ -87,6 +94,8 @@ impl Packager {
             waiting: Backlog::new(MAX_HELD, MAX_WAITING_BYTES),
             video: None,
             audio: None,
+            segment_audio: None,
+            next_audio: None,
             group: AudioGroup::default(),
             seen: Tracks { video: false, audio: false },
             segment: Segment::default(),
@@ -110,10 +119,17 @@ impl Packager {
         }
     }
 
-    /// The audio's parameters from the next frame on.
-    pub(crate) fn set_audio(&mut self, audio: AudioSpecificConfig) {
-        self.flush_group();
-        self.audio = Some(audio);
+    /// The audio's parameters from the next frame on. A segment holds audio of one kind: another waits for its turn,
+    /// and what comes of it, or is still there of the old one, on the wrong side of that time is left out.
+    pub(crate) fn set_audio(&mut self, change: &AudioChange) {
+        let audio = Arc::new(change.config.clone());
+        self.audio = Some(Arc::clone(&audio));
+        if self.segment_audio.as_ref().is_none_or(|now| now.has_core_of(&audio)) {
+            self.segment_audio = Some(audio);
+            self.next_audio = None;
+        } else {
+            self.next_audio = Some((change.from, audio));
+        }
     }
 
     /// How the stream is cut; `in_multivariant` where this rendition is cut like the others. Where it is not, its
@@ -158,11 +174,9 @@ impl Packager {
 
     /// Adds the next audio frame.
     pub(crate) fn audio(&mut self, frame: AudioFrame) {
-        if self.audio.is_none() {
-            return;
-        }
+        let Some(audio) = self.audio.clone() else { return };
         let newest = frame.pts;
-        self.waiting.push(Sample::Audio(frame));
+        self.waiting.push(Sample::Audio(frame, audio));
         if !self.seen.video {
             self.flush_audio(|_| true);
         } else {
@@ -244,7 +258,7 @@ impl Packager {
         self.begin_segment();
         match sample {
             Sample::Picture(unit, video) => self.mux_picture(&unit, &video),
-            Sample::Audio(frame) => self.mux_audio(&frame),
+            Sample::Audio(frame, config) => self.mux_audio(&frame, &config),
         }
     }
 
@@ -258,6 +272,11 @@ impl Packager {
             muxer.set_tracks(self.seen);
             self.segment.tracks = Some(self.seen);
             self.discontinuity = true;
+        }
+        let start = self.segment.start;
+        let due = |(from, _): &mut (Timestamp, _)| start.is_some_and(|at| at + ROUNDING >= *from);
+        if let Some((_, audio)) = self.next_audio.take_if(due) {
+            self.segment_audio = Some(audio);
         }
         if self.discontinuity {
             muxer.discontinuity();
@@ -284,14 +303,15 @@ impl Packager {
         self.segment.pictures += 1;
     }
 
-    fn mux_audio(&mut self, frame: &AudioFrame) {
+    fn mux_audio(&mut self, frame: &AudioFrame, config: &AudioSpecificConfig) {
         let Some(Tracks { audio: true, .. }) = self.segment.tracks else { return };
+        if !self.segment_audio.as_ref().is_some_and(|now| now.has_core_of(config)) {
+            return;
+        }
         if self.group.is_full_for(frame) {
             self.flush_group();
         }
-        if let Some(config) = &self.audio {
-            self.group.push(config, frame);
-        }
+        self.group.push(config, frame);
     }
 
     fn flush_group(&mut self) {
@@ -344,7 +364,7 @@ impl Packager {
     fn rendition_info(&self, duration: Duration) -> RenditionInfo {
         let tracks = self.segment.tracks.unwrap_or(self.seen);
         let video = self.video.as_ref().filter(|_| tracks.video);
-        let audio = self.audio.as_ref().filter(|_| tracks.audio);
+        let audio = self.segment_audio.as_ref().filter(|_| tracks.audio);
         let codecs = video
             .map(|video| video.codec.clone())
             .into_iter()

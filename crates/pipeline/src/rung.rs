@@ -1,6 +1,5 @@
 //! One step of the ladder: a preset at work on one source.
 
-use aac::AudioSpecificConfig;
 use bytes::Bytes;
 use codec::{Force, H264Encoder, H264EncoderConfig, RateGuard, Scaler};
 use h264::{ParameterSets, Sps};
@@ -9,7 +8,7 @@ use media::{AudioFrame, Duration, I420, I420Buf, Timestamp};
 
 use crate::Resume;
 use crate::event::RenditionEvent;
-use crate::item::Anchor;
+use crate::item::{Anchor, AudioChange};
 use crate::packager::{Packager, VideoTrack};
 use crate::rendition::{Fit, MIN_SIDE, Preset, Thinner};
 
@@ -259,8 +258,8 @@ impl Rung {
         }
     }
 
-    pub(crate) fn set_audio(&mut self, config: &AudioSpecificConfig) {
-        self.packager.set_audio(config.clone());
+    pub(crate) fn set_audio(&mut self, change: &AudioChange) {
+        self.packager.set_audio(change);
     }
 
     pub(crate) fn audio(&mut self, frame: &AudioFrame) {

@@ -130,7 +130,7 @@ impl Transcoder {
     pub fn push(&mut self, item: Item) {
         match item {
             Item::Video(config) => self.set_video(config),
-            Item::Audio(config) => self.each_rung(|rung, _| rung.set_audio(&config)),
+            Item::Audio(change) => self.each_rung(|rung, _| rung.set_audio(&change)),
             Item::Picture(picture) => self.picture(&picture),
             Item::AudioFrame(frame) => {
                 self.last_sound = Some(frame.pts);

@@ -360,6 +360,9 @@ impl Found {
             },
             AudioBody::Raw(data) if data.is_empty() => Ok(Self::Nothing),
             AudioBody::Raw(data) => Ok(Self::Audio(data)),
+            AudioBody::Mp3(_) => {
+                Err(Error::Codec { track: AUDIO, codec: "MP3".to_owned(), position })
+            }
             AudioBody::Unsupported(codec) => {
                 Err(Error::Codec { track: AUDIO, codec: codec.to_string(), position })
             }

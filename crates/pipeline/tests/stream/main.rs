@@ -1,5 +1,6 @@
 //! Both halves of the pipeline together, driven by messages, judged from outside.
 
+mod audio;
 mod bad_input;
 mod change;
 mod hostile;

@@ -93,22 +93,38 @@ pub(crate) fn segments(events: &[RenditionEvent]) -> impl Iterator<Item = &hls::
     })
 }
 
-/// Pictures that ffmpeg decodes from one segment; it must have nothing to say.
+/// Pictures that ffmpeg decodes from one segment, or audio frames where there are none; it must have nothing to say.
 pub(crate) fn decode_without_warning(segment: &Bytes) -> usize {
-    let mut ffmpeg = Command::new("ffmpeg")
-        .args("-hide_banner -v warning -f mpegts -i - -map 0 -f framecrc -".split(' '))
+    let output = ffmpeg_without_warning("-f mpegts -i - -map 0 -f framecrc -", segment);
+    String::from_utf8_lossy(&output).lines().filter(|line| line.starts_with("0,")).count()
+}
+
+/// What ffmpeg makes of `input`; it must have nothing to say.
+pub(crate) fn ffmpeg_without_warning(arguments: &str, input: &[u8]) -> Vec<u8> {
+    without_warning("ffmpeg", arguments, input)
+}
+
+/// What ffprobe says of `input`; it must have no warning.
+pub(crate) fn ffprobe(arguments: &str, input: &[u8]) -> String {
+    String::from_utf8_lossy(&without_warning("ffprobe", arguments, input)).into_owned()
+}
+
+fn without_warning(program: &str, arguments: &str, input: &[u8]) -> Vec<u8> {
+    let mut child = Command::new(program)
+        .args(["-hide_banner", "-v", "warning"])
+        .args(arguments.split(' '))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .expect("ffmpeg");
-    let mut stdin = ffmpeg.stdin.take().expect("piped");
-    let data = segment.clone();
-    let writer = std::thread::spawn(move || stdin.write_all(&data));
-    let output = ffmpeg.wait_with_output().expect("ffmpeg");
-    writer.join().expect("no panic").expect("ffmpeg takes it all");
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-    String::from_utf8_lossy(&output.stdout).lines().filter(|line| line.starts_with("0,")).count()
+    let mut stdin = child.stdin.take().expect("piped");
+    let output = std::thread::scope(|scope| {
+        scope.spawn(move || stdin.write_all(input).expect("it takes it all"));
+        child.wait_with_output().expect("ffmpeg")
+    });
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{program} {arguments}");
+    output.stdout
 }
 
 /// What ffmpeg writes to its standard output.
