@@ -3,6 +3,7 @@
 use std::fmt;
 
 use codec::DecoderKind;
+use flv::VideoCodec;
 use hls::GridMode;
 use media::Duration;
 
@@ -24,6 +25,9 @@ pub enum IngestOutput {
     Keyframes(Keyframes),
     /// Something worth a log line.
     Notice(Notice),
+    /// The publisher's video is of this codec, which nobody here can carry: end its stay and tell it why. Comes once;
+    /// nothing of the publisher comes behind it.
+    Refused(VideoCodec),
 }
 
 /// Something the transcoding half produced.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use flv::{AudioBody, AudioTag, OnMetaData, TagKind, VideoBody, VideoTag};
+use flv::{AudioBody, AudioTag, OnMetaData, TagKind, VideoBody, VideoCodec, VideoTag};
 use hls::{Grid, GridMode, Step};
 use media::{AudioFrame, Duration, Timestamp};
 
@@ -43,6 +43,8 @@ pub struct Ingest {
     facts_due: bool,
     encoder: Option<String>,
     announced_frame_rate: Option<f64>,
+    /// The publisher's video is of a codec that is not taken: nothing more of it is.
+    refused: bool,
     /// The first segment has started.
     started: bool,
     /// Presentation time of the segment's first sample, and end of the newest sample.
@@ -82,6 +84,7 @@ impl Ingest {
             facts_due: false,
             encoder: None,
             announced_frame_rate: None,
+            refused: false,
             started: false,
             segment_start: Timestamp::ZERO,
             newest_end: Timestamp::ZERO,
@@ -99,6 +102,9 @@ impl Ingest {
     ///
     /// Never fails: what cannot be used becomes a [`Notice`] and is skipped.
     pub fn push(&mut self, kind: TagKind, timestamp_ms: u32, body: Bytes, arrival_unix_ms: i64) {
+        if self.refused {
+            return;
+        }
         if body.is_empty() {
             return self.notice(Notice::Malformed("empty message".to_owned()));
         }
@@ -111,6 +117,9 @@ impl Ingest {
 
     /// The publisher is gone: the last segment ends, however short.
     pub fn finish(&mut self) {
+        if self.refused {
+            return;
+        }
         let mut events = Vec::new();
         self.audio.finish(&mut events);
         self.take_audio_events(&mut events, 0);
@@ -146,11 +155,20 @@ impl Ingest {
                 self.access_unit(at, composition_time_ms, data, arrival_unix_ms);
             }
             Ok(Some(VideoTag { body: VideoBody::Unsupported(codec), .. })) => {
-                self.notice(Notice::UnsupportedCodec(codec.to_string()));
+                self.unsupported_video(codec);
             }
             Ok(_) => {}
             Err(error) => self.notice(Notice::Malformed(error.to_string())),
         }
+    }
+
+    /// A publisher of another codec is to be told so. Behind H.264 it is a stray message: what plays goes on.
+    fn unsupported_video(&mut self, codec: VideoCodec) {
+        if self.video.sps().is_some() {
+            return self.notice(Notice::UnsupportedCodec(codec.to_string()));
+        }
+        self.refused = true;
+        self.outputs.push_back(IngestOutput::Refused(codec));
     }
 
     fn audio_message(&mut self, timestamp_ms: u32, body: Bytes, arrival_unix_ms: i64) {

@@ -91,6 +91,11 @@ impl Command {
         self.object.property(name).and_then(Value::as_str).unwrap_or_default()
     }
 
+    /// Whether the command object has a property of this name, of any type.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.object.property(name).is_some()
+    }
+
     /// The first argument behind the command object.
     pub(crate) fn argument(&self) -> &Value {
         &self.argument

@@ -9,6 +9,8 @@ pub enum Refusal {
     Unauthorized,
     /// The server has as many publishers as it may have.
     TooManyStreams,
+    /// The video is not H.264.
+    VideoCodec,
     /// The server is about to stop.
     ShuttingDown,
 }
@@ -20,6 +22,8 @@ impl Refusal {
             Self::NameInUse | Self::BadName => "NetStream.Publish.BadName",
             Self::Unauthorized => "NetStream.Publish.Unauthorized",
             Self::TooManyStreams => "NetStream.Publish.Denied",
+            // OBS and librtmp stop at this code and show the description.
+            Self::VideoCodec => "NetStream.Publish.Rejected",
             Self::ShuttingDown => "NetStream.Publish.Failed",
         }
     }
@@ -36,6 +40,10 @@ impl Refusal {
             }
             Self::Unauthorized => "The stream key is missing or wrong.",
             Self::TooManyStreams => "The server has as many publishers as it takes.",
+            Self::VideoCodec => {
+                "This server takes H.264 video only: in OBS set Settings > Output > Video Encoder to x264 or another \
+                 H.264 encoder."
+            }
             Self::ShuttingDown => "The server is stopping.",
         }
     }

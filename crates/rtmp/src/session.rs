@@ -21,6 +21,13 @@ pub(crate) const CHUNK_SIZE: u32 = 65_536;
 /// User control event, section 7.1.7.
 const PING_REQUEST: u16 = 6;
 
+/// E-RTMP v2, "Enhancing NetConnection connect Command".
+const VIDEO_FOURCC: &str = "avc1";
+const AUDIO_FOURCC: &str = "mp4a";
+
+/// `FourCcInfoMask`: `CanDecode` 1, `CanForward` 4.
+const CAN_DECODE_AND_FORWARD: f64 = 5.0;
+
 const START: &str = "NetStream.Publish.Start";
 
 pub(crate) struct Session {
@@ -201,10 +208,11 @@ impl Session {
         out.window_ack_size(WINDOW_BYTES)?;
         out.peer_bandwidth(WINDOW_BYTES)?;
         out.set_chunk_size(CHUNK_SIZE);
-        let server = object(&[
+        let mut server = vec![
             ("fmsVer", Value::from("FMS/3,0,1,123")), // some clients look for a Flash Media Server
             ("capabilities", Value::Number(31.0)),
-        ]);
+        ];
+        server.extend(enhanced_answer(command));
         let success = object(&[
             ("level", Value::from("status")),
             ("code", Value::from("NetConnection.Connect.Success")),
@@ -212,7 +220,7 @@ impl Session {
             ("objectEncoding", Value::Number(0.0)), // AMF0, whatever was asked for
         ]);
         let transaction = command.transaction().unwrap_or(1.0);
-        out.connection_command(&answer("_result", transaction, server, success))
+        out.connection_command(&answer("_result", transaction, object(&server), success))
     }
 
     /// Section 7.2.1.3.
@@ -299,6 +307,22 @@ fn media(type_id: u8, timestamp_ms: u32, payload: Bytes, events: &mut VecDeque<E
     if !payload.is_empty() {
         events.push_back(Event::Media(Message { kind, timestamp_ms, payload }));
     }
+}
+
+/// What of E-RTMP is taken, for who asks in its `connect` (v1: `fourCcList`, v2: the two maps): H.264 and AAC, forwarded
+/// and decoded.
+fn enhanced_answer(command: &Command) -> Vec<(&'static str, Value)> {
+    let asks = ["fourCcList", "videoFourCcInfoMap", "audioFourCcInfoMap"];
+    if !asks.iter().any(|property| command.has(property)) {
+        return Vec::new();
+    }
+    let list = [VIDEO_FOURCC, AUDIO_FOURCC].map(Value::from).to_vec();
+    let info = |fourcc| object(&[(fourcc, Value::Number(CAN_DECODE_AND_FORWARD))]);
+    vec![
+        ("fourCcList", Value::StrictArray(list)),
+        ("videoFourCcInfoMap", info(VIDEO_FOURCC)),
+        ("audioFourCcInfoMap", info(AUDIO_FOURCC)),
+    ]
 }
 
 pub(crate) fn user_control(payload: &[u8], out: &mut Outbox) -> Result<(), Error> {

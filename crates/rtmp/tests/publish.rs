@@ -37,6 +37,23 @@ fn section_7_2_1_1_connect_is_answered_in_flash_media_servers_order() {
     assert_eq!(values[..2], [Value::from("_result"), Value::from(1.0)]);
     assert_eq!(values[3].property("code"), Some(&Value::from("NetConnection.Connect.Success")));
     assert_eq!(values[3].property("objectEncoding"), Some(&Value::from(0.0)));
+    let taken = Value::StrictArray(vec![Value::from("avc1"), Value::from("mp4a")]);
+    assert_eq!(values[2].property("fourCcList"), Some(&taken));
+    let can = |map, codec| values[2].property(map).and_then(|map| map.property(codec));
+    assert_eq!(can("videoFourCcInfoMap", "avc1"), Some(&Value::from(5.0)));
+    assert_eq!(can("audioFourCcInfoMap", "mp4a"), Some(&Value::from(5.0)));
+}
+
+#[test]
+fn who_does_not_ask_about_enhanced_rtmp_is_told_nothing_of_it() {
+    let mut peer = Peer::new(Limits::default());
+    let object = Value::Object(vec![("app".to_owned(), Value::from("live"))]);
+    peer.command(0, &[Value::from("connect"), Value::from(1.0), object]).unwrap();
+    let answers = peer.answers();
+    let result =
+        amf0::decode_all(&answers.last().unwrap().payload, &amf0::Limits::default()).unwrap();
+    let names: Vec<_> = result[2].properties().iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["fmsVer", "capabilities"]);
 }
 
 #[test]
@@ -216,6 +233,7 @@ fn a_refused_publisher_is_told_why_before_the_close() {
         (Refusal::NameInUse, "NetStream.Publish.BadName"),
         (Refusal::Unauthorized, "NetStream.Publish.Unauthorized"),
         (Refusal::TooManyStreams, "NetStream.Publish.Denied"),
+        (Refusal::VideoCodec, "NetStream.Publish.Rejected"),
         (Refusal::ShuttingDown, "NetStream.Publish.Failed"),
     ];
     for (refusal, code) in cases {

@@ -301,6 +301,7 @@ impl Conn {
     fn say_why(&mut self, end: &End) {
         match end {
             End::Stopped(StopReason::Replaced) => self.rtmp.reject_publish(Refusal::NameInUse),
+            End::Stopped(StopReason::VideoCodec) => self.rtmp.reject_publish(Refusal::VideoCodec),
             End::Stopped(StopReason::ShuttingDown) => {
                 self.rtmp.reject_publish(Refusal::ShuttingDown)
             }

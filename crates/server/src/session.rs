@@ -16,6 +16,8 @@ pub enum StopReason {
     Replaced,
     /// The operator asked for it.
     Kicked,
+    /// The video is of a codec that is not taken.
+    VideoCodec,
     /// A worker thread panicked.
     WorkerFailed,
     /// The process ends.
@@ -29,6 +31,7 @@ impl StopReason {
         match self {
             Self::Replaced => "replaced by another publisher",
             Self::Kicked => "kicked by the operator",
+            Self::VideoCodec => "video codec not taken",
             Self::WorkerFailed => "internal error",
             Self::ShuttingDown => "server is stopping",
         }

@@ -6,10 +6,12 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{Builder, JoinHandle};
 use std::{collections::HashMap, io, mem};
 
+use flv::VideoCodec;
 use pipeline::{
     Ingest, IngestOutput, Item, Notice, Queue, QueueStats, RenditionEvent, Resume, SourceFacts,
     StreamConfig, Transcoder, TranscoderOutput,
 };
+use rtmp::Refusal;
 use tracing::{Span, debug, debug_span, error, info, warn};
 
 use crate::feed::FeedReceiver;
@@ -117,8 +119,19 @@ impl Stream {
                     self.publication.update_reception(|reception| reception.note(&notice));
                     notices.log(&notice, &self.shared);
                 }
+                IngestOutput::Refused(codec) => self.refuse(codec),
             }
         }
+    }
+
+    /// The connection tells the publisher, in the same words.
+    fn refuse(&self, codec: VideoCodec) {
+        self.shared.metrics.publish_refused.add(1);
+        if let Some(held_back) = self.shared.admit_peer_log() {
+            let reason = Refusal::VideoCodec.description();
+            warn!(%codec, reason, held_back, "publisher refused");
+        }
+        self.session.stop(StopReason::VideoCodec);
     }
 
     fn note_facts(&self, facts: SourceFacts, notices: &mut Notices) {

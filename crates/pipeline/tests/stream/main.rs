@@ -10,6 +10,7 @@ mod pictures;
 mod prop_stream;
 mod rates;
 mod real_streams;
+mod refusal;
 mod shapes;
 mod solo;
 mod support;

@@ -20,6 +20,8 @@ pub(crate) struct Stream {
     pub(crate) rungs: Vec<Vec<RenditionEvent>>,
     pub(crate) notices: Vec<String>,
     pub(crate) keyframes: Vec<Keyframes>,
+    /// Video codecs for which the publisher is to be refused.
+    pub(crate) refused: Vec<String>,
 }
 
 impl Stream {
@@ -32,6 +34,7 @@ impl Stream {
             rungs: config.renditions.iter().map(|_| Vec::new()).collect(),
             notices: Vec::new(),
             keyframes: Vec::new(),
+            refused: Vec::new(),
         }
     }
 
@@ -59,6 +62,7 @@ impl Stream {
                 IngestOutput::Transcode(item) => self.queue.push(item),
                 IngestOutput::Notice(notice) => self.notices.push(notice.to_string()),
                 IngestOutput::Keyframes(keyframes) => self.keyframes.push(keyframes),
+                IngestOutput::Refused(codec) => self.refused.push(codec.to_string()),
                 IngestOutput::Grid(_) | IngestOutput::Facts(_) => {}
             }
         }

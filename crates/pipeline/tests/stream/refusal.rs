@@ -1,0 +1,31 @@
+//! Publishers whose video is not H.264.
+
+use bytes::Bytes;
+use flv::{Tag, TagKind};
+
+use crate::shapes::{both, play};
+use crate::support::{flv_messages, media_file, segments};
+
+fn video(timestamp_ms: u32, body: &[u8]) -> Tag {
+    Tag { kind: TagKind::Video, timestamp_ms, body: Bytes::copy_from_slice(body) }
+}
+
+#[test]
+fn obs_with_av1_is_refused_once_and_nothing_of_it_is_published() {
+    let stream = play(flv_messages(&media_file("flv/obs29_av1_aac_enhanced.flv")));
+    assert_eq!(stream.refused, ["AV1 (av01)"]);
+    assert_eq!((stream.source.len(), stream.rungs[0].len()), (0, 0));
+    assert!(stream.notices.is_empty(), "{:?}", stream.notices);
+}
+
+#[test]
+fn a_stray_message_of_another_codec_does_not_end_what_plays() {
+    let mut tags = both("320x240", 5);
+    let at = tags.iter().position(|tag| tag.timestamp_ms > 2500).expect("five seconds");
+    tags.insert(at, video(tags[at].timestamp_ms, b"\x90hvc1\x01"));
+    let stream = play(tags);
+    assert!(stream.refused.is_empty());
+    assert!(stream.notices[0].contains("HEVC (hvc1)"), "{:?}", stream.notices);
+    let total: i64 = segments(&stream.source).map(|segment| segment.duration.as_millis()).sum();
+    assert!((4900..5200).contains(&total), "{total}");
+}
