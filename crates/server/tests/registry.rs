@@ -272,6 +272,30 @@ fn a_publisher_back_after_the_end_reopens_the_stream_at_the_same_url() {
 }
 
 #[test]
+fn a_laptop_asleep_for_a_minute_wakes_up_elsewhere_and_goes_on_in_the_same_playlists() {
+    let mut registry = registry();
+    let asleep = admit(&mut registry, "cam", "secret", 0.0);
+    for _ in 0..3 {
+        publish_segment(&asleep, Slot::Source, false);
+    }
+    asleep.session.heard(100, at(6.0));
+    // No FIN: its connection is given up after ten seconds of silence.
+    leave(&mut registry, &asleep, 16.0);
+    assert_eq!(registry.tick(at(26.0)), [Change::Ended(name("cam"))]);
+
+    let elsewhere = SocketAddr::from(([198, 51, 100, 9], 1234));
+    let awake = PublishAttempt { peer: elsewhere, ..attempt("cam", "secret") };
+    let awake = registry.publish(awake, at(66.0)).unwrap();
+    let resume = awake.publication.begin_session();
+    publish_segment(&awake, Slot::Source, resume.discontinuity);
+    let text = media_playlist(&awake.publication.view(), "source");
+    assert!(text.contains(&format!("#EXT-X-MEDIA-SEQUENCE:{START}\n")), "{text}");
+    assert!(text.ends_with(&format!("/stream/cam/source/{}.ts\n", START + 3)), "{text}");
+    assert_eq!(text.matches("#EXT-X-DISCONTINUITY\n").count(), 1, "{text}");
+    assert_eq!(registry.tick(at(100.0)), [], "it is live again");
+}
+
+#[test]
 fn sequence_numbers_are_never_used_again() {
     let mut registry = registry();
     let first = admit(&mut registry, "cam", "", 0.0);
