@@ -5,35 +5,64 @@ use std::process::Command;
 use crate::failure::Failure;
 use crate::run::{cargo, find, foreground, quietly, succeeds};
 use crate::steps::Steps;
+use crate::workspace;
 
-/// A program from a Debian package.
+/// A program from Debian packages.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Tool {
     program: &'static str,
-    package: &'static str,
+    /// The one it is in, and those with the plugins that it needs.
+    packages: &'static [&'static str],
     why: &'static str,
 }
 
-const GXX: Tool = Tool { program: "g++", package: "g++", why: "openh264 is C++" };
+const GXX: Tool = Tool { program: "g++", packages: &["g++"], why: "openh264 is C++" };
 const NASM: Tool = Tool {
     program: "nasm",
-    package: "nasm",
+    packages: &["nasm"],
     why: "without it openh264 decodes several times slower",
 };
 const FFMPEG: Tool = Tool {
     program: "ffmpeg",
-    package: "ffmpeg",
+    packages: &["ffmpeg"],
     why: "it is a publisher and the independent judge of the tests",
 };
 const NGINX_RTMP: Tool = Tool {
     program: "nginx",
-    package: "libnginx-mod-rtmp",
+    packages: &["libnginx-mod-rtmp"],
     why: "it is a peer of the tests and the benches",
 };
+const GSTREAMER: Tool = Tool {
+    program: "gst-launch-1.0",
+    packages: &[
+        "gstreamer1.0-tools",
+        "gstreamer1.0-plugins-base",
+        "gstreamer1.0-plugins-good",
+        "gstreamer1.0-plugins-bad",
+    ],
+    why: "it is a publisher, also with librtmp, and a player of the tests",
+};
+const VLC: Tool = Tool {
+    program: "cvlc",
+    packages: &["vlc-bin", "vlc-plugin-base"],
+    why: "it is a player of the tests",
+};
+/// Half a desktop less than `chromium`, and it decodes H.264 all the same.
+const CHROMIUM: Tool = Tool {
+    program: "chromium-headless-shell",
+    packages: &["chromium-headless-shell"],
+    why: "hls.js plays in it in the tests",
+};
+const NPM: Tool =
+    Tool { program: "npm", packages: &["npm"], why: "it fetches hls.js, which is in no package" };
 /// What building needs.
 pub(crate) const BUILD: &[Tool] = &[GXX, NASM];
 /// What building, testing and measuring need.
-pub(crate) const BUILD_AND_TEST: &[Tool] = &[GXX, NASM, FFMPEG, NGINX_RTMP];
+pub(crate) const BUILD_AND_TEST: &[Tool] =
+    &[GXX, NASM, FFMPEG, NGINX_RTMP, GSTREAMER, VLC, CHROMIUM, NPM];
+
+/// The only place that knows this version.
+const HLS_JS: &str = "hls.js@1.6.13";
 
 /// A cargo subcommand, installed by cargo itself. The only place that knows a version.
 #[derive(Clone, Copy)]
@@ -62,10 +91,25 @@ pub(crate) fn system(steps: &mut Steps, tools: &[Tool]) -> Result<(), Failure> {
         return Ok(());
     }
     let why: Vec<String> =
-        missing.iter().map(|tool| format!("{} ({})", tool.package, tool.why)).collect();
+        missing.iter().map(|tool| format!("{} ({})", tool.packages.join(" "), tool.why)).collect();
     let why = why.join(", ");
     let prefix = privilege().ok_or_else(|| format!("please install {why}, then run this again"))?;
     steps.step("set up", &format!("installing {why}"), || install(&missing, &prefix))
+}
+
+/// hls.js from the npm registry, into target/, where the tests look for it.
+pub(crate) fn hls_js(steps: &mut Steps) -> Result<(), Failure> {
+    let folder = workspace::players();
+    // npm writes it when all the rest is there.
+    let mark = folder.join("node_modules/.package-lock.json");
+    let version = HLS_JS.rsplit('@').next().unwrap_or_default();
+    if std::fs::read_to_string(mark).is_ok_and(|mark| mark.contains(&format!("\"{version}\""))) {
+        return Ok(());
+    }
+    steps.step("set up", &format!("fetching {HLS_JS} into {}", folder.display()), || {
+        let options = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--prefix"];
+        quietly(Command::new("npm").arg("install").args(options).arg(&folder).arg(HLS_JS))
+    })
 }
 
 /// Installs a cargo subcommand that is not there, in any version: a newer one of the developer's own is fine.
@@ -118,7 +162,7 @@ fn missing(tools: &[Tool], is_there: impl Fn(&str) -> bool) -> Vec<Tool> {
 
 fn install(missing: &[Tool], prefix: &[&str]) -> Result<(), Failure> {
     quietly(apt_get(prefix).args(["-qq", "update"]))?;
-    let packages = missing.iter().map(|tool| tool.package);
+    let packages = missing.iter().flat_map(|tool| tool.packages);
     quietly(
         apt_get(prefix).args(["-qq", "install", "--yes", "--no-install-recommends"]).args(packages),
     )
@@ -155,7 +199,7 @@ mod tests {
     #[test]
     fn only_what_is_missing_is_installed() {
         assert_eq!(missing(BUILD_AND_TEST, |_| true), []);
-        assert_eq!(missing(BUILD_AND_TEST, |program| program == "g++"), [NASM, FFMPEG, NGINX_RTMP]);
+        assert_eq!(missing(BUILD_AND_TEST, |program| program != "nginx"), [NGINX_RTMP]);
         assert_eq!(missing(BUILD, |_| false), [GXX, NASM]);
     }
 

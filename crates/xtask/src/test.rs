@@ -8,6 +8,7 @@ use crate::steps::Steps;
 pub(crate) fn run(steps: &mut Steps) -> Result<(), Failure> {
     setup::system(steps, setup::BUILD_AND_TEST)?;
     setup::cargo_tool(steps, setup::CARGO_NEXTEST)?;
+    setup::hls_js(steps)?;
     steps.step("build", "the binary that the end-to-end tests run (profile ci)", || {
         foreground(&mut cargo(["build", "--locked", "--profile", "ci", "--package", "feathercast"]))
     })?;
