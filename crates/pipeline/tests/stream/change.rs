@@ -33,7 +33,7 @@ fn parameter_sets(header: &Tag) -> Vec<u8> {
 }
 
 /// The same pictures without a sequence header: SPS and PPS come with every IDR.
-fn in_band(tags: Vec<Tag>) -> Vec<Tag> {
+fn in_band(tags: &[Tag]) -> Vec<Tag> {
     let header = tags.iter().find(|tag| is_header(tag, TagKind::Video)).expect("a header");
     let sets = parameter_sets(header);
     let with_sets = |tag: Tag| {
@@ -95,8 +95,8 @@ fn row_04_row_40_headers_before_every_keyframe_are_no_discontinuity() {
 
 #[test]
 fn row_39_parameter_sets_may_come_with_the_pictures_alone() {
-    let tags = in_band(both("160x120", 4)).into_iter();
-    let stream = play(tags.chain(later(in_band(both("256x144", 4)), 4_000)));
+    let tags = in_band(&both("160x120", 4)).into_iter();
+    let stream = play(tags.chain(later(in_band(&both("256x144", 4)), 4_000)));
     for events in [&stream.source, &stream.rungs[0]] {
         assert_eq!(discontinuities(events), [2], "the size changes, without a header");
         assert_eq!(pictures(events), 240);

@@ -2,7 +2,7 @@
 
 use flv::{Tag, TagKind};
 use media::Duration;
-use pipeline::{Ingest, IngestOutput, Item, RenditionEvent, Resume, StreamConfig};
+use pipeline::{DecoderChoice, Ingest, IngestOutput, Item, RenditionEvent, Resume, StreamConfig};
 
 use crate::shapes::make;
 use crate::support::segments;
@@ -20,8 +20,10 @@ impl Solo {
     pub(crate) fn new(segment_duration: Duration, with_items: bool) -> Self {
         let preset = || pipeline::Preset::named("P144p30fps16x9").expect("a preset");
         let renditions = if with_items { vec![preset()] } else { vec![] };
-        let ingest =
-            Ingest::new(&StreamConfig { renditions, segment_duration }, &Resume::default());
+        let ingest = Ingest::new(
+            &StreamConfig { renditions, segment_duration, decoder: DecoderChoice::Auto },
+            &Resume::default(),
+        );
         Self { ingest, segments: Vec::new(), items: Vec::new(), notices: Vec::new() }
     }
 

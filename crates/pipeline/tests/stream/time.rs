@@ -189,7 +189,7 @@ fn case_56_decoding_times_that_repeat_or_step_back_lose_nothing() {
         // Pairs of sound with one stamp, pairs of pictures with theirs swapped.
         TagKind::Audio => Tag { timestamp_ms: tag.timestamp_ms / 46 * 46, ..tag },
         TagKind::Video if is_picture(&tag) => {
-            let even = tag.timestamp_ms.div_ceil(33) % 2 == 0;
+            let even = tag.timestamp_ms.div_ceil(33).is_multiple_of(2);
             shifted(tag, if even { 33 } else { -20 })
         }
         _ => tag,
