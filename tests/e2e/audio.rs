@@ -44,13 +44,14 @@ fn mp3_published_by_ffmpeg_plays_as_aac_in_its_place() {
 }
 
 #[test]
-fn speex_is_refused_by_name_once_in_a_while_and_the_video_plays() {
+fn g_711_is_refused_by_name_once_in_a_while_and_the_video_plays() {
     let (server, scratch) = (Server::start(), Scratch::new());
-    let sound = "-f lavfi -i sine=sample_rate=16000";
-    let file = ffmpeg::encode(&scratch, &format!("{sound} {VIDEO} -c:a libspeex -ac 1 -f flv"));
+    let sound = "-f lavfi -i sine=sample_rate=8000";
+    let file =
+        ffmpeg::encode(&scratch, &format!("{sound} {VIDEO} -c:a pcm_mulaw -ac 1 -ar 8000 -f flv"));
     let publisher = Publisher::file(&server, "a", &file);
     record_seconds(&server, "a", &["P144p30fps16x9", "source"], 8.0);
     publisher.succeed();
-    let lines = server.log_lines(&["Speex", "set the audio encoder to AAC"]);
+    let lines = server.log_lines(&["G.711", "set the audio encoder to AAC"]);
     assert!((1..=4).contains(&lines.len()), "{lines:?}");
 }
