@@ -26,7 +26,7 @@ fn play(line: &str) -> Played {
     let (server, scratch) = (Server::start(), Scratch::new());
     let file = ffmpeg::encode(&scratch, line);
     let published = ffmpeg::probe(file.to_str().expect("UTF-8"));
-    let seconds = length(&published);
+    let seconds = published.seconds();
     let publisher = Publisher::file(&server, "a", &file);
     let recordings = record_seconds(&server, "a", &[P144, "source"], seconds);
     publisher.succeed();
@@ -38,17 +38,6 @@ fn play(line: &str) -> Played {
     });
     let (small, source) = (judged.next().expect("144p"), judged.next().expect("source"));
     Played { server, published, source, small }
-}
-
-/// From the first picture's start to the last one's end.
-fn length(media: &Media) -> f64 {
-    let pts = match (&media.video, &media.audio) {
-        (Some(video), _) => &video.pts,
-        (None, Some(audio)) => &audio.pts,
-        (None, None) => panic!("neither video nor audio"),
-    };
-    let [first, .., before, last] = pts.as_slice() else { panic!("too short") };
-    last - first + (last - before)
 }
 
 impl Played {
@@ -143,7 +132,7 @@ fn audio_without_video_is_cut_by_time() {
         ffmpeg::encode(&scratch, &format!("-f lavfi -i sine=sample_rate=48000:duration=8 {AAC}"));
     let published = ffmpeg::probe(file.to_str().expect("UTF-8"));
     let publisher = Publisher::file(&server, "radio", &file);
-    let recordings = record_seconds(&server, "radio", &["source"], length(&published));
+    let recordings = record_seconds(&server, "radio", &["source"], published.seconds());
     publisher.succeed();
     let judged = judge::rendition(&recordings[0], &scratch);
     judge::is_the_source(&judged, &published);

@@ -96,6 +96,17 @@ pub(crate) struct Audio {
 }
 
 impl Media {
+    /// From the first picture's start to the last one's end; by audio frames where there is no picture.
+    pub(crate) fn seconds(&self) -> f64 {
+        let pts = match (&self.video, &self.audio) {
+            (Some(video), _) => &video.pts,
+            (None, Some(audio)) => &audio.pts,
+            (None, None) => panic!("neither video nor audio"),
+        };
+        let [first, .., before, last] = pts.as_slice() else { panic!("too short") };
+        last - first + (last - before)
+    }
+
     fn parse(json: &Value, input: &str) -> Self {
         let list = |key: &str| json[key].as_array().cloned().unwrap_or_default();
         let streams = list("streams");

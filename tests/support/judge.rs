@@ -4,8 +4,9 @@ use std::path::Path;
 
 use super::bitstream::{nal_types, nal_unit};
 use super::ffmpeg::{Media, probe};
-use super::recording::{Recording, Segment};
+use super::recording::{Recording, Segment, record_seconds};
 use super::scratch::Scratch;
+use super::server::Server;
 use super::ts::{demux, first_pids, of_pid};
 
 /// Video is on this PID, audio on the next.
@@ -56,6 +57,29 @@ pub(crate) fn rendition(recording: &Recording, scratch: &Scratch) -> Judged {
     segments_add_up(&judged);
     durations_are_true(recording, &judged);
     judged
+}
+
+/// Watches the source and a rendition of ours to the end of a stream that is published as this file, and holds both to
+/// being it.
+pub(crate) fn plays(server: &Server, name: &str, rendition_of_ours: &str, file: &Path) {
+    plays_within(server, name, rendition_of_ours, file, AUDIO);
+}
+
+/// The same of a publisher that stamps audio worse than it could; `tolerance` in seconds.
+pub(crate) fn plays_within(
+    server: &Server,
+    name: &str,
+    rendition_of_ours: &str,
+    file: &Path,
+    tolerance: f64,
+) {
+    let (scratch, published) = (Scratch::new(), probe(text(file)));
+    let seconds = published.seconds();
+    let recordings = record_seconds(server, name, &[rendition_of_ours, "source"], seconds);
+    let judged: Vec<_> =
+        recordings.iter().map(|recording| rendition(recording, &scratch)).collect();
+    is_the_source_within(&judged[1], &published, tolerance);
+    is_a_rendition_of(&judged[0], &judged[1], 1);
 }
 
 fn stands_alone(recording: &Recording, segment: &Segment, scratch: &Scratch) -> Media {
@@ -140,6 +164,10 @@ fn durations_are_true(recording: &Recording, judged: &Judged) {
 ///
 /// A segment starts with a picture, so audio that was sent before the first one is not there.
 pub(crate) fn is_the_source(source: &Judged, published: &Media) {
+    is_the_source_within(source, published, AUDIO);
+}
+
+fn is_the_source_within(source: &Judged, published: &Media, tolerance: f64) {
     let shift = shift(source, published);
     let shifted = |pts: &[f64]| pts.iter().map(|time| time + shift).collect::<Vec<_>>();
     assert_same_times(
@@ -157,7 +185,7 @@ pub(crate) fn is_the_source(source: &Judged, published: &Media) {
     assert_same_times(
         source.audio_pts(),
         &shifted(&audio_pts(published)[first..]),
-        AUDIO,
+        tolerance,
         "source's audio",
     );
 }

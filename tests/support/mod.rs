@@ -4,6 +4,7 @@
 
 pub(crate) mod background;
 pub(crate) mod bitstream;
+pub(crate) mod browser;
 pub(crate) mod ffmpeg;
 pub(crate) mod flv_file;
 pub(crate) mod http;
@@ -11,8 +12,10 @@ pub(crate) mod judge;
 pub(crate) mod nginx;
 pub(crate) mod pacer;
 pub(crate) mod playlist;
+pub(crate) mod program;
 pub(crate) mod publisher;
 pub(crate) mod recording;
+pub(crate) mod relay;
 pub(crate) mod rtmp_client;
 pub(crate) mod scratch;
 pub(crate) mod server;

@@ -18,13 +18,7 @@ use super::wait::eventually;
 pub(crate) fn start(server: &Server, path: &str, bytes_per_second: usize) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port for the proxy");
     let address = listener.local_addr().expect("an address");
-    let name = path.split('/').next().expect("a name").to_owned();
-    let gauge = Gauge {
-        process: server.process_id(),
-        admin: server.admin,
-        name,
-        bytes_before: received(server.admin),
-    };
+    let gauge = Gauge::new(server, path.split('/').next().expect("a name"));
     let rtmp = server.rtmp;
     // The transcoder's queue takes two seconds.
     let piece_bytes = (bytes_per_second / 2).max(1024);
@@ -72,8 +66,8 @@ fn forward(pieces: &Receiver<Vec<u8>>, mut server: TcpStream, gauge: &Gauge) {
     let _ = server.shutdown(Shutdown::Write);
 }
 
-/// How far the server is.
-struct Gauge {
+/// How far the server is with one publisher, while no other sends.
+pub(crate) struct Gauge {
     process: u32,
     admin: SocketAddr,
     name: String,
@@ -81,8 +75,18 @@ struct Gauge {
 }
 
 impl Gauge {
+    /// Of a publisher that comes next.
+    pub(crate) fn new(server: &Server, name: &str) -> Self {
+        Self {
+            process: server.process_id(),
+            admin: server.admin,
+            name: name.to_owned(),
+            bytes_before: received(server.admin),
+        }
+    }
+
     /// Waits until the server has read all that was sent, and the stream's two threads have nothing left to do.
-    fn wait(&self, sent: u64) {
+    pub(crate) fn wait(&self, sent: u64) {
         eventually("the server to follow its publisher", || {
             let has_read = received(self.admin) >= self.bytes_before + sent;
             (has_read && self.is_idle("ingest") && self.is_idle("xcode")).then_some(())

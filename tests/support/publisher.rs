@@ -33,14 +33,19 @@ impl Publisher {
 
     /// Publishes a file as it is to `path` (name, or name and key), as fast as the server's transcoder takes it.
     pub(crate) fn file(server: &Server, path: &str, file: &Path) -> Self {
-        let data = std::fs::read(file).expect("a file to publish");
-        let last_ms = tags(&data).last().map_or(0, |tag| tag.timestamp_ms);
-        let bytes_per_second = data.len() * 1000 / (last_ms as usize).max(1000);
+        let line = format!("-i {} -map 0 -c copy", file.display());
+        Self::in_pace(server, path, bytes_per_second(file), &line)
+    }
+
+    /// The same with a line of ffmpeg arguments.
+    pub(crate) fn in_pace(
+        server: &Server,
+        path: &str,
+        bytes_per_second: usize,
+        line: &str,
+    ) -> Self {
         let address = pacer::start(server, path, bytes_per_second);
-        Self::start(
-            &format!("-i {} -map 0 -c copy", file.display()),
-            &format!("rtmp://{address}/{path}"),
-        )
+        Self::start(line, &format!("rtmp://{address}/{path}"))
     }
 
     pub(crate) fn process_id(&self) -> u32 {
@@ -68,6 +73,13 @@ impl Publisher {
         let (status, said) = self.finish();
         assert!(status.success() && said.is_empty(), "the publisher ended with {status}: {said}");
     }
+}
+
+/// Of an FLV file in real time.
+pub(crate) fn bytes_per_second(file: &Path) -> usize {
+    let data = std::fs::read(file).expect("a file to publish");
+    let last_ms = tags(&data).last().map_or(0, |tag| tag.timestamp_ms);
+    data.len() * 1000 / (last_ms as usize).max(1000)
 }
 
 impl Drop for Publisher {

@@ -9,6 +9,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use super::flv_file::Tag;
+use super::pacer::Gauge;
 
 /// Bytes of C1, S1, C2, S2 (5.2.3).
 pub(crate) const HANDSHAKE_BYTES: usize = 1536;
@@ -20,6 +21,13 @@ pub(crate) struct RtmpClient {
     partial: HashMap<u8, Partial>,
     /// The server's chunk size.
     chunk_bytes: usize,
+    /// Our own.
+    sends_chunks_of: usize,
+    /// What goes into one write to the socket, at most.
+    writes_at_most: usize,
+    /// Bytes sent, and what the server has acknowledged of them (5.4.3).
+    pub(crate) sent: u64,
+    pub(crate) acknowledged: u64,
     /// All commands received so far, as bytes: enough to look for words in.
     pub(crate) commands: Vec<Vec<u8>>,
 }
@@ -52,6 +60,10 @@ impl RtmpClient {
             incoming: Vec::new(),
             partial: HashMap::new(),
             chunk_bytes: 128,
+            sends_chunks_of: 128,
+            writes_at_most: usize::MAX,
+            sent: 0,
+            acknowledged: 0,
             commands: Vec::new(),
         }
     }
@@ -59,18 +71,23 @@ impl RtmpClient {
     /// Connects and shakes hands (5.2).
     pub(crate) fn shaken(server: SocketAddr) -> Self {
         let mut client = Self::connect(server);
+        client.shake_hands();
+        client
+    }
+
+    /// The simple handshake (5.2), held to what Streamlabs checks of it.
+    pub(crate) fn shake_hands(&mut self) {
         let mut c0_c1 = vec![0; 1 + HANDSHAKE_BYTES];
-        c0_c1[0] = 3;
+        c0_c1[..5].copy_from_slice(&[3, 1, 2, 3, 4]);
         for (index, byte) in c0_c1[9..].iter_mut().enumerate() {
             *byte = (index * 7 % 251) as u8;
         }
-        client.send(&c0_c1);
+        self.send(&c0_c1);
         let mut answer = vec![0; 1 + 2 * HANDSHAKE_BYTES];
-        client.socket.read_exact(&mut answer).expect("S0, S1 and S2");
+        self.socket.read_exact(&mut answer).expect("S0, S1 and S2");
         assert_eq!(answer[0], 3, "S0");
-        assert_eq!(answer[1 + HANDSHAKE_BYTES + 8..], c0_c1[9..], "S2 echoes C1's random bytes");
-        client.send(&answer[1..=HANDSHAKE_BYTES]);
-        client
+        assert_eq!(answer[1 + HANDSHAKE_BYTES..], c0_c1[1..], "S2 is C1, time and random bytes");
+        self.send(&answer[1..=HANDSHAKE_BYTES]);
     }
 
     /// Connects, shakes hands and asks to publish `name` in `app`; accepted when this returns.
@@ -90,23 +107,86 @@ impl RtmpClient {
         client
     }
 
+    /// From now on everything goes in writes of this many bytes, each a TCP segment of its own.
+    pub(crate) fn write_at_most(&mut self, bytes: usize) {
+        self.writes_at_most = bytes;
+    }
+
+    /// From now on in chunks of this size (5.4.1).
+    pub(crate) fn set_chunk_size(&mut self, bytes: u32) {
+        self.send(&message(2, 1, 0, 0, &bytes.to_be_bytes()));
+        self.sends_chunks_of = bytes as usize;
+    }
+
     /// Sends bytes; false where the server has closed.
     pub(crate) fn try_send(&mut self, bytes: &[u8]) -> bool {
-        self.socket.write_all(bytes).is_ok()
+        self.sent += bytes.len() as u64;
+        bytes.chunks(self.writes_at_most).all(|bytes| self.socket.write_all(bytes).is_ok())
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) {
-        self.socket.write_all(bytes).expect("the server reads");
+        assert!(self.try_send(bytes), "the server reads");
     }
 
     /// Sends a command message (type 20) on chunk stream 3.
     pub(crate) fn command(&mut self, message_stream: u32, values: &[Vec<u8>]) {
-        self.send(&message(3, 20, message_stream, 0, &values.concat()));
+        self.send(&self.chunked(3, 20, message_stream, 0, &values.concat()));
+    }
+
+    /// Sends a command and waits for its result.
+    pub(crate) fn call(&mut self, message_stream: u32, name: &str, id: f64, rest: &[Vec<u8>]) {
+        self.command(message_stream, &[&[string(name), number(id)][..], rest].concat());
+        let result = [string("_result"), number(id)].concat();
+        let begins = |command: &Vec<u8>| command.starts_with(&result);
+        while !self.commands.iter().any(begins) {
+            assert!(self.read(), "closed before the result of {name}: {:?}", self.said());
+        }
+    }
+
+    /// Creates a stream and publishes on it, each step when the one before is answered; accepted when this returns.
+    pub(crate) fn publish(&mut self, name: &str) {
+        self.call(0, "createStream", 2.0, &[null()]);
+        self.command(1, &[string("publish"), number(3.0), null(), string(name), string("live")]);
+        let answer = self.wait_for("NetStream.Publish.Start");
+        assert_eq!(answer, Answer::Found, "{:?}", self.said());
+    }
+
+    /// Sends an FLV tag as the message it is; false where the server has closed.
+    pub(crate) fn try_tag(&mut self, tag: &Tag) -> bool {
+        self.try_send(&self.chunked(tag.kind, tag.kind, 1, tag.timestamp_ms, &tag.body))
     }
 
     /// Sends an FLV tag as the message it is.
     pub(crate) fn tag(&mut self, tag: &Tag) {
-        self.send(&message(tag.kind, tag.kind, 1, tag.timestamp_ms, &tag.body));
+        assert!(self.try_tag(tag), "the server reads");
+    }
+
+    /// Sends tags as fast as the server's transcoder follows, so that it drops nothing.
+    pub(crate) fn tags_in_pace(&mut self, tags: &[Tag], gauge: &Gauge) {
+        // The transcoder's queue takes two seconds.
+        for half_second in tags.chunk_by(|a, b| a.timestamp_ms / 500 == b.timestamp_ms / 500) {
+            half_second.iter().for_each(|tag| self.tag(tag));
+            gauge.wait(self.sent);
+        }
+    }
+
+    /// Reads until the server has acknowledged this many bytes.
+    pub(crate) fn wait_for_acknowledgement(&mut self, bytes: u64) {
+        while self.acknowledged < bytes {
+            assert!(self.read(), "closed at {} of {bytes} acknowledged", self.acknowledged);
+        }
+    }
+
+    fn chunked(
+        &self,
+        chunk_stream: u8,
+        kind: u8,
+        message_stream: u32,
+        timestamp_ms: u32,
+        payload: &[u8],
+    ) -> Vec<u8> {
+        let size = self.sends_chunks_of;
+        in_chunks(size, chunk_stream, kind, message_stream, timestamp_ms, payload)
     }
 
     /// Reads until a command holds `words`, or the server closes.
@@ -182,6 +262,9 @@ impl RtmpClient {
     fn handle(&mut self, kind: u8, data: Vec<u8>) {
         match (kind, data.as_slice()) {
             (1, [a, b, c, d]) => self.chunk_bytes = u32::from_be_bytes([*a, *b, *c, *d]) as usize,
+            (3, [a, b, c, d]) => {
+                self.acknowledged = u32::from_be_bytes([*a, *b, *c, *d]).into();
+            }
             (20, _) => self.commands.push(data),
             _ => {}
         }
@@ -196,8 +279,19 @@ pub(crate) fn message(
     timestamp_ms: u32,
     payload: &[u8],
 ) -> Vec<u8> {
+    in_chunks(128, chunk_stream, kind, message_stream, timestamp_ms, payload)
+}
+
+fn in_chunks(
+    size: usize,
+    chunk_stream: u8,
+    kind: u8,
+    message_stream: u32,
+    timestamp_ms: u32,
+    payload: &[u8],
+) -> Vec<u8> {
     let mut bytes = header(chunk_stream, kind, message_stream, timestamp_ms, payload.len());
-    for (index, chunk) in payload.chunks(128).enumerate() {
+    for (index, chunk) in payload.chunks(size).enumerate() {
         if index > 0 {
             bytes.push(0xc0 | chunk_stream);
         }
@@ -236,6 +330,11 @@ pub(crate) fn string(value: &str) -> Vec<u8> {
 /// AMF0 null (2.7).
 pub(crate) fn null() -> Vec<u8> {
     vec![5]
+}
+
+/// AMF0 strict array (2.12).
+pub(crate) fn strict_array(values: &[Vec<u8>]) -> Vec<u8> {
+    [&[10][..], &(values.len() as u32).to_be_bytes(), &values.concat()].concat()
 }
 
 /// AMF0 object (2.5).

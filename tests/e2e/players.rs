@@ -1,0 +1,104 @@
+//! Players as people have them, all on the same live stream.
+
+use crate::support::browser::Browser;
+use crate::support::ffmpeg::{self, probe};
+use crate::support::program::Player;
+use crate::support::publisher::Publisher;
+use crate::support::recording::{Recording, record, record_seconds};
+use crate::support::scratch::Scratch;
+use crate::support::server::Server;
+
+const P144: &str = "P144p30fps16x9";
+
+/// Bytes of the luma of a picture.
+const PICTURE: usize = 320 * 180;
+const PICTURE_144: usize = 256 * 144;
+
+/// What a player kept is what was served, picture by picture, from where it joined; how many pictures are missing at
+/// the end.
+fn left_out(player: &mut Player, recording: &Recording, picture: usize) -> usize {
+    let scratch = Scratch::new();
+    let name = player.played.display().to_string();
+    let seen = ffmpeg::luma(player.play_to_the_end(), "null");
+    let served = ffmpeg::luma(&recording.write(&scratch), "null");
+    // A live player joins three target durations from the end of what there is.
+    assert!(seen.len() * 2 > served.len(), "{name}: {} of {} bytes", seen.len(), served.len());
+    let mut starts = (0..=served.len() - seen.len()).step_by(picture);
+    let joined = starts.find(|at| served[*at..].starts_with(&seen));
+    let joined = joined.unwrap_or_else(|| panic!("{name} shows what was not served"));
+    (served.len() - joined - seen.len()) / picture
+}
+
+fn has_as_much_sound_as_pictures(player: &Player) {
+    let media = probe(player.played.to_str().expect("UTF-8"));
+    let (video, audio) = (media.video.expect("video").pts.len(), media.audio.expect("audio"));
+    let seconds = (video as f64 / 30.0, audio.samples as f64 / audio.sample_rate_hz as f64);
+    assert!((seconds.0 - seconds.1).abs() < 0.2, "{}: {seconds:?}", player.played.display());
+}
+
+/// hls.js stalls where the publisher has ended and may still come back; nowhere else.
+fn is_at_the_end(error: &str) -> bool {
+    let at = error.strip_prefix("bufferStalledError at ").and_then(|at| at.parse::<f64>().ok());
+    at.is_some_and(|at| at > 11.5)
+}
+
+#[test]
+fn hls_js_ffmpeg_gstreamer_and_vlc_play_a_live_stream_to_its_end() {
+    let (server, scratch) = (Server::start(), Scratch::new());
+    // Encoded before, so that publishing in real time costs the machine nothing.
+    let file = ffmpeg::encode(
+        &scratch,
+        "-f lavfi -i testsrc2=size=320x180:rate=30:duration=12 -f lavfi -i sine=duration=12 -threads 1 \
+         -c:v libx264 -preset superfast -bf 2 -g 30 -pix_fmt yuv420p -c:a aac",
+    );
+    let line = format!("-re -i {} -c copy", file.display());
+    let publisher = Publisher::start(&line, &server.url("live/cam"));
+    // Players that join a stream this young start at its first segment.
+    record_seconds(&server, "cam", &[P144, "source"], 6.0);
+    let url = |path: &str| format!("http://{}/stream/{path}.m3u8", server.http);
+    let (source, small) = (url("cam/source"), url(&format!("cam/{P144}")));
+    let browser = Browser::hls_js(&[url("cam"), small.clone()]);
+    let mut ffmpeg = Player::ffmpeg(&source, &scratch);
+    let mut gstreamer = Player::gstreamer(&small, &scratch);
+    let mut vlc = Player::vlc(&source, &scratch);
+
+    let recordings = record(&server, "cam", &[P144, "source"], |recordings| {
+        recordings.iter().all(Recording::has_ended)
+    });
+    publisher.succeed();
+    assert_eq!(left_out(&mut ffmpeg, &recordings[1], PICTURE), 0);
+    assert_eq!(left_out(&mut gstreamer, &recordings[0], PICTURE_144), 0);
+    // VLC's muxer drops what it holds back when it ends.
+    assert!(left_out(&mut vlc, &recordings[1], PICTURE) < 30);
+    has_as_much_sound_as_pictures(&ffmpeg);
+    has_as_much_sound_as_pictures(&gstreamer);
+    for index in [0, 1] {
+        let played = browser.wait(index, "play to the end", |playing| playing.ended);
+        assert!(played.errors.iter().all(|error| is_at_the_end(error)), "{played:?}");
+        let last = recordings[0].segments.last().expect("segments").sequence;
+        let all: Vec<_> = (last + 1 - played.segments.len() as u64..=last).collect();
+        assert_eq!(played.segments, all, "each segment once, in order, to the last");
+        assert!(played.time > 8.0 && played.pictures > 200, "{played:?}");
+    }
+    let width = |index| browser.now(index).expect("a report").width;
+    assert_eq!((width(0), width(1)), (320, 256), "it climbs the ladder where it may");
+}
+
+#[test]
+fn case_38_many_viewers_at_once_get_the_same_bytes() {
+    // A list that holds all, so that no viewer can be too slow.
+    let server = Server::with(&["--renditions", "", "--playlist-segments", "12"]);
+    let scratch = Scratch::new();
+    let file = ffmpeg::encode(
+        &scratch,
+        "-f lavfi -i testsrc2=size=320x180:rate=30:duration=8 -threads 1 -c:v libx264 -preset ultrafast -g 30 \
+         -pix_fmt yuv420p",
+    );
+    let seen: Vec<_> = std::thread::scope(|threads| {
+        let watch = || record_seconds(&server, "cam", &["source"], 8.0).remove(0).joined();
+        let viewers: Vec<_> = (0..32).map(|_| threads.spawn(watch)).collect();
+        Publisher::file(&server, "cam", &file).succeed();
+        viewers.into_iter().map(|viewer| viewer.join().expect("a viewer that saw it all")).collect()
+    });
+    assert!(seen.iter().all(|bytes| *bytes == seen[0]) && seen[0].len() > 100_000);
+}

@@ -1,0 +1,252 @@
+//! Publishers that fall off the network and come back: viewers notice as little as physics allows.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::support::browser::{Browser, Playing};
+use crate::support::ffmpeg::{self, probe};
+use crate::support::flv_file::{Tag, tags};
+use crate::support::judge;
+use crate::support::pacer::Gauge;
+use crate::support::program::{Player, Program};
+use crate::support::publisher::Publisher;
+use crate::support::recording::{Recording, record, record_seconds};
+use crate::support::relay::Relay;
+use crate::support::rtmp_client::{Answer, RtmpClient};
+use crate::support::scratch::Scratch;
+use crate::support::server::Server;
+use crate::support::wait::eventually;
+
+const P144: &str = "P144p30fps16x9";
+const LOCALHOST: Ipv4Addr = Ipv4Addr::LOCALHOST;
+const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
+/// A GOP a second, so that a segment is always two seconds.
+fn encoded(scratch: &Scratch, seconds: u32) -> PathBuf {
+    let line = format!(
+        "-f lavfi -i testsrc2=size=320x180:rate=30:duration={seconds} -f lavfi -i sine=duration={seconds} -threads 1 \
+         -c:v libx264 -preset superfast -bf 2 -g 30 -pix_fmt yuv420p -c:a aac"
+    );
+    ffmpeg::encode(scratch, &line)
+}
+
+/// Twenty seconds of live publishing that cost the machine nothing.
+struct Camera {
+    file: PathBuf,
+    _scratch: Scratch,
+}
+
+impl Camera {
+    fn new() -> Self {
+        let scratch = Scratch::new();
+        Self { file: encoded(&scratch, 20), _scratch: scratch }
+    }
+
+    fn line(&self) -> String {
+        format!("-re -i {} -c copy", self.file.display())
+    }
+
+    fn publish(&self, server: &Server, path: &str) -> Publisher {
+        Publisher::start(&self.line(), &server.url(path))
+    }
+
+    fn publish_through(&self, relay: &Relay, path: &str) -> Publisher {
+        Publisher::start(&self.line(), &format!("rtmp://{}/{path}", relay.address))
+    }
+}
+
+fn discontinuities(recording: &Recording) -> Vec<u64> {
+    let segments = recording.segments.iter().filter(|segment| segment.discontinuity);
+    segments.map(|segment| segment.sequence).collect()
+}
+
+/// Watches until each rendition has gone on behind this many discontinuities.
+fn record_past(server: &Server, discontinuity: usize) -> Vec<Recording> {
+    record(server, "cam", &[P144, "source"], |recordings| {
+        recordings.iter().all(|recording| discontinuities(recording).len() >= discontinuity)
+    })
+}
+
+fn are_unbroken(recordings: &[Recording], breaks: usize) {
+    for recording in recordings {
+        assert_eq!(discontinuities(recording).len(), breaks, "{}", recording.rendition);
+        assert!(!recording.has_ended());
+    }
+    let cuts: Vec<_> = recordings.iter().map(discontinuities).collect();
+    assert!(cuts.windows(2).all(|pair| pair[0] == pair[1]), "at the same numbers: {cuts:?}");
+}
+
+/// The playhead went through all segments, one after the other; one that is over in a moment it may not have noted.
+fn plays_on(played: &Playing, recording: &Recording) {
+    let duration = |sequence: u64| {
+        let mut segments = recording.segments.iter();
+        segments.find(|segment| segment.sequence == sequence).map(|segment| segment.duration)
+    };
+    for pair in played.segments.windows(2) {
+        assert!(pair[0] < pair[1], "nothing is played twice: {played:?}");
+        let skipped = (pair[0] + 1..pair[1]).filter_map(duration);
+        assert!(skipped.sum::<f64>() < 0.5, "nothing is skipped: {played:?}");
+    }
+}
+
+#[test]
+fn case_81_hls_js_and_ffmpeg_play_through_five_seconds_without_a_publisher() {
+    let (server, scratch, camera) = (Server::start(), Scratch::new(), Camera::new());
+    let first = camera.publish(&server, "cam/secret");
+    let url = |path: &str| format!("http://{}/stream/{path}.m3u8", server.http);
+    record_seconds(&server, "cam", &[P144, "source"], 6.0);
+    let browser = Browser::hls_js(&[url("cam"), url(&format!("cam/{P144}"))]);
+    let mut ffmpeg = Player::ffmpeg(&url(&format!("cam/{P144}")), &scratch);
+    browser.wait(0, "play", |playing| playing.pictures > 0);
+    browser.wait(1, "play", |playing| playing.pictures > 0);
+
+    // Dropped is killed: no word of goodbye.
+    drop(first);
+    server.wait_for_state("cam", "away");
+    sleep(Duration::from_secs(5));
+    let _second = camera.publish(&server, "cam/secret");
+    let recordings = record_past(&server, 1);
+    are_unbroken(&recordings, 1);
+    let behind = discontinuities(&recordings[0])[0];
+    for index in [0, 1] {
+        let passed = |segments: &[u64]| segments.last().is_some_and(|last| *last > behind);
+        let played = browser.wait(index, "go on", |playing| passed(&playing.segments));
+        plays_on(&played, &recordings[0]);
+        let ran_dry = |error: &String| error.starts_with("bufferStalledError");
+        assert!(played.errors.iter().all(ran_dry), "it may run dry, and no more: {played:?}");
+    }
+    // ffmpeg has played on behind the gap: more than all that was before it.
+    let before: u64 = recordings[0]
+        .segments
+        .iter()
+        .take_while(|segment| segment.sequence < behind)
+        .map(|segment| segment.data.len() as u64)
+        .sum();
+    eventually("ffmpeg to go on", || (ffmpeg.written() > before).then_some(()));
+    assert!(ffmpeg.program.is_running());
+    ffmpeg.program.signal("INT");
+    ffmpeg.program.finish();
+    let played = probe(ffmpeg.played.to_str().expect("UTF-8"));
+    assert!(played.video.expect("video").pts.is_sorted());
+}
+
+#[test]
+fn case_80_a_half_open_publisher_is_taken_over_at_once_with_its_key_from_elsewhere() {
+    let (server, camera) = (Server::start(), Camera::new());
+    let network = Relay::start(server.rtmp, LOCALHOST);
+    let first = camera.publish_through(&network, "cam/secret");
+    record_seconds(&server, "cam", &[P144, "source"], 2.0);
+    network.cut();
+    let new_network = Relay::start(server.rtmp, ELSEWHERE);
+    let _second = camera.publish_through(&new_network, "cam/secret");
+    server.wait_for_log(&["publisher gone", "replaced by another publisher"]);
+    let stream = server.stream("cam").expect("the stream");
+    let peer = stream["publisher"].to_string();
+    assert!(stream["state"] == "live" && peer.contains("127.0.0.2:"), "{stream}");
+    are_unbroken(&record_past(&server, 1), 1);
+    // The network comes back with all that waited in it: nobody hears it.
+    network.heal();
+    let (status, _) = first.finish();
+    assert!(!status.success(), "the first publisher learns that it is over");
+    let recordings = record_seconds(&server, "cam", &[P144, "source"], 6.0);
+    are_unbroken(&recordings, 1);
+}
+
+#[test]
+fn case_80_without_a_key_a_half_open_publisher_keeps_its_name_for_five_seconds() {
+    let (server, camera) = (Server::start(), Camera::new());
+    let network = Relay::start(server.rtmp, LOCALHOST);
+    let _first = camera.publish_through(&network, "cam");
+    record_seconds(&server, "cam", &[P144, "source"], 2.0);
+    network.cut();
+    let mut refusals = 0;
+    let _second = eventually("the name to be free", || {
+        let mut second = RtmpClient::asking(server.rtmp, "cam", "");
+        if second.wait_for("NetStream.Publish.Start") == Answer::Found {
+            return Some(second);
+        }
+        assert_eq!(second.wait_for("NetStream.Publish.BadName"), Answer::Found);
+        refusals += 1;
+        None
+    });
+    assert!(refusals > 0, "at first the other may still be there");
+    server.wait_for_log(&["publisher gone", "replaced by another publisher"]);
+}
+
+#[test]
+fn case_34_case_82_a_publisher_that_the_network_swallowed_ends_cleanly() {
+    let (server, scratch, camera) = (Server::start(), Scratch::new(), Camera::new());
+    let network = Relay::start(server.rtmp, LOCALHOST);
+    let _publisher = camera.publish_through(&network, "cam/secret");
+    record_seconds(&server, "cam", &[P144, "source"], 2.0);
+    network.cut();
+    let recordings = record(&server, "cam", &[P144, "source"], |recordings| {
+        recordings.iter().all(Recording::has_ended)
+    });
+    server.wait_for_log(&["publisher gone", "no byte for 10 s"]);
+    let judged: Vec<_> =
+        recordings.iter().map(|recording| judge::rendition(recording, &scratch)).collect();
+    judge::is_a_rendition_of(&judged[0], &judged[1], 1);
+    assert!(recordings[0].seconds() > 2.0, "the last part of a segment, too");
+}
+
+#[test]
+fn a_laptop_asleep_for_five_seconds_goes_on_where_it_was() {
+    let (server, scratch, camera) = (Server::start(), Scratch::new(), Camera::new());
+    let mut command = std::process::Command::new("ffmpeg");
+    command.args(["-nostdin", "-v", "warning"]).args(camera.line().split_whitespace());
+    command.args(["-flvflags", "no_duration_filesize", "-f", "flv", &server.url("cam/secret")]);
+    let laptop = Program::start(&mut command, "laptop", &scratch);
+    record_seconds(&server, "cam", &[P144, "source"], 2.0);
+    laptop.signal("STOP");
+    sleep(Duration::from_secs(5));
+    assert_eq!(server.stream("cam").expect("the stream")["state"], "live", "it may wake up");
+    laptop.signal("CONT");
+    // ffmpeg hurries after its clock: what it has not sent comes in a burst.
+    let recordings = record_seconds(&server, "cam", &[P144, "source"], 10.0);
+    are_unbroken(&recordings, 0);
+    for recording in &recordings {
+        judge::rendition(recording, &scratch);
+    }
+}
+
+/// The tags of a stream, later by so many milliseconds.
+fn later(tags: &[Tag], ms: u32) -> Vec<Tag> {
+    tags.iter().map(|tag| Tag { timestamp_ms: tag.timestamp_ms + ms, ..tag.clone() }).collect()
+}
+
+#[test]
+fn a_camera_that_slept_goes_on_with_stamps_of_five_seconds_later() {
+    let (server, scratch) = (Server::start(), Scratch::new());
+    let file = encoded(&scratch, 4);
+    let tags = tags(&std::fs::read(&file).expect("the file"));
+    let media: Vec<_> = tags.iter().filter(|tag| tag.kind != 18).cloned().collect();
+    let gauge = Gauge::new(&server, "cam");
+    let mut client = RtmpClient::publishing(server.rtmp, "cam", "secret");
+    client.tags_in_pace(&tags, &gauge);
+    // The same connection, and the sequence headers again, which change nothing.
+    client.tags_in_pace(&later(&media, 9000), &gauge);
+    drop(client);
+    let recordings = record_seconds(&server, "cam", &[P144, "source"], 8.0);
+    are_unbroken(&recordings, 1);
+    for recording in &recordings {
+        let (before, after) = recording.segments.split_at(2);
+        assert_eq!((before.len(), after.len()), (2, 2), "segments of two seconds on both sides");
+        assert!(after[0].discontinuity);
+    }
+}
+
+#[test]
+fn all_that_was_buffered_comes_in_one_burst_and_is_a_stream_all_the_same() {
+    let (server, scratch) =
+        (Server::with(&["--renditions", "", "--playlist-segments", "12"]), Scratch::new());
+    let file = encoded(&scratch, 20);
+    // Twenty seconds as fast as TCP takes them.
+    Publisher::start(&format!("-i {} -c copy", file.display()), &server.url("cam")).succeed();
+    let recordings = record_seconds(&server, "cam", &["source"], 20.0);
+    let judged = judge::rendition(&recordings[0], &scratch);
+    judge::is_the_source(&judged, &probe(file.to_str().expect("UTF-8")));
+    are_unbroken(&recordings, 0);
+}
