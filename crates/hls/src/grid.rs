@@ -388,7 +388,8 @@ mod tests {
                 grid.audio(Timestamp::from_ticks(first + n * 2090), &mut steps);
             }
             let cuts = cuts(&steps, false);
-            assert_eq!(cuts[0], expected, "{pictures} pictures");
+            // A picture's end is known to the millisecond.
+            assert!((expected..=expected + 1).contains(&cuts[0]), "{pictures} pictures: {cuts:?}");
             assert!((1980..2050).contains(&(cuts[1] - cuts[0])), "{cuts:?}");
             assert!(
                 grid.mode()

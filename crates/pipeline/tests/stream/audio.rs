@@ -5,6 +5,7 @@ use flv::{Tag, TagKind};
 use pipeline::RenditionEvent;
 
 use crate::shapes::{VIDEO, both, discontinuities, infos, later, make, picture, pictures, play};
+use crate::solo::written_pictures;
 use crate::support::{
     Stream, ffmpeg_output, ffmpeg_without_warning, ffprobe, flv_messages, media_file, segments,
 };
@@ -137,13 +138,16 @@ fn mp3_of_every_rate_becomes_aac_of_that_rate() {
             .into_iter()
             .enumerate()
             .map(|(n, frame)| tag(at(n), [&[format], &frame[..]].concat()));
+        let length = i64::from(at(tags.len()));
         let stream = play(tags);
         assert_eq!(stream.notices, Vec::<String>::new(), "{rate}");
         let kind = format!("LC,{rate},{channels}");
         assert!(kinds(&stream.source).iter().all(|seen| *seen == kind), "{kind}");
         let onset = onset_ms("mpegts", &ts(&stream.source)) - SHIFT_MS;
         assert!((onset - expected).abs() < 23.0, "{rate}: {onset}, not {expected}");
-        assert!((5900..6200).contains(&total_ms(&stream.source)), "{}", total_ms(&stream.source));
+        // Two AAC frames more at most: the encoder's delay, and the last one is filled up.
+        let longer = total_ms(&stream.source) - length;
+        assert!((0..=2 * 1024 * 1000 / i64::from(rate)).contains(&longer), "{rate}: {longer} ms");
     }
 }
 
@@ -300,7 +304,8 @@ fn row_35_mono_he_aac_is_no_parametric_stereo() {
     let stream = play(tags);
     assert_eq!(stream.notices, Vec::<String>::new());
     assert_eq!(codecs(&stream.source), ["mp4a.40.5"]);
-    assert!((2900..3600).contains(&total_ms(&stream.source)), "{}", total_ms(&stream.source));
+    // 43 frames of 1024 samples at 11.025 kHz.
+    assert!((3900..4100).contains(&total_ms(&stream.source)), "{}", total_ms(&stream.source));
 }
 
 #[test]
@@ -379,7 +384,7 @@ fn aac_that_becomes_xhe_aac_falls_silent_and_comes_back() {
     assert_eq!(stream.notices.len(), 1, "{:?}", stream.notices);
     for events in [&stream.source, &stream.rungs[0]] {
         assert_eq!(discontinuities(events).len(), 1);
-        assert_eq!(pictures(events), 150);
+        assert_eq!(written_pictures(events), 150);
     }
 }
 
@@ -410,7 +415,10 @@ fn row_29_row_45_empty_aac_headers_and_frames_change_nothing() {
     let plain = play(both("320x240", 5));
     assert_eq!(ts(&stream.source), ts(&plain.source));
     assert_eq!(ts(&stream.rungs[0]), ts(&plain.rungs[0]));
-    assert!(stream.notices.iter().all(|notice| notice.contains("configuration is empty")));
+    let named = |notice: &String| {
+        notice.contains("configuration is empty") || notice.contains("empty message")
+    };
+    assert!(stream.notices.iter().all(named), "{:?}", stream.notices);
     // ffmpeg's header for a track that it cannot describe, and nothing else.
     let empty_only = make(&picture("320x240", 30), &format!("-t 3 {VIDEO}")).into_iter();
     let stream = play([tag(0, vec![0xaf, 0])].into_iter().chain(empty_only));
@@ -552,7 +560,8 @@ fn row_46_case_60_a_segment_of_audio_alone_passes_first_and_in_the_middle() {
     let durations: Vec<_> = segments(&stream.source).map(|s| s.duration.as_millis()).collect();
     assert!(durations.iter().all(|ms| *ms < 3100), "{durations:?}");
     assert!((8900..9200).contains(&total_ms(&stream.source)), "{durations:?}");
-    assert_eq!(pictures(&stream.rungs[0]), 180, "of 270, 90 were not sent");
+    // Of 270, 90 were not sent, and the two segments without any show the one before.
+    assert_eq!(written_pictures(&stream.rungs[0]), 180 + 2);
 }
 
 fn is_video_header(tag: &Tag) -> bool {
@@ -569,7 +578,7 @@ fn case_78_video_that_comes_after_100_audio_messages_joins() {
     let stream = play(sound[..101].iter().cloned().chain(rest));
     assert_eq!(stream.notices, Vec::<String>::new());
     assert_eq!(discontinuities(&stream.source).len(), 1, "where the video joins");
-    assert_eq!(pictures(&stream.rungs[0]), 180);
+    assert_eq!(written_pictures(&stream.rungs[0]), 180);
     assert_eq!(infos(&stream.source).last().and_then(|info| info.resolution), Some((320, 240)));
 }
 
