@@ -17,9 +17,21 @@ const AUDIO_STEP: i64 = 45_000;
 
 /// A run of segments without a discontinuity.
 pub(crate) struct Run {
-    /// All segments come from one rendition: then its counters and decoding times go on, too.
-    one_rendition: bool,
+    kind: Kind,
     before: Option<Segment>,
+    /// Segments whose first picture came late: a burst after a pause is more than the transcoder takes.
+    pub(crate) late: usize,
+}
+
+/// Where the segments of a run come from, and so what must go on from one to the next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The source, which never suffers: times, counters, and no picture is missing.
+    Source,
+    /// One rendition: the same, but pictures may be missing.
+    Rendition,
+    /// Any renditions in turn: times.
+    Variants,
 }
 
 /// What is kept of the segment before.
@@ -27,7 +39,8 @@ struct Segment {
     uri: String,
     duration_90k: i64,
     unix_ms: i64,
-    first_pts: i64,
+    /// Presentation time of its first picture, or where that should have been.
+    start: i64,
     last_dts: i64,
     last_audio: Option<i64>,
     /// Packets per PID, for continuity counters.
@@ -35,24 +48,37 @@ struct Segment {
 }
 
 impl Run {
-    pub(crate) fn new(one_rendition: bool) -> Self {
-        Self { one_rendition, before: None }
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self { kind, before: None, late: 0 }
     }
 
     /// The next segment; panics where it does not follow.
     pub(crate) fn go_on(&mut self, listed: &MediaSegment, data: &[u8], begins: bool) {
-        let (segment, first_dts, first_audio) = read(listed, data);
+        let (mut segment, first_dts, first_audio) = read(listed, data);
         if let Some(before) = self.before.take().filter(|_| !begins) {
-            follows_in_time(
-                &before,
-                &segment,
-                if self.one_rendition { MILLISECONDS_2 } else { PICTURE },
-            );
-            if self.one_rendition {
+            self.follows_in_time(&before, &mut segment);
+            if self.kind != Kind::Variants {
                 follows_in_stream(&before, &segment, first_dts, first_audio, data);
             }
         }
         self.before = Some(segment);
+    }
+
+    /// EXTINF and PROGRAM-DATE-TIME of the one before lead to this one.
+    fn follows_in_time(&mut self, before: &Segment, segment: &mut Segment) {
+        let names = format!("{} then {}", before.uri, segment.uri);
+        let tolerance = if self.kind == Kind::Variants { PICTURE } else { MILLISECONDS_2 };
+        let start = (before.start + before.duration_90k).rem_euclid(WRAP);
+        let off = since(start, segment.start);
+        if off > tolerance && off < segment.duration_90k && self.kind != Kind::Source {
+            self.late += 1;
+            segment.start = start;
+        } else {
+            assert!(off.abs() <= tolerance, "{names}: EXTINF is off by {off} ticks");
+        }
+        let clock = (segment.unix_ms - before.unix_ms) * 90;
+        let off = clock - before.duration_90k;
+        assert!(off.abs() <= tolerance, "{names}: the wall clock is off by {off} ticks");
     }
 }
 
@@ -77,25 +103,12 @@ fn read(listed: &MediaSegment, data: &[u8]) -> (Segment, i64, Option<i64>) {
         uri: uri.clone(),
         duration_90k: (f64::from(listed.duration) * 90_000.0).round() as i64,
         unix_ms: listed.program_date_time.expect("checked").timestamp_millis(),
-        first_pts: pts(first),
+        start: pts(first),
         last_dts: *dts.last().expect("a picture"),
         last_audio: audio.last().copied(),
         last_packets: last_packets(data),
     };
     (segment, dts[0], audio.first().copied())
-}
-
-/// EXTINF and PROGRAM-DATE-TIME of the one before lead to this one.
-fn follows_in_time(before: &Segment, segment: &Segment, tolerance: i64) {
-    let names = format!("{} then {}", before.uri, segment.uri);
-    let media = since(before.first_pts, segment.first_pts);
-    let off = media - before.duration_90k;
-    assert!(off.abs() <= tolerance, "{names}: EXTINF is off by {off} of {media} ticks");
-    let clock = (segment.unix_ms - before.unix_ms) * 90;
-    assert!(
-        (clock - media).abs() <= tolerance,
-        "{names}: {clock} ticks of wall clock, {media} of media"
-    );
 }
 
 /// Decoding times, audio and continuity counters go on.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use m3u8_rs::{MediaPlaylist, MediaSegment};
 
-use crate::continuity::Run;
+use crate::continuity::{Kind, Run};
 use crate::publisher::Presence;
 use crate::random::Random;
 use crate::support::{http, playlist};
@@ -51,6 +51,8 @@ pub(crate) struct Played {
     pub(crate) segments: usize,
     pub(crate) seconds: f64,
     pub(crate) discontinuities: usize,
+    /// Segments whose first picture is missing: dropped by a transcoder that was behind.
+    pub(crate) late: usize,
 }
 
 impl<'a> Viewer<'a> {
@@ -70,7 +72,11 @@ impl<'a> Viewer<'a> {
             latest: HashMap::new(),
             hashes: BTreeMap::new(),
             next: None,
-            run: Run::new(matches!(choice, Choice::Rendition(_))),
+            run: Run::new(match choice {
+                Choice::Rendition("source") => Kind::Source,
+                Choice::Rendition(_) => Kind::Rendition,
+                Choice::AnyVariant => Kind::Variants,
+            }),
             news: Instant::now(),
             played: Played::default(),
         }
@@ -149,6 +155,7 @@ impl<'a> Viewer<'a> {
         self.remember(path, sequence, hash(&response.body));
         let first = self.played.segments == 0;
         self.run.go_on(segment, &response.body, segment.discontinuity || first);
+        self.played.late = self.run.late;
         self.next = Some(sequence + 1);
         self.news = Instant::now();
         self.played.segments += 1;

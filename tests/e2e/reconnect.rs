@@ -23,7 +23,10 @@ const P144: &str = "P144p30fps16x9";
 const LOCALHOST: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
-/// A GOP a second, so that a segment is always two seconds.
+/// In seconds: a segment is always two of them.
+const KEYFRAME_INTERVAL: f64 = 1.0;
+
+/// Pictures and sound with a GOP a second.
 fn encoded(scratch: &Scratch, seconds: u32) -> PathBuf {
     let line = format!(
         "-f lavfi -i testsrc2=size=320x180:rate=30:duration={seconds} -f lavfi -i sine=duration={seconds} -threads 1 \
@@ -181,6 +184,10 @@ fn case_34_case_82_a_publisher_that_the_network_swallowed_ends_cleanly() {
     let network = Relay::start(server.rtmp, LOCALHOST);
     let _publisher = camera.publish_through(&network, "cam/secret");
     record_seconds(&server, "cam", &[P144, "source"], 2.0);
+    // Some of the next segment, of both tracks: ffprobe does not know a track by its announcement alone.
+    let received = || server.stream("cam")?["received_bytes"].as_u64();
+    let before = received().expect("the stream");
+    eventually("most of a second more", || received().filter(|now| *now > before + 30_000));
     network.cut();
     let recordings = record(&server, "cam", &[P144, "source"], |recordings| {
         recordings.iter().all(Recording::has_ended)
@@ -232,9 +239,11 @@ fn a_camera_that_slept_goes_on_with_stamps_of_five_seconds_later() {
     let recordings = record_seconds(&server, "cam", &[P144, "source"], 8.0);
     are_unbroken(&recordings, 1);
     for recording in &recordings {
-        let (before, after) = recording.segments.split_at(2);
-        assert_eq!((before.len(), after.len()), (2, 2), "segments of two seconds on both sides");
-        assert!(after[0].discontinuity);
+        let segments = recording.segments.iter();
+        let before: Vec<_> = segments.take_while(|segment| !segment.discontinuity).collect();
+        let seconds: f64 = before.iter().map(|segment| segment.duration).sum();
+        // It is a jump and no stray once three messages say so: then the first keyframe may be one of those.
+        assert!((4.0..=4.0 + KEYFRAME_INTERVAL).contains(&seconds), "{seconds} s: {before:?}");
     }
 }
 

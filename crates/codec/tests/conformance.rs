@@ -382,3 +382,19 @@ fn what_rusty_refuses_by_name() {
         assert!(measured.errors.keys().any(|error| error.contains(words)), "{args}: {measured}");
     }
 }
+
+/// x264 writes implicit weights only (`weighted_bipred_idc` 2, H.264 7.4.2.2): its PPS is changed to say explicit (1).
+#[test]
+fn explicit_weights_in_b_pictures_are_refused_by_rusty() {
+    let mut stream =
+        x264("-x264-params weightb=1:weightp=0:ref=1:bframes=2:b-adapt=0:b-pyramid=none");
+    let reference = Reference::new(&stream);
+    let pps = stream.windows(4).position(|bytes| bytes[..3] == [0, 0, 1] && bytes[3] & 0x1f == 8);
+    let fields = &mut stream[pps.expect("a PPS") + 4..][..2];
+    // pps_id 0, sps_id 0, CABAC, no bottom field, one slice group, 1 and 1 references, no weighted_pred; then idc 2.
+    assert_eq!((fields[0], fields[1] >> 6), (0b1110_1110, 0b10));
+    fields[1] ^= 0b1100_0000;
+    let measured = measure(DecoderKind::Rusty, &stream, &reference);
+    assert_eq!(measured.psnr.len(), 0, "{measured}");
+    assert!(measured.errors.keys().all(|error| error.contains("explicit weights")), "{measured}");
+}
