@@ -242,8 +242,9 @@ fn a_camera_that_slept_goes_on_with_stamps_of_five_seconds_later() {
         let segments = recording.segments.iter();
         let before: Vec<_> = segments.take_while(|segment| !segment.discontinuity).collect();
         let seconds: f64 = before.iter().map(|segment| segment.duration).sum();
-        // It is a jump and no stray once three messages say so: then the first keyframe may be one of those.
-        assert!((4.0..=4.0 + KEYFRAME_INTERVAL).contains(&seconds), "{seconds} s: {before:?}");
+        // It is a jump and no stray once three messages say so: then the first keyframe may be one of those. The sound
+        // that was sent is a little longer than the pictures.
+        assert!((4.0..4.2 + KEYFRAME_INTERVAL).contains(&seconds), "{seconds} s before the jump");
     }
 }
 
