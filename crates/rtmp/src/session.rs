@@ -23,7 +23,7 @@ const PING_REQUEST: u16 = 6;
 
 /// E-RTMP v2, "Enhancing NetConnection connect Command".
 const VIDEO_FOURCC: &str = "avc1";
-const AUDIO_FOURCC: &str = "mp4a";
+const AUDIO_FOURCCS: [&str; 2] = ["mp4a", ".mp3"];
 
 /// `FourCcInfoMask`: `CanDecode` 1, `CanForward` 4.
 const CAN_DECODE_AND_FORWARD: f64 = 5.0;
@@ -316,12 +316,12 @@ fn enhanced_answer(command: &Command) -> Vec<(&'static str, Value)> {
     if !asks.iter().any(|property| command.has(property)) {
         return Vec::new();
     }
-    let list = [VIDEO_FOURCC, AUDIO_FOURCC].map(Value::from).to_vec();
-    let info = |fourcc| object(&[(fourcc, Value::Number(CAN_DECODE_AND_FORWARD))]);
+    let list = [&[VIDEO_FOURCC], &AUDIO_FOURCCS[..]].concat();
+    let can = |fourcc| (fourcc, Value::Number(CAN_DECODE_AND_FORWARD));
     vec![
-        ("fourCcList", Value::StrictArray(list)),
-        ("videoFourCcInfoMap", info(VIDEO_FOURCC)),
-        ("audioFourCcInfoMap", info(AUDIO_FOURCC)),
+        ("fourCcList", Value::StrictArray(list.into_iter().map(Value::from).collect())),
+        ("videoFourCcInfoMap", object(&[can(VIDEO_FOURCC)])),
+        ("audioFourCcInfoMap", object(&AUDIO_FOURCCS.map(can))),
     ]
 }
 

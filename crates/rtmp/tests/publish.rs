@@ -37,11 +37,12 @@ fn section_7_2_1_1_connect_is_answered_in_flash_media_servers_order() {
     assert_eq!(values[..2], [Value::from("_result"), Value::from(1.0)]);
     assert_eq!(values[3].property("code"), Some(&Value::from("NetConnection.Connect.Success")));
     assert_eq!(values[3].property("objectEncoding"), Some(&Value::from(0.0)));
-    let taken = Value::StrictArray(vec![Value::from("avc1"), Value::from("mp4a")]);
+    let taken = Value::StrictArray(["avc1", "mp4a", ".mp3"].map(Value::from).to_vec());
     assert_eq!(values[2].property("fourCcList"), Some(&taken));
     let can = |map, codec| values[2].property(map).and_then(|map| map.property(codec));
     assert_eq!(can("videoFourCcInfoMap", "avc1"), Some(&Value::from(5.0)));
     assert_eq!(can("audioFourCcInfoMap", "mp4a"), Some(&Value::from(5.0)));
+    assert_eq!(can("audioFourCcInfoMap", ".mp3"), Some(&Value::from(5.0)));
 }
 
 #[test]
