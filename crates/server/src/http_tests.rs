@@ -492,6 +492,25 @@ async fn status_and_metrics_say_what_is_wrong_with_what_the_publisher_sends() {
 }
 
 #[tokio::test]
+async fn who_once_made_source_and_ladder_be_cut_apart_is_told_what_to_set_from_then_on() {
+    let site = Site::operator().await;
+    let (publisher, _) = site.publish("cam");
+    let advice = async || {
+        let body = site.get("/status").await.body;
+        let status: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        status["streams"][0]["advice"].clone()
+    };
+    publisher.publication.set_grid(pipeline::GridMode { target_duration_secs: 2, own_grid: false });
+    assert_eq!(advice().await, serde_json::json!([]));
+    publisher.publication.set_grid(pipeline::GridMode { target_duration_secs: 2, own_grid: true });
+    let told = advice().await;
+    assert!(told[0].as_str().unwrap().contains("keyframe interval of 2 s"), "{told}");
+    // Another publisher of the stream goes on with its grid.
+    publisher.publication.begin_session();
+    assert_eq!(advice().await, told);
+}
+
+#[tokio::test]
 async fn metrics_are_prometheus_text_and_have_no_keys() {
     let site = Site::operator().await;
     let _publisher = site.publish("cam");

@@ -83,6 +83,8 @@ pub struct TranscodeLoad {
 pub struct Reception {
     /// How often its keyframes come.
     pub keyframes: Keyframes,
+    /// They came too seldom once, so that source and renditions are cut apart for the stream's life.
+    pub cut_apart: bool,
     /// Messages that could not be used.
     pub malformed_messages: u64,
     /// Times at which the clock of its timestamps jumped.
@@ -142,15 +144,18 @@ impl Reception {
     /// What the publisher should set otherwise, in words for people.
     #[must_use]
     pub fn advice(&self) -> Vec<String> {
-        let seldom = self.keyframes.too_seldom.then(|| {
+        let what = if self.keyframes.too_seldom {
             let every = self.keyframes.interval.map_or_else(String::new, |interval| {
                 format!(" (the last two were {:.1} s apart)", interval.as_secs_f64())
             });
-            format!(
-                "keyframes come too seldom{every}: set a keyframe interval of 2 s in the encoder"
-            )
-        });
-        seldom.into_iter().collect()
+            format!("keyframes come too seldom{every}")
+        } else if self.cut_apart {
+            "keyframes came too seldom or too irregularly to cut source and renditions together"
+                .to_owned()
+        } else {
+            return Vec::new();
+        };
+        vec![format!("{what}: set a keyframe interval of 2 s in the encoder")]
     }
 }
 
@@ -220,8 +225,9 @@ impl Publication {
         }
         let discontinuity = writer.tracks.iter().any(|track| track.published_segments > 0);
         writer.load = TranscodeLoad::default();
-        writer.reception = Reception::default();
         let grid = writer.grid;
+        let cut_apart = grid.is_some_and(|grid| grid.own_grid);
+        writer.reception = Reception { cut_apart, ..Reception::default() };
         self.publish(&writer);
         Resume { grid, discontinuity }
     }
@@ -236,7 +242,9 @@ impl Publication {
 
     /// How the stream is cut from now on.
     pub fn set_grid(&self, grid: GridMode) {
-        lock(&self.writer).grid = Some(grid);
+        let mut writer = lock(&self.writer);
+        writer.grid = Some(grid);
+        writer.reception.cut_apart = grid.own_grid;
     }
 
     /// What the publisher sends from now on.
