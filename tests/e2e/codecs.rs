@@ -1,9 +1,9 @@
 //! Publishers of other codecs than H.264 and AAC, and of more than one track: E-RTMP, and numbers that vendors made up.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::support::ffmpeg;
-use crate::support::flv_file::{Tag, tags};
+use crate::support::flv_file::{Tag, read};
 use crate::support::judge;
 use crate::support::pacer::Gauge;
 use crate::support::publisher::Publisher;
@@ -20,17 +20,6 @@ const REMEDY: &str =
 
 /// `frame type | packet type` of an E-RTMP video message: a keyframe's sequence start.
 const SEQUENCE_START: u8 = 0x90;
-
-/// Four seconds of picture and tone, with B-pictures.
-fn four_seconds(scratch: &Scratch) -> PathBuf {
-    let line = "-f lavfi -i testsrc2=size=320x180:rate=30:duration=4 -f lavfi -i sine=duration=4 -threads 1 \
-        -c:v libx264 -preset superfast -bf 2 -g 60 -pix_fmt yuv420p -c:a aac -b:a 96k";
-    ffmpeg::encode(scratch, line)
-}
-
-fn read(file: &Path) -> Vec<Tag> {
-    tags(&std::fs::read(file).expect("a file"))
-}
 
 fn message(kind: u8, timestamp_ms: u32, body: &[&[u8]]) -> Tag {
     Tag { kind, timestamp_ms, body: body.concat() }
@@ -74,7 +63,7 @@ fn row_37_row_44_video_that_is_not_h264_is_refused_with_the_remedy() {
     assert_eq!(server.metric("feathercast_publish_refused_total"), publishers.len() as f64);
 
     // The name is free for who has set the encoder right.
-    let file = four_seconds(&scratch);
+    let file = ffmpeg::four_seconds(&scratch);
     Publisher::file(&server, "hevc", &file).succeed();
     judge::plays(&server, "hevc", P144, &file);
 }
@@ -88,7 +77,7 @@ fn obs_29_with_av1_is_refused_and_its_later_h264_plays() {
     send_all(&mut client, &read(Path::new(av1)));
     assert_eq!(client.wait_for(REMEDY), Answer::Found, "{:?}", client.said());
     client.wait_for_close();
-    let file = four_seconds(&scratch);
+    let file = ffmpeg::four_seconds(&scratch);
     Publisher::file(&server, "cam/key", &file).succeed();
     judge::plays(&server, "cam", P144, &file);
 }
@@ -96,7 +85,7 @@ fn obs_29_with_av1_is_refused_and_its_later_h264_plays() {
 #[test]
 fn a_stray_message_of_another_codec_and_audio_that_is_not_taken_end_nothing() {
     let (server, scratch) = (Server::start(), Scratch::new());
-    let file = four_seconds(&scratch);
+    let file = ffmpeg::four_seconds(&scratch);
     let mut tags = read(&file);
     let middle = tags.len() / 2;
     tags.insert(middle, message(9, tags[middle].timestamp_ms, &[b"\x91hvc1\0\0\0\x01"]));
@@ -165,7 +154,7 @@ fn enhanced_publisher(server: &Server, name: &str) -> RtmpClient {
 #[test]
 fn case_75_enhanced_rtmp_with_avc1_and_mp4a_plays() {
     let (server, scratch) = (Server::start(), Scratch::new());
-    let file = four_seconds(&scratch);
+    let file = ffmpeg::four_seconds(&scratch);
     let tags: Vec<_> = read(&file).iter().map(enhanced).collect();
     let gauge = Gauge::new(&server, "cam");
     let mut client = enhanced_publisher(&server, "cam");
@@ -187,7 +176,7 @@ fn of_track(tag: &Tag, track: u8) -> Tag {
 #[test]
 fn row_25_of_two_h264_tracks_and_two_aac_tracks_the_first_play() {
     let (server, scratch, other) = (Server::start(), Scratch::new(), Scratch::new());
-    let file = four_seconds(&scratch);
+    let file = ffmpeg::four_seconds(&scratch);
     let second = ffmpeg::encode(
         &other,
         "-f lavfi -i testsrc=size=160x90:rate=30:duration=4 -f lavfi -i sine=frequency=1000:duration=4 -threads 1 \

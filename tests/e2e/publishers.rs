@@ -5,7 +5,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use crate::support::ffmpeg::{self, ffmpeg, probe};
-use crate::support::flv_file::{Tag, tags};
+use crate::support::flv_file::{Tag, read};
 use crate::support::judge;
 use crate::support::pacer::{self, Gauge};
 use crate::support::program::{Program, gstreamer};
@@ -21,17 +21,6 @@ const P144: &str = "P144p30fps16x9";
 
 fn shared(name: &str) -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/media")).join(name)
-}
-
-/// Four seconds of picture and tone, with B-pictures.
-fn four_seconds(scratch: &Scratch) -> PathBuf {
-    let line = "-f lavfi -i testsrc2=size=320x180:rate=30:duration=4 -f lavfi -i sine=duration=4 -threads 1 \
-        -c:v libx264 -preset superfast -bf 2 -g 60 -pix_fmt yuv420p -c:a aac -b:a 96k";
-    ffmpeg::encode(scratch, line)
-}
-
-fn read(file: &Path) -> Vec<Tag> {
-    tags(&std::fs::read(file).expect("a file"))
 }
 
 #[test]
@@ -57,7 +46,7 @@ fn ffmpeg_copies_real_files() {
 #[test]
 fn ffmpeg_with_parameter_sets_in_band_only() {
     let (server, scratch) = (Server::start(), Scratch::new());
-    let file = four_seconds(&scratch);
+    let file = ffmpeg::four_seconds(&scratch);
     // Without global headers ffmpeg's FLV sequence header is empty, and SPS and PPS come in front of each IDR.
     let line = "-f lavfi -i testsrc2=size=320x180:rate=30:duration=4 -f lavfi -i sine=duration=4 -threads 1 \
         -c:v libx264 -preset superfast -bf 2 -g 60 -pix_fmt yuv420p -flags:v -global_header -c:a aac -b:a 96k";
@@ -79,7 +68,7 @@ fn gstreamer_copies(file: &Path, sink: &str, scratch: &Scratch) {
 /// Publishes four seconds as `live/NAME` and a query with an element that takes a URL.
 fn gstreamer_plays(server: &Server, name: &str, query: &str, sink: &str) {
     let scratch = Scratch::new();
-    let file = four_seconds(&scratch);
+    let file = ffmpeg::four_seconds(&scratch);
     // Its muxer's times are its own, so it shows them in a file first.
     let copy = scratch.file("copy.flv");
     gstreamer_copies(&file, &format!("filesink location={}", copy.display()), &scratch);
@@ -148,7 +137,7 @@ fn as_obs(server: &Server, key: &str, media: impl FnOnce(&mut RtmpClient)) {
 #[test]
 fn obs_in_its_own_order() {
     let (server, scratch) = (Server::start(), Scratch::new());
-    let file = four_seconds(&scratch);
+    let file = ffmpeg::four_seconds(&scratch);
     let gauge = Gauge::new(&server, "obs");
     as_obs(&server, "obs?key=secret", |client| client.tags_in_pace(&read(&file), &gauge));
     server.wait_for_log(&["publisher gone", "stopped by the publisher"]);
@@ -158,7 +147,7 @@ fn obs_in_its_own_order() {
 #[test]
 fn row_42_blackmagic_stops_where_nobody_acknowledges() {
     let (server, scratch) = (Server::start(), Scratch::new());
-    let file = four_seconds(&scratch);
+    let file = ffmpeg::four_seconds(&scratch);
     let gauge = Gauge::new(&server, "atem");
     let mut client = RtmpClient::publishing(server.rtmp, "live", "atem");
     // Acknowledge after so many bytes (5.4.4): with twice as many outstanding it waits.
@@ -176,7 +165,7 @@ fn row_42_blackmagic_stops_where_nobody_acknowledges() {
 #[test]
 fn row_06_glive_thinks_for_seconds_between_publish_and_media() {
     let (server, scratch) = (Server::start(), Scratch::new());
-    let file = four_seconds(&scratch);
+    let file = ffmpeg::four_seconds(&scratch);
     let gauge = Gauge::new(&server, "glive");
     let mut client = RtmpClient::publishing(server.rtmp, "live", "glive");
     let tags = read(&file);
@@ -192,7 +181,7 @@ fn row_06_glive_thinks_for_seconds_between_publish_and_media() {
 #[test]
 fn row_08_streamlabs_on_ios_announces_audio_that_never_comes() {
     let (server, scratch) = (Server::start(), Scratch::new());
-    let file = four_seconds(&scratch);
+    let file = ffmpeg::four_seconds(&scratch);
     let silent = |tag: &Tag| tag.kind != 8 || tag.is_sequence_header();
     let tags: Vec<_> = read(&file).into_iter().filter(silent).collect();
     let gauge = Gauge::new(&server, "mute");

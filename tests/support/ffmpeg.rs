@@ -22,6 +22,13 @@ pub(crate) fn encode(scratch: &Scratch, line: &str) -> PathBuf {
     path
 }
 
+/// Four seconds of picture and tone, with B-pictures.
+pub(crate) fn four_seconds(scratch: &Scratch) -> PathBuf {
+    let line = "-f lavfi -i testsrc2=size=320x180:rate=30:duration=4 -f lavfi -i sine=duration=4 -threads 1 \
+        -c:v libx264 -preset superfast -bf 2 -g 60 -pix_fmt yuv420p -c:a aac -b:a 96k";
+    encode(scratch, line)
+}
+
 /// What ffprobe sees in a file or URL, every frame decoded; any warning fails the test.
 pub(crate) fn probe(input: &str) -> Media {
     let args = ["-show_streams", "-show_frames", "-show_packets", "-of", "json", input];

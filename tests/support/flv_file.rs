@@ -1,5 +1,8 @@
 //! The tags of an FLV file (Adobe Flash Video File Format Specification 10.1, annex E), read apart from the product's reader.
 
+use std::fs;
+use std::path::Path;
+
 /// One tag.
 #[derive(Clone, Debug)]
 pub(crate) struct Tag {
@@ -19,6 +22,11 @@ impl Tag {
     pub(crate) fn is_keyframe(&self) -> bool {
         self.kind == 9 && self.body[0] >> 4 == 1 && self.body[1] == 1
     }
+}
+
+/// All tags of the file there.
+pub(crate) fn read(file: &Path) -> Vec<Tag> {
+    tags(&fs::read(file).expect("a file"))
 }
 
 /// All tags of a file, by their own lengths.
