@@ -68,13 +68,15 @@ pub(crate) struct Packager {
     info: Option<RenditionInfo>,
 }
 
-/// The segment being written.
+/// The segment being written; the tracks and the video are those of the one before until it has its own.
 #[derive(Debug, Default)]
 struct Segment {
     data: Vec<u8>,
     start: Option<Timestamp>,
     pictures: u32,
     tracks: Option<Tracks>,
+    /// Of its pictures: the parameters that come with a change are those of the next segment.
+    video: Option<Arc<VideoTrack>>,
 }
 
 /// What the playlist says as a whole.
@@ -284,7 +286,7 @@ impl Packager {
         muxer.start_segment(&mut self.segment.data);
     }
 
-    fn mux_picture(&mut self, unit: &AccessUnit, video: &VideoTrack) {
+    fn mux_picture(&mut self, unit: &AccessUnit, video: &Arc<VideoTrack>) {
         let Some(Tracks { video: true, .. }) = self.segment.tracks else { return };
         if self.group.is_late_for(unit) {
             self.flush_group();
@@ -300,6 +302,9 @@ impl Packager {
             unit.nal_units.iter(),
             &mut self.segment.data,
         );
+        if self.segment.pictures == 0 {
+            self.segment.video = Some(Arc::clone(video));
+        }
         self.segment.pictures += 1;
     }
 
@@ -363,7 +368,7 @@ impl Packager {
 
     fn rendition_info(&self, duration: Duration) -> RenditionInfo {
         let tracks = self.segment.tracks.unwrap_or(self.seen);
-        let video = self.video.as_ref().filter(|_| tracks.video);
+        let video = self.segment.video.as_ref().filter(|_| tracks.video);
         let audio = self.segment_audio.as_ref().filter(|_| tracks.audio);
         let codecs = video
             .map(|video| video.codec.clone())

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use flv::{Tag, TagKind};
-use pipeline::{GridMode, Item, Resume};
+use pipeline::{GridMode, Item, RenditionEvent, RenditionInfo, Resume};
 
 use crate::shapes::{
     VIDEO, both, discontinuities, infos, later, make, picture, pictures, play, play_resumed,
@@ -11,6 +11,19 @@ use crate::solo::{Solo, written_pictures};
 use crate::support::segments;
 
 const HIGH: &str = "-c:v libx264 -x264-params keyint=30:scenecut=0:bframes=2";
+
+/// What stood announced of the rendition at each of its segments.
+fn announced(events: &[RenditionEvent]) -> Vec<RenditionInfo> {
+    let (mut announced, mut latest) = (Vec::new(), None);
+    for event in events {
+        match event {
+            RenditionEvent::Info(info) => latest = Some(info.clone()),
+            RenditionEvent::Segment(_) => announced.extend(latest.clone()),
+            RenditionEvent::Playlist { .. } => {}
+        }
+    }
+    announced
+}
 
 fn is_header(tag: &Tag, kind: TagKind) -> bool {
     tag.kind == kind && tag.body[1] == 0
@@ -53,10 +66,13 @@ fn case_41_rotation_and_back_is_two_discontinuities_in_all_renditions() {
         assert_eq!(discontinuities(events), [2, 4]);
         assert_eq!(pictures(events), 360);
     }
-    let sizes =
-        |events| infos(events).iter().filter_map(|info| info.resolution).collect::<Vec<_>>();
-    assert_eq!(sizes(&stream.source), [(256, 144), (146, 260), (256, 144)]);
-    assert_eq!(sizes(&stream.rungs[0]), [(256, 144), (144, 256), (256, 144)]);
+    let sizes = |events| announced(events).into_iter().map(|info| info.resolution);
+    let sizes = |events| sizes(events).map(Option::unwrap).collect::<Vec<_>>();
+    assert_eq!(sizes(&stream.source), [[(256, 144); 2], [(146, 260); 2], [(256, 144); 2]].concat());
+    assert_eq!(
+        sizes(&stream.rungs[0]),
+        [[(256, 144); 2], [(144, 256); 2], [(256, 144); 2]].concat()
+    );
 }
 
 #[test]
