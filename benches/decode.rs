@@ -1,8 +1,11 @@
-//! Both H.264 decoders and ffmpeg on the same 720p streams, in the same run: CPU time and memory, a process each.
+//! Both H.264 decoders and ffmpeg on the same 720p streams, and both decoders on every stream of the conformance tests,
+//! in the same run: CPU time and memory, a process each.
 //!
 //! `cargo xtask bench` runs it. Prints Markdown for docs/decode.md. On one thread: a stream has one.
 #![expect(clippy::print_stdout, reason = "the report goes to the terminal")]
 
+#[path = "../crates/codec/tests/support/mod.rs"]
+mod conformance;
 mod support;
 
 use std::fs;
@@ -10,6 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use codec::{DecoderKind, H264Decoder};
+use conformance::access_units;
+use conformance::matrix::{self, Expected, Row};
 use media::Timestamp;
 use support::{Clip, HIGH_720P, RECIPE};
 
@@ -17,6 +22,8 @@ use support::{Clip, HIGH_720P, RECIPE};
 const RUNS: usize = 5;
 /// Linux counts CPU time for user space in hundredths of a second (USER_HZ).
 const TICKS_PER_SECOND: f64 = 100.0;
+/// A stream is decoded again and again until that much time is used: the short ones are over in a few ticks.
+const LEAST_CPU_SECONDS: f64 = 0.5;
 
 /// Name, clip, and how it is encoded anew: what other encoders send, in the size and bitrate of the first.
 const CLIPS: [(&str, Clip, &str); 5] = [
@@ -29,6 +36,16 @@ const CLIPS: [(&str, Clip, &str); 5] = [
     ),
     ("720p Baseline, CAVLC", HIGH_720P, "-preset veryfast -profile:v baseline -b:v 3000k -g 60"),
     ("480p, the recipe", RECIPE, ""),
+];
+
+/// What x264 can be told, in the order of docs/decode.md.
+const X264: [&[Row]; 6] = [
+    matrix::PREDICTION,
+    matrix::PRESETS,
+    matrix::PROFILES_AND_TUNES,
+    matrix::TRANSFORM_AND_ENTROPY,
+    matrix::SIZES_AND_CROPPING,
+    matrix::SLICES_AND_REFERENCES,
 ];
 
 /// Pictures a second of CPU time, and megabytes: what decoding adds to what is resident, of ffmpeg the whole process.
@@ -52,6 +69,12 @@ fn main() {
     for (name, clip, encoder) in CLIPS {
         compare(name, &stream(&clip, encoder));
     }
+    println!(
+        "\n| Stream | rusty, pictures a second of CPU | MB | openh264 | MB |\n|---|---|---|---|---|"
+    );
+    compare_rows(&[matrix::VECTORS], matrix::vector);
+    compare_rows(&[matrix::CUT_VECTORS], matrix::cut_vector);
+    compare_rows(&X264, matrix::x264);
     println!("load after: {}", fs::read_to_string("/proc/loadavg").unwrap_or_default().trim());
 }
 
@@ -74,6 +97,34 @@ fn compare(name: &str, file: &Path) {
         let megabytes = samples[RUNS / 2].1;
         println!("| {name} | {program} | {rate:.0} ({least:.0} to {most:.0}) | {megabytes:.1} |");
     }
+}
+
+/// A line for each row: what a decoder refuses or gets wrong has no speed.
+fn compare_rows(rows: &[&[Row]], stream: impl Fn(&str) -> Vec<u8>) {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("decode-row.264");
+    for (name, how, rusty, openh264) in rows.iter().copied().flatten() {
+        fs::write(&file, stream(how)).expect("a file under target/");
+        let decoders = [("rusty", rusty), ("openh264", openh264)];
+        let mut samples = [(); 2].map(|()| Vec::new());
+        for _ in 0..RUNS {
+            for ((kind, expected), samples) in decoders.iter().zip(&mut samples) {
+                if matches!(expected, Expected::Exact | Expected::Over(_)) {
+                    samples.push(child(kind, &file));
+                }
+            }
+        }
+        let [rusty, openh264] = samples.map(median_cells);
+        println!("| {name} | {rusty} | {openh264} |");
+    }
+}
+
+fn median_cells(mut samples: Vec<Sample>) -> String {
+    samples.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let median = samples.get(samples.len() / 2);
+    median.map_or_else(
+        || "- | -".to_owned(),
+        |(rate, megabytes)| format!("{rate:.0} | {megabytes:.1}"),
+    )
 }
 
 /// The clip's video as an Annex B stream of 600 pictures, encoded anew where `encoder` says something.
@@ -110,12 +161,14 @@ fn decode(kind: &str, file: &Path) {
     let access_units = access_units(&fs::read(file).expect("a stream"));
     let mut decoder = H264Decoder::new(kind).expect("a decoder");
     let (mut pictures, before) = (0_u32, (cpu_seconds(), megabytes("VmRSS:")));
-    for (at, unit) in access_units.iter().enumerate() {
-        let pts = Timestamp::from_ticks(at as i64);
-        decoder.decode(unit, pts, |_, _| pictures += 1).expect("a good stream");
+    let mut stamps = (0..).map(Timestamp::from_ticks);
+    while cpu_seconds() - before.0 < LEAST_CPU_SECONDS {
+        for (unit, pts) in access_units.iter().zip(&mut stamps) {
+            decoder.decode(unit, pts, |_, _| pictures += 1).expect("a good stream");
+        }
     }
     decoder.drain(|_, _| pictures += 1);
-    assert_eq!(pictures as usize, access_units.len());
+    assert_eq!(pictures as usize % access_units.len(), 0, "each access unit is a picture");
     let rate = f64::from(pictures) / (cpu_seconds() - before.0);
     println!("{rate} {}", megabytes("VmHWM:") - before.1);
 }
@@ -151,29 +204,4 @@ fn megabytes(key: &str) -> f64 {
     let status = fs::read_to_string("/proc/self/status").expect("/proc");
     let line = status.lines().find_map(|line| line.strip_prefix(key)).expect("a line");
     line.trim().trim_end_matches(" kB").parse::<f64>().expect("kB") / 1024.0
-}
-
-/// Cut where a picture begins: at a slice with its first macroblock, or at what comes before one.
-fn access_units(stream: &[u8]) -> Vec<Vec<u8>> {
-    let starts: Vec<usize> = stream
-        .windows(3)
-        .enumerate()
-        .filter(|(_, code)| *code == [0, 0, 1])
-        .map(|(at, _)| at)
-        .collect();
-    let mut access_units: Vec<Vec<u8>> = vec![Vec::new()];
-    let mut has_picture = false;
-    for (index, start) in starts.iter().enumerate() {
-        let unit = &stream[*start..starts.get(index + 1).copied().unwrap_or(stream.len())];
-        let kind = unit.get(3).map_or(0, |header| header & 0x1f);
-        let is_slice = matches!(kind, 1..=5);
-        let starts_picture = is_slice && unit.get(4).is_some_and(|byte| byte & 0x80 != 0);
-        if has_picture && (starts_picture || matches!(kind, 6..=9)) {
-            access_units.push(Vec::new());
-            has_picture = false;
-        }
-        has_picture |= is_slice;
-        access_units.last_mut().expect("one").extend_from_slice(unit);
-    }
-    access_units
 }

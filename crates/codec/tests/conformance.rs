@@ -13,25 +13,10 @@ use std::fmt;
 
 use codec::{DecoderKind, H264Decoder};
 use media::Timestamp;
-use support::{access_units, display_order, ffmpeg, media_file, packed, psnr};
-
-/// What a decoder must make of a stream, all pictures counted.
-#[derive(Clone, Copy, Debug)]
-enum Expected {
-    /// ffmpeg's samples.
-    Exact,
-    /// Every picture within this many dB of ffmpeg's.
-    Over(f64),
-    /// Fewer pictures, or none, and at least one error with these words.
-    Refused(&'static str),
-    /// Wrong, and known to be: `auto` must not come here. docs/decode.md says what it does instead.
-    Wrong,
-}
+use support::matrix::{self, Expected, Row, vector, x264};
+use support::{access_units, display_order, ffmpeg, packed, psnr};
 
 use Expected::{Exact, Over, Refused, Wrong};
-
-/// A row: name, how it is made, rusty, openh264.
-type Row = (&'static str, &'static str, Expected, Expected);
 
 /// What came of it.
 struct Measured {
@@ -121,24 +106,6 @@ fn measure(kind: DecoderKind, stream: &[u8], reference: &Reference) -> Measured 
     measured
 }
 
-/// x264 through ffmpeg: 20 moving, noisy pictures of 128x96 where the row says nothing else.
-fn x264(args: &str) -> Vec<u8> {
-    let source = if args.contains("-s ") {
-        "testsrc2=size=320x240:rate=30"
-    } else {
-        "testsrc2=size=128x96:rate=30"
-    };
-    let filter = if args.contains("-vf ") { "" } else { "-vf noise=alls=8:all_seed=1:allf=t" };
-    let depth = if args.contains("-pix_fmt") { "" } else { "-pix_fmt yuv420p" };
-    let threads = if args.contains("threads=") { "" } else { "-threads 1" };
-    ffmpeg(
-        &format!(
-            "-f lavfi -i {source} {filter} -frames:v 20 {depth} {threads} -c:v libx264 {args} -f h264 -"
-        ),
-        &[],
-    )
-}
-
 fn check(rows: &[Row], stream: impl Fn(&str) -> Vec<u8>) {
     let mut failed = Vec::new();
     for (name, how, rusty, openh264) in rows {
@@ -155,61 +122,15 @@ fn check(rows: &[Row], stream: impl Fn(&str) -> Vec<u8>) {
     assert!(failed.is_empty(), "{failed:#?}");
 }
 
-fn check_x264(rows: &[Row]) {
-    check(rows, x264);
-}
-
 #[test]
 fn vectors() {
-    check(
-        &[
-            ("BA1_FT_C", "BA1_FT_C.264", Exact, Exact),
-            ("CVFC1_Sony_C", "CVFC1_Sony_C.jsv", Exact, Exact),
-            ("MR1_BT_A", "MR1_BT_A.h264", Refused("picture order count type 1"), Exact),
-            ("SVA_BA2_D", "SVA_BA2_D.264", Exact, Exact),
-            (
-                "BA_MW_D_P_LOST",
-                "BA_MW_D_P_LOST.264",
-                Refused("a picture that it refers to is missing"),
-                Over(20.0),
-            ),
-            (
-                "QCIF_2P_I_allIPCM",
-                "QCIF_2P_I_allIPCM.264",
-                Refused("pictures as large as uncompressed ones"),
-                Exact,
-            ),
-            ("Adobe_PDF_sample_a", "Adobe_PDF_sample_a_1024x768_50Frms.264", Exact, Exact),
-            (
-                "Cisco_Men_whisper",
-                "Cisco_Men_whisper_640x320_CABAC_Bframe_9.264",
-                Exact,
-                Over(55.0),
-            ),
-            ("test_scalinglist_jm", "test_scalinglist_jm.264", Exact, Exact),
-            ("CABA3_TOSHIBA_E", "CABA3_TOSHIBA_E.264", Exact, Exact),
-            ("CABA3_SVA_B", "CABA3_SVA_B.264", Exact, Over(40.0)),
-            ("NL3_SVA_E", "NL3_SVA_E.264", Exact, Exact),
-            ("HCBP2_HHI_A", "HCBP2_HHI_A.264", Exact, Exact),
-            ("FRExt1_Panasonic", "FRExt1_Panasonic.avc", Exact, Wrong),
-            (
-                "FRExt_MMCO4_Sony_B",
-                "FRExt_MMCO4_Sony_B.264",
-                Refused("different QP offsets of Cb and Cr"),
-                Refused("long-term references in a stream with B pictures"),
-            ),
-        ],
-        |name| std::fs::read(media_file(&format!("h264/{name}"))).unwrap(),
-    );
+    check(matrix::VECTORS, vector);
 }
 
 /// 300 pictures of 720p: a test of its own, for its time.
 #[test]
 fn vector_720p_with_temporal_direct() {
-    check(&[("VID_1280x720_cabac_temporal_direct", "", Exact, Over(45.0))], |_| {
-        let all = std::fs::read(media_file("h264/VID_1280x720_cabac_temporal_direct.264")).unwrap();
-        access_units(&all)[..60].concat()
-    });
+    check(matrix::CUT_VECTORS, matrix::cut_vector);
 }
 
 /// What h264::decodable refuses, `rusty` refuses too, by name; openh264 gives nothing, or garbage (monochrome).
@@ -224,7 +145,7 @@ fn vectors_that_nobody_decodes() {
         ("i422_360p_x264.h264", "non-4:2:0 chroma"),
         ("no_sps_pps_720p.h264", "its parameter sets are missing"),
     ] {
-        let stream = std::fs::read(media_file(&format!("h264/{name}"))).unwrap();
+        let stream = vector(name);
         let mut decoder = H264Decoder::new(DecoderKind::Rusty).unwrap();
         let mut errors = Vec::new();
         for access_unit in access_units(&stream) {
@@ -237,130 +158,32 @@ fn vectors_that_nobody_decodes() {
 
 #[test]
 fn presets() {
-    check_x264(&[
-        ("ultrafast", "-preset ultrafast", Exact, Exact),
-        ("superfast", "-preset superfast", Exact, Over(50.0)),
-        ("veryfast", "-preset veryfast", Exact, Over(50.0)),
-        ("faster", "-preset faster", Exact, Over(50.0)),
-        ("fast", "-preset fast", Exact, Over(50.0)),
-        ("medium", "-preset medium", Exact, Over(50.0)),
-        ("slow", "-preset slow", Exact, Over(50.0)),
-        ("slower", "-preset slower", Exact, Over(50.0)),
-        ("veryslow", "-preset veryslow", Exact, Over(50.0)),
-    ]);
+    check(matrix::PRESETS, x264);
 }
 
 #[test]
 fn profiles_and_tunes() {
-    check_x264(&[
-        ("baseline", "-profile:v baseline", Exact, Exact),
-        ("main", "-profile:v main", Exact, Over(50.0)),
-        ("film", "-tune film", Exact, Over(50.0)),
-        ("animation", "-tune animation", Exact, Over(50.0)),
-        ("grain", "-tune grain", Exact, Over(50.0)),
-        ("stillimage", "-tune stillimage", Exact, Over(50.0)),
-        ("psnr", "-tune psnr", Exact, Over(50.0)),
-        ("ssim", "-tune ssim", Exact, Over(50.0)),
-        ("fastdecode", "-tune fastdecode", Exact, Over(50.0)),
-        ("zerolatency", "-tune zerolatency", Exact, Exact),
-    ]);
+    check(matrix::PROFILES_AND_TUNES, x264);
 }
 
 #[test]
 fn slices_and_references() {
-    check_x264(&[
-        ("4 slices", "-x264-params slices=4", Exact, Over(50.0)),
-        ("sliced threads", "-x264-params sliced-threads=1:threads=4", Exact, Over(50.0)),
-        (
-            "slices of 200 bytes",
-            "-x264-params slice-max-size=200",
-            Refused("8x8 transforms in slices that begin inside a row"),
-            Over(60.0),
-        ),
-        ("1 reference", "-x264-params ref=1", Exact, Over(50.0)),
-        ("16 references", "-x264-params ref=16", Exact, Over(50.0)),
-        (
-            "B pyramid strict",
-            "-x264-params b-pyramid=strict:bframes=5:b-adapt=0",
-            Exact,
-            Over(50.0),
-        ),
-        ("16 B pictures", "-x264-params bframes=16:b-adapt=0", Exact, Wrong),
-        ("intra only", "-x264-params keyint=1", Exact, Exact),
-        ("open GOP", "-x264-params open-gop=1:keyint=8:min-keyint=8", Exact, Over(50.0)),
-        ("intra refresh", "-x264-params intra-refresh=1:keyint=8:bframes=0", Exact, Exact),
-        (
-            "aud, hrd, filler",
-            "-x264-params aud=1:nal-hrd=cbr:bitrate=300:vbv-maxrate=300:vbv-bufsize=300",
-            Exact,
-            Over(50.0),
-        ),
-    ]);
+    check(matrix::SLICES_AND_REFERENCES, x264);
 }
 
 #[test]
 fn prediction() {
-    check_x264(&[
-        ("weightp 0", "-x264-params weightp=0", Exact, Over(50.0)),
-        ("weightp 1, fade", "-vf fade=in:0:20 -x264-params weightp=1", Exact, Over(50.0)),
-        ("weightp 2, fade", "-vf fade=in:0:20 -x264-params weightp=2:ref=8", Exact, Over(50.0)),
-        (
-            "weightb, fade",
-            "-vf fade=in:0:20 -x264-params weightb=1:bframes=5:b-adapt=0:slices=3",
-            Exact,
-            Over(50.0),
-        ),
-        ("weightb 0", "-x264-params weightb=0", Exact, Over(50.0)),
-        ("direct none", "-x264-params direct=none", Exact, Over(50.0)),
-        ("direct spatial", "-x264-params direct=spatial", Exact, Over(50.0)),
-        ("direct temporal", "-x264-params direct=temporal", Exact, Over(50.0)),
-        ("direct auto", "-x264-params direct=auto", Exact, Over(50.0)),
-        ("constrained intra", "-x264-params constrained-intra=1", Exact, Over(50.0)),
-    ]);
+    check(matrix::PREDICTION, x264);
 }
 
 #[test]
 fn row_31_transform_and_entropy() {
-    check_x264(&[
-        ("CAVLC", "-x264-params cabac=0", Exact, Over(50.0)),
-        ("CAVLC without 8x8", "-x264-params cabac=0:8x8dct=0", Exact, Over(50.0)),
-        ("CABAC without 8x8", "-x264-params 8x8dct=0", Exact, Over(50.0)),
-        ("scaling lists", "-x264-params cqm=jvt", Exact, Over(50.0)),
-        ("scaling lists, CAVLC", "-x264-params cqm=jvt:cabac=0", Exact, Over(50.0)),
-        ("chroma QP offset", "-x264-params chroma-qp-offset=5", Exact, Over(50.0)),
-        ("no deblocking", "-x264-params no-deblock=1", Exact, Over(50.0)),
-        ("strongest deblocking", "-x264-params deblock=6,6", Exact, Over(50.0)),
-        (
-            "QP 1",
-            "-x264-params qp=1",
-            Refused("pictures as large as uncompressed ones"),
-            Over(40.0),
-        ),
-        ("QP 51", "-x264-params qp=51", Exact, Over(50.0)),
-        (
-            "I_PCM, CABAC",
-            "-vf noise=alls=100:allf=t -x264-params qp=1:keyint=1",
-            Refused("pictures as large as uncompressed ones"),
-            Exact,
-        ),
-        (
-            "I_PCM, CAVLC",
-            "-vf noise=alls=100:allf=t -x264-params qp=1:keyint=1:cabac=0",
-            Refused("pictures as large as uncompressed ones"),
-            Exact,
-        ),
-    ]);
+    check(matrix::TRANSFORM_AND_ENTROPY, x264);
 }
 
 #[test]
 fn sizes_and_cropping() {
-    check_x264(&[
-        ("130x98", "-s 130x98", Exact, Over(50.0)),
-        ("178x146", "-s 178x146", Exact, Over(50.0)),
-        ("322x182", "-s 322x182", Exact, Over(50.0)),
-        ("16x16", "-s 16x16", Exact, Over(50.0)),
-        ("cropped on all sides", "-x264-params crop-rect=4,2,6,8", Exact, Over(50.0)),
-    ]);
+    check(matrix::SIZES_AND_CROPPING, x264);
 }
 
 /// h264::decodable refuses all but the first of these before any decoder is opened (it cannot know of the first that no

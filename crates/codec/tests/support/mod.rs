@@ -6,6 +6,8 @@
     reason = "each test file uses a part of it"
 )]
 
+pub(crate) mod matrix;
+
 use std::fmt::Debug;
 use std::io::Write;
 use std::path::PathBuf;
