@@ -86,10 +86,13 @@ struct Line {
 }
 
 impl Line {
-    /// The stream time of a stamp: the signed 32-bit difference is the shortest way round the circle.
+    /// The stream time of a stamp: the signed 32-bit difference is the shortest way round the circle. ffmpeg leaves out
+    /// the highest bit, so that its stamps begin again after 2^31 ms: where that is near, it is meant.
     fn map(self, stamp_ms: u32) -> Timestamp {
-        let step = stamp_ms.wrapping_sub(self.stamp_ms) as i32;
-        self.at + Duration::from_millis(step.into())
+        let step = i64::from(stamp_ms.wrapping_sub(self.stamp_ms) as i32);
+        let in_31_bits = Duration::from_millis(step - step.signum() * (1 << 31));
+        let is_near = in_31_bits <= MAX_INTERVAL && -in_31_bits <= MAX_INTERVAL;
+        self.at + if is_near { in_31_bits } else { Duration::from_millis(step) }
     }
 
     /// The same line, known by a later stamp: so it goes on past 2^32 ms.
@@ -399,6 +402,15 @@ mod tests {
             assert_eq!(changes, []);
             assert_in_order_and_in_sync(&placed);
         }
+    }
+
+    #[test]
+    fn time_goes_on_where_stamps_of_31_bits_begin_again() {
+        let mut timeline = Timeline::default();
+        let stamp = |_, ms| ((1 << 31) - 5_000 + ms) & 0x7fff_ffff;
+        let (placed, changes) = run(&mut timeline, 0..10_000, stamp);
+        assert_eq!(changes, []);
+        assert_in_order_and_in_sync(&placed);
     }
 
     #[test]

@@ -73,6 +73,23 @@ fn row_34_thirty_days_past_every_wrap() {
     assert_eq!(decode_without_warning(&wrapping.expect("33 bits wrap")), 10);
 }
 
+/// ffmpeg writes 31 bits of its stamps, so that after 24.8 days they begin again with 0.
+#[test]
+fn row_34_ffmpegs_stamps_begin_again_after_2_pow_31_milliseconds() {
+    let input = format!("{} -f lavfi -i sine=sample_rate=44100", picture("160x120", 30));
+    let tags = make(&input, &format!("-t 8 {VIDEO} -c:a aac -output_ts_offset 2147480"));
+    let stamps = || tags.iter().map(|tag| tag.timestamp_ms);
+    assert!(stamps().any(|ms| ms > 0x7fff_f000) && stamps().skip(3).any(|ms| ms < 6_000));
+    let stream = play(tags);
+    assert_eq!(stream.notices, Vec::<String>::new());
+    for events in [&stream.source, &stream.rungs[0]] {
+        assert_eq!(discontinuities(events), Vec::<usize>::new());
+        let durations: Vec<_> = segments(events).map(|it| it.duration.as_millis()).collect();
+        assert_eq!(durations[..3], [2000; 3]);
+        assert_eq!(pictures(events), 240);
+    }
+}
+
 #[test]
 fn row_33_messages_stamped_hours_away_cost_nothing() {
     let stray = |tag: Tag| match (tag.kind, tag.timestamp_ms) {
