@@ -58,6 +58,21 @@ pub fn nal_units(data: Bytes, nal_length_size: u8) -> Result<NalUnits, Error> {
     }
 }
 
+/// How many NAL units of no length [`nal_units`] skips in such an access unit; none in one that it reads as Annex B.
+#[must_use]
+pub fn empty_nal_units(data: Bytes, nal_length_size: u8) -> usize {
+    let mut empty: usize = 0;
+    let mut reader = Reader { rest: data, position: 0 };
+    while !reader.rest.is_empty() {
+        let length = reader.length(nal_length_size.into());
+        match length.and_then(|length| reader.take_nal_unit(length).map(|()| length)) {
+            Ok(length) => empty = empty.saturating_add(usize::from(length == 0)),
+            Err(_) => return 0,
+        }
+    }
+    empty
+}
+
 fn length_prefixed(data: Bytes, length_size: usize) -> Result<NalUnits, Error> {
     let mut units = NalUnits::new(data.clone());
     let mut reader = Reader { rest: data, position: 0 };
@@ -220,6 +235,11 @@ mod tests {
     #[test]
     fn s5_3_2_nal_units_of_no_length_are_skipped() {
         assert_eq!(units(&hex!("00000000 00000001 65 00000000"), 4), Ok(vec![vec![0x65]]));
+        let empty = |data: &'static [u8], size| empty_nal_units(Bytes::from_static(data), size);
+        assert_eq!(empty(&hex!("00000000 00000001 65 00000000"), 4), 2);
+        assert_eq!(empty(&hex!("00 0165 00 00"), 1), 3);
+        assert_eq!(empty(&hex!("00000001 6588 000001 65"), 4), 0, "Annex B");
+        assert_eq!(empty(&[], 4), 0);
     }
 
     #[test]

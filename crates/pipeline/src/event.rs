@@ -98,6 +98,8 @@ pub struct SourceFacts {
 pub enum Notice {
     /// A message the stream could do without: it was skipped.
     Malformed(String),
+    /// So many NAL units of a message had no bytes; the others are taken.
+    EmptyNalUnits(usize),
     /// A codec that is not carried; the other track goes on.
     UnsupportedCodec(String),
     /// Audio that is not carried; the video goes on without it.
@@ -135,6 +137,7 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Malformed(what) => write!(f, "message skipped: {what}"),
+            Self::EmptyNalUnits(count) => write!(f, "empty NAL units skipped: {count}"),
             Self::UnsupportedCodec(codec) => {
                 write!(f, "codec not supported: {codec}; publish H.264 video and AAC audio")
             }

@@ -291,7 +291,12 @@ impl Ingest {
         data: Bytes,
         arrival_unix_ms: i64,
     ) {
-        match self.video.access_unit(at, composition_time_ms, data, self.announced_frame_rate) {
+        let read = self.video.access_unit(at, composition_time_ms, data, self.announced_frame_rate);
+        let empty = self.video.take_empty_nal_units();
+        if empty > 0 {
+            self.notice(Notice::EmptyNalUnits(empty));
+        }
+        match read {
             Ok(Some((picture, changed))) => {
                 self.video_config_changed(changed);
                 self.watch_keyframes(&picture);

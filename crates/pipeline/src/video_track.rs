@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use h264::{AvcConfig, ParameterSets, Pps, Sps};
-use media::{AccessUnit, Duration, Timestamp};
+use media::{AccessUnit, Duration, NalUnits, Timestamp};
 
 use crate::event::Notice;
 use crate::item::{Picture, VideoConfig};
@@ -43,6 +43,7 @@ pub(crate) struct VideoTrack {
     last_pts: Option<Timestamp>,
     has_run: bool,
     keyframe_missed: bool,
+    empty_nal_units: usize,
 }
 
 impl VideoTrack {
@@ -79,6 +80,7 @@ impl VideoTrack {
     ) -> Result<Option<(Picture, bool)>, Notice> {
         let malformed = |error: h264::Error| Notice::Malformed(error.to_string());
         let nal_length_size = if self.nal_length_size == 0 { 4 } else { self.nal_length_size };
+        self.empty_nal_units = h264::avcc::empty_nal_units(data.clone(), nal_length_size);
         let units = h264::avcc::nal_units(data, nal_length_size).map_err(malformed)?;
         let (nal_units, seen) = h264::split_parameter_sets(units);
         let changed = self.update_parameter_sets(&seen)?;
@@ -89,6 +91,7 @@ impl VideoTrack {
         if self.config.is_none() {
             return Err(Notice::Malformed("picture before any sequence header".to_owned()));
         }
+        too_many_bytes(&nal_units)?;
         let composition_time = composition_time(composition_time_ms);
         self.early = self.early.max(-composition_time);
         let decoded_at = at - self.early;
@@ -109,6 +112,11 @@ impl VideoTrack {
             },
             changed,
         )))
+    }
+
+    /// How many NAL units of the last message had no bytes, once.
+    pub(crate) fn take_empty_nal_units(&mut self) -> usize {
+        std::mem::take(&mut self.empty_nal_units)
     }
 
     /// Parameter sets inside the stream replace those of the sequence header.
@@ -193,6 +201,16 @@ impl VideoTrack {
             resolution: (config.sps.width, config.sps.height),
         })
     }
+}
+
+/// No level of H.264 lets a picture be larger than what a decoder takes here: it would be nothing that can be shown.
+fn too_many_bytes(nal_units: &NalUnits) -> Result<(), Notice> {
+    let (bytes, limit) =
+        (nal_units.payload_bytes(), codec::Limits::default().max_access_unit_bytes);
+    if bytes > limit {
+        return Err(Notice::Malformed(format!("picture of {bytes} bytes, at most {limit}")));
+    }
+    Ok(())
 }
 
 /// A picture's way from decoding to display; none where it is longer than any encoder's, either way.

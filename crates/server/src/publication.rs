@@ -137,7 +137,8 @@ impl TranscodeLoad {
 impl Reception {
     /// Counts what the pipeline noticed.
     pub fn note(&mut self, notice: &Notice) {
-        self.malformed_messages += u64::from(matches!(notice, Notice::Malformed(_)));
+        let is_malformed = matches!(notice, Notice::Malformed(_) | Notice::EmptyNalUnits(_));
+        self.malformed_messages += u64::from(is_malformed);
         self.timestamp_jumps += u64::from(matches!(notice, Notice::TimestampJump(_)));
     }
 
