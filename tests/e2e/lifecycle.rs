@@ -274,6 +274,40 @@ fn stopped_in_good_order() {
     }
 }
 
+/// glibc's heaps beside the main one: 64 MiB of addresses at a multiple of that, the first part of them in use.
+fn heaps_of_threads(process: u32) -> Vec<String> {
+    const SIZE: u64 = 64 << 20;
+    let maps = std::fs::read_to_string(format!("/proc/{process}/maps")).expect("a process");
+    let line = |line: &str| {
+        let (range, rest) = line.split_once(' ')?;
+        let (start, end) = range.split_once('-')?;
+        let address = |hex| u64::from_str_radix(hex, 16).ok();
+        Some((address(start)?, address(end)?, rest.to_owned()))
+    };
+    let lines: Vec<_> = maps.lines().filter_map(line).collect();
+    let is_heap = |pair: &&[(u64, u64, String)]| {
+        let [(start, end, used), (rest, last, unused)] = pair else { return false };
+        used.starts_with("rw-p")
+            && unused.starts_with("---p")
+            && end == rest
+            && start.is_multiple_of(SIZE)
+            && last.is_multiple_of(SIZE)
+    };
+    lines.windows(2).filter(is_heap).map(|pair| format!("{pair:x?}")).collect()
+}
+
+/// So what the process keeps does not grow with the threads that come and go.
+#[test]
+fn all_threads_share_one_heap() {
+    let server = Server::start();
+    let publishers = ["a", "b"].map(|name| Publisher::start(LIVE, &server.url(name)));
+    for name in ["a", "b"] {
+        record_seconds(&server, name, &[P144, "source"], 1.0);
+    }
+    drop(publishers);
+    assert_eq!(heaps_of_threads(server.process_id()), Vec::<String>::new());
+}
+
 #[test]
 fn the_newest_live_stream_is_current() {
     let server = Server::with(&["--current-manifest", "--renditions", ""]);

@@ -72,3 +72,12 @@ pub use mp3_decoder::{Mp3Decoder, Mp3Sound};
 pub use rate_guard::RateGuard;
 pub use sbr_probe::{FoundSbr, SbrProbe};
 pub use scaler::Scaler;
+
+/// Makes all threads of the process share one heap. To be called before there is a second thread.
+///
+/// Otherwise glibc gives a thread a heap of its own, up to eight for each core. A decoder takes tens of megabytes, and each
+/// heap keeps the most that any of its threads ever took; which thread gets which is chance. So a server on which
+/// publishers come and go would keep more and more. The price is one lock, for a few allocations a picture.
+pub fn share_one_heap() {
+    openh264_raw::share_one_heap();
+}

@@ -1,4 +1,4 @@
-//! openh264's C interface, made safe: every `unsafe` of the workspace is in this file.
+//! openh264's C interface, made safe, and how C allocates for it: every `unsafe` of the workspace is in this file.
 //!
 //! Both types own one C++ object and call it through its table of functions (`codec_api.h`). What C hands out lives in
 //! that object until its next call, which is why pictures and NAL units borrow from `&mut self`.
@@ -19,6 +19,22 @@ use openh264_sys2::{
 /// What a missing entry in a table of functions is reported as (`cmInitExpected`).
 const NO_FUNCTION: c_int = 4;
 const NO_FUNCTION_LONG: c_long = 4;
+
+#[cfg(target_env = "gnu")]
+unsafe extern "C" {
+    /// Sets a parameter of the allocator (mallopt(3)); one that it does not know changes nothing.
+    safe fn mallopt(parameter: c_int, value: c_int) -> c_int;
+}
+
+/// How many heaps there are at most (glibc's `malloc.h`).
+#[cfg(target_env = "gnu")]
+const M_ARENA_MAX: c_int = -8;
+
+/// All threads share one heap from now on.
+pub(crate) fn share_one_heap() {
+    #[cfg(target_env = "gnu")]
+    mallopt(M_ARENA_MAX, 1);
+}
 
 /// A decoder, opened and silenced.
 pub(crate) struct RawDecoder {

@@ -34,7 +34,7 @@ mod timeline;
 mod transcoder;
 mod video_track;
 
-pub use codec::DecoderKind;
+pub use codec::{DecoderKind, share_one_heap};
 pub use decoding::DecoderChoice;
 pub use event::{
     IngestOutput, Notice, RenditionEvent, RenditionInfo, SourceFacts, TranscoderOutput,

@@ -46,8 +46,9 @@ pub fn serve(config: &Config) -> Result<(), Error> {
     result
 }
 
-/// For everything that serves.
+/// For everything that serves: the first threads of the process.
 pub(crate) fn runtime() -> Result<Runtime, Error> {
+    pipeline::share_one_heap();
     let threads =
         std::thread::available_parallelism().map_or(1, usize::from).min(MAX_RUNTIME_THREADS);
     let runtime =
