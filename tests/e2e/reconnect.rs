@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -53,6 +54,14 @@ impl Camera {
 
     fn publish(&self, server: &Server, path: &str) -> Publisher {
         Publisher::start(&self.line(), &server.url(path))
+    }
+
+    /// One that can be put to sleep.
+    fn publish_as_program(&self, server: &Server, path: &str, scratch: &Scratch) -> Program {
+        let mut command = Command::new("ffmpeg");
+        command.args(["-nostdin", "-v", "warning"]).args(self.line().split_whitespace());
+        command.args(["-flvflags", "no_duration_filesize", "-f", "flv", &server.url(path)]);
+        Program::start(&mut command, "laptop", scratch)
     }
 
     fn publish_through(&self, relay: &Relay, path: &str) -> Publisher {
@@ -202,10 +211,7 @@ fn case_34_case_82_a_publisher_that_the_network_swallowed_ends_cleanly() {
 #[test]
 fn a_laptop_asleep_for_five_seconds_goes_on_where_it_was() {
     let (server, scratch, camera) = (Server::start(), Scratch::new(), Camera::new());
-    let mut command = std::process::Command::new("ffmpeg");
-    command.args(["-nostdin", "-v", "warning"]).args(camera.line().split_whitespace());
-    command.args(["-flvflags", "no_duration_filesize", "-f", "flv", &server.url("cam/secret")]);
-    let laptop = Program::start(&mut command, "laptop", &scratch);
+    let laptop = camera.publish_as_program(&server, "cam/secret", &scratch);
     record_seconds(&server, "cam", &[P144, "source"], 2.0);
     laptop.signal("STOP");
     sleep(Duration::from_secs(5));
@@ -216,6 +222,34 @@ fn a_laptop_asleep_for_five_seconds_goes_on_where_it_was() {
     are_unbroken(&recordings, 0);
     for recording in &recordings {
         judge::rendition(recording, &scratch);
+    }
+}
+
+/// Silent for 10 s it is gone, 10 s later the stream has ended; what wakes up then has to come anew, to the same playlists.
+/// (A whole minute, with a clock that is turned: `server/tests/registry.rs`.)
+#[test]
+fn a_laptop_asleep_past_the_reconnect_window_comes_back_to_the_same_playlists() {
+    let (server, scratch, camera) = (Server::start(), Scratch::new(), Camera::new());
+    let mut laptop = camera.publish_as_program(&server, "cam/secret", &scratch);
+    record_seconds(&server, "cam", &[P144, "source"], 2.0);
+    laptop.signal("STOP");
+    let ended = record(&server, "cam", &[P144, "source"], |recordings| {
+        recordings.iter().all(Recording::has_ended)
+    });
+    laptop.signal("CONT");
+    assert!(!laptop.finish().success(), "nobody listens to it any more");
+    let _again = camera.publish(&server, "cam/secret");
+    let last = |recording: &Recording| recording.segments.last().expect("segments").sequence;
+    let mut recordings: Vec<_> =
+        [P144, "source"].map(|rendition| Recording::new("cam", rendition)).into();
+    eventually("the stream to go on", || {
+        recordings.iter_mut().for_each(|recording| recording.poll(&server));
+        let mut pairs = recordings.iter().zip(&ended);
+        pairs.all(|(now, then)| !now.has_ended() && last(now) > last(then) + 1).then_some(())
+    });
+    are_unbroken(&recordings, 1);
+    for (now, then) in recordings.iter().zip(&ended) {
+        assert_eq!(discontinuities(now), [last(then) + 1], "numbers go on, behind what was there");
     }
 }
 
