@@ -23,6 +23,9 @@ const ROUNDING: Duration = Duration::from_millis(100);
 /// A picture this little before a time is meant by it: times come from whole milliseconds, added up.
 const MILLISECONDS: Duration = Duration::from_millis(4);
 
+/// Of the longest interval between IDRs so much of each new one is forgotten: 2 s become 1 s in 16 s.
+const FORGETTING: i64 = 16;
+
 /// Half a picture at 25 fps: an IDR this much early is as good as on time.
 const HALF_PICTURE: Duration = Duration::from_millis(20);
 
@@ -74,7 +77,8 @@ pub struct Grid {
     started: bool,
     last_picture: Option<Timestamp>,
     last_random_access: Timestamp,
-    interval: Duration,
+    /// How far apart IDRs come at most, as far as one grid can have them; forgotten slowly.
+    longest_interval: Duration,
     picture_interval: Duration,
 }
 
@@ -95,7 +99,7 @@ impl Grid {
             started: false,
             last_picture: None,
             last_random_access: Timestamp::ZERO,
-            interval: Duration::ZERO,
+            longest_interval: Duration::ZERO,
             picture_interval: Duration::from_millis(40),
         }
     }
@@ -173,7 +177,7 @@ impl Grid {
 
     fn note_picture(&mut self, pts: Timestamp, random_access: bool) {
         if random_access && pts > self.last_random_access {
-            self.interval = pts - self.last_random_access;
+            self.longest_interval = self.longest_interval_at(pts);
             self.last_random_access = pts;
         }
         if let Some(last) = self.last_picture
@@ -204,11 +208,22 @@ impl Grid {
         self.cut_next = false;
     }
 
-    /// An IDR is usable when the segment is long enough, or when the next IDR would come too late.
+    /// An IDR is usable when the segment is long enough, or when the next IDR may come too late: encoders put one more at
+    /// a change of scene, and count their keyframe interval anew from there.
     fn usable(&self, pts: Timestamp) -> bool {
         let length = pts - self.source_cut;
+        length >= self.segment_duration - HALF_PICTURE
+            || length + self.longest_interval_at(pts) > self.longest()
+    }
+
+    /// With the interval that ends with the IDR at `pts`. A longer one than a segment may last is a pause, or nothing
+    /// that cutting earlier could help.
+    fn longest_interval_at(&self, pts: Timestamp) -> Duration {
         let interval = pts - self.last_random_access;
-        length >= self.segment_duration - HALF_PICTURE || length + interval > self.longest()
+        if interval > self.longest() {
+            return self.longest_interval;
+        }
+        interval.max(self.longest_interval - Duration::from_ticks(interval.ticks() / FORGETTING))
     }
 
     fn target_duration_secs(&self) -> u64 {
@@ -418,6 +433,20 @@ mod tests {
         let steps = run(&mut grid, 30.0, 60, 0, 200);
         assert_eq!(cuts(&steps, true), [2000, 4000, 6000]);
         assert!(!steps.contains(&Step::Mode(mode)), "it stands already");
+    }
+
+    /// x264 with a keyframe interval of 2 s, and scenes that change at 2.7 s, 9.1 s and 9.8 s.
+    #[test]
+    fn one_more_idr_at_a_change_of_scene_is_a_cut_and_keeps_one_grid() {
+        let idrs = [0, 2_000, 2_700, 4_700, 6_700, 8_700, 9_100, 9_800, 11_800, 13_800];
+        let (mut grid, mut steps) = (Grid::new(SEGMENT, None), Vec::new());
+        for ms in (0..15_000).step_by(20) {
+            grid.picture(Timestamp::from_millis(ms), idrs.contains(&ms), &mut steps);
+        }
+        assert_eq!(grid.mode(), Some(GridMode { target_duration_secs: 2, own_grid: false }));
+        let source = cuts(&steps, false);
+        assert_eq!(source, [2_000, 2_700, 4_700, 6_700, 8_700, 9_800, 11_800, 13_800]);
+        assert_eq!(cuts(&steps, true), source);
     }
 
     #[test]

@@ -42,6 +42,19 @@ fn too_seldom(stream: &Stream) -> bool {
     stream.keyframes.iter().any(|keyframes| keyframes.too_seldom)
 }
 
+/// x264's default: an IDR more at a change of scene, and the keyframe interval counts from there.
+#[test]
+fn row_38_one_more_keyframe_at_a_change_of_scene_keeps_one_grid() {
+    let scenes = "-force_key_frames 2.7,9.1,9.8,14.5 -c:v libx264 -preset ultrafast";
+    let codec = format!("-t 20 {scenes} -x264-params keyint=60:min-keyint=1:scenecut=0");
+    let stream = play(make(&picture("64x48", 30), &codec));
+    assert_eq!(playlist(&stream.source), (2, true, true));
+    assert_eq!(durations(&stream.source), durations(&stream.rungs[0]));
+    assert!(durations(&stream.source).contains(&700), "{:?}", durations(&stream.source));
+    assert!(durations(&stream.source).iter().all(|ms| *ms <= 2_400));
+    assert_eq!((pictures(&stream.source), pictures(&stream.rungs[0])), (600, 600));
+}
+
 /// GOPs up to twice the segment duration cut source and ladder at the same times, and nobody is told anything.
 #[test]
 fn row_38_case_70_short_intervals_make_one_grid() {
