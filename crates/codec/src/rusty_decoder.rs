@@ -160,7 +160,8 @@ impl RustyDecoder {
         let Some(sps) = self.headers.sps_of_pps(slice.pps_id) else { return Ok(()) };
         let next = (self.last_frame_num + 1) & ((1 << sps.log2_max_frame_num) - 1);
         let follows = [self.last_frame_num, next].contains(&slice.frame_num);
-        if follows || sps.gaps_in_frame_num_allowed || coded.intra {
+        // An intra picture refers to nothing, but those behind it would be given what was before the gap.
+        if follows || sps.gaps_in_frame_num_allowed {
             return Ok(());
         }
         Err(Error::Damaged { bytes, why: "a picture that it refers to is missing" })

@@ -1,6 +1,7 @@
 //! Slice headers and what they refer to, read ahead of a decoder: what it must not be given is found here.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rusty_h264_common::bit_reader::OutOfData;
 use rusty_h264_common::nal::emulation_unprevent;
@@ -72,6 +73,12 @@ pub(crate) struct Marking {
 impl Headers {
     /// Reads a NAL unit, without start code.
     pub(crate) fn read(&mut self, nal_unit: &[u8]) -> Result<Unit, DecodeError> {
+        // The parsers of parameter sets add up what they read, and panic where that overflows.
+        catch_unwind(AssertUnwindSafe(|| self.read_trusting(nal_unit)))
+            .unwrap_or(Err(DecodeError::Unsupported("a value out of its range")))
+    }
+
+    fn read_trusting(&mut self, nal_unit: &[u8]) -> Result<Unit, DecodeError> {
         let Some((&header, payload)) = nal_unit.split_first() else { return Ok(Unit::Other) };
         Ok(match NalUnitType::from_id(header) {
             NalUnitType::Sps => Unit::Sps(self.read_sps(payload)?),
