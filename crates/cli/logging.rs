@@ -2,7 +2,10 @@
 
 use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
+use server::{Clock, Throttle};
 use tracing::{error, info};
 use tracing_subscriber::EnvFilter;
 
@@ -10,6 +13,9 @@ use crate::settings::LogFormat;
 
 /// Our crates; the others are heard from warnings on.
 const OURS: [&str; 3] = ["feathercast", "server", "pipeline"];
+
+/// One panic in this time is logged, the others are counted in the next line.
+const PANIC_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Starts logging. `RUST_LOG`, where it is set, decides what is logged instead of `verbose`.
 pub(crate) fn start(format: LogFormat, verbose: u8) {
@@ -37,7 +43,14 @@ fn start_at(format: LogFormat, level: &str) {
         LogFormat::Json => log.json().flatten_event(true).with_current_span(false).init(),
     }
     // A panic ends its stream; what it said belongs into the log with everything else.
-    std::panic::set_hook(Box::new(|panic| error!(%panic, "panic")));
+    // A peer that knows what makes a decoder panic, which costs its own stream only, can send it again and again.
+    let (clock, throttle) = (Clock::start(), Mutex::new(Throttle::new(PANIC_INTERVAL)));
+    std::panic::set_hook(Box::new(move |panic| {
+        let mut throttle = throttle.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held_back) = throttle.admit(clock.now()) {
+            error!(%panic, held_back, "panic");
+        }
+    }));
 }
 
 /// Names the go-livepeer options that had no effect.

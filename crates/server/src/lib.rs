@@ -60,3 +60,4 @@ pub use publisher::{Programme, Progress, PublishConfig, PublishError, PublishRep
 pub use rtmp::{InvalidPublishUrl, PublishUrl, StreamKey, StreamName};
 pub use server::{Accepting, Server, serve};
 pub use session::{Session, StopReason, StopSignal};
+pub use throttle::Throttle;

@@ -6,7 +6,7 @@ use crate::clock::Moment;
 
 /// Lets a few events through per interval and counts the others.
 #[derive(Clone, Debug)]
-pub(crate) struct Throttle {
+pub struct Throttle {
     interval: Duration,
     burst: u64,
     /// When the present interval began.
@@ -17,17 +17,19 @@ pub(crate) struct Throttle {
 
 impl Throttle {
     /// One event per interval.
-    pub(crate) fn new(interval: Duration) -> Self {
+    #[must_use]
+    pub fn new(interval: Duration) -> Self {
         Self::with_burst(interval, 1)
     }
 
     /// `burst` events per interval.
-    pub(crate) fn with_burst(interval: Duration, burst: u64) -> Self {
+    #[must_use]
+    pub fn with_burst(interval: Duration, burst: u64) -> Self {
         Self { interval, burst, since: None, admitted: 0, held_back: 0 }
     }
 
     /// Whether to log now: Some with the number of events held back since the last that went through.
-    pub(crate) fn admit(&mut self, now: Moment) -> Option<u64> {
+    pub fn admit(&mut self, now: Moment) -> Option<u64> {
         if self.since.is_none_or(|since| now.since(since) >= self.interval) {
             self.since = Some(now);
             self.admitted = 0;
