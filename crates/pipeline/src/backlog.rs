@@ -68,6 +68,14 @@ impl Backlog {
         self.samples.front().is_some_and(due).then(|| self.pop()).flatten()
     }
 
+    /// Puts back, in front of all others, what was taken.
+    pub(crate) fn put_back(&mut self, samples: Vec<Sample>) {
+        for sample in samples.into_iter().rev() {
+            self.bytes += sample.bytes();
+            self.samples.push_front(sample);
+        }
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Sample> {
         self.samples.iter()
     }

@@ -51,7 +51,9 @@ pub(crate) struct Decoding {
     hidden: Hidden,
     /// The last error since the decoder was opened, and the decoding time it came at.
     failure: Option<(Error, Timestamp)>,
-    /// The other one was left because it does not decode what the stream uses.
+    /// The decoder began at a recovery point that is no IDR.
+    began_without_idr: bool,
+    /// The other one was left for good: it does not decode what the stream uses, or panicked.
     other_refused: bool,
     changes: u64,
     notices: Vec<Notice>,
@@ -81,6 +83,7 @@ impl Decoding {
             starting: true,
             hidden: Hidden::default(),
             failure: None,
+            began_without_idr: false,
             other_refused: false,
             changes: 0,
             notices: Vec::new(),
@@ -118,13 +121,19 @@ impl Decoding {
         picture: &Picture,
         mut on_picture: impl FnMut(I420<'_>, Timestamp),
     ) -> Result<(), Error> {
+        if picture.after_gap && !picture.unit.random_access {
+            // What the decoder holds is not what the next pictures refer to: from here on as from the beginning.
+            self.drain(&mut on_picture);
+        }
         let can_start = self.can_start(picture);
-        if !can_start && self.starting {
+        if !can_start && (self.starting || self.hidden.leads(picture)) {
             return Ok(());
         }
         if can_start && let Some((failure, _)) = self.failure.take() {
-            // openh264 gives no B pictures where it does not start with an IDR; rusty starts with any intra picture.
-            if picture.unit.random_access || matches!(failure, Error::Unsupported { .. }) {
+            // openh264 gives no B pictures where it does not start with an IDR; rusty starts with any intra picture. But
+            // where it failed behind one, it would do so again.
+            let is_final = matches!(failure, Error::Unsupported { .. });
+            if picture.unit.random_access || is_final || self.began_without_idr {
                 self.change(failure, &mut on_picture);
             }
         }
@@ -177,6 +186,7 @@ impl Decoding {
         }
         h264::annexb::write(unit.nal_units.iter(), &mut self.annexb);
         self.hidden.note(picture, self.starting);
+        self.began_without_idr = !unit.random_access && (self.starting || self.began_without_idr);
         let result = self.decode_unit(unit.pts, on_picture);
         match result {
             Ok(()) => self.starting = false,
@@ -214,7 +224,8 @@ impl Decoding {
         let left = self.kind;
         self.kind = left.other();
         self.failure = None;
-        self.other_refused = matches!(failure, Error::Unsupported { .. });
+        // What makes a decoder panic would do so again.
+        self.other_refused = matches!(failure, Error::Unsupported { .. } | Error::Panicked { .. });
         self.changes += 1;
         let why = failure.to_string();
         self.notices.push(Notice::DecoderChanged { to: self.kind, why });
@@ -223,6 +234,12 @@ impl Decoding {
 }
 
 impl Hidden {
+    /// Whether the picture would be hidden and nothing else needs it: a decoder need not be asked for what it cannot know.
+    fn leads(&self, picture: &Picture) -> bool {
+        let is_before = self.before.is_some_and(|before| picture.unit.pts < before);
+        self.frames_left == 0 && picture.disposable && is_before
+    }
+
     /// A picture is about to be decoded, the first one where `starting`.
     fn note(&mut self, picture: &Picture, starting: bool) {
         if picture.unit.random_access {

@@ -36,6 +36,8 @@ impl Stream {
                 unit: AccessUnit { pts: at, dts: at, random_access: facts.idr, nal_units },
                 disposable: facts.disposable,
                 recovery_point: facts.recovery_point,
+                cut_point: facts.idr,
+                after_gap: false,
                 interval: Duration::from_secs(1),
             });
         }

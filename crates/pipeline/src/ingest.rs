@@ -45,6 +45,8 @@ pub struct Ingest {
     announced_frame_rate: Option<f64>,
     /// The publisher's video is of a codec that is not taken: nothing more of it is.
     refused: bool,
+    /// When the newest message came.
+    arrival_unix_ms: i64,
     /// The first segment has started.
     started: bool,
     /// Presentation time of the segment's first sample, and end of the newest sample.
@@ -85,6 +87,7 @@ impl Ingest {
             encoder: None,
             announced_frame_rate: None,
             refused: false,
+            arrival_unix_ms: 0,
             started: false,
             segment_start: Timestamp::ZERO,
             newest_end: Timestamp::ZERO,
@@ -105,6 +108,7 @@ impl Ingest {
         if self.refused {
             return;
         }
+        self.arrival_unix_ms = arrival_unix_ms;
         if body.is_empty() {
             return self.notice(Notice::Malformed("empty message".to_owned()));
         }
@@ -122,7 +126,7 @@ impl Ingest {
         }
         let mut events = Vec::new();
         self.audio.finish(&mut events);
-        self.take_audio_events(&mut events, 0);
+        self.take_audio_events(&mut events, self.arrival_unix_ms);
         self.packager.finish(self.newest_end, &mut self.events);
         self.emit_events();
     }
@@ -296,9 +300,10 @@ impl Ingest {
         if empty > 0 {
             self.notice(Notice::EmptyNalUnits(empty));
         }
+        let changed = self.video.take_changed();
+        self.video_config_changed(changed);
         match read {
-            Ok(Some((picture, changed))) => {
-                self.video_config_changed(changed);
+            Ok(Some(picture)) => {
                 self.watch_keyframes(&picture);
                 if self.video.begins_with(&picture) {
                     self.picture(picture, arrival_unix_ms);
@@ -320,9 +325,8 @@ impl Ingest {
         let pts = picture.unit.pts;
         self.update_facts();
         self.begin_video(pts, arrival_unix_ms);
-        let cut_point = self.video.is_cut_point(&picture);
         self.video.run(&picture);
-        self.grid.picture(pts, cut_point, &mut self.steps);
+        self.grid.picture(pts, picture.cut_point, &mut self.steps);
         self.limit_source_segment(pts);
         self.take_steps(picture.unit.random_access, arrival_unix_ms);
         if !self.segment_takes(pts, picture.unit.nal_units.held_bytes()) {

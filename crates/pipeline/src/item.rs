@@ -78,6 +78,10 @@ pub struct Picture {
     pub disposable: bool,
     /// A decoder that starts here shows whole pictures soon, though it is no IDR (SEI recovery point).
     pub recovery_point: bool,
+    /// The stream may be cut here, and gone on with after a gap: an IDR, or a recovery point where no IDR comes.
+    pub cut_point: bool,
+    /// Pictures before it were dropped, and some that follow may refer to them.
+    pub after_gap: bool,
     /// Time from one source picture to the next, as measured up to here.
     pub interval: Duration,
 }

@@ -63,6 +63,8 @@ pub(crate) struct Packager {
     anchor: Anchor,
     next_anchor: Option<Anchor>,
     discontinuity: bool,
+    /// Nothing comes; the next cut begins a segment and ends none.
+    paused: bool,
     playlist: Playlist,
     announced: Option<Playlist>,
     info: Option<RenditionInfo>,
@@ -104,6 +106,7 @@ impl Packager {
             anchor: Anchor { at: Timestamp::ZERO, unix_ms: 0 },
             next_anchor: None,
             discontinuity,
+            paused: false,
             playlist: Playlist {
                 target_duration_secs: 0,
                 independent: true,
@@ -153,6 +156,7 @@ impl Packager {
         self.held.drop_before(anchor.at);
         self.segment.start = Some(anchor.at);
         self.anchor = anchor;
+        self.paused = false;
     }
 
     /// The segment that starts at the anchor, or next after it, has its wall clock and stands behind a discontinuity.
@@ -167,7 +171,7 @@ impl Packager {
 
     /// Adds the next picture, in decoding order.
     pub(crate) fn picture(&mut self, unit: AccessUnit) {
-        let Some(video) = self.video.clone() else { return };
+        let Some(video) = self.video.clone().filter(|_| !self.paused) else { return };
         self.seen.video = true;
         self.segment.start.get_or_insert(unit.pts);
         self.flush_audio(|pts| pts <= unit.dts);
@@ -176,7 +180,7 @@ impl Packager {
 
     /// Adds the next audio frame.
     pub(crate) fn audio(&mut self, frame: AudioFrame) {
-        let Some(audio) = self.audio.clone() else { return };
+        let Some(audio) = self.audio.clone().filter(|_| !self.paused) else { return };
         let newest = frame.pts;
         self.waiting.push(Sample::Audio(frame, audio));
         if !self.seen.video {
@@ -190,6 +194,9 @@ impl Packager {
     ///
     /// A cut where the segment has only just started changes nothing.
     pub(crate) fn cut(&mut self, at: Timestamp, events: &mut impl Extend<RenditionEvent>) {
+        if std::mem::take(&mut self.paused) {
+            return self.resume(at);
+        }
         if self.segment.start.is_none_or(|start| at <= start) {
             return;
         }
@@ -204,7 +211,7 @@ impl Packager {
 
     /// Ends the last segment, however short.
     pub(crate) fn finish(&mut self, end: Timestamp, events: &mut impl Extend<RenditionEvent>) {
-        if self.segment.start.is_some_and(|start| start < end) {
+        if !self.paused && self.segment.start.is_some_and(|start| start < end) {
             self.flush_audio(|_| true);
             if self.muxer.is_none() {
                 self.open(end);
@@ -214,6 +221,31 @@ impl Packager {
                 self.mux(held);
             }
             self.cut(end, events);
+        }
+    }
+
+    /// The rendition makes nothing for a while: it leaves the multivariant playlist, until it has another segment.
+    pub(crate) fn pause(&mut self, events: &mut impl Extend<RenditionEvent>) {
+        self.paused = true;
+        self.waiting.drop_before(Timestamp::from_ticks(i64::MAX));
+        self.held.drop_before(Timestamp::from_ticks(i64::MAX));
+        if let Some(playlist) = self.announced.take() {
+            let Playlist { target_duration_secs, independent, .. } = playlist;
+            let in_multivariant = false;
+            events.extend([RenditionEvent::Playlist {
+                target_duration_secs,
+                independent,
+                in_multivariant,
+            }]);
+            self.discontinuity = true;
+        }
+    }
+
+    /// It makes something again, from here on.
+    fn resume(&mut self, at: Timestamp) {
+        self.segment.start = Some(at);
+        if let Some(anchor) = self.next_anchor.take_if(|anchor| anchor.at <= at) {
+            self.anchor = anchor;
         }
     }
 
@@ -249,11 +281,19 @@ impl Packager {
         self.segment.tracks = Some(tracks);
     }
 
-    /// Muxes what was held for the segment that ends at `at`: everything up to the first picture of the next one.
+    /// Muxes what was held for the segment that ends at `at`: everything up to the first picture of the next one, but for
+    /// sound that was ahead.
     fn mux_held_before(&mut self, at: Timestamp) {
-        while let Some(sample) = self.held.pop_if(|sample| sample.pts() < at) {
-            self.mux(sample);
+        let mut ahead = Vec::new();
+        let is_before = |sample: &Sample| sample.pts() < at;
+        while let Some(sample) = self.held.pop_if(|it| is_before(it) || !it.is_picture()) {
+            if is_before(&sample) {
+                self.mux(sample);
+            } else {
+                ahead.push(sample);
+            }
         }
+        self.held.put_back(ahead);
     }
 
     fn mux(&mut self, sample: Sample) {

@@ -1,7 +1,7 @@
 //! The queue between ingest and transcoder, and what it drops when the transcoder falls behind.
 //!
 //! Bound: 2 s of pictures or one GOP, and 16 MiB. Over 2 s, pictures nothing refers to go first, then everything up to
-//! the next random access picture. Random access pictures and everything that is no picture stay, so every segment
+//! the next random access picture, or recovery point where no other comes. Random access pictures and everything that is no picture stay, so every segment
 //! exists, with its span. Over 16 MiB the oldest GOP goes whole, and the renditions get a discontinuity.
 //!
 //! What is never dropped is bounded by [`Queue::is_full`]: a driver waits with the next item until it is not. A stream that
@@ -29,7 +29,7 @@ pub struct Queue {
     items: VecDeque<Item>,
     bytes: usize,
     media: Duration,
-    /// A picture was dropped that others refer to: none is taken until the next random access picture.
+    /// A picture was dropped that others refer to: none is taken until the next that the stream may go on with.
     skipping: bool,
     stats: QueueStats,
 }
@@ -55,14 +55,14 @@ impl Queue {
     }
 
     /// Adds an item at the end, and drops what the bounds demand.
-    pub fn push(&mut self, item: Item) {
-        if let Item::Picture(picture) = &item {
+    pub fn push(&mut self, mut item: Item) {
+        if let Item::Picture(picture) = &mut item {
             self.stats.newest = Some(picture.unit.dts);
-            if self.skipping && !picture.unit.random_access {
+            if self.skipping && !picture.cut_point {
                 self.stats.dropped_pictures += 1;
                 return;
             }
-            self.skipping = false;
+            picture.after_gap = std::mem::take(&mut self.skipping);
         }
         self.bytes += item.bytes();
         self.media += item.media();
@@ -171,9 +171,11 @@ mod tests {
         let at = Timestamp::from_millis(n * 40);
         let mut nal_units = NalUnits::new(Bytes::from(vec![0; bytes]));
         assert!(nal_units.push(0..bytes));
-        let unit = AccessUnit { pts: at, dts: at, random_access: n % gop == 0, nal_units };
+        let cut_point = n % gop == 0;
+        let unit = AccessUnit { pts: at, dts: at, random_access: cut_point, nal_units };
         let interval = Duration::from_millis(40);
-        Item::Picture(Picture { unit, disposable, recovery_point: false, interval })
+        let (recovery_point, after_gap) = (false, false);
+        Item::Picture(Picture { unit, disposable, recovery_point, cut_point, after_gap, interval })
     }
 
     fn left(queue: &mut Queue) -> Vec<i64> {
@@ -220,6 +222,26 @@ mod tests {
         }
         assert_eq!(left(&mut queue), (0..1).chain(100..130).collect::<Vec<_>>());
         assert_eq!(queue.stats().waiting, Duration::ZERO, "time is counted exactly");
+    }
+
+    #[test]
+    fn a_run_that_reaches_the_end_is_skipped_to_the_next_recovery_point_where_no_idr_comes() {
+        let mut queue = Queue::new();
+        for n in 0..130 {
+            let mut item = picture(n, 10, 1000, false);
+            if let Item::Picture(picture) = &mut item {
+                (picture.recovery_point, picture.cut_point) = (n % 25 == 0, n == 0 || n == 100);
+            }
+            queue.push(item);
+        }
+        let mut after_gap = Vec::new();
+        queue.items.iter().for_each(|item| {
+            if let Item::Picture(Picture { unit, after_gap: true, .. }) = item {
+                after_gap.push(unit.dts.ticks() / 3600);
+            }
+        });
+        assert_eq!(after_gap, [100]);
+        assert_eq!(left(&mut queue), (0..1).chain(100..130).collect::<Vec<_>>());
     }
 
     #[test]

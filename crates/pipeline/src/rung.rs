@@ -93,17 +93,14 @@ impl Rung {
         crate::rendition::fit(&self.preset, (sps.width, sps.height), sps.sar)
     }
 
-    /// Opens an encoder for this source, or keeps the one it has where nothing changed; None closes it.
+    /// Opens an encoder for this source, or keeps the one it has where nothing changed; None opens none.
     pub(crate) fn open(
         &mut self,
         fit: Option<Fit>,
         sps: &Sps,
         frame_rate: f64,
     ) -> Result<(), codec::Error> {
-        let Some(fit) = fit else {
-            self.close();
-            return Ok(());
-        };
+        let Some(fit) = fit else { return Ok(()) };
         let config = self.encoder_config(fit, sps, frame_rate);
         if self.encoder.as_ref().is_some_and(|open| open.config == config && open.fit == fit) {
             return Ok(());
@@ -118,9 +115,17 @@ impl Rung {
         Ok(())
     }
 
-    /// Closes the encoder: the rung makes nothing until it is opened again.
-    pub(crate) fn close(&mut self) {
-        self.encoder = None;
+    /// Closes the encoder: the rung's segment ends here, and it makes nothing until it is opened again.
+    pub(crate) fn close(
+        &mut self,
+        end: Option<Timestamp>,
+        events: &mut impl Extend<RenditionEvent>,
+    ) {
+        if self.encoder.take().is_some() {
+            self.packager.finish(end.unwrap_or(Timestamp::ZERO), events);
+        }
+        self.packager.pause(events);
+        self.still = Still::default();
         self.stats.shed = false;
     }
 
@@ -248,6 +253,8 @@ impl Rung {
     pub(crate) fn cut(&mut self, at: Timestamp, events: &mut impl Extend<RenditionEvent>) {
         if self.encoder.is_some() {
             self.packager.cut(at, events);
+            // The segment had its pictures: those that come now are not late any more.
+            self.still.disproved &= self.still.newest < self.still.segment_start;
             self.still.segment_start = self.still.segment_start.max(Some(at));
         }
     }

@@ -47,6 +47,8 @@ pub struct Transcoder {
     waiting: VecDeque<Timestamp>,
     released: Option<Timestamp>,
     last_sound: Option<Timestamp>,
+    /// Of the newest sound before the last picture.
+    sound_at_picture: Option<Timestamp>,
     /// IDRs and cuts that wait for their picture, ascending.
     points: VecDeque<Point>,
     /// Where the last mark really fell: a cut decided later falls there too.
@@ -108,6 +110,7 @@ impl Transcoder {
             waiting: VecDeque::new(),
             released: None,
             last_sound: None,
+            sound_at_picture: None,
             points: VecDeque::new(),
             marked: None,
             started: false,
@@ -133,8 +136,7 @@ impl Transcoder {
             Item::Audio(change) => self.each_rung(|rung, _| rung.set_audio(&change)),
             Item::Picture(picture) => self.picture(&picture),
             Item::AudioFrame(frame) => {
-                self.last_sound = Some(frame.pts);
-                self.pass_overdue_points(frame.pts - MAX_PICTURE_WAIT);
+                self.sound(frame.pts);
                 self.each_rung(|rung, _| rung.audio(&frame));
             }
             Item::Undecodable => self.close(),
@@ -211,6 +213,9 @@ impl Transcoder {
             // Renditions that come out equal in size collapse into the first.
             let fit = self.rungs[at].fit(&config.sps).filter(|fit| !taken.contains(fit));
             taken.extend(fit);
+            if fit.is_none() {
+                self.close_rung(at);
+            }
             if let Err(error) = self.rungs[at].open(fit, &config.sps, frame_rate) {
                 self.failed(&error);
             }
@@ -236,6 +241,7 @@ impl Transcoder {
     fn picture(&mut self, picture: &Picture) {
         let unit = &picture.unit;
         self.stats.last_taken = Some(unit.dts);
+        self.sound_at_picture = self.last_sound;
         self.interval = picture.interval;
         if !self.opened {
             self.open_rungs();
@@ -365,20 +371,35 @@ impl Transcoder {
         self.points.push_back(point);
     }
 
+    /// Sound of this time comes. Where no picture has come for a while, nothing is waited for any more.
+    fn sound(&mut self, at: Timestamp) {
+        self.last_sound = Some(at);
+        // Sound may be far ahead of the pictures as it arrives.
+        let since = *self.sound_at_picture.get_or_insert(at);
+        let long_ago = |time: Timestamp| at - time > MAX_PICTURE_WAIT;
+        if long_ago(since) && self.stats.last_taken.is_none_or(long_ago) {
+            self.release(Timestamp::from_ticks(i64::MAX));
+            self.pass_overdue_points(at - MAX_PICTURE_WAIT);
+        }
+    }
+
     /// Passes points that no picture comes for any more, on their own time.
     fn pass_overdue_points(&mut self, before: Timestamp) {
-        if self.waiting.is_empty() {
-            while let Some(point) = self.points.front().copied().filter(|point| point.at <= before)
-            {
-                self.pass(point, point.at);
-            }
+        while let Some(point) = self.points.front().copied().filter(|point| point.at <= before) {
+            self.pass(point, point.at);
         }
     }
 
     /// Does what is due before the picture at `pts` is encoded.
     fn pass_points(&mut self, pts: Timestamp) {
         while let Some(point) = self.points.front().copied().filter(|point| point.is_due(pts)) {
-            self.pass(point, if pts - point.at <= MAX_CUT_DELAY { pts } else { point.at });
+            // One picture does not begin two segments.
+            let is_last = !self
+                .points
+                .iter()
+                .any(|later| later.cut && later.at > point.at && later.is_due(pts));
+            let at_picture = is_last && pts - point.at <= MAX_CUT_DELAY;
+            self.pass(point, if at_picture { pts } else { point.at });
         }
     }
 
@@ -408,10 +429,19 @@ impl Transcoder {
         }
     }
 
+    /// A rendition makes nothing of what comes: its segment ends with what there was.
+    fn close_rung(&mut self, at: usize) {
+        let end = self.released.map(|last| last + self.interval);
+        self.rungs[at].close(end, &mut self.events);
+        let index = self.rungs[at].index;
+        let output = |event| TranscoderOutput::Rendition { index, event };
+        self.outputs.extend(self.events.drain(..).map(output));
+    }
+
     /// The video is not decodable any more: the renditions end here.
     fn close(&mut self) {
         self.finish();
-        self.rungs.iter_mut().for_each(Rung::close);
+        (0..self.rungs.len()).for_each(|at| self.close_rung(at));
         self.heaviest_first.clear();
         self.note_stats();
         self.config = None;

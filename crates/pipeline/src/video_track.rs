@@ -41,8 +41,13 @@ pub(crate) struct VideoTrack {
     early: Duration,
     last_idr: Option<Timestamp>,
     last_pts: Option<Timestamp>,
+    /// Of the newest sound, and of the newest before the last picture.
+    sound: Option<Timestamp>,
+    sound_at_picture: Option<Timestamp>,
     has_run: bool,
     keyframe_missed: bool,
+    /// Of the last message, until they are taken.
+    changed: bool,
     empty_nal_units: usize,
 }
 
@@ -68,22 +73,21 @@ impl VideoTrack {
         Ok(true)
     }
 
-    /// Takes the NAL units of one picture, and whether the parameter sets among them changed anything.
-    ///
-    /// None where there is no picture among them, or no sequence header came yet.
+    /// Takes the NAL units of one picture; None where there is no picture among them. Whether parameter sets among them
+    /// changed anything says [`take_changed`](Self::take_changed).
     pub(crate) fn access_unit(
         &mut self,
         at: Timestamp,
         composition_time_ms: i32,
         data: Bytes,
         announced_frame_rate: Option<f64>,
-    ) -> Result<Option<(Picture, bool)>, Notice> {
+    ) -> Result<Option<Picture>, Notice> {
         let malformed = |error: h264::Error| Notice::Malformed(error.to_string());
         let nal_length_size = if self.nal_length_size == 0 { 4 } else { self.nal_length_size };
         self.empty_nal_units = h264::avcc::empty_nal_units(data.clone(), nal_length_size);
         let units = h264::avcc::nal_units(data, nal_length_size).map_err(malformed)?;
         let (nal_units, seen) = h264::split_parameter_sets(units);
-        let changed = self.update_parameter_sets(&seen)?;
+        self.changed = self.update_parameter_sets(&seen)?;
         let facts = h264::classify(&nal_units);
         if !facts.has_picture {
             return Ok(None);
@@ -102,16 +106,20 @@ impl VideoTrack {
         self.first_dts.get_or_insert(dts);
         let rate = self.frame_rate().or(announced_frame_rate);
         let interval = self.interval.get_or_insert_with(|| PictureInterval::new(rate)).note(dts);
-        let unit = AccessUnit { pts, dts, random_access: facts.idr, nal_units };
-        Ok(Some((
-            Picture {
-                unit,
-                disposable: facts.disposable,
-                interval,
-                recovery_point: facts.recovery_point,
-            },
-            changed,
-        )))
+        let picture = Picture {
+            cut_point: facts.idr || facts.recovery_point && self.has_waited_for_an_idr(dts),
+            unit: AccessUnit { pts, dts, random_access: facts.idr, nal_units },
+            disposable: facts.disposable,
+            interval,
+            recovery_point: facts.recovery_point,
+            after_gap: false,
+        };
+        Ok(Some(picture))
+    }
+
+    /// Whether the last message changed the parameters, with a picture or without, once.
+    pub(crate) fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
     }
 
     /// How many NAL units of the last message had no bytes, once.
@@ -134,7 +142,7 @@ impl VideoTrack {
 
     /// Whether the video has begun, or begins with this picture: an IDR, or a recovery point where no IDR comes.
     pub(crate) fn begins_with(&self, picture: &Picture) -> bool {
-        self.has_run || self.is_cut_point(picture)
+        self.has_run || picture.cut_point
     }
 
     /// Whether it is time to say that pictures come but no keyframe: they cannot be shown. True once.
@@ -145,16 +153,15 @@ impl VideoTrack {
         due
     }
 
-    /// Whether a source segment may start with this picture: an IDR, or a recovery point where no IDR comes.
-    pub(crate) fn is_cut_point(&self, picture: &Picture) -> bool {
-        let last = self.last_idr.or(self.first_dts).unwrap_or(picture.unit.dts);
-        picture.unit.random_access
-            || (picture.recovery_point && picture.unit.dts - last > MAX_IDR_WAIT)
+    /// Whether there has been no IDR for so long that recovery points must do.
+    fn has_waited_for_an_idr(&self, dts: Timestamp) -> bool {
+        self.last_idr.or(self.first_dts).is_some_and(|last| dts - last > MAX_IDR_WAIT)
     }
 
     /// Notes that the picture is part of the stream.
     pub(crate) fn run(&mut self, picture: &Picture) {
         self.has_run = true;
+        self.sound_at_picture = self.sound;
         self.last_pts = self.last_pts.max(Some(picture.unit.pts));
         if picture.unit.random_access {
             self.last_idr = Some(picture.unit.dts);
@@ -166,9 +173,13 @@ impl VideoTrack {
         self.has_run
     }
 
-    /// Whether there was no picture for a while before `at`: none came yet, or they stopped.
-    pub(crate) fn is_silent_at(&self, at: Timestamp) -> bool {
-        !self.has_run || self.last_pts.is_some_and(|last| at - last > SILENCE)
+    /// Notes sound of this time, and says whether no picture has come for a while: none yet, or they stopped. Sound may
+    /// be far ahead of the pictures as it arrives: what came since the last of them counts, too.
+    pub(crate) fn is_silent_at(&mut self, at: Timestamp) -> bool {
+        self.sound = self.sound.max(Some(at));
+        let since = *self.sound_at_picture.get_or_insert(at);
+        let stopped = |last: Timestamp| at - last > SILENCE && at - since > SILENCE;
+        !self.has_run || self.last_pts.is_some_and(stopped)
     }
 
     /// Why the video cannot be decoded, if so.

@@ -120,6 +120,94 @@ fn row_39_parameter_sets_may_come_with_the_pictures_alone() {
     assert_eq!(stream.notices, Vec::<String>::new());
 }
 
+/// SPS and PPS in a message without a picture, in front of every IDR, and no sequence header at all.
+fn alone(tags: &[Tag]) -> Vec<Tag> {
+    let header = tags.iter().find(|tag| is_header(tag, TagKind::Video)).expect("a header");
+    let body: Bytes = [&[0x17, 1, 0, 0, 0][..], &parameter_sets(header)].concat().into();
+    let pictures = tags.iter().filter(|tag| !is_header(tag, TagKind::Video)).cloned();
+    let with_sets = |tag: Tag| {
+        let sets = Tag { body: body.clone(), ..tag };
+        if is_keyframe(&tag) { vec![sets, tag] } else { vec![tag] }
+    };
+    pictures.flat_map(with_sets).collect()
+}
+
+#[test]
+fn row_39_parameter_sets_may_come_in_messages_of_their_own() {
+    let tags = alone(&both("160x120", 4)).into_iter();
+    let stream = play(tags.chain(later(alone(&both("256x144", 4)), 4_000)));
+    for events in [&stream.source, &stream.rungs[0]] {
+        assert_eq!(discontinuities(events), [2], "the size changes");
+        assert_eq!(pictures(events), 240);
+    }
+    assert_eq!(stream.notices, Vec::<String>::new());
+}
+
+/// The larger of two renditions makes nothing while the source is no larger than the smaller one.
+#[test]
+fn case_41_a_rendition_that_makes_nothing_for_a_while_leaves_and_comes_back() {
+    let named = |name| pipeline::Preset::named(name).expect("a preset");
+    let renditions = vec![named("P144p30fps16x9"), named("P240p30fps16x9")];
+    let config = pipeline::StreamConfig {
+        renditions,
+        segment_duration: media::Duration::from_secs(2),
+        decoder: pipeline::DecoderChoice::Auto,
+    };
+    let mut stream = crate::support::Stream::new(&config, Resume::default());
+    let sizes = [("426x240", 4), ("256x144", 10), ("426x240", 4)];
+    let clips =
+        sizes.map(|(size, seconds)| both(size, seconds)).into_iter().zip([0, 4_000, 14_000]);
+    clips.flat_map(|(clip, at)| later(clip, at)).for_each(|tag| stream.push(tag));
+    stream.finish();
+    let durations = |at: usize| -> Vec<i64> {
+        segments(&stream.rungs[at]).map(|segment| segment.duration.as_millis()).collect()
+    };
+    assert_eq!(durations(0), [2_000; 9]);
+    assert_eq!(durations(1), [2_000; 4], "nothing of the time between");
+    assert_eq!(discontinuities(&stream.rungs[1]), [2]);
+    assert_eq!(pictures(&stream.rungs[1]), 240);
+    let start = |at: usize, n: usize| segments(&stream.rungs[at]).nth(n).unwrap().start_unix_ms;
+    assert_eq!(start(1, 2), start(0, 7), "where the others are");
+    let listed = stream.rungs[1].iter().filter_map(|event| match event {
+        RenditionEvent::Playlist { in_multivariant, .. } => Some(*in_multivariant),
+        _ => None,
+    });
+    assert_eq!(listed.collect::<Vec<_>>(), [true, false, true]);
+}
+
+#[test]
+fn video_that_nobody_decodes_for_a_while_leaves_a_gap_in_the_ladder_and_no_giant_segment() {
+    let other = make(
+        "-f lavfi -i testsrc=size=160x120:rate=30,format=yuv422p -f lavfi -i sine=sample_rate=44100",
+        &format!("-t 10 {VIDEO} -c:a aac"),
+    );
+    let clips = [(both("160x120", 4), 0), (other, 4_000), (both("160x120", 4), 14_000)];
+    let stream = play(clips.into_iter().flat_map(|(clip, at)| later(clip, at)));
+    let durations: Vec<_> =
+        segments(&stream.rungs[0]).map(|segment| segment.duration.as_millis()).collect();
+    assert_eq!(durations.iter().sum::<i64>() / 1000, 8, "{durations:?}");
+    assert!(durations.iter().all(|ms| *ms <= 2_100), "{durations:?}");
+    assert_eq!(pictures(&stream.rungs[0]), 240);
+}
+
+/// Sound cuts where pictures do not come, and a picture with other parameters comes at any time after such a cut.
+#[test]
+fn two_cuts_in_front_of_one_picture_are_two_in_all_renditions() {
+    let first = both("64x48", 5);
+    let second = both("80x60", 3);
+    for comes_at in (9_000..11_000).step_by(100) {
+        let stops = |tag: &Tag| tag.kind == TagKind::Audio || tag.timestamp_ms < 3_000;
+        let sound = later(both("64x48", 8), 5_000)
+            .filter(|tag| tag.kind == TagKind::Audio && !is_header(tag, TagKind::Audio));
+        let sound = sound.filter(|tag| tag.timestamp_ms < comes_at);
+        let head = first.iter().filter(|tag| stops(tag)).cloned();
+        let stream = play(head.chain(sound).chain(later(second.clone(), comes_at)));
+        let starts =
+            |events| segments(events).map(|segment| segment.start_unix_ms / 50).collect::<Vec<_>>();
+        assert_eq!(starts(&stream.source), starts(&stream.rungs[0]), "{comes_at}");
+    }
+}
+
 #[test]
 fn row_03_row_08_case_62_a_track_that_is_announced_and_never_comes_is_not_waited_for() {
     let tags = both("160x120", 6);

@@ -239,3 +239,28 @@ fn a_ladder_on_its_own_grid_keeps_its_segments() {
     }
     assert_eq!(pictures(&slow.source).iter().sum::<usize>(), 900);
 }
+
+/// Such streams have no other IDR than the first: recovery points are what they go on with.
+#[test]
+fn row_41_a_stream_without_idrs_moves_again_after_a_slow_time() {
+    for (x264, whole) in [
+        ("intra-refresh=1:bframes=0", 58),
+        ("open-gop=1:bframes=2:b-pyramid=none:ref=3", 58),
+        // rusty cannot begin where B pictures are referred to, and openh264 gives none where it begins without an IDR.
+        ("open-gop=1:bframes=3:b-adapt=0:b-pyramid=normal:ref=3", 14),
+    ] {
+        let mut slow = SlowStream::new(NOT_EVEN_THE_LIGHTEST);
+        for tag in stream(40, &format!("-x264-params keyint=60:scenecut=0:{x264}")) {
+            if tag.timestamp_ms == 16_000 {
+                slow.cost = CARRIES_ALL;
+            }
+            slow.push(tag);
+        }
+        slow.finish();
+        assert!(slow.queue.stats().dropped_pictures > 100, "{x264}: {:?}", slow.queue.stats());
+        let light = pictures(&slow.rungs[LIGHT]);
+        let last = &light[light.len() - 5..light.len() - 1];
+        assert!(last.iter().all(|pictures| *pictures >= whole), "{x264}: {light:?}");
+        assert_eq!(pictures(&slow.source).iter().sum::<usize>(), 1200, "{x264}");
+    }
+}

@@ -142,6 +142,36 @@ fn a_jump_of_seconds_or_hours_either_way_is_one_discontinuity_and_in_sync() {
     }
 }
 
+/// A sender whose sound is further than its pictures: the order of the messages says nothing about the pictures.
+#[test]
+fn sound_that_arrives_far_ahead_of_its_pictures_moves_no_cut() {
+    // From 2 s on the first segment is one of sound alone.
+    for ahead_ms in [500, 1_500] {
+        for clip in [
+            both("160x120", 12),
+            make(
+                &format!("{} -f lavfi -i sine=sample_rate=44100", picture("160x120", 30)),
+                "-t 12 -c:v libx264 -preset superfast -bf 2 -x264-params keyint=30:scenecut=0:b-adapt=0 -c:a aac",
+            ),
+        ] {
+            let mut tags = clip;
+            let arrival = |tag: &Tag| {
+                let is_late = tag.kind == TagKind::Video && tag.body[1] == 1;
+                tag.timestamp_ms + if is_late { ahead_ms } else { 0 }
+            };
+            tags.sort_by_key(arrival);
+            let stream = play(tags);
+            for events in [&stream.source, &stream.rungs[0]] {
+                let durations: Vec<_> =
+                    segments(events).map(|it| it.duration.as_millis()).collect();
+                assert_eq!(durations[..5], [2_000; 5], "{ahead_ms}");
+                assert_eq!(discontinuities(events), Vec::<usize>::new(), "{ahead_ms}");
+                assert_eq!(pictures(events), 360, "{ahead_ms}");
+            }
+        }
+    }
+}
+
 #[test]
 fn case_51_a_gap_of_ten_seconds_makes_no_pictures_and_no_time() {
     let gap = |tag: Tag| match tag.timestamp_ms {
