@@ -10,6 +10,7 @@ use crate::{DecoderKind, H264Decoder, Limits, Mp3Decoder, SbrProbe};
 ///
 /// The input is an Annex B stream; each NAL unit is given alone, so that most pictures are incomplete.
 pub fn h264_decoder(data: &[u8]) {
+    report_panics();
     decode_all(DecoderKind::Openh264, split(data, |_| true));
 }
 
@@ -19,7 +20,7 @@ pub fn h264_rusty_decoder(data: &[u8]) {
     decode_all(DecoderKind::Rusty, split(data, starts_access_unit));
 }
 
-/// A fuzzer takes every panic for a crash, this decoder's are caught: only what comes through is one.
+/// A fuzzer takes every panic for a crash, those of rusty's decoder and parsers are caught: only what comes through is one.
 fn report_panics() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     if cfg!(fuzzing) {
