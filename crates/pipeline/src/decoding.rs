@@ -137,7 +137,13 @@ impl Decoding {
                 self.change(failure, &mut on_picture);
             }
         }
-        let result = self.give(picture, &mut on_picture);
+        let may_begin = can_start && !self.starting && !picture.unit.random_access;
+        let mut result = self.give(picture, &mut on_picture);
+        if may_begin && self.starting && matches!(result, Err(Error::Damaged { .. })) {
+            // Something is missing in front of it. The decoder has forgotten what it knew, and can begin here.
+            self.failure = None;
+            result = self.give(picture, &mut on_picture);
+        }
         match result {
             Err(error) if can_start && self.change(error, &mut on_picture) => {
                 self.give(picture, &mut on_picture)

@@ -155,6 +155,7 @@ impl Packager {
         self.waiting.drop_before(anchor.at);
         self.held.drop_before(anchor.at);
         self.segment.start = Some(anchor.at);
+        self.segment.data.clear();
         self.anchor = anchor;
         self.paused = false;
     }
@@ -227,6 +228,10 @@ impl Packager {
     /// The rendition makes nothing for a while: it leaves the multivariant playlist, until it has another segment.
     pub(crate) fn pause(&mut self, events: &mut impl Extend<RenditionEvent>) {
         self.paused = true;
+        self.segment.data.clear();
+        self.segment.pictures = 0;
+        self.group.take();
+        self.group.clear();
         self.waiting.drop_before(Timestamp::from_ticks(i64::MAX));
         self.held.drop_before(Timestamp::from_ticks(i64::MAX));
         if let Some(playlist) = self.announced.take() {

@@ -47,7 +47,8 @@ pub struct Transcoder {
     waiting: VecDeque<Timestamp>,
     released: Option<Timestamp>,
     last_sound: Option<Timestamp>,
-    /// Of the newest sound before the last picture.
+    /// Of the last picture taken from which one came out: its decoding time, and the newest sound before it.
+    last_decoded: Option<Timestamp>,
     sound_at_picture: Option<Timestamp>,
     /// IDRs and cuts that wait for their picture, ascending.
     points: VecDeque<Point>,
@@ -110,6 +111,7 @@ impl Transcoder {
             waiting: VecDeque::new(),
             released: None,
             last_sound: None,
+            last_decoded: None,
             sound_at_picture: None,
             points: VecDeque::new(),
             marked: None,
@@ -141,11 +143,16 @@ impl Transcoder {
             }
             Item::Undecodable => self.close(),
             Item::Grid(mode) => self.each_rung(|rung, _| rung.set_grid(mode)),
+            // Without video to cut there is none that ends.
+            Item::Mark(_) | Item::Cut(_) if self.config.is_none() => {}
             Item::Mark(at) => self.point(Point { at, cut: false }),
             Item::Cut(at) => self.point(Point { at, cut: true }),
             Item::Anchor(anchor) if !self.started => {
                 self.started = true;
                 self.each_rung(|rung, _| rung.start_at(anchor));
+                if self.config.is_none() {
+                    (0..self.rungs.len()).for_each(|at| self.close_rung(at));
+                }
             }
             Item::Anchor(anchor) => self.each_rung(|rung, _| rung.set_anchor(anchor)),
             Item::Lost => self.each_rung(|rung, _| rung.set_discontinuity()),
@@ -156,15 +163,19 @@ impl Transcoder {
     pub fn finish(&mut self) {
         self.drain_decoder();
         self.pass_overdue_points(Timestamp::from_ticks(i64::MAX));
-        let video_end = self.released.map(|last| last + self.interval);
-        // Sound that went on alone ends the stream; sound a little longer than the pictures does not.
-        let sound_end = self
-            .last_sound
-            .filter(|last| video_end.is_some_and(|end| *last - end > MAX_PICTURE_WAIT));
-        if let Some(end) = sound_end.or(video_end) {
+        if let Some(end) = self.end() {
             self.fill_segments();
             self.each_rung(|rung, events| rung.finish(end, events));
         }
+    }
+
+    /// Where the stream ends if nothing more comes. Sound that went on alone ends it; sound a little longer than the
+    /// pictures does not.
+    fn end(&self) -> Option<Timestamp> {
+        let video_end = self.released.map(|last| last + self.interval);
+        let went_on =
+            |last: &Timestamp| video_end.is_some_and(|end| *last - end > MAX_PICTURE_WAIT);
+        self.last_sound.filter(went_on).or(video_end)
     }
 
     /// The next output; None when there is none until the next call.
@@ -241,7 +252,6 @@ impl Transcoder {
     fn picture(&mut self, picture: &Picture) {
         let unit = &picture.unit;
         self.stats.last_taken = Some(unit.dts);
-        self.sound_at_picture = self.last_sound;
         self.interval = picture.interval;
         if !self.opened {
             self.open_rungs();
@@ -273,7 +283,11 @@ impl Transcoder {
 
     fn decode(&mut self, picture: &Picture) {
         let Some(mut decoding) = self.decoding.take() else { return };
+        let before = self.stats.decoded;
         let result = decoding.decode(picture, |decoded, pts| self.decoded(decoded, pts));
+        if self.stats.decoded > before {
+            (self.last_decoded, self.sound_at_picture) = (Some(picture.unit.dts), self.last_sound);
+        }
         self.stats.decoder = Some(decoding.kind());
         self.stats.decoder_changes += decoding.take_changes();
         self.outputs.extend(decoding.take_notices().into_iter().map(TranscoderOutput::Notice));
@@ -371,13 +385,13 @@ impl Transcoder {
         self.points.push_back(point);
     }
 
-    /// Sound of this time comes. Where no picture has come for a while, nothing is waited for any more.
+    /// Sound of this time comes. Where no picture has come out for a while, nothing is waited for any more.
     fn sound(&mut self, at: Timestamp) {
         self.last_sound = Some(at);
         // Sound may be far ahead of the pictures as it arrives.
         let since = *self.sound_at_picture.get_or_insert(at);
         let long_ago = |time: Timestamp| at - time > MAX_PICTURE_WAIT;
-        if long_ago(since) && self.stats.last_taken.is_none_or(long_ago) {
+        if long_ago(since) && self.last_decoded.is_none_or(long_ago) {
             self.release(Timestamp::from_ticks(i64::MAX));
             self.pass_overdue_points(at - MAX_PICTURE_WAIT);
         }
@@ -431,7 +445,7 @@ impl Transcoder {
 
     /// A rendition makes nothing of what comes: its segment ends with what there was.
     fn close_rung(&mut self, at: usize) {
-        let end = self.released.map(|last| last + self.interval);
+        let end = self.end();
         self.rungs[at].close(end, &mut self.events);
         let index = self.rungs[at].index;
         let output = |event| TranscoderOutput::Rendition { index, event };

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use flv::{Tag, TagKind};
 
-use crate::shapes::{both, discontinuities, later, pictures, play};
+use crate::shapes::{both, discontinuities, later, make, picture, pictures, play, stream};
 use crate::solo::written_pictures;
 use crate::support::{Stream, segments};
 
@@ -259,4 +259,39 @@ fn case_65_a_segment_without_a_keyframe_is_named_and_the_next_good_one_plays() {
     let stream = play(keyless.chain(later(clip.clone(), 3_000)));
     assert!(stream.notices.iter().any(|it| it.contains("no keyframe yet")), "{:?}", stream.notices);
     assert_eq!((written_pictures(&stream.source), pictures(&stream.rungs[0])), (90, 90));
+}
+
+/// rusty gives nothing behind a damaged picture until the next IDR, which is 10 s away.
+#[test]
+fn the_ladder_goes_on_while_pictures_come_and_none_decodes() {
+    let input = format!("{} -f lavfi -i sine=sample_rate=44100", picture("160x120", 30));
+    let tags = make(
+        &input,
+        "-t 12 -c:v libx264 -preset superfast -x264-params keyint=300:scenecut=0 -c:a aac",
+    );
+    let mut stream = stream();
+    for (number, tag) in tags.into_iter().enumerate() {
+        let is_damaged =
+            is_picture(&tag) && tag.body[0] == 0x27 && (500..600).contains(&tag.timestamp_ms);
+        let mut body = tag.body.to_vec();
+        if is_damaged {
+            body.truncate(40);
+            let length = (body.len() - 9) as u32;
+            body[5..9].copy_from_slice(&length.to_be_bytes());
+        }
+        let at = tag.timestamp_ms;
+        stream.push(Tag { body: body.into(), ..tag });
+        if at > 9_500 {
+            let (source, ladder) = (at, segments(&stream.rungs[0]).count());
+            assert!(
+                ladder >= 3,
+                "{number}: {ladder} segments at {source} ms: {:?}",
+                stream.notices
+            );
+        }
+    }
+    stream.finish();
+    let durations: Vec<_> = segments(&stream.rungs[0]).map(|it| it.duration.as_millis()).collect();
+    assert!(durations.iter().all(|ms| *ms <= 2_400), "{durations:?}");
+    assert_eq!(durations.len(), 6, "{durations:?}");
 }

@@ -27,16 +27,20 @@ pub(crate) fn play(tags: impl IntoIterator<Item = Tag>) -> Stream {
     play_resumed(tags, Resume::default())
 }
 
-pub(crate) fn play_resumed(tags: impl IntoIterator<Item = Tag>, resume: Resume) -> Stream {
+/// Of a publisher who has not sent anything yet: source and 144p.
+pub(crate) fn stream() -> Stream {
+    stream_resumed(Resume::default())
+}
+
+fn stream_resumed(resume: Resume) -> Stream {
     let renditions = vec![Preset::named("P144p30fps16x9").expect("a preset")];
-    let mut stream = Stream::new(
-        &StreamConfig {
-            renditions,
-            segment_duration: Duration::from_secs(2),
-            decoder: DecoderChoice::Auto,
-        },
-        resume,
-    );
+    let segment_duration = Duration::from_secs(2);
+    let config = StreamConfig { renditions, segment_duration, decoder: DecoderChoice::Auto };
+    Stream::new(&config, resume)
+}
+
+pub(crate) fn play_resumed(tags: impl IntoIterator<Item = Tag>, resume: Resume) -> Stream {
+    let mut stream = stream_resumed(resume);
     tags.into_iter().for_each(|tag| stream.push(tag));
     stream.finish();
     stream
