@@ -221,3 +221,18 @@ fn explicit_weights_in_b_pictures_are_refused_by_rusty() {
     assert_eq!(measured.psnr.len(), 0, "{measured}");
     assert!(measured.errors.keys().any(|error| error.contains("explicit weights")), "{measured}");
 }
+
+/// An I picture that is no IDR, behind a gap in `frame_num`: it is whole, but those behind it refer to what is missing.
+#[test]
+fn an_intra_picture_behind_a_gap_is_refused_by_rusty() {
+    let stream = x264("-x264-params open-gop=1:keyint=8:min-keyint=8:bframes=1:b-adapt=0");
+    let access_units = access_units(&stream);
+    let is_intra = |unit: &Vec<u8>| unit.windows(4).any(|it| it[..3] == [0, 0, 1] && it[3] == 6);
+    let intra = (2..20).find(|at| is_intra(&access_units[*at])).expect("a recovery point");
+    let mut decoder = H264Decoder::new(DecoderKind::Rusty).unwrap();
+    let mut decode =
+        |at: usize| decoder.decode(&access_units[at], Timestamp::from_ticks(at as i64), |_, _| {});
+    (0..intra - 4).for_each(|at| decode(at).unwrap());
+    let error = decode(intra).unwrap_err().to_string();
+    assert!(error.contains("a picture that it refers to is missing"), "{error}");
+}
