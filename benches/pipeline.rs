@@ -122,7 +122,7 @@ fn pictures(clip: &[Tag]) -> Vec<(Timestamp, NalUnits)> {
             VideoTag::parse(tag.body.clone())
         {
             let dts = Timestamp::from_millis(tag.timestamp_ms.into());
-            pictures.push((dts, avcc::nal_units(data, 4).expect("AVCC")));
+            pictures.push((dts, avcc::nal_units(data, 4).expect("AVCC").0));
         }
     }
     pictures

@@ -27,7 +27,7 @@ impl Memory {
     /// What is wrong with it, if anything; what it was, otherwise.
     pub(crate) fn verdict(&self) -> Result<String, String> {
         if self.kib.len() < 5 * MINUTE {
-            let peak = self.kib.iter().max().copied().unwrap_or(0);
+            let peak = most(&self.kib);
             return Ok(format!(
                 "RSS at most {peak} KiB; whether it is flat takes 5 minutes to say"
             ));

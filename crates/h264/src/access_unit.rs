@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn split_leaves_an_ordinary_access_unit_where_it_is() {
         let data = Bytes::from_static(&hex!("00000002 61e0"));
-        let units = avcc::nal_units(data.clone(), 4).unwrap();
+        let (units, _) = avcc::nal_units(data.clone(), 4).unwrap();
         let (rest, sets) = split_parameter_sets(units);
         assert!(sets.is_empty());
         assert_eq!(rest.iter().next().unwrap().as_ptr(), data[4..].as_ptr());

@@ -44,50 +44,37 @@ impl AvcConfig {
 
 /// Splits an access unit into its NAL units by their length fields (14496-15 5.3.2). Nothing is copied.
 ///
-/// NAL units of no length are skipped (DJI drones send them). Data that is no valid sequence of lengths but
+/// NAL units of no length are skipped (DJI drones send them); how many is the second value. Data that is no valid sequence of lengths but
 /// starts with a start code is read as Annex B: some encoders send that in FLV.
 ///
 /// # Errors
 /// [`Error::NalLength`] and [`Error::Truncated`] with the byte position, [`Error::NalLengthSize`],
 /// [`Error::TooManyNalUnits`].
-pub fn nal_units(data: Bytes, nal_length_size: u8) -> Result<NalUnits, Error> {
+pub fn nal_units(data: Bytes, nal_length_size: u8) -> Result<(NalUnits, usize), Error> {
     let nal_length_size = checked_length_size(nal_length_size)?;
     match length_prefixed(data.clone(), nal_length_size.into()) {
-        Err(_) if annexb::starts_with_start_code(&data) => Ok(annexb::nal_units(data)),
+        Err(_) if annexb::starts_with_start_code(&data) => Ok((annexb::nal_units(data), 0)),
         result => result,
     }
 }
 
-/// How many NAL units of no length [`nal_units`] skips in such an access unit; none in one that it reads as Annex B.
-#[must_use]
-pub fn empty_nal_units(data: Bytes, nal_length_size: u8) -> usize {
-    let mut empty: usize = 0;
-    let mut reader = Reader { rest: data, position: 0 };
-    while !reader.rest.is_empty() {
-        let length = reader.length(nal_length_size.into());
-        match length.and_then(|length| reader.take_nal_unit(length).map(|()| length)) {
-            Ok(length) => empty = empty.saturating_add(usize::from(length == 0)),
-            Err(_) => return 0,
-        }
-    }
-    empty
-}
-
-fn length_prefixed(data: Bytes, length_size: usize) -> Result<NalUnits, Error> {
-    let mut units = NalUnits::new(data.clone());
+fn length_prefixed(data: Bytes, length_size: usize) -> Result<(NalUnits, usize), Error> {
+    let (mut units, mut empty) = (NalUnits::new(data.clone()), 0_usize);
     let mut reader = Reader { rest: data, position: 0 };
     while !reader.rest.is_empty() {
         let length = reader.length(length_size)?;
         let position = reader.position;
         reader.take_nal_unit(length)?;
-        let is_refused = length > 0
-            && (units.len() >= Limits::DEFAULT.max_nal_units
-                || !units.push(position..reader.position));
-        if is_refused {
-            return Err(Error::TooManyNalUnits { limit: Limits::DEFAULT.max_nal_units, position });
+        if length == 0 {
+            empty = empty.saturating_add(1);
+        } else if units.len() >= Limits::DEFAULT.max_nal_units
+            || !units.push(position..reader.position)
+        {
+            let limit = Limits::DEFAULT.max_nal_units;
+            return Err(Error::TooManyNalUnits { limit, position });
         }
     }
-    Ok(units)
+    Ok((units, empty))
 }
 
 fn checked_length_size(size: u8) -> Result<u8, Error> {
@@ -158,7 +145,7 @@ mod tests {
     }
 
     fn units(data: &'static [u8], nal_length_size: u8) -> Result<Vec<Vec<u8>>, String> {
-        let units = nal_units(Bytes::from_static(data), nal_length_size)
+        let (units, _) = nal_units(Bytes::from_static(data), nal_length_size)
             .map_err(|error| error.to_string())?;
         Ok(units.iter().map(<[u8]>::to_vec).collect())
     }
@@ -235,7 +222,8 @@ mod tests {
     #[test]
     fn s5_3_2_nal_units_of_no_length_are_skipped() {
         assert_eq!(units(&hex!("00000000 00000001 65 00000000"), 4), Ok(vec![vec![0x65]]));
-        let empty = |data: &'static [u8], size| empty_nal_units(Bytes::from_static(data), size);
+        let empty =
+            |data: &'static [u8], size| nal_units(Bytes::from_static(data), size).unwrap().1;
         assert_eq!(empty(&hex!("00000000 00000001 65 00000000"), 4), 2);
         assert_eq!(empty(&hex!("00 0165 00 00"), 1), 3);
         assert_eq!(empty(&hex!("00000001 6588 000001 65"), 4), 0, "Annex B");

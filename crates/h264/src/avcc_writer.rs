@@ -66,6 +66,6 @@ mod tests {
         let mut out = Vec::new();
         write_avcc(units, &mut out);
         assert_eq!(out, hex!("00000003 650102 00000001 41"));
-        assert_eq!(nal_units(out.into(), 4).unwrap().iter().collect::<Vec<_>>(), units);
+        assert_eq!(nal_units(out.into(), 4).unwrap().0.iter().collect::<Vec<_>>(), units);
     }
 }

@@ -33,10 +33,9 @@ pub fn annexb(data: &[u8]) {
 pub fn avcc(data: &[u8]) {
     let Some((&first, data)) = data.split_first() else { return };
     let length_size = 1 << (first % 3);
-    if let Ok(units) = avcc::nal_units(Bytes::copy_from_slice(data), length_size) {
+    if let Ok((units, empty)) = avcc::nal_units(Bytes::copy_from_slice(data), length_size) {
         let framed = units.len() * usize::from(length_size) + units.payload_bytes();
         let is_annexb = annexb::starts_with_start_code(data);
-        let empty = avcc::empty_nal_units(Bytes::copy_from_slice(data), length_size);
         let framed = framed + empty * usize::from(length_size);
         assert!(is_annexb || framed == data.len(), "{empty} empty, {framed} bytes");
         assert!(units.iter().all(|nal_unit| !nal_unit.is_empty()), "a NAL unit without a header");

@@ -12,7 +12,7 @@
 //! use h264::NalType;
 //!
 //! let access_unit = Bytes::from_static(&[0, 0, 0, 2, 0x09, 0x10, 0, 0, 0, 3, 0x65, 0x88, 0x84]);
-//! let units = h264::avcc::nal_units(access_unit, 4)?;
+//! let (units, _) = h264::avcc::nal_units(access_unit, 4)?;
 //! let types: Vec<_> = units.iter().map(h264::nal_type).collect();
 //! assert_eq!(types, [NalType::AccessUnitDelimiter, NalType::Idr]);
 //! assert!(h264::classify(&units).idr);

@@ -69,7 +69,7 @@ proptest! {
             data.extend_from_slice(&length[4 - usize::from(size)..]);
             data.extend_from_slice(nal_unit);
         }
-        let read = avcc::nal_units(data.into(), size).expect("good lengths");
+        let (read, _) = avcc::nal_units(data.into(), size).expect("good lengths");
         prop_assert!(read.iter().eq(nal_units.iter().map(|nal_unit| &nal_unit[..])));
         let mut stream = Vec::new();
         annexb::write(read.iter(), &mut stream);

@@ -114,7 +114,7 @@ fn pictures_and_idrs_of_flv_files() {
             .into_iter()
             .filter(|(packet_type, _)| *packet_type == 1)
             .map(|(_, data)| {
-                classify(&avcc::nal_units(data, config.nal_length_size).expect("AVCC"))
+                classify(&avcc::nal_units(data, config.nal_length_size).expect("AVCC").0)
             })
             .collect();
         assert_eq!(facts.iter().filter(|facts| facts.has_picture).count(), pictures, "{name}");

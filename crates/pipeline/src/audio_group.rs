@@ -46,6 +46,7 @@ impl AudioGroup {
 
     /// Empties the group.
     pub(crate) fn clear(&mut self) {
+        self.pts = None;
         self.adts.clear();
     }
 }

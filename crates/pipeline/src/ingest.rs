@@ -113,8 +113,8 @@ impl Ingest {
             return self.notice(Notice::Malformed("empty message".to_owned()));
         }
         match kind {
-            TagKind::Video => self.video_message(timestamp_ms, body, arrival_unix_ms),
-            TagKind::Audio => self.audio_message(timestamp_ms, body, arrival_unix_ms),
+            TagKind::Video => self.video_message(timestamp_ms, body),
+            TagKind::Audio => self.audio_message(timestamp_ms, body),
             TagKind::Script => self.script_message(&body),
         }
     }
@@ -126,7 +126,7 @@ impl Ingest {
         }
         let mut events = Vec::new();
         self.audio.finish(&mut events);
-        self.take_audio_events(&mut events, self.arrival_unix_ms);
+        self.take_audio_events(&mut events);
         self.packager.finish(self.newest_end, &mut self.events);
         self.emit_events();
     }
@@ -147,7 +147,7 @@ impl Ingest {
         self.facts_due = true;
     }
 
-    fn video_message(&mut self, timestamp_ms: u32, body: Bytes, arrival_unix_ms: i64) {
+    fn video_message(&mut self, timestamp_ms: u32, body: Bytes) {
         match VideoTag::parse(body) {
             Ok(Some(VideoTag { body: VideoBody::SequenceHeader(config), .. })) => {
                 self.video_config(config)
@@ -156,7 +156,7 @@ impl Ingest {
                 body: VideoBody::NalUnits { composition_time_ms, data }, ..
             })) => {
                 let at = self.time(Side::Video, timestamp_ms);
-                self.access_unit(at, composition_time_ms, data, arrival_unix_ms);
+                self.access_unit(at, composition_time_ms, data);
             }
             Ok(Some(VideoTag { body: VideoBody::Unsupported(codec), .. })) => {
                 self.unsupported_video(codec);
@@ -175,7 +175,7 @@ impl Ingest {
         self.outputs.push_back(IngestOutput::Refused(codec));
     }
 
-    fn audio_message(&mut self, timestamp_ms: u32, body: Bytes, arrival_unix_ms: i64) {
+    fn audio_message(&mut self, timestamp_ms: u32, body: Bytes) {
         let mut events = std::mem::take(&mut self.audio_events);
         match AudioTag::parse(body).map(|tag| tag.map(|tag| tag.body)) {
             Ok(Some(AudioBody::SequenceHeader(config))) => {
@@ -195,16 +195,16 @@ impl Ingest {
             Ok(None) => {}
             Err(error) => self.notice(Notice::Malformed(error.to_string())),
         }
-        self.take_audio_events(&mut events, arrival_unix_ms);
+        self.take_audio_events(&mut events);
         self.audio_events = events;
     }
 
-    fn take_audio_events(&mut self, events: &mut Vec<AudioEvent>, arrival_unix_ms: i64) {
+    fn take_audio_events(&mut self, events: &mut Vec<AudioEvent>) {
         for event in events.drain(..) {
             match event {
                 AudioEvent::Config(config) => self.audio_config(config),
                 AudioEvent::Refined(config) => self.refine_audio(config),
-                AudioEvent::Frame(frame, span) => self.audio_frame(frame, span, arrival_unix_ms),
+                AudioEvent::Frame(frame, span) => self.audio_frame(frame, span),
                 AudioEvent::Notice(notice) => self.notice(notice),
             }
         }
@@ -288,13 +288,7 @@ impl Ingest {
         self.transcode(Item::Audio(change));
     }
 
-    fn access_unit(
-        &mut self,
-        at: Timestamp,
-        composition_time_ms: i32,
-        data: Bytes,
-        arrival_unix_ms: i64,
-    ) {
+    fn access_unit(&mut self, at: Timestamp, composition_time_ms: i32, data: Bytes) {
         let read = self.video.access_unit(at, composition_time_ms, data, self.announced_frame_rate);
         let empty = self.video.take_empty_nal_units();
         if empty > 0 {
@@ -306,7 +300,7 @@ impl Ingest {
             Ok(Some(picture)) => {
                 self.watch_keyframes(&picture);
                 if self.video.begins_with(&picture) {
-                    self.picture(picture, arrival_unix_ms);
+                    self.picture(picture);
                 } else if self.video.misses_keyframe() {
                     self.notice(Notice::NoKeyframeYet);
                 }
@@ -321,14 +315,14 @@ impl Ingest {
         self.outputs.extend(known.map(IngestOutput::Keyframes));
     }
 
-    fn picture(&mut self, picture: Picture, arrival_unix_ms: i64) {
+    fn picture(&mut self, picture: Picture) {
         let pts = picture.unit.pts;
         self.update_facts();
-        self.begin_video(pts, arrival_unix_ms);
+        self.begin_video(pts);
         self.video.run(&picture);
         self.grid.picture(pts, picture.cut_point, &mut self.steps);
         self.limit_source_segment(pts);
-        self.take_steps(picture.unit.random_access, arrival_unix_ms);
+        self.take_steps(picture.unit.random_access);
         if !self.segment_takes(pts, picture.unit.nal_units.held_bytes()) {
             return;
         }
@@ -364,21 +358,21 @@ impl Ingest {
         }
     }
 
-    fn audio_frame(&mut self, frame: AudioFrame, span: Duration, arrival_unix_ms: i64) {
+    fn audio_frame(&mut self, frame: AudioFrame, span: Duration) {
         let pts = frame.pts;
         self.audio_begun = true;
         self.update_facts();
         if !self.started {
             self.started = true;
             self.segment_start = pts;
-            self.packager.start_at(Anchor { at: pts, unix_ms: arrival_unix_ms });
+            self.packager.start_at(Anchor { at: pts, unix_ms: self.arrival_unix_ms });
         }
         if self.video.is_silent_at(pts) {
             self.grid.audio(pts, &mut self.steps);
             self.newest_end = self.newest_end.max(pts + span);
         }
         self.limit_source_segment(pts);
-        self.take_steps(!self.video.has_run(), arrival_unix_ms);
+        self.take_steps(!self.video.has_run());
         // No decoder takes two kinds of sound in one segment: what is not of its kind is left out of it.
         if self.next_audio.is_some() || !self.segment_takes(pts, frame.data.len()) {
             return;
@@ -388,7 +382,7 @@ impl Ingest {
     }
 
     /// With its first picture the video begins the stream, or joins audio that has been playing alone.
-    fn begin_video(&mut self, pts: Timestamp, arrival_unix_ms: i64) {
+    fn begin_video(&mut self, pts: Timestamp) {
         if self.video.has_run() {
             return;
         }
@@ -398,34 +392,34 @@ impl Ingest {
         self.started = true;
         self.segment_start = pts;
         self.grid.forget_start();
-        let anchor = Anchor { at: pts, unix_ms: arrival_unix_ms };
+        let anchor = Anchor { at: pts, unix_ms: self.arrival_unix_ms };
         self.packager.start_at(anchor);
         self.transcode(Item::Anchor(anchor));
     }
 
-    fn anchor(&mut self, at: Timestamp, unix_ms: i64) {
-        let anchor = Anchor { at, unix_ms };
+    fn anchor(&mut self, at: Timestamp) {
+        let anchor = Anchor { at, unix_ms: self.arrival_unix_ms };
         self.packager.set_anchor(anchor);
         self.transcode(Item::Anchor(anchor));
     }
 
     /// Does what the grid asks for before the next sample.
-    fn take_steps(&mut self, random_access: bool, arrival_unix_ms: i64) {
+    fn take_steps(&mut self, random_access: bool) {
         let mut steps = std::mem::take(&mut self.steps);
         for step in steps.drain(..) {
-            self.take_step(step, random_access, arrival_unix_ms);
+            self.take_step(step, random_access);
         }
         self.steps = steps;
     }
 
-    fn take_step(&mut self, step: Step, random_access: bool, arrival_unix_ms: i64) {
+    fn take_step(&mut self, step: Step, random_access: bool) {
         match step {
             Step::Mark { at } => self.transcode(Item::Mark(at)),
             Step::Mode(mode) => self.set_mode(mode),
             Step::CutLadder { at } => self.transcode(Item::Cut(at)),
             Step::CutSource { at } => {
                 if std::mem::take(&mut self.reanchor) {
-                    self.anchor(at, arrival_unix_ms);
+                    self.anchor(at);
                 }
                 if !random_access {
                     self.packager.set_dependent();

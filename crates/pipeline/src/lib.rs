@@ -25,6 +25,7 @@ mod keyframes;
 mod luma;
 mod mp3_track;
 mod packager;
+mod picture_watch;
 mod queue;
 mod rendition;
 mod rung;

@@ -89,6 +89,13 @@ struct Playlist {
     in_multivariant: bool,
 }
 
+impl Playlist {
+    fn event(self) -> RenditionEvent {
+        let Self { target_duration_secs, independent, in_multivariant } = self;
+        RenditionEvent::Playlist { target_duration_secs, independent, in_multivariant }
+    }
+}
+
 impl Packager {
     /// A packager whose first segment stands behind a discontinuity if `discontinuity`.
     pub(crate) fn new(discontinuity: bool) -> Self {
@@ -230,18 +237,11 @@ impl Packager {
         self.paused = true;
         self.segment.data.clear();
         self.segment.pictures = 0;
-        self.group.take();
         self.group.clear();
         self.waiting.drop_before(Timestamp::from_ticks(i64::MAX));
         self.held.drop_before(Timestamp::from_ticks(i64::MAX));
         if let Some(playlist) = self.announced.take() {
-            let Playlist { target_duration_secs, independent, .. } = playlist;
-            let in_multivariant = false;
-            events.extend([RenditionEvent::Playlist {
-                target_duration_secs,
-                independent,
-                in_multivariant,
-            }]);
+            events.extend([Playlist { in_multivariant: false, ..playlist }.event()]);
             self.discontinuity = true;
         }
     }
@@ -397,12 +397,7 @@ impl Packager {
     fn announce(&mut self, duration: Duration, events: &mut impl Extend<RenditionEvent>) {
         if self.announced != Some(self.playlist) {
             self.announced = Some(self.playlist);
-            let Playlist { target_duration_secs, independent, in_multivariant } = self.playlist;
-            events.extend([RenditionEvent::Playlist {
-                target_duration_secs,
-                independent,
-                in_multivariant,
-            }]);
+            events.extend([self.playlist.event()]);
         }
         let info = self.rendition_info(duration);
         if !self.info.as_ref().is_some_and(|known| known.still_says(&info, duration)) {

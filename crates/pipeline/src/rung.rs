@@ -93,14 +93,13 @@ impl Rung {
         crate::rendition::fit(&self.preset, (sps.width, sps.height), sps.sar)
     }
 
-    /// Opens an encoder for this source, or keeps the one it has where nothing changed; None opens none.
+    /// Opens an encoder for this source, or keeps the one it has where nothing changed.
     pub(crate) fn open(
         &mut self,
-        fit: Option<Fit>,
+        fit: Fit,
         sps: &Sps,
         frame_rate: f64,
     ) -> Result<(), codec::Error> {
-        let Some(fit) = fit else { return Ok(()) };
         let config = self.encoder_config(fit, sps, frame_rate);
         if self.encoder.as_ref().is_some_and(|open| open.config == config && open.fit == fit) {
             return Ok(());

@@ -10,6 +10,7 @@ use crate::decoding::Decoding;
 use crate::event::{Notice, RenditionEvent, TranscoderOutput};
 use crate::governor::Governor;
 use crate::item::{Item, Picture, VideoConfig};
+use crate::picture_watch::{PictureWatch, SILENCE};
 use crate::queue::QueueStats;
 use crate::rendition::Fit;
 use crate::rung::{Rung, RungStats, heaviest_first};
@@ -20,9 +21,6 @@ const MAX_WAITING: usize = 16;
 
 /// A cut wanted at some time falls on the first picture after it, unless that is this far away: then on the time.
 const MAX_CUT_DELAY: Duration = Duration::from_millis(200);
-
-/// A point whose picture has not come when audio is this much further is passed without one: video stopped.
-const MAX_PICTURE_WAIT: Duration = Duration::from_secs(1);
 
 /// Points that may wait: without audio and pictures nothing passes them.
 const MAX_POINTS: usize = 64;
@@ -46,10 +44,8 @@ pub struct Transcoder {
     /// Presentation times of decoded pictures whose turn has not come, ascending.
     waiting: VecDeque<Timestamp>,
     released: Option<Timestamp>,
-    last_sound: Option<Timestamp>,
-    /// Of the last picture taken from which one came out: its decoding time, and the newest sound before it.
-    last_decoded: Option<Timestamp>,
-    sound_at_picture: Option<Timestamp>,
+    /// Of pictures taken from which one came out, by decoding time. Where none does, nothing is waited for any more.
+    watch: PictureWatch,
     /// IDRs and cuts that wait for their picture, ascending.
     points: VecDeque<Point>,
     /// Where the last mark really fell: a cut decided later falls there too.
@@ -110,9 +106,7 @@ impl Transcoder {
             opened: false,
             waiting: VecDeque::new(),
             released: None,
-            last_sound: None,
-            last_decoded: None,
-            sound_at_picture: None,
+            watch: PictureWatch::default(),
             points: VecDeque::new(),
             marked: None,
             started: false,
@@ -151,7 +145,7 @@ impl Transcoder {
                 self.started = true;
                 self.each_rung(|rung, _| rung.start_at(anchor));
                 if self.config.is_none() {
-                    (0..self.rungs.len()).for_each(|at| self.close_rung(at));
+                    self.close_rungs();
                 }
             }
             Item::Anchor(anchor) => self.each_rung(|rung, _| rung.set_anchor(anchor)),
@@ -173,9 +167,8 @@ impl Transcoder {
     /// pictures does not.
     fn end(&self) -> Option<Timestamp> {
         let video_end = self.released.map(|last| last + self.interval);
-        let went_on =
-            |last: &Timestamp| video_end.is_some_and(|end| *last - end > MAX_PICTURE_WAIT);
-        self.last_sound.filter(went_on).or(video_end)
+        let went_on = |last: &Timestamp| video_end.is_some_and(|end| *last - end > SILENCE);
+        self.watch.newest_sound().filter(went_on).or(video_end)
     }
 
     /// The next output; None when there is none until the next call.
@@ -190,12 +183,15 @@ impl Transcoder {
     }
 
     fn each_rung(&mut self, mut act: impl FnMut(&mut Rung, &mut Vec<RenditionEvent>)) {
-        for rung in &mut self.rungs {
-            act(rung, &mut self.events);
-            let index = rung.index;
-            let output = |event| TranscoderOutput::Rendition { index, event };
-            self.outputs.extend(self.events.drain(..).map(output));
-        }
+        (0..self.rungs.len()).for_each(|at| self.rung(at, &mut act));
+    }
+
+    fn rung(&mut self, at: usize, act: impl FnOnce(&mut Rung, &mut Vec<RenditionEvent>)) {
+        let rung = &mut self.rungs[at];
+        act(rung, &mut self.events);
+        let index = rung.index;
+        let output = |event| TranscoderOutput::Rendition { index, event };
+        self.outputs.extend(self.events.drain(..).map(output));
     }
 
     fn set_video(&mut self, config: Arc<VideoConfig>) {
@@ -223,10 +219,12 @@ impl Transcoder {
         for at in 0..self.rungs.len() {
             // Renditions that come out equal in size collapse into the first.
             let fit = self.rungs[at].fit(&config.sps).filter(|fit| !taken.contains(fit));
-            taken.extend(fit);
-            if fit.is_none() {
-                self.close_rung(at);
-            }
+            let Some(fit) = fit else {
+                let end = self.end();
+                self.rung(at, |rung, events| rung.close(end, events));
+                continue;
+            };
+            taken.push(fit);
             if let Err(error) = self.rungs[at].open(fit, &config.sps, frame_rate) {
                 self.failed(&error);
             }
@@ -286,7 +284,7 @@ impl Transcoder {
         let before = self.stats.decoded;
         let result = decoding.decode(picture, |decoded, pts| self.decoded(decoded, pts));
         if self.stats.decoded > before {
-            (self.last_decoded, self.sound_at_picture) = (Some(picture.unit.dts), self.last_sound);
+            self.watch.picture(picture.unit.dts);
         }
         self.stats.decoder = Some(decoding.kind());
         self.stats.decoder_changes += decoding.take_changes();
@@ -385,15 +383,11 @@ impl Transcoder {
         self.points.push_back(point);
     }
 
-    /// Sound of this time comes. Where no picture has come out for a while, nothing is waited for any more.
+    /// Sound of this time comes.
     fn sound(&mut self, at: Timestamp) {
-        self.last_sound = Some(at);
-        // Sound may be far ahead of the pictures as it arrives.
-        let since = *self.sound_at_picture.get_or_insert(at);
-        let long_ago = |time: Timestamp| at - time > MAX_PICTURE_WAIT;
-        if long_ago(since) && self.last_decoded.is_none_or(long_ago) {
+        if self.watch.sound(at) {
             self.release(Timestamp::from_ticks(i64::MAX));
-            self.pass_overdue_points(at - MAX_PICTURE_WAIT);
+            self.pass_overdue_points(at - SILENCE);
         }
     }
 
@@ -443,22 +437,19 @@ impl Transcoder {
         }
     }
 
-    /// A rendition makes nothing of what comes: its segment ends with what there was.
-    fn close_rung(&mut self, at: usize) {
-        let end = self.end();
-        self.rungs[at].close(end, &mut self.events);
-        let index = self.rungs[at].index;
-        let output = |event| TranscoderOutput::Rendition { index, event };
-        self.outputs.extend(self.events.drain(..).map(output));
-    }
-
     /// The video is not decodable any more: the renditions end here.
     fn close(&mut self) {
         self.finish();
-        (0..self.rungs.len()).for_each(|at| self.close_rung(at));
+        self.close_rungs();
         self.heaviest_first.clear();
         self.note_stats();
         self.config = None;
+    }
+
+    /// The renditions make nothing of what comes: their segments end with what there was.
+    fn close_rungs(&mut self) {
+        let end = self.end();
+        self.each_rung(|rung, events| rung.close(end, events));
     }
 
     fn failed(&mut self, error: &codec::Error) {

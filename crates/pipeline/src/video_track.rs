@@ -9,6 +9,7 @@ use media::{AccessUnit, Duration, NalUnits, Timestamp};
 use crate::event::Notice;
 use crate::item::{Picture, VideoConfig};
 use crate::packager;
+use crate::picture_watch::PictureWatch;
 use crate::timeline::PictureInterval;
 
 /// A stream that has had no IDR for this long is cut, and begun, at recovery points.
@@ -25,9 +26,6 @@ const MAX_EARLY: Duration = Duration::from_secs(1);
 /// Pictures without a keyframe for this long are worth a word to the publisher.
 const KEYFRAME_DUE: Duration = Duration::from_secs(2);
 
-/// Without a picture for this long, video has stopped and audio carries the stream on.
-const SILENCE: Duration = Duration::from_secs(1);
-
 /// The H.264 track of a publisher.
 #[derive(Debug, Default)]
 pub(crate) struct VideoTrack {
@@ -40,10 +38,8 @@ pub(crate) struct VideoTrack {
     /// Decoding is this much earlier than stamped.
     early: Duration,
     last_idr: Option<Timestamp>,
-    last_pts: Option<Timestamp>,
-    /// Of the newest sound, and of the newest before the last picture.
-    sound: Option<Timestamp>,
-    sound_at_picture: Option<Timestamp>,
+    /// Of pictures that are part of the stream, by presentation time.
+    watch: PictureWatch,
     has_run: bool,
     keyframe_missed: bool,
     /// Of the last message, until they are taken.
@@ -84,8 +80,8 @@ impl VideoTrack {
     ) -> Result<Option<Picture>, Notice> {
         let malformed = |error: h264::Error| Notice::Malformed(error.to_string());
         let nal_length_size = if self.nal_length_size == 0 { 4 } else { self.nal_length_size };
-        self.empty_nal_units = h264::avcc::empty_nal_units(data.clone(), nal_length_size);
-        let units = h264::avcc::nal_units(data, nal_length_size).map_err(malformed)?;
+        let (units, empty) = h264::avcc::nal_units(data, nal_length_size).map_err(malformed)?;
+        self.empty_nal_units = empty;
         let (nal_units, seen) = h264::split_parameter_sets(units);
         self.changed = self.update_parameter_sets(&seen)?;
         let facts = h264::classify(&nal_units);
@@ -161,8 +157,7 @@ impl VideoTrack {
     /// Notes that the picture is part of the stream.
     pub(crate) fn run(&mut self, picture: &Picture) {
         self.has_run = true;
-        self.sound_at_picture = self.sound;
-        self.last_pts = self.last_pts.max(Some(picture.unit.pts));
+        self.watch.picture(picture.unit.pts);
         if picture.unit.random_access {
             self.last_idr = Some(picture.unit.dts);
         }
@@ -173,13 +168,10 @@ impl VideoTrack {
         self.has_run
     }
 
-    /// Notes sound of this time, and says whether no picture has come for a while: none yet, or they stopped. Sound may
-    /// be far ahead of the pictures as it arrives: what came since the last of them counts, too.
+    /// Notes sound of this time, and says whether no picture has come for a while: none yet, or they stopped.
     pub(crate) fn is_silent_at(&mut self, at: Timestamp) -> bool {
-        self.sound = self.sound.max(Some(at));
-        let since = *self.sound_at_picture.get_or_insert(at);
-        let stopped = |last: Timestamp| at - last > SILENCE && at - since > SILENCE;
-        !self.has_run || self.last_pts.is_some_and(stopped)
+        let stopped = self.watch.sound(at);
+        !self.has_run || stopped
     }
 
     /// Why the video cannot be decoded, if so.

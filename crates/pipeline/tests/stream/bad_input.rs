@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use flv::{Tag, TagKind};
 
+use crate::hostile::big_picture;
 use crate::shapes::{both, discontinuities, later, make, picture, pictures, play, stream};
 use crate::solo::written_pictures;
 use crate::support::{Stream, segments};
@@ -217,20 +218,11 @@ fn row_45_delimiters_and_sei_in_the_header_are_left_out() {
     assert_eq!((pictures(&stream.source), pictures(&stream.rungs[0])), (90, 90));
 }
 
-/// A picture of `bytes` that says nothing.
-fn big(timestamp_ms: u32, bytes: usize) -> Tag {
-    let mut body = vec![0x27, 1, 0, 0, 0];
-    body.extend_from_slice(&(bytes as u32).to_be_bytes());
-    body.push(0x41);
-    body.resize(9 + bytes, 0x80);
-    Tag { kind: TagKind::Video, timestamp_ms, body: body.into() }
-}
-
 #[test]
 fn case_66_pictures_of_20_megabytes_are_left_out_and_the_stream_goes_on() {
     let clip = both("160x120", 3);
     let bytes = 20 * 1024 * 1024;
-    let stream = between(&clip, vec![big(3_000, bytes), big(3_000, bytes)]);
+    let stream = between(&clip, vec![big_picture(3_000, bytes), big_picture(3_000, bytes)]);
     assert_eq!(stream.notices.len(), 2, "{:?}", stream.notices);
     assert!(stream.notices.iter().all(|it| it.contains("picture of 20971520 bytes, at most")));
     for events in [&stream.source, &stream.rungs[0]] {
@@ -241,7 +233,7 @@ fn case_66_pictures_of_20_megabytes_are_left_out_and_the_stream_goes_on() {
 #[test]
 fn pictures_of_6_megabytes_are_left_out_past_32_in_a_second_and_the_stream_goes_on() {
     let clip = both("160x120", 3);
-    let stream = between(&clip, (0..8).map(|_| big(3_000, 6 << 20)).collect());
+    let stream = between(&clip, (0..8).map(|_| big_picture(3_000, 6 << 20)).collect());
     assert!(
         stream.notices.iter().any(|it| it.contains("bytes in a second")),
         "{:?}",

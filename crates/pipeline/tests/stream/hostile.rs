@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use flv::{Tag, TagKind};
 
-use crate::shapes::{VIDEO, both, make, picture, play};
+use crate::shapes::{VIDEO, both, make, picture, play, with_b_pictures};
 use crate::support::{decode_without_warning, segments};
 
 const MIB: usize = 1024 * 1024;
@@ -13,7 +13,7 @@ fn is_picture(tag: &Tag) -> bool {
 }
 
 /// AVCC of one P slice of this many bytes, as a video message at `timestamp_ms`.
-fn big_picture(timestamp_ms: u32, bytes: usize) -> Tag {
+pub(crate) fn big_picture(timestamp_ms: u32, bytes: usize) -> Tag {
     let mut body = vec![0x27, 1, 0, 0, 0];
     body.extend_from_slice(&(bytes as u32).to_be_bytes());
     body.push(0x41);
@@ -23,10 +23,7 @@ fn big_picture(timestamp_ms: u32, bytes: usize) -> Tag {
 
 /// Without B pictures and with them: then the last picture decoded is not the last shown.
 fn clips(seconds: u32) -> [Vec<Tag>; 2] {
-    let input = format!("{} -f lavfi -i sine=sample_rate=44100", picture("320x240", 30));
-    let b_pictures = "-preset superfast -bf 2 -x264-params keyint=30:scenecut=0:b-adapt=0";
-    let codecs = format!("-t {seconds} -c:v libx264 {b_pictures} -c:a aac");
-    [both("320x240", seconds), make(&input, &codecs)]
+    [both("320x240", seconds), with_b_pictures("320x240", seconds)]
 }
 
 #[test]

@@ -19,8 +19,18 @@ pub(crate) fn picture(size: &str, fps: u32) -> String {
 }
 
 pub(crate) fn both(size: &str, seconds: u32) -> Vec<Tag> {
+    with_sound(size, seconds, VIDEO)
+}
+
+pub(crate) fn with_b_pictures(size: &str, seconds: u32) -> Vec<Tag> {
+    let x264 = "keyint=30:scenecut=0:b-adapt=0";
+    let codec = format!("-c:v libx264 -preset superfast -bf 2 -x264-params {x264}");
+    with_sound(size, seconds, &codec)
+}
+
+fn with_sound(size: &str, seconds: u32, video: &str) -> Vec<Tag> {
     let input = format!("{} -f lavfi -i sine=sample_rate=44100", picture(size, 30));
-    make(&input, &format!("-t {seconds} {VIDEO} -c:a aac"))
+    make(&input, &format!("-t {seconds} {video} -c:a aac"))
 }
 
 pub(crate) fn play(tags: impl IntoIterator<Item = Tag>) -> Stream {
