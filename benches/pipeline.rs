@@ -11,12 +11,12 @@ use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use flv::{FileReader, Tag, VideoBody, VideoTag};
 use h264::avcc;
-use hls::{Segment, VariantStream, Window, WindowConfig};
+use hls::{Cut, Segment, Span, VariantStream, Window, WindowConfig};
 use media::{Duration, NalUnits, Timestamp};
 use mpegts::{Muxer, Tracks};
 use pipeline::{
-    DecoderChoice, Ingest, IngestOutput, Item, Preset, Queue, Resume, StreamConfig, Transcoder,
-    TranscoderOutput,
+    DecoderChoice, GridState, Ingest, IngestOutput, Item, Preset, Queue, RenditionSet,
+    StreamConfig, Transcoder, TranscoderOutput, write_ts,
 };
 use support::{Clip, HIGH_720P, RECIPE};
 
@@ -49,14 +49,16 @@ impl Stream {
             segment_duration: Duration::from_secs(2),
             decoder: DecoderChoice::Auto,
         };
+        let mut ingest = Ingest::new(&config, GridState::new(1));
+        ingest.set_wanted(RenditionSet::first(presets.len()));
         let mut stream = Self {
             clip: clip.to_vec(),
             at: 0,
             loop_start_ms: 0,
             fed_ms: 0,
-            ingest: Ingest::new(&config, &Resume::default()),
+            ingest,
             queue: Queue::new(),
-            transcoder: (!presets.is_empty()).then(|| Transcoder::new(&config, &Resume::default())),
+            transcoder: (!presets.is_empty()).then(|| Transcoder::new(&config)),
         };
         stream.feed(WARM_UP_MS);
         stream
@@ -81,6 +83,7 @@ impl Stream {
         while let Some(output) = self.ingest.poll() {
             match output {
                 IngestOutput::Transcode(item) => self.queue.push(item),
+                IngestOutput::Source(package) => drop(black_box(write_ts(&package, None))),
                 other => drop(black_box(other)),
             }
         }
@@ -93,8 +96,11 @@ impl Stream {
 
 fn transcode(transcoder: &mut Transcoder, item: Item) {
     transcoder.push(item);
-    while let Some(TranscoderOutput::Rendition { event, .. }) = transcoder.poll() {
-        drop(black_box(event));
+    while let Some(output) = transcoder.poll() {
+        match output {
+            TranscoderOutput::Made { package, .. } => drop(black_box(write_ts(&package, None))),
+            other => drop(black_box(other)),
+        }
     }
 }
 
@@ -149,12 +155,14 @@ fn mux(criterion: &mut Criterion) {
 }
 
 fn segment(n: i64, data: &Bytes) -> Segment {
-    Segment {
-        duration: Duration::from_secs(2),
+    let cut = Cut {
+        sequence: 1_800_000_000 + n as u64,
+        discontinuity_sequence: 0,
         discontinuity: false,
-        start_unix_ms: 1_800_000_000_000 + n * 2_000,
-        data: data.clone(),
-    }
+        at: Timestamp::from_millis(n * 2_000),
+        unix_ms: 1_800_000_000_000 + n * 2_000,
+    };
+    Segment { span: Span { cut, duration: Duration::from_secs(2) }, data: data.clone() }
 }
 
 fn playlists(criterion: &mut Criterion) {
@@ -162,7 +170,6 @@ fn playlists(criterion: &mut Criterion) {
     let mut window = Window::new(WindowConfig {
         uri_prefix: "/stream/hello_world/P144p30fps16x9/".to_owned(),
         listed: 6,
-        first_sequence: 1_800_000_000,
         min_bandwidth_bps: 400_000,
     });
     window.set_target_duration(2);
@@ -172,7 +179,8 @@ fn playlists(criterion: &mut Criterion) {
         bencher.iter(|| {
             n += 1;
             window.push(segment(n, &data));
-            black_box(window.snapshot())
+            let snapshot = window.snapshot().expect("a segment");
+            black_box(snapshot.playlist().gzip().len())
         });
     });
     let variant = |name: &str| VariantStream {
@@ -186,7 +194,7 @@ fn playlists(criterion: &mut Criterion) {
     };
     let variants = [variant("P144p30fps16x9"), variant("source")];
     group.bench_function("multivariant playlist rendered and gzipped", |bencher| {
-        bencher.iter(|| black_box(hls::multivariant_playlist::render(&variants)));
+        bencher.iter(|| black_box(hls::multivariant_playlist::render(&variants).gzip().len()));
     });
     group.finish();
 }

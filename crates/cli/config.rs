@@ -67,6 +67,7 @@ fn server_config(settings: Settings) -> Result<Config, UsageError> {
         renditions: settings
             .renditions
             .map_or(Ok(defaults.renditions), |list| renditions::parse(&list.0))?,
+        transcode: settings.transcode.map_or(defaults.transcode, Into::into),
         decoder: settings.decoder.map_or(defaults.decoder, Into::into),
         segment_duration: segment_duration(
             settings.segment_duration.as_deref(),
@@ -233,6 +234,7 @@ mod tests {
             http_addr = ":2"
             admin_addr = "[::1]:3"
             renditions = ["P144p25fps16x9", "P240p30fps4x3"]
+            transcode = "always"
             decoder = "openh264"
             current_manifest = true
             segment_duration = "1500ms"
@@ -255,6 +257,7 @@ mod tests {
             (config.current_manifest, config.playlist_segments, config.max_streams),
             (true, 10, 3)
         );
+        assert_eq!(config.transcode, server::Transcode::Always);
         assert_eq!(config.decoder, DecoderChoice::Only(DecoderKind::Openh264));
         assert_eq!(config.segment_duration, Duration::from_millis(1500));
         assert!(config.access.allow_unlisted && config.access.keys.len() == 1);

@@ -7,7 +7,7 @@ use clap::builder::BoolishValueParser;
 use clap::{ArgAction, ValueEnum};
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use server::{DecoderChoice, DecoderKind};
+use server::{DecoderChoice, DecoderKind, Transcode};
 
 /// Every setting is optional: None is "not said here", so that no default of one source hides another's value.
 #[derive(clap::Args, Deserialize, Default)]
@@ -25,6 +25,9 @@ pub(crate) struct Settings {
     /// Presets, comma-separated, or a JSON file; empty passes the source through only [default: P144p30fps16x9]
     #[arg(long, value_name = "LIST|FILE.json", env = "FEATHERCAST_RENDITIONS")]
     pub(crate) renditions: Option<RenditionList>,
+    /// When renditions are made: on-demand (while somebody fetches them) or always [default: on-demand]
+    #[arg(long, value_name = "WHEN", env = "FEATHERCAST_TRANSCODE")]
+    pub(crate) transcode: Option<When>,
     /// Whose H.264 decoder: auto takes rusty, and openh264 where that one refuses or fails [default: auto]
     #[arg(long, value_name = "DECODER", env = "FEATHERCAST_DECODER")]
     pub(crate) decoder: Option<Decoder>,
@@ -67,6 +70,7 @@ impl Settings {
             http_addr: self.http_addr.or(fallback.http_addr),
             admin_addr: self.admin_addr.or(fallback.admin_addr),
             renditions: self.renditions.or(fallback.renditions),
+            transcode: self.transcode.or(fallback.transcode),
             decoder: self.decoder.or(fallback.decoder),
             current_manifest: self.current_manifest.or(fallback.current_manifest),
             segment_duration: self.segment_duration.or(fallback.segment_duration),
@@ -77,6 +81,25 @@ impl Settings {
             allow_unlisted: self.allow_unlisted.or(fallback.allow_unlisted),
             log_format: self.log_format.or(fallback.log_format),
             verbose: if self.verbose > 0 { self.verbose } else { fallback.verbose },
+        }
+    }
+}
+
+/// When renditions are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum When {
+    /// While somebody fetches them.
+    OnDemand,
+    /// From the first picture to the last.
+    Always,
+}
+
+impl From<When> for Transcode {
+    fn from(when: When) -> Self {
+        match when {
+            When::OnDemand => Self::OnDemand,
+            When::Always => Self::Always,
         }
     }
 }

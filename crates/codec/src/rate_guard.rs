@@ -29,7 +29,8 @@ impl RateGuard {
         Self { cap_bps: cap_bps.into(), excess: 0, last: None, skipped: 0 }
     }
 
-    /// Whether to encode the picture at `pts`; ask before it is scaled. A picture left out is counted.
+    /// Whether to encode the picture at `pts`; ask in display order, before it is encoded. A picture left out is
+    /// counted.
     #[must_use]
     pub fn admit(&mut self, pts: Timestamp, force: Force) -> bool {
         let elapsed = self.last.map_or(0, |last| (pts - last).ticks().max(0));

@@ -1,33 +1,42 @@
 //! A playlist as it goes over HTTP, in both encodings.
 
 use std::io::Write;
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
 /// A rendered playlist: made once per change, handed out as often as asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// It is compressed by the first reader who takes gzip, so that nothing is compressed that nobody reads, and nobody who
+/// writes playlists waits for it.
+#[derive(Clone, Debug)]
 pub struct Body {
     /// The text, UTF-8.
     pub plain: Bytes,
-    /// The text in gzip (RFC 1952).
-    pub gzip: Bytes,
     /// Strong entity tag of [`plain`](Self::plain), in quotes (RFC 9110 section 8.8.3).
     pub etag: String,
     /// Strong entity tag of [`gzip`](Self::gzip): another encoding is another representation.
     pub etag_gzip: String,
+    gzip: OnceLock<Bytes>,
 }
 
 impl Body {
     pub(crate) fn new(text: String) -> Self {
         let hash = fnv_1a(text.as_bytes());
         Self {
-            gzip: gzip(text.as_bytes()),
             etag: format!("\"{hash:016x}\""),
             etag_gzip: format!("\"{hash:016x}-gzip\""),
             plain: text.into(),
+            gzip: OnceLock::new(),
         }
+    }
+
+    /// The text in gzip (RFC 1952).
+    #[must_use]
+    pub fn gzip(&self) -> &Bytes {
+        self.gzip.get_or_init(|| gzip(&self.plain))
     }
 }
 
@@ -54,9 +63,9 @@ mod tests {
     fn gzip_is_the_same_text() {
         let body = Body::new("#EXTM3U\n".repeat(100));
         let mut text = Vec::new();
-        flate2::read::GzDecoder::new(&body.gzip[..]).read_to_end(&mut text).unwrap();
+        flate2::read::GzDecoder::new(&body.gzip()[..]).read_to_end(&mut text).unwrap();
         assert_eq!(text, body.plain);
-        assert!(body.gzip.len() < body.plain.len() / 4);
+        assert!(body.gzip().len() < body.plain.len() / 4);
     }
 
     #[test]

@@ -16,7 +16,8 @@ fn op(bytes: &[u8]) -> Op {
         0 => Op::End,
         1 => Op::Reopen,
         2 => Op::SetTargetDuration(*date),
-        3 => Op::SetIndependent(date & 1 == 1),
+        3 => Op::SetDependent,
+        4 => Op::Promise,
         kind => Op::Push {
             // Up to 16 times 0.73 s.
             ticks: ticks << (kind & 4),

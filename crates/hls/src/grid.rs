@@ -1,17 +1,23 @@
-//! Where segments are cut, for the source and for the renditions made of it ("the grid").
+//! Where segments are cut, for the source and for the renditions made of it ("the grid"), and what number each gets.
 //!
 //! RFC 8216 asks that a playlist's target duration never changes (6.2.1) and that all variant streams have the same
 //! timestamps, discontinuities and target duration (6.2.4). The source can be cut only where its encoder put an IDR,
 //! the ladder anywhere. So the grid waits for the first IDR that makes a good segment, up to twice the segment
 //! duration, and then decides for the stream's life:
 //!
-//! - **one grid**: source and ladder are cut together at the source's IDRs;
+//! - **one grid**: source and ladder are cut together at the source's IDRs, and a number means the same span in both;
 //! - **own grid**: the source's IDRs come too seldom; the ladder is cut every segment duration, the source at its
-//!   IDRs. A stream moves from one grid to own grid when a later GOP breaks the target duration, and never back.
+//!   IDRs. Both count on from the number they had. A stream moves from one grid to own grid when a later GOP breaks
+//!   the target duration, and never back.
 //!
 //! Pure arithmetic on timestamps: pictures go in, in decoding order, before they are packaged; steps come out.
+//! **After every call that takes a picture, sound or the end, drain [`Grid::poll`] to None.**
+
+use std::collections::VecDeque;
 
 use media::{Duration, Timestamp};
+
+use crate::span::{Cut, Numbering};
 
 /// A ladder segment may exceed the target duration by this much (Apple's authoring rule 7.7 allows 0.5 s).
 const OVERRUN: Duration = Duration::from_millis(400);
@@ -21,7 +27,7 @@ const OVERRUN: Duration = Duration::from_millis(400);
 const ROUNDING: Duration = Duration::from_millis(100);
 
 /// A picture this little before a time is meant by it: times come from whole milliseconds, added up.
-const MILLISECONDS: Duration = Duration::from_millis(4);
+pub const TOLERANCE: Duration = Duration::from_millis(4);
 
 /// Of the longest interval between IDRs so much of each new one is forgotten: 2 s become 1 s in 16 s.
 const FORGETTING: i64 = 16;
@@ -32,26 +38,35 @@ const HALF_PICTURE: Duration = Duration::from_millis(20);
 /// Audio frames are shorter than this (2048 samples at 8 kHz): one that comes later than that came after silence.
 const LATE: Duration = Duration::from_millis(300);
 
+/// A ladder cut that is due at some time falls on the first picture behind it, unless that is this far away: then on
+/// the time itself.
+const MAX_CUT_DELAY: Duration = Duration::from_millis(200);
+
+/// Presentation times of pictures whose turn in display order has not come: H.264 reorders 16 at most. More are those
+/// of a publisher whose stamps make no sense.
+const MAX_AHEAD: usize = 64;
+
 /// One thing to do before the picture (or audio frame) just reported is packaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The ladder needs an IDR at `at`: it may turn out to be a cut.
-    Mark {
-        /// Presentation time of the first picture of the would-be segment, or the nearest one after it.
-        at: Timestamp,
-    },
     /// How the stream is cut from now on.
     Mode(GridMode),
-    /// The source's segment ends here, and the next one starts.
-    CutSource {
-        /// Presentation time of the picture or audio frame that starts the next segment.
-        at: Timestamp,
-    },
-    /// The ladder's segments end at the first picture at or after this time. May lie in the past: then at a mark.
-    CutLadder {
-        /// Presentation time of the picture that starts the next segment, or the nearest one after it.
-        at: Timestamp,
-    },
+    /// The source's running span ends where this one begins. The first one of a publisher's stay ends none.
+    CutSource(Cut),
+    /// The same for the ladder. It comes when every picture that is shown before it has been reported; where the
+    /// stream turns out to have a grid of its own, once, later than that.
+    CutLadder(Cut),
+    /// No more samples come: the running spans of source and ladder end here, and no other begins.
+    End(Timestamp),
+}
+
+/// A picture that a stream may be cut at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CutPoint {
+    /// No picture that is decoded behind it is shown before it (NAL type 5).
+    Idr,
+    /// A recovery point, where no IDR comes: pictures that are decoded behind it may be shown before it.
+    RecoveryPoint,
 }
 
 /// How a stream is cut.
@@ -63,44 +78,136 @@ pub struct GridMode {
     pub own_grid: bool,
 }
 
-/// The cutting rule of one publisher's stream.
+/// What outlives a publisher's stay: a stream's playlists go on where the last publisher left them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GridState {
+    /// How the stream is cut, if that was decided: target durations never change.
+    pub mode: Option<GridMode>,
+    /// Of the source's spans.
+    pub source: Numbering,
+    /// Of the ladder's spans. The same as the source's as long as there is one grid.
+    pub ladder: Numbering,
+}
+
+impl GridState {
+    /// A stream without segments, numbered from `first_sequence`.
+    #[must_use]
+    pub fn new(first_sequence: u64) -> Self {
+        let numbering = Numbering::from_first(first_sequence);
+        Self { mode: None, source: numbering, ladder: numbering }
+    }
+
+    /// The first number that no span of the stream has.
+    #[must_use]
+    pub fn next_sequence(&self) -> u64 {
+        self.source.next_sequence.max(self.ladder.next_sequence)
+    }
+}
+
+/// The cutting rule of one publisher's stay.
 #[derive(Debug)]
 pub struct Grid {
     segment_duration: Duration,
     mode: Option<GridMode>,
+    source: Line,
+    ladder: Line,
+    /// Media time and wall clock of the first picture, or of the first behind the last jump.
+    anchor: Option<(Timestamp, i64)>,
     /// A cut is due at the next IDR whatever the length: parameters changed or time jumped.
     cut_next: bool,
     cut_next_audio: bool,
-    source_cut: Timestamp,
-    ladder_cut: Timestamp,
-    marked: bool,
-    started: bool,
+    /// The next cut of the source has a wall clock of its own.
+    reanchor: bool,
     last_picture: Option<Timestamp>,
     last_random_access: Timestamp,
     /// How far apart IDRs come at most, as far as one grid can have them; forgotten slowly.
     longest_interval: Duration,
     picture_interval: Duration,
+    /// Presentation times of the pictures that are not shown yet, ascending.
+    ahead: VecDeque<Timestamp>,
+    /// Until the mode is decided: where the ladder's first segment ends if it gets a grid of its own.
+    mark: Mark,
+    /// The ladder's cuts that are decided and wait for the pictures before them, ascending.
+    pending: VecDeque<Pending>,
+    steps: VecDeque<Step>,
+}
+
+/// The spans of the source, or those of the ladder.
+#[derive(Debug)]
+struct Line {
+    numbering: Numbering,
+    /// The running span; None before the first and after the last.
+    running: Option<Cut>,
+    /// Where the running span was meant to begin. What is due is counted from here, so that it does not drift.
+    nominal: Timestamp,
+}
+
+/// A would-be cut of the ladder.
+#[derive(Clone, Copy, Debug)]
+enum Mark {
+    /// It is too early for one.
+    Ahead,
+    /// It is meant to be here, and waits for its picture.
+    Due(Timestamp),
+    /// It fell here.
+    Fell(Timestamp),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Pending {
+    /// The source's own cut: the ladder's is the same.
+    Shared(Cut),
+    /// At the first picture at or behind this time; the wall clock is that of the time.
+    At { nominal: Timestamp, unix_ms: i64, discontinuity: bool },
+}
+
+impl Pending {
+    fn nominal(&self) -> Timestamp {
+        match self {
+            Self::Shared(cut) => cut.at,
+            Self::At { nominal, .. } => *nominal,
+        }
+    }
+}
+
+impl Line {
+    fn new(numbering: Numbering) -> Self {
+        Self { numbering, running: None, nominal: Timestamp::ZERO }
+    }
+
+    fn started_at(&self) -> Timestamp {
+        self.running.map_or(self.nominal, |cut| cut.at)
+    }
+
+    /// The numbering as far as spans have ended.
+    fn ended(&self) -> Numbering {
+        let Some(running) = self.running else { return self.numbering };
+        Numbering { discontinuity_next: true, ..self.numbering.before(running) }
+    }
 }
 
 impl Grid {
-    /// A grid for a stream whose segments shall last `segment_duration`.
-    ///
-    /// `mode` is that of the stream's earlier publisher, whose playlists still stand: it is kept.
+    /// A grid for a stay whose segments shall last `segment_duration`; `state` is what the stream's earlier publisher
+    /// left, or [`GridState::new`].
     #[must_use]
-    pub fn new(segment_duration: Duration, mode: Option<GridMode>) -> Self {
+    pub fn new(segment_duration: Duration, state: GridState) -> Self {
         Self {
             segment_duration,
-            mode,
+            mode: state.mode,
+            source: Line::new(state.source),
+            ladder: Line::new(state.ladder),
+            anchor: None,
             cut_next: false,
             cut_next_audio: false,
-            source_cut: Timestamp::ZERO,
-            ladder_cut: Timestamp::ZERO,
-            marked: false,
-            started: false,
+            reanchor: false,
             last_picture: None,
             last_random_access: Timestamp::ZERO,
             longest_interval: Duration::ZERO,
             picture_interval: Duration::from_millis(40),
+            ahead: VecDeque::new(),
+            mark: Mark::Ahead,
+            pending: VecDeque::new(),
+            steps: VecDeque::new(),
         }
     }
 
@@ -110,69 +217,166 @@ impl Grid {
         self.mode
     }
 
-    /// Makes the next IDR a cut, however short the segment: the parameters changed or time jumped.
-    pub fn cut_at_next_random_access(&mut self) {
-        self.cut_next = self.started;
+    /// Whether the first span has begun.
+    #[must_use]
+    pub fn has_started(&self) -> bool {
+        self.source.running.is_some()
+    }
+
+    /// The source's running span.
+    #[must_use]
+    pub fn source_span(&self) -> Option<Cut> {
+        self.source.running
+    }
+
+    /// What a later publisher's grid goes on from: the numbers of the spans that have ended are used.
+    #[must_use]
+    pub fn state(&self) -> GridState {
+        GridState { mode: self.mode, source: self.source.ended(), ladder: self.ladder.ended() }
+    }
+
+    /// The next step; None when there is none until the next call.
+    pub fn poll(&mut self) -> Option<Step> {
+        self.steps.pop_front()
+    }
+
+    /// Makes the next IDR a cut, however short the segment, behind a discontinuity and with a wall clock of its own:
+    /// the parameters changed or time jumped.
+    pub fn break_at_next_random_access(&mut self) {
+        if self.has_started() {
+            self.cut_next = true;
+            self.reanchor = true;
+        }
     }
 
     /// The same, and where pictures do not come it is the next audio frame: the audio has become another.
-    pub fn cut_at_next_random_access_or_audio(&mut self) {
-        self.cut_at_next_random_access();
-        self.cut_next_audio = self.started;
+    pub fn break_at_next_random_access_or_audio(&mut self) {
+        self.break_at_next_random_access();
+        self.cut_next_audio = self.has_started();
     }
 
-    /// Forgets the segment that audio alone began: the next picture begins it.
-    pub fn forget_start(&mut self) {
-        self.started = false;
+    /// The next spans of source and ladder stand behind a discontinuity: a track joins.
+    pub fn discontinuity_at_next_cut(&mut self) {
+        self.source.numbering.discontinuity_next = true;
+        self.ladder.numbering.discontinuity_next = true;
     }
 
-    /// The picture with presentation time `pts` comes next, in decoding order; adds what is due to `steps`.
+    /// Starts the first span at `at`; `unix_ms` is the wall clock. Pictures start it by themselves: this is for sound
+    /// that turns out to be alone.
+    pub fn start(&mut self, at: Timestamp, unix_ms: i64) {
+        self.anchor = Some((at, unix_ms));
+        self.last_random_access = at;
+        let cut = self.source.numbering.cut(at, unix_ms);
+        self.begin_source(cut, at);
+        let cut = match self.mode {
+            Some(GridMode { own_grid: true, .. }) => self.ladder.numbering.cut(at, unix_ms),
+            _ => self.share(cut),
+        };
+        self.begin_ladder(cut, at);
+    }
+
+    /// The picture with these times comes next, in decoding order; `arrival_unix_ms` is the wall clock.
     ///
-    /// The first call starts the first segment; the caller has skipped everything before a random access picture.
-    pub fn picture(&mut self, pts: Timestamp, random_access: bool, steps: &mut Vec<Step>) {
-        if !self.started {
-            self.start(pts);
-        } else if random_access {
-            self.random_access(pts, steps);
+    /// `cut_point` where the stream may be cut at it. The first call starts the first segment; the caller has skipped
+    /// everything before such a picture.
+    pub fn picture(
+        &mut self,
+        pts: Timestamp,
+        dts: Timestamp,
+        cut_point: Option<CutPoint>,
+        arrival_unix_ms: i64,
+    ) {
+        if !self.has_started() {
+            self.start(pts, arrival_unix_ms);
+        } else if cut_point.is_some() {
+            self.random_access(pts, arrival_unix_ms);
         }
-        self.limits(pts, steps);
-        self.note_picture(pts, random_access);
+        self.limits(pts);
+        self.note_picture(pts, cut_point.is_some());
+        // All pictures that are shown before an IDR have come.
+        let complete_to = if cut_point == Some(CutPoint::Idr) { pts.max(dts) } else { dts };
+        self.settle(complete_to);
+    }
+
+    /// Whether the picture at `pts`, just reported, may turn out to be the first of a ladder segment.
+    #[must_use]
+    pub fn may_begin_ladder_span(&self, pts: Timestamp) -> bool {
+        let begins = |nominal: Timestamp| {
+            pts + TOLERANCE >= nominal && pts < nominal + self.picture_interval
+        };
+        let begun = self.ladder.running.is_some_and(|cut| pts == cut.at);
+        let marked = matches!(self.mark, Mark::Due(at) if begins(at));
+        begun || marked || self.pending.iter().any(|pending| begins(pending.nominal()))
     }
 
     /// An audio frame with presentation time `pts` comes next. Audio decides nothing while pictures come.
     ///
     /// To be called for the frames that come while there are no pictures (there is no video, or it stopped): then
     /// segments are cut by time.
-    pub fn audio(&mut self, pts: Timestamp, steps: &mut Vec<Step>) {
-        if !self.started {
-            self.start(pts);
+    pub fn audio(&mut self, pts: Timestamp, arrival_unix_ms: i64) {
+        if !self.has_started() {
+            self.start(pts, arrival_unix_ms);
         }
         let Some(at) = self.audio_cut_at(pts) else { return };
         if self.mode.is_none() {
-            let length = (at - self.source_cut).max(self.segment_duration);
-            self.decide(GridMode { target_duration_secs: target(length), own_grid: false }, steps);
+            let length = (at - self.source.started_at()).max(self.segment_duration);
+            self.decide(GridMode { target_duration_secs: target(length), own_grid: false });
         }
-        self.cut_both(at, steps);
+        self.cut_both(at, arrival_unix_ms);
+        // No picture comes that could be waited for.
+        self.settle(Timestamp::MAX);
+    }
+
+    /// Cuts the source at a picture or audio frame that is no place to cut: the segment became too long or too large.
+    pub fn cut_here(&mut self, pts: Timestamp, arrival_unix_ms: i64) {
+        if pts <= self.source.started_at() {
+            return;
+        }
+        match self.mode {
+            Some(GridMode { own_grid: false, .. }) => self.cut_both(pts, arrival_unix_ms),
+            Some(_) => {
+                self.cut_source(pts, arrival_unix_ms);
+            }
+            None => {
+                self.go_own_grid();
+                self.cut_source(pts, arrival_unix_ms);
+            }
+        }
+    }
+
+    /// The publisher is gone: nothing comes behind `end`.
+    pub fn finish(&mut self, end: Timestamp) {
+        if !self.has_started() {
+            return;
+        }
+        self.pending.retain(|pending| pending.nominal() < end);
+        self.ahead.retain(|pts| *pts < end);
+        self.settle(Timestamp::MAX);
+        for line in [&mut self.source, &mut self.ladder] {
+            match line.running.take() {
+                // A span of no length is none: its number is free again.
+                Some(running) if end <= running.at => {
+                    line.numbering = line.numbering.before(running);
+                }
+                _ => line.numbering.discontinuity_next = true,
+            }
+        }
+        self.steps.push_back(Step::End(end));
     }
 
     /// Where audio ends the segment: at once where it became another, else when its time is up, but not among its
     /// pictures. That may have passed before it was sure that no more pictures come.
     fn audio_cut_at(&self, pts: Timestamp) -> Option<Timestamp> {
+        let source_start = self.source.started_at();
         if self.cut_next_audio {
-            return (pts > self.source_cut).then_some(pts);
+            return (pts > source_start).then_some(pts);
         }
         let pictures_end =
-            self.last_picture.map_or(self.source_cut, |last| last + self.picture_interval);
-        let due = (self.source_cut.max(self.ladder_cut) + self.segment_duration).max(pictures_end);
+            self.last_picture.map_or(source_start, |last| last + self.picture_interval);
+        let newest = self.pending.back().map_or(self.ladder.nominal, Pending::nominal);
+        let due = (source_start.max(newest) + self.segment_duration).max(pictures_end);
         // What the pictures left open ends where it should have; what follows is cut with the sound.
         (pts >= due).then(|| if pts - due < LATE { pts } else { due })
-    }
-
-    fn start(&mut self, pts: Timestamp) {
-        self.started = true;
-        self.source_cut = pts;
-        self.ladder_cut = pts;
-        self.last_random_access = pts;
     }
 
     fn note_picture(&mut self, pts: Timestamp, random_access: bool) {
@@ -186,32 +390,35 @@ impl Grid {
             self.picture_interval = (pts - last).min(Duration::from_millis(200));
         }
         self.last_picture = Some(self.last_picture.map_or(pts, |last| last.max(pts)));
+        let place = self.ahead.partition_point(|ahead| *ahead < pts);
+        self.ahead.insert(place, pts);
+        if self.ahead.len() > MAX_AHEAD {
+            self.ahead.pop_front();
+        }
     }
 
-    fn random_access(&mut self, pts: Timestamp, steps: &mut Vec<Step>) {
-        if pts <= self.source_cut || !(self.cut_next || self.usable(pts)) {
+    fn random_access(&mut self, pts: Timestamp, arrival_unix_ms: i64) {
+        if pts <= self.source.started_at() || !(self.cut_next || self.usable(pts)) {
             return;
         }
         match self.mode {
             None => {
-                let length = (pts - self.source_cut).max(self.segment_duration);
-                self.decide(
-                    GridMode { target_duration_secs: target(length), own_grid: false },
-                    steps,
-                );
-                self.cut_both(pts, steps);
+                let length = (pts - self.source.started_at()).max(self.segment_duration);
+                self.decide(GridMode { target_duration_secs: target(length), own_grid: false });
+                self.mark = Mark::Ahead;
+                self.cut_both(pts, arrival_unix_ms);
             }
-            Some(GridMode { own_grid: false, .. }) => self.cut_both(pts, steps),
-            Some(GridMode { own_grid: true, .. }) if self.cut_next => self.cut_both(pts, steps),
-            Some(GridMode { own_grid: true, .. }) => self.cut_source(pts, steps),
+            Some(GridMode { own_grid: true, .. }) if !self.cut_next => {
+                self.cut_source(pts, arrival_unix_ms);
+            }
+            Some(_) => self.cut_both(pts, arrival_unix_ms),
         }
-        self.cut_next = false;
     }
 
-    /// An IDR is usable when the segment is long enough, or when the next IDR may come too late: encoders put one more at
-    /// a change of scene, and count their keyframe interval anew from there.
+    /// An IDR is usable when the segment is long enough, or when the next IDR may come too late: encoders put one more
+    /// at a change of scene, and count their keyframe interval anew from there.
     fn usable(&self, pts: Timestamp) -> bool {
-        let length = pts - self.source_cut;
+        let length = pts - self.source.started_at();
         length >= self.segment_duration - HALF_PICTURE
             || length + self.longest_interval_at(pts) > self.longest()
     }
@@ -237,65 +444,171 @@ impl Grid {
     }
 
     /// What time alone demands of the ladder, whether or not an IDR came.
-    fn limits(&mut self, pts: Timestamp, steps: &mut Vec<Step>) {
+    fn limits(&mut self, pts: Timestamp) {
         match self.mode {
-            None => self.limit_undecided(pts, steps),
-            Some(GridMode { own_grid: false, .. }) => self.limit_one_grid(pts, steps),
-            Some(GridMode { own_grid: true, .. }) => self.limit_own_grid(pts, steps),
+            None => self.limit_undecided(pts),
+            Some(GridMode { own_grid: false, .. }) => self.limit_one_grid(pts),
+            Some(GridMode { own_grid: true, .. }) => self.limit_own_grid(pts),
         }
     }
 
-    fn limit_undecided(&mut self, pts: Timestamp, steps: &mut Vec<Step>) {
-        let mark = self.source_cut + self.segment_duration;
-        if pts + MILLISECONDS >= mark && !self.marked {
-            self.marked = true;
-            steps.push(Step::Mark { at: mark });
+    fn limit_undecided(&mut self, pts: Timestamp) {
+        let mark = self.ladder.nominal + self.segment_duration;
+        if pts + TOLERANCE >= mark && matches!(self.mark, Mark::Ahead) {
+            self.mark = Mark::Due(mark);
         }
-        if pts + MILLISECONDS >= mark + self.segment_duration {
-            self.go_own_grid(steps);
-            self.limit_own_grid(pts, steps);
-        }
-    }
-
-    fn limit_one_grid(&mut self, pts: Timestamp, steps: &mut Vec<Step>) {
-        if pts + self.picture_interval > self.ladder_cut + self.longest() {
-            self.go_own_grid(steps);
-            self.cut_ladder(pts.min(self.ladder_cut + self.longest()), steps);
+        if pts + TOLERANCE >= mark + self.segment_duration {
+            self.go_own_grid();
+            self.limit_own_grid(pts);
         }
     }
 
-    fn limit_own_grid(&mut self, pts: Timestamp, steps: &mut Vec<Step>) {
-        while pts + MILLISECONDS >= self.ladder_cut + self.segment_duration {
-            self.cut_ladder(self.ladder_cut + self.segment_duration, steps);
+    fn limit_one_grid(&mut self, pts: Timestamp) {
+        let start = self.newest_ladder_nominal();
+        if pts + self.picture_interval > start + self.longest() {
+            self.go_own_grid();
+            self.cut_ladder_at(pts.min(start + self.longest()), false);
         }
     }
 
-    fn go_own_grid(&mut self, steps: &mut Vec<Step>) {
+    fn limit_own_grid(&mut self, pts: Timestamp) {
+        while pts + TOLERANCE >= self.newest_ladder_nominal() + self.segment_duration {
+            self.cut_ladder_at(self.newest_ladder_nominal() + self.segment_duration, false);
+        }
+    }
+
+    fn newest_ladder_nominal(&self) -> Timestamp {
+        self.pending.back().map_or(self.ladder.nominal, Pending::nominal)
+    }
+
+    fn go_own_grid(&mut self) {
         let target_duration_secs = self.target_duration_secs();
-        self.decide(GridMode { target_duration_secs, own_grid: true }, steps);
-    }
-
-    fn decide(&mut self, mode: GridMode, steps: &mut Vec<Step>) {
-        self.mode = Some(mode);
-        steps.push(Step::Mode(mode));
-    }
-
-    fn cut_both(&mut self, at: Timestamp, steps: &mut Vec<Step>) {
-        self.cut_source(at, steps);
-        if at > self.ladder_cut {
-            self.cut_ladder(at, steps);
+        self.decide(GridMode { target_duration_secs, own_grid: true });
+        match std::mem::replace(&mut self.mark, Mark::Ahead) {
+            Mark::Ahead => {}
+            Mark::Due(nominal) => self.cut_ladder_at(nominal, false),
+            // The cut has been passed: it fell where its picture was.
+            Mark::Fell(at) => {
+                let nominal = self.ladder.nominal + self.segment_duration;
+                let unix_ms = self.unix_ms_at(at);
+                let cut = self.ladder.numbering.cut(at, unix_ms);
+                self.begin_ladder(cut, nominal);
+            }
         }
     }
 
-    fn cut_source(&mut self, at: Timestamp, steps: &mut Vec<Step>) {
-        self.cut_next_audio = false;
-        self.source_cut = at;
-        steps.push(Step::CutSource { at });
+    fn decide(&mut self, mode: GridMode) {
+        self.mode = Some(mode);
+        self.steps.push_back(Step::Mode(mode));
     }
 
-    fn cut_ladder(&mut self, at: Timestamp, steps: &mut Vec<Step>) {
-        self.ladder_cut = at;
-        steps.push(Step::CutLadder { at });
+    fn cut_both(&mut self, at: Timestamp, arrival_unix_ms: i64) {
+        let is_one_grid = self.mode.is_some_and(|mode| !mode.own_grid);
+        let breaks = self.reanchor;
+        let cut = self.cut_source(at, arrival_unix_ms);
+        if is_one_grid {
+            let cut = self.share(cut);
+            self.pending.push_back(Pending::Shared(cut));
+        } else if at > self.newest_ladder_nominal() {
+            self.cut_ladder_at(at, breaks);
+        } else if breaks {
+            self.ladder.numbering.discontinuity_next = true;
+        }
+    }
+
+    /// Gives the ladder the source's cut.
+    fn share(&mut self, cut: Cut) -> Cut {
+        debug_assert_eq!(
+            self.ladder.numbering.next_sequence, cut.sequence,
+            "with one grid both are cut together from the first segment on"
+        );
+        self.ladder.numbering = self.source.numbering;
+        cut
+    }
+
+    fn cut_source(&mut self, at: Timestamp, arrival_unix_ms: i64) -> Cut {
+        self.cut_next = false;
+        self.cut_next_audio = false;
+        if std::mem::take(&mut self.reanchor) {
+            self.anchor = Some((at, arrival_unix_ms));
+            self.source.numbering.discontinuity_next = true;
+        }
+        let unix_ms = self.unix_ms_at(at);
+        let cut = self.source.numbering.cut(at, unix_ms);
+        self.begin_source(cut, at);
+        cut
+    }
+
+    fn cut_ladder_at(&mut self, nominal: Timestamp, discontinuity: bool) {
+        let unix_ms = self.unix_ms_at(nominal);
+        self.pending.push_back(Pending::At { nominal, unix_ms, discontinuity });
+    }
+
+    fn begin_source(&mut self, cut: Cut, nominal: Timestamp) {
+        self.source.running = Some(cut);
+        self.source.nominal = nominal;
+        self.steps.push_back(Step::CutSource(cut));
+    }
+
+    fn begin_ladder(&mut self, cut: Cut, nominal: Timestamp) {
+        self.ladder.running = Some(cut);
+        self.ladder.nominal = nominal;
+        self.steps.push_back(Step::CutLadder(cut));
+    }
+
+    fn unix_ms_at(&self, at: Timestamp) -> i64 {
+        let (anchor, unix_ms) = self.anchor.unwrap_or((at, 0));
+        unix_ms.saturating_add((at - anchor).as_millis())
+    }
+
+    /// Lets the ladder's cuts fall for which all pictures that are shown before them have come: all those that are shown
+    /// before `dts` have, as a picture is not shown before it is decoded.
+    fn settle(&mut self, dts: Timestamp) {
+        if let Mark::Due(nominal) = self.mark
+            && let Some(at) = self.fall(nominal, None, dts)
+        {
+            self.mark = Mark::Fell(at);
+        }
+        while let Some(&pending) = self.pending.front() {
+            let next = self.pending.get(1).map(Pending::nominal);
+            match pending {
+                Pending::Shared(cut) if cut.at <= dts => {
+                    self.pending.pop_front();
+                    self.begin_ladder(cut, cut.at);
+                }
+                Pending::Shared(_) => break,
+                Pending::At { nominal, unix_ms, discontinuity } => {
+                    let Some(at) = self.fall(nominal, next, dts) else { break };
+                    self.pending.pop_front();
+                    // Two cuts before one picture: the first has been passed where it was due.
+                    let at = at.max(self.ladder.started_at() + Duration::from_ticks(1));
+                    self.ladder.numbering.discontinuity_next |= discontinuity;
+                    let unix_ms = unix_ms.saturating_add((at - nominal).as_millis());
+                    let cut = self.ladder.numbering.cut(at, unix_ms);
+                    self.begin_ladder(cut, nominal);
+                }
+            }
+        }
+        while self.ahead.front().is_some_and(|pts| *pts + MAX_CUT_DELAY < dts) {
+            self.ahead.pop_front();
+        }
+    }
+
+    /// Where a cut meant for `nominal` falls, if that is known at decoding time `dts`: on the first picture at or behind
+    /// it, if that is near and does not begin the `next` segment.
+    fn fall(
+        &self,
+        nominal: Timestamp,
+        next: Option<Timestamp>,
+        dts: Timestamp,
+    ) -> Option<Timestamp> {
+        let picture = self.ahead.iter().copied().find(|pts| *pts + TOLERANCE >= nominal);
+        let begins = picture.filter(|pts| {
+            *pts - nominal <= MAX_CUT_DELAY && next.is_none_or(|next| *pts + TOLERANCE < next)
+        });
+        let known_at =
+            picture.map_or(nominal + MAX_CUT_DELAY, |pts| pts.min(nominal + MAX_CUT_DELAY));
+        (dts >= known_at).then(|| begins.unwrap_or(nominal))
     }
 }
 
@@ -310,38 +623,64 @@ mod tests {
 
     const SEGMENT: Duration = Duration::from_secs(2);
 
-    /// Runs `seconds` of a source with an IDR every `gop` pictures; returns all steps with the times in ms.
+    const FIRST: u64 = 700;
+
+    fn new_grid() -> Grid {
+        Grid::new(SEGMENT, GridState::new(FIRST))
+    }
+
+    fn drain(grid: &mut Grid, steps: &mut Vec<Step>) {
+        steps.extend(std::iter::from_fn(|| grid.poll()));
+    }
+
+    fn picture(grid: &mut Grid, ms: i64, cut_point: bool, steps: &mut Vec<Step>) {
+        let at = Timestamp::from_millis(ms);
+        grid.picture(at, at, cut_point.then_some(CutPoint::Idr), 1_000_000 + ms);
+        drain(grid, steps);
+    }
+
+    fn audio(grid: &mut Grid, at: Timestamp, steps: &mut Vec<Step>) {
+        grid.audio(at, 0);
+        drain(grid, steps);
+    }
+
+    /// Runs so many pictures of a source with an IDR every `gop` pictures; returns all steps.
     fn run(grid: &mut Grid, fps: f64, gop: usize, from: usize, pictures: usize) -> Vec<Step> {
         let mut steps = Vec::new();
         for n in from..from + pictures {
-            let pts = Timestamp::from_millis((n as f64 * 1000.0 / fps).round() as i64);
-            grid.picture(pts, n % gop == 0, &mut steps);
+            picture(grid, (n as f64 * 1000.0 / fps).round() as i64, n % gop == 0, &mut steps);
         }
         steps
     }
 
+    fn all_cuts(steps: &[Step], ladder: bool) -> Vec<Cut> {
+        let cut = |step: &Step| match *step {
+            Step::CutSource(cut) if !ladder => Some(cut),
+            Step::CutLadder(cut) if ladder => Some(cut),
+            _ => None,
+        };
+        steps.iter().filter_map(cut).collect()
+    }
+
+    /// Times in ms at which a segment ended: all but the first begin.
     fn cuts(steps: &[Step], ladder: bool) -> Vec<i64> {
-        let ms = |at: Timestamp| at.ticks() / 90;
-        steps
-            .iter()
-            .filter_map(|&step| match step {
-                Step::CutSource { at } if !ladder => Some(ms(at)),
-                Step::CutLadder { at } if ladder => Some(ms(at)),
-                _ => None,
-            })
-            .collect()
+        let cuts = all_cuts(steps, ladder);
+        let numbers = cuts.windows(2).all(|pair| pair[1].sequence == pair[0].sequence + 1);
+        assert!(numbers, "numbers are contiguous: {cuts:?}");
+        let ends = cuts.iter().filter(|cut| cut.sequence > FIRST);
+        ends.map(|cut| cut.at.ticks() / 90).collect()
     }
 
     /// One grid: source and ladder are cut at the same times, with this target duration.
     fn assert_one_grid(fps: f64, gop: usize, target_duration_secs: u64, expected: &[i64]) {
-        let mut grid = Grid::new(SEGMENT, None);
+        let mut grid = new_grid();
         let steps = run(&mut grid, fps, gop, 0, (fps * 10.0) as usize);
         assert_eq!(
             grid.mode(),
             Some(GridMode { target_duration_secs, own_grid: false }),
             "gop {gop} at {fps}"
         );
-        assert_eq!(cuts(&steps, false), cuts(&steps, true));
+        assert_eq!(all_cuts(&steps, false), all_cuts(&steps, true), "equal numbers, equal spans");
         assert_eq!(&cuts(&steps, true)[..expected.len()], expected, "gop {gop} at {fps}");
     }
 
@@ -357,9 +696,8 @@ mod tests {
 
     #[test]
     fn a_longer_gop_gives_the_ladder_its_own_grid() {
-        let mut grid = Grid::new(SEGMENT, None);
+        let mut grid = new_grid();
         let steps = run(&mut grid, 30.0, 300, 0, 700);
-        assert_eq!(steps[0], Step::Mark { at: Timestamp::from_millis(2000) });
         assert_eq!(grid.mode(), Some(GridMode { target_duration_secs: 2, own_grid: true }));
         assert_eq!(cuts(&steps, false), [10_000, 20_000]);
         assert_eq!(cuts(&steps, true), (1..=11).map(|n| n * 2000).collect::<Vec<_>>());
@@ -367,7 +705,7 @@ mod tests {
 
     #[test]
     fn a_later_long_gop_moves_the_ladder_to_its_own_grid_for_good() {
-        let mut grid = Grid::new(SEGMENT, None);
+        let mut grid = new_grid();
         run(&mut grid, 30.0, 60, 0, 150);
         let steps = run(&mut grid, 30.0, 3000, 150, 150);
         assert_eq!(grid.mode(), Some(GridMode { target_duration_secs: 2, own_grid: true }));
@@ -383,10 +721,10 @@ mod tests {
 
     #[test]
     fn audio_alone_is_cut_by_time() {
-        let mut grid = Grid::new(SEGMENT, None);
+        let mut grid = new_grid();
         let mut steps = Vec::new();
         for n in 0..200 {
-            grid.audio(Timestamp::from_ticks(n * 2090), &mut steps);
+            audio(&mut grid, Timestamp::from_ticks(n * 2090), &mut steps);
         }
         assert_eq!(grid.mode(), Some(GridMode { target_duration_secs: 2, own_grid: false }));
         assert_eq!(cuts(&steps, false), [2020, 4040]);
@@ -395,12 +733,12 @@ mod tests {
     #[test]
     fn when_pictures_stop_audio_cuts_at_the_segment_duration_or_behind_them() {
         for (pictures, expected) in [(30, 2000), (45, 2000), (75, 2500)] {
-            let mut grid = Grid::new(SEGMENT, None);
+            let mut grid = new_grid();
             let mut steps = run(&mut grid, 30.0, 3000, 0, pictures);
             // It is known a second later that no more come.
             let first = pictures as i64 * 3000 + 90_000;
             for n in 0..100 {
-                grid.audio(Timestamp::from_ticks(first + n * 2090), &mut steps);
+                audio(&mut grid, Timestamp::from_ticks(first + n * 2090), &mut steps);
             }
             let cuts = cuts(&steps, false);
             // A picture's end is known to the millisecond.
@@ -415,21 +753,21 @@ mod tests {
 
     #[test]
     fn another_audio_is_cut_at_once_where_no_pictures_come() {
-        let mut grid = Grid::new(SEGMENT, None);
+        let mut grid = new_grid();
         let mut steps = Vec::new();
-        grid.audio(Timestamp::from_millis(0), &mut steps);
-        grid.cut_at_next_random_access();
-        grid.audio(Timestamp::from_millis(400), &mut steps);
-        grid.cut_at_next_random_access_or_audio();
-        grid.audio(Timestamp::from_millis(500), &mut steps);
-        grid.audio(Timestamp::from_millis(600), &mut steps);
+        audio(&mut grid, Timestamp::from_millis(0), &mut steps);
+        grid.break_at_next_random_access();
+        audio(&mut grid, Timestamp::from_millis(400), &mut steps);
+        grid.break_at_next_random_access_or_audio();
+        audio(&mut grid, Timestamp::from_millis(500), &mut steps);
+        audio(&mut grid, Timestamp::from_millis(600), &mut steps);
         assert_eq!(cuts(&steps, false), [500]);
     }
 
     #[test]
     fn a_returning_publisher_keeps_the_mode() {
         let mode = GridMode { target_duration_secs: 2, own_grid: false };
-        let mut grid = Grid::new(SEGMENT, Some(mode));
+        let mut grid = Grid::new(SEGMENT, GridState { mode: Some(mode), ..GridState::new(FIRST) });
         let steps = run(&mut grid, 30.0, 60, 0, 200);
         assert_eq!(cuts(&steps, true), [2000, 4000, 6000]);
         assert!(!steps.contains(&Step::Mode(mode)), "it stands already");
@@ -439,9 +777,10 @@ mod tests {
     #[test]
     fn one_more_idr_at_a_change_of_scene_is_a_cut_and_keeps_one_grid() {
         let idrs = [0, 2_000, 2_700, 4_700, 6_700, 8_700, 9_100, 9_800, 11_800, 13_800];
-        let (mut grid, mut steps) = (Grid::new(SEGMENT, None), Vec::new());
+        let mut grid = new_grid();
+        let mut steps = Vec::new();
         for ms in (0..15_000).step_by(20) {
-            grid.picture(Timestamp::from_millis(ms), idrs.contains(&ms), &mut steps);
+            picture(&mut grid, ms, idrs.contains(&ms), &mut steps);
         }
         assert_eq!(grid.mode(), Some(GridMode { target_duration_secs: 2, own_grid: false }));
         let source = cuts(&steps, false);
@@ -451,10 +790,73 @@ mod tests {
 
     #[test]
     fn after_a_jump_the_next_random_access_is_a_cut() {
-        let mut grid = Grid::new(SEGMENT, None);
+        let mut grid = new_grid();
         run(&mut grid, 30.0, 30, 0, 75);
-        grid.cut_at_next_random_access();
+        grid.break_at_next_random_access();
         let steps = run(&mut grid, 30.0, 30, 75, 30);
         assert_eq!(cuts(&steps, false), [3000]);
+        for ladder in [false, true] {
+            let cut = all_cuts(&steps, ladder)[0];
+            assert!(cut.discontinuity);
+            assert_eq!((cut.discontinuity_sequence, cut.unix_ms), (1, 1_003_000));
+        }
+    }
+
+    #[test]
+    fn a_ladder_cut_comes_when_the_pictures_before_it_have_come() {
+        let mut grid = new_grid();
+        let mut steps = Vec::new();
+        // Two B pictures between the others: decoding order I0 P3 B1 B2 P6 ..., display two pictures later.
+        let order = [0, 3, 1, 2].into_iter().chain((1..40).flat_map(|gop| {
+            let first = gop * 3 + 3;
+            [first, first - 2, first - 1]
+        }));
+        for (decoded, shown) in order.enumerate() {
+            let pts = Timestamp::from_millis(shown * 100 + 200);
+            let dts = Timestamp::from_millis(decoded as i64 * 100);
+            grid.picture(pts, dts, (shown == 0).then_some(CutPoint::Idr), 0);
+            while let Some(step) = grid.poll() {
+                if let Step::CutLadder(cut) = step {
+                    assert!(cut.at <= dts.max(Timestamp::from_millis(200)), "{cut:?} at {dts:?}");
+                }
+                steps.push(step);
+            }
+        }
+        let expected: Vec<_> = (1..=5).map(|n| n * 2000 + 200).collect();
+        assert_eq!(cuts(&steps, true)[..5], expected, "on the first picture in display order");
+    }
+
+    #[test]
+    fn numbers_go_on_with_the_next_publisher_and_in_both_grids() {
+        let mut grid = new_grid();
+        let mut steps = run(&mut grid, 30.0, 60, 0, 150);
+        grid.finish(Timestamp::from_millis(5000));
+        drain(&mut grid, &mut steps);
+        assert_eq!(steps.last(), Some(&Step::End(Timestamp::from_millis(5000))));
+        let state = grid.state();
+        assert_eq!(state.source, state.ladder);
+        assert_eq!(state.source.next_sequence, FIRST + 3);
+        let mut grid = Grid::new(SEGMENT, state);
+        let steps = run(&mut grid, 30.0, 3000, 0, 300);
+        let first = all_cuts(&steps, false)[0];
+        assert_eq!(first.sequence, FIRST + 3);
+        assert!(first.discontinuity);
+        assert_eq!(first.discontinuity_sequence, 1);
+        let ladder = all_cuts(&steps, true);
+        assert_eq!(ladder[0], first, "one grid until the GOP proves too long");
+        assert!(grid.mode().is_some_and(|mode| mode.own_grid));
+        assert!(ladder[1..].iter().all(|cut| !cut.discontinuity));
+        assert_eq!(
+            ladder.last().map(|cut| cut.sequence),
+            Some(FIRST + 3 + ladder.len() as u64 - 1)
+        );
+    }
+
+    #[test]
+    fn the_number_of_a_span_of_no_length_is_free_again() {
+        let mut grid = new_grid();
+        run(&mut grid, 30.0, 60, 0, 1);
+        grid.finish(Timestamp::ZERO);
+        assert_eq!(grid.state(), GridState::new(FIRST));
     }
 }

@@ -6,34 +6,36 @@
 //! | [HLS authoring specification for Apple devices](https://developer.apple.com/documentation/http-live-streaming/hls-authoring-specification-for-apple-devices) | 2025 | Apple's authoring rules |
 //! | RFC 3339, date and time | 2002 | RFC 3339 |
 //!
-//! Pure: finished segments in, snapshots out. A playlist is rendered and compressed once per change, not per
-//! request; segments are shared, not copied.
+//! Pure: finished segments in, snapshots out. A playlist is rendered and compressed once per change, by the first who
+//! reads it; segments are shared, not copied.
 //!
 //! **After every change of a [`Window`], take a [`Window::snapshot`] and publish it.**
 //!
 //! ```
-//! use hls::{Segment, Window, WindowConfig};
-//! use media::Duration;
+//! use hls::{Cut, Lookup, Segment, Span, Window, WindowConfig};
+//! use media::{Duration, Timestamp};
 //!
 //! let mut window = Window::new(WindowConfig {
 //!     uri_prefix: "/stream/hello_world/source/".into(),
 //!     listed: 6,
-//!     first_sequence: 1_795_266_725,
 //!     min_bandwidth_bps: 0,
 //! });
 //! assert!(window.snapshot().is_none(), "nothing to list yet");
 //!
 //! window.set_target_duration(2);
-//! let sequence = window.push(Segment {
-//!     duration: Duration::from_millis(1980),
+//! let cut = Cut {
+//!     sequence: 1_795_266_725,
+//!     discontinuity_sequence: 0,
 //!     discontinuity: false,
-//!     start_unix_ms: 1_795_266_725_678,
-//!     data: vec![0x47; 188].into(),
-//! });
+//!     at: Timestamp::ZERO,
+//!     unix_ms: 1_795_266_725_678,
+//! };
+//! let span = Span { cut, duration: Duration::from_millis(1980) };
+//! window.push(Segment { span, data: vec![0x47; 188].into() });
 //! let snapshot = window.snapshot().expect("a segment to list");
-//! assert_eq!(snapshot.segment(sequence).map(|data| data.len()), Some(188));
+//! assert!(matches!(snapshot.segment(1_795_266_725), Lookup::Made(data) if data.len() == 188));
 //! assert_eq!(
-//!     String::from_utf8_lossy(&snapshot.playlist.plain),
+//!     String::from_utf8_lossy(&snapshot.playlist().plain),
 //!     "#EXTM3U
 //! #EXT-X-VERSION:3
 //! #EXT-X-INDEPENDENT-SEGMENTS
@@ -55,6 +57,7 @@ mod grid;
 mod media_playlist;
 pub mod multivariant_playlist;
 mod snapshot;
+mod span;
 mod window;
 
 #[doc(hidden)]
@@ -64,7 +67,8 @@ pub mod fuzzing;
 mod model;
 
 pub use body::Body;
-pub use grid::{Grid, GridMode, Step};
+pub use grid::{CutPoint, Grid, GridMode, GridState, Step, TOLERANCE};
 pub use multivariant_playlist::VariantStream;
-pub use snapshot::Snapshot;
+pub use snapshot::{Lookup, Snapshot};
+pub use span::{Cut, Numbering, Span};
 pub use window::{Segment, Window, WindowConfig};

@@ -3,58 +3,63 @@
 use std::fmt::Write;
 
 use crate::date::rfc3339;
+use crate::{Snapshot, Span};
+
+const TICKS_PER_MS: u64 = 90;
 
 /// What a media playlist says.
 pub(crate) struct MediaPlaylist<'a> {
-    pub(crate) independent: bool,
-    pub(crate) target_duration_secs: u64,
-    pub(crate) media_sequence: u64,
-    pub(crate) discontinuity_sequence: u64,
-    pub(crate) uri_prefix: &'a str,
-    pub(crate) ended: bool,
+    snapshot: &'a Snapshot,
 }
 
-/// A segment's lines.
-pub(crate) struct Entry {
-    pub(crate) discontinuity: bool,
-    pub(crate) start_unix_ms: i64,
-    pub(crate) duration_ms: u64,
-}
+impl<'a> MediaPlaylist<'a> {
+    pub(crate) fn of(snapshot: &'a Snapshot) -> Self {
+        Self { snapshot }
+    }
 
-impl MediaPlaylist<'_> {
-    /// The text with these segments, numbered from `media_sequence` on.
-    pub(crate) fn render(&self, entries: impl Iterator<Item = Entry>) -> String {
+    /// The text.
+    pub(crate) fn render(&self) -> String {
         let mut text = String::with_capacity(1024);
         text.push_str("#EXTM3U\n#EXT-X-VERSION:3\n");
-        if self.independent {
+        if self.snapshot.independent {
             text.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
         }
         self.render_numbers(&mut text);
-        for (sequence, entry) in (self.media_sequence..).zip(entries) {
-            self.render_entry(sequence, &entry, &mut text);
+        for span in &self.snapshot.listed {
+            self.render_segment(span, &mut text);
         }
-        if self.ended {
+        if self.snapshot.ended {
             text.push_str("#EXT-X-ENDLIST\n");
         }
         text
     }
 
     fn render_numbers(&self, text: &mut String) {
-        let Self { target_duration_secs, media_sequence, discontinuity_sequence, .. } = self;
+        let media_sequence = self.snapshot.media_sequence();
+        // The number of the first segment's own tag is counted when the tag goes (RFC 8216 6.2.2).
+        let discontinuity_sequence = self.snapshot.listed.first().map_or(0, |first| {
+            first.cut.discontinuity_sequence - u64::from(first.cut.discontinuity)
+        });
+        let target_duration_secs = self.snapshot.target_duration_secs;
         line(text, format_args!("#EXT-X-TARGETDURATION:{target_duration_secs}"));
         line(text, format_args!("#EXT-X-MEDIA-SEQUENCE:{media_sequence}"));
         line(text, format_args!("#EXT-X-DISCONTINUITY-SEQUENCE:{discontinuity_sequence}"));
     }
 
-    fn render_entry(&self, sequence: u64, entry: &Entry, text: &mut String) {
-        if entry.discontinuity {
+    fn render_segment(&self, span: &Span, text: &mut String) {
+        if span.cut.discontinuity {
             text.push_str("#EXT-X-DISCONTINUITY\n");
         }
-        line(text, format_args!("#EXT-X-PROGRAM-DATE-TIME:{}", rfc3339(entry.start_unix_ms)));
-        let ms = entry.duration_ms;
+        line(text, format_args!("#EXT-X-PROGRAM-DATE-TIME:{}", rfc3339(span.cut.unix_ms)));
+        let ms = rounded_ms(span);
         line(text, format_args!("#EXTINF:{}.{:03},", ms / 1000, ms % 1000));
-        line(text, format_args!("{}{sequence}.ts", self.uri_prefix));
+        line(text, format_args!("{}{}.ts", self.snapshot.uri_prefix, span.sequence()));
     }
+}
+
+/// How long a span is in whole milliseconds, rounded: what EXTINF says.
+pub(crate) fn rounded_ms(span: &Span) -> u64 {
+    (span.duration.ticks().max(0) as u64).saturating_add(TICKS_PER_MS / 2) / TICKS_PER_MS
 }
 
 pub(crate) fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {

@@ -5,32 +5,41 @@
 use std::io::Read;
 
 use m3u8_rs::MediaPlaylist;
-use media::Duration;
+use media::{Duration, Timestamp};
 
-use super::{Segment, Snapshot, Window, WindowConfig};
+use super::{Cut, Lookup, Segment, Snapshot, Span, Window, WindowConfig};
 
 const PREFIX: &str = "/stream/name/source/";
 
 /// One call of the window.
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
-    Push { ticks: u32, bytes: u16, discontinuity: bool, start_unix_ms: u32 },
+    Push {
+        ticks: u32,
+        bytes: u16,
+        discontinuity: bool,
+        start_unix_ms: u32,
+    },
+    /// The next span is listed, and its segment made only after the next push.
+    Promise,
     SetTargetDuration(u8),
-    SetIndependent(bool),
+    SetDependent,
     End,
     Reopen,
 }
 
 /// Runs `ops`, and looks at the window after each.
 pub(crate) fn check(listed: usize, first_sequence: u64, min_bandwidth_bps: u64, ops: &[Op]) {
-    let config =
-        WindowConfig { uri_prefix: PREFIX.into(), listed, first_sequence, min_bandwidth_bps };
+    let config = WindowConfig { uri_prefix: PREFIX.into(), listed, min_bandwidth_bps };
     let mut run = Run {
         window: Window::new(config),
         listed: listed.max(1),
         first_sequence,
         least_bandwidth: min_bandwidth_bps,
         pushed: Vec::new(),
+        discontinuities: 0,
+        promise_next: false,
+        promised: None,
         independent: true,
         ended: false,
         last: None,
@@ -53,6 +62,10 @@ struct Run {
     first_sequence: u64,
     least_bandwidth: u64,
     pushed: Vec<Pushed>,
+    discontinuities: u64,
+    promise_next: bool,
+    /// Place in `pushed` of the span whose segment is not made.
+    promised: Option<usize>,
     independent: bool,
     ended: bool,
     last: Option<(Snapshot, MediaPlaylist)>,
@@ -77,17 +90,24 @@ impl Run {
     fn apply(&mut self, op: &Op) {
         match *op {
             Op::Push { ticks, bytes, discontinuity, start_unix_ms } => {
-                self.push(Segment {
-                    duration: Duration::from_ticks(ticks.into()),
+                self.discontinuities += u64::from(discontinuity);
+                let cut = Cut {
+                    sequence: self.first_sequence + self.pushed.len() as u64,
+                    discontinuity_sequence: self.discontinuities,
                     discontinuity,
-                    start_unix_ms: i64::from(start_unix_ms) * 1000 + 7,
+                    at: Timestamp::ZERO,
+                    unix_ms: i64::from(start_unix_ms) * 1000 + 7,
+                };
+                self.push(Segment {
+                    span: Span { cut, duration: Duration::from_ticks(ticks.into()) },
                     data: vec![self.pushed.len() as u8; bytes.into()].into(),
                 });
             }
+            Op::Promise => self.promise_next = true,
             Op::SetTargetDuration(secs) => self.window.set_target_duration(secs.into()),
-            Op::SetIndependent(independent) => {
-                self.independent = independent;
-                self.window.set_independent(independent);
+            Op::SetDependent => {
+                self.independent = false;
+                self.window.set_dependent();
             }
             Op::End => {
                 self.ended = true;
@@ -101,14 +121,21 @@ impl Run {
     }
 
     fn push(&mut self, segment: Segment) {
-        let sequence = self.first_sequence + self.pushed.len() as u64;
-        assert_eq!(self.window.next_sequence(), sequence);
-        assert_eq!(self.window.push(segment.clone()), sequence);
+        if let Some(promised) = self.promised.take() {
+            let segment = &self.pushed[promised].segment;
+            assert!(self.window.fill(segment.span.sequence(), segment.data.clone()));
+        }
+        if std::mem::take(&mut self.promise_next) {
+            self.window.list(segment.span);
+            self.promised = Some(self.pushed.len());
+        } else {
+            self.window.push(segment.clone());
+        }
         let removed_before = self.removed();
         for removed in &mut self.pushed[..removed_before] {
             removed.pushes_since += 1;
             // However short, a push counts for a tenth of a second, or memory would not be bounded.
-            removed.media_since += segment.duration.max(Duration::from_millis(100));
+            removed.media_since += segment.span.duration.max(Duration::from_millis(100));
         }
         let zero = Duration::ZERO;
         self.pushed.push(Pushed {
@@ -118,8 +145,9 @@ impl Run {
             media_since: zero,
         });
         let removed = self.removed();
-        let playing =
-            self.pushed[removed..].iter().fold(zero, |sum, pushed| sum + pushed.segment.duration);
+        let playing = self.pushed[removed..]
+            .iter()
+            .fold(zero, |sum, pushed| sum + pushed.segment.span.duration);
         for listed in &mut self.pushed[removed..] {
             listed.longest_playlist = listed.longest_playlist.max(playing);
         }
@@ -134,10 +162,12 @@ impl Run {
         let removed = self.removed();
         assert_eq!(playlist.version, Some(3));
         assert_eq!(playlist.media_sequence, self.first_sequence + removed as u64);
-        let gone =
-            self.pushed[..removed].iter().filter(|pushed| pushed.segment.discontinuity).count();
+        let gone = self.pushed[..removed]
+            .iter()
+            .filter(|pushed| pushed.segment.span.cut.discontinuity)
+            .count();
         assert_eq!(playlist.discontinuity_sequence, gone as u64);
-        let text = String::from_utf8_lossy(&snapshot.playlist.plain);
+        let text = String::from_utf8_lossy(&snapshot.playlist().plain);
         assert!(text.contains("\n#EXT-X-DISCONTINUITY-SEQUENCE:"), "always present");
         assert_eq!((playlist.end_list, snapshot.ended), (self.ended, self.ended));
         assert_eq!(
@@ -154,17 +184,25 @@ impl Run {
             (playlist.media_sequence..).zip(&playlist.segments).zip(expected)
         {
             assert_eq!(listed.uri, format!("{PREFIX}{sequence}.ts"));
-            assert_eq!(listed.discontinuity, pushed.segment.discontinuity);
+            assert_eq!(listed.discontinuity, pushed.segment.span.cut.discontinuity);
             let unix_ms = listed.program_date_time.map(|date| date.timestamp_millis());
-            assert_eq!(unix_ms, Some(pushed.segment.start_unix_ms));
-            let seconds = pushed.segment.duration.as_secs_f64();
+            assert_eq!(unix_ms, Some(pushed.segment.span.cut.unix_ms));
+            let seconds = pushed.segment.span.duration.as_secs_f64();
             assert!(
                 (f64::from(listed.duration) - seconds).abs() < 0.001,
                 "{} for {seconds}",
                 listed.duration
             );
             assert!(listed.duration.round() <= playlist.target_duration as f32, "RFC 8216 4.3.3.1");
-            assert_eq!(snapshot.segment(sequence).as_ref(), Some(&pushed.segment.data));
+            let is_promise = self
+                .promised
+                .is_some_and(|place| self.pushed[place].segment.span.sequence() == sequence);
+            let expected = if is_promise {
+                Lookup::NotMade
+            } else {
+                Lookup::Made(pushed.segment.data.clone())
+            };
+            assert_eq!(snapshot.segment(sequence), expected);
         }
     }
 
@@ -172,40 +210,51 @@ impl Run {
     fn check_removed(&self, snapshot: &Snapshot) {
         let mut oldest = None;
         for (sequence, pushed) in (self.first_sequence..).zip(&self.pushed[..self.removed()]) {
-            let stay = pushed.segment.duration + pushed.longest_playlist;
+            let stay = pushed.segment.span.duration + pushed.longest_playlist;
             let must_stay = pushed.pushes_since <= self.listed + 1 || pushed.media_since < stay;
-            let found = snapshot.segment(sequence);
+            let found = match snapshot.segment(sequence) {
+                Lookup::Made(data) => Some(data),
+                Lookup::NotMade => Some(pushed.segment.data.clone()),
+                Lookup::Gone => None,
+            };
             assert!(
                 found.is_some() || !must_stay,
                 "{sequence} gone after {} pushes",
                 pushed.pushes_since
             );
-            assert!(found.is_none_or(|data| data == pushed.segment.data));
-            if snapshot.segment(sequence).is_some() && oldest.is_none() {
+            assert!(found.as_ref().is_none_or(|data| *data == pushed.segment.data));
+            if found.is_some() && oldest.is_none() {
                 oldest = Some((pushed, stay));
             }
         }
         if let (Some((oldest, stay)), Some(newest)) = (oldest, self.pushed.last()) {
             let may_stay = oldest.media_since
-                <= stay + newest.segment.duration.max(Duration::from_millis(100));
+                <= stay + newest.segment.span.duration.max(Duration::from_millis(100));
             assert!(
                 oldest.pushes_since <= self.listed + 2 || may_stay,
                 "kept for {} pushes",
                 oldest.pushes_since
             );
         }
-        assert_eq!(snapshot.segment(self.first_sequence + self.pushed.len() as u64), None);
-        assert_eq!(snapshot.segment(self.first_sequence.wrapping_sub(1)), None);
+        let behind = self.first_sequence + self.pushed.len() as u64;
+        assert_eq!(snapshot.segment(behind), Lookup::Gone);
+        assert_eq!(snapshot.segment(self.first_sequence.wrapping_sub(1)), Lookup::Gone);
     }
 
     /// RFC 8216 4.3.4.2, the slow way: every run that ends with the newest segment.
     fn check_bandwidth(&self, snapshot: &Snapshot) {
         assert!(snapshot.bandwidth_bps >= self.least_bandwidth.max(snapshot.average_bandwidth_bps));
         let target = snapshot.target_duration_secs as f64;
+        if self.promised.is_some() {
+            return;
+        }
         for start in 0..self.pushed.len() {
             let run = self.pushed[start..].iter().map(|pushed| &pushed.segment);
             let (bits, seconds) = run.fold((0.0, 0.0), |(bits, seconds), segment| {
-                (bits + 8.0 * segment.data.len() as f64, seconds + segment.duration.as_secs_f64())
+                (
+                    bits + 8.0 * segment.data.len() as f64,
+                    seconds + segment.span.duration.as_secs_f64(),
+                )
             });
             // A push measures by the target duration of its time; at the limits, floats may differ from ticks.
             let in_range = seconds > 0.501 * target && seconds < 1.499 * target;
@@ -220,13 +269,13 @@ impl Run {
     }
 
     fn check_change(&self, snapshot: &Snapshot, playlist: &MediaPlaylist) {
-        let body = &snapshot.playlist;
+        let body = snapshot.playlist();
         let mut unzipped = Vec::new();
-        flate2::read::GzDecoder::new(&body.gzip[..]).read_to_end(&mut unzipped).expect("gzip");
+        flate2::read::GzDecoder::new(&body.gzip()[..]).read_to_end(&mut unzipped).expect("gzip");
         assert_eq!(unzipped, body.plain);
         assert_ne!(body.etag, body.etag_gzip);
         let Some((before, playlist_before)) = &self.last else { return };
-        assert_eq!(before.playlist.etag == body.etag, before.playlist.plain == body.plain);
+        assert_eq!(before.playlist().etag == body.etag, before.playlist().plain == body.plain);
         assert!(before.bandwidth_bps <= snapshot.bandwidth_bps, "BANDWIDTH falls");
         assert!(before.target_duration_secs <= snapshot.target_duration_secs);
         assert!(playlist_before.media_sequence <= playlist.media_sequence);
@@ -234,7 +283,7 @@ impl Run {
 }
 
 fn parse(snapshot: &Snapshot) -> MediaPlaylist {
-    match m3u8_rs::parse_playlist_res(&snapshot.playlist.plain) {
+    match m3u8_rs::parse_playlist_res(&snapshot.playlist().plain) {
         Ok(m3u8_rs::Playlist::MediaPlaylist(playlist)) => playlist,
         other => panic!("no media playlist: {other:?}"),
     }

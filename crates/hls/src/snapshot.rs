@@ -1,14 +1,18 @@
 //! What readers of a window see.
 
-use bytes::Bytes;
+use std::sync::OnceLock;
 
-use crate::Body;
+use bytes::Bytes;
+use media::Duration;
+
+use crate::media_playlist::MediaPlaylist;
+use crate::{Body, Span};
 
 /// A rendition at one moment: its playlist, and every segment that may be asked for. Never changes.
+///
+/// The playlist is rendered by the first reader who asks for it.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// The media playlist.
-    pub playlist: Body,
     /// BANDWIDTH, bits per second: the largest rate of any run of segments of 0.5 to 1.5 target durations so far
     /// (RFC 8216 4.3.4.2), or the least that was configured. Never falls.
     pub bandwidth_bps: u64,
@@ -20,15 +24,58 @@ pub struct Snapshot {
     pub independent: bool,
     /// The playlist has `EXT-X-ENDLIST`.
     pub ended: bool,
-    pub(crate) first_fetchable: u64,
-    pub(crate) segments: Vec<Bytes>,
+    /// What the playlist lists, in order, contiguous numbers.
+    pub listed: Vec<Span>,
+    pub(crate) uri_prefix: String,
+    /// By number, ascending, ending with those that are listed; None where nobody has made the segment yet.
+    pub(crate) fetchable: Vec<(u64, Option<Bytes>)>,
+    pub(crate) playlist: OnceLock<Body>,
+}
+
+/// What there is under a segment's number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// The segment.
+    Made(Bytes),
+    /// It is listed, and has not been made: it may be asked for.
+    NotMade,
+    /// It never was, or is not any more.
+    Gone,
 }
 
 impl Snapshot {
-    /// The data of segment `sequence`, if it is listed or was a short while ago.
+    /// What there is of segment `sequence`: it is listed, or was a short while ago.
     #[must_use]
-    pub fn segment(&self, sequence: u64) -> Option<Bytes> {
-        let index = sequence.checked_sub(self.first_fetchable)?;
-        self.segments.get(usize::try_from(index).ok()?).cloned()
+    pub fn segment(&self, sequence: u64) -> Lookup {
+        let place = self.fetchable.binary_search_by_key(&sequence, |(sequence, _)| *sequence);
+        match place.map(|place| &self.fetchable[place].1) {
+            Ok(Some(data)) => Lookup::Made(data.clone()),
+            Ok(None) => Lookup::NotMade,
+            Err(_) => Lookup::Gone,
+        }
+    }
+
+    /// The media playlist.
+    #[must_use]
+    pub fn playlist(&self) -> &Body {
+        self.playlist.get_or_init(|| Body::new(MediaPlaylist::of(self).render()))
+    }
+
+    /// The number of the first listed segment.
+    #[must_use]
+    pub fn media_sequence(&self) -> u64 {
+        self.listed.first().map_or(0, Span::sequence)
+    }
+
+    /// Playing time of the listed segments.
+    #[must_use]
+    pub fn listed_duration(&self) -> Duration {
+        self.listed.iter().fold(Duration::ZERO, |sum, span| sum + span.duration)
+    }
+
+    /// The URI of a segment, as the playlist has it.
+    #[must_use]
+    pub fn uri(&self, sequence: u64) -> String {
+        format!("{}{sequence}.ts", self.uri_prefix)
     }
 }

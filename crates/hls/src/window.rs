@@ -1,15 +1,14 @@
 //! One rendition's sliding window of segments.
 
 use std::collections::VecDeque;
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 use media::Duration;
 
 use crate::bandwidth::BandwidthMeter;
-use crate::media_playlist::{Entry, MediaPlaylist};
-use crate::{Body, Snapshot};
-
-const TICKS_PER_MS: u64 = 90;
+use crate::media_playlist::rounded_ms;
+use crate::{Snapshot, Span};
 
 /// A segment without, or with hardly any, duration ages removed ones by this much all the same: it bounds how many
 /// can be kept.
@@ -25,12 +24,8 @@ const LEAST_LISTED: usize = 3;
 /// A finished media segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// How long it plays (`EXTINF`).
-    pub duration: Duration,
-    /// Timestamps, parameters or tracks do not go on from the segment before it (`EXT-X-DISCONTINUITY`).
-    pub discontinuity: bool,
-    /// Wall-clock time of its first picture, milliseconds since 1970 (`EXT-X-PROGRAM-DATE-TIME`).
-    pub start_unix_ms: i64,
+    /// What it is of, and its number.
+    pub span: Span,
     /// The transport stream.
     pub data: Bytes,
 }
@@ -42,16 +37,16 @@ pub struct WindowConfig {
     pub uri_prefix: String,
     /// How many segments the playlist lists once there are as many; at least 1.
     pub listed: usize,
-    /// The number of the first segment.
-    pub first_sequence: u64,
     /// BANDWIDTH is never less than this, in bits per second: what an encoder's cap allows it to become.
     pub min_bandwidth_bps: u64,
 }
 
 /// One rendition's segments: those that its playlist lists, and those removed from it that are still fetchable.
 ///
-/// It numbers segments contiguously. A removed segment stays for as long as it and the longest playlist that listed
-/// it play, and for one more push than the playlist lists segments (RFC 8216 6.2.2).
+/// It takes numbered spans, with a segment or as a promise that one can be made when somebody asks for it. What it lists
+/// is one run of numbers without a hole: a rendition that missed some begins anew behind them. A removed segment stays
+/// for as long as it and the longest playlist that listed it play, and for one more push than the playlist lists
+/// segments (RFC 8216 6.2.2).
 ///
 /// **After every change, take a [`snapshot`](Self::snapshot); readers see nothing else.**
 #[derive(Debug)]
@@ -60,8 +55,6 @@ pub struct Window {
     target_duration_secs: u64,
     independent: bool,
     ended: bool,
-    next_sequence: u64,
-    discontinuity_sequence: u64,
     removed: VecDeque<Removed>,
     listed: VecDeque<Listed>,
     bandwidth: BandwidthMeter,
@@ -69,7 +62,8 @@ pub struct Window {
 
 #[derive(Debug)]
 struct Listed {
-    segment: Segment,
+    span: Span,
+    data: Option<Bytes>,
     /// Playing time of the longest playlist it was in.
     longest_playlist: Duration,
 }
@@ -77,7 +71,8 @@ struct Listed {
 /// A segment that is not listed any more.
 #[derive(Debug)]
 struct Removed {
-    data: Bytes,
+    sequence: u64,
+    data: Option<Bytes>,
     /// Pushes it has still to survive.
     pushes: usize,
     /// Media time that has still to be pushed before it may go.
@@ -90,12 +85,10 @@ impl Window {
     pub fn new(config: WindowConfig) -> Self {
         let config = WindowConfig { listed: config.listed.max(1), ..config };
         Self {
-            next_sequence: config.first_sequence,
             config,
             target_duration_secs: 1,
             independent: true,
             ended: false,
-            discontinuity_sequence: 0,
             removed: VecDeque::new(),
             listed: VecDeque::new(),
             bandwidth: BandwidthMeter::default(),
@@ -111,28 +104,73 @@ impl Window {
         }
     }
 
-    /// Whether every segment starts with an IDR (`EXT-X-INDEPENDENT-SEGMENTS`, RFC 8216 4.3.5.1).
-    pub fn set_independent(&mut self, independent: bool) {
-        self.independent = independent;
+    /// Not every segment starts with an IDR from here on: no `EXT-X-INDEPENDENT-SEGMENTS` (RFC 8216 4.3.5.1).
+    pub fn set_dependent(&mut self) {
+        self.independent = false;
     }
 
-    /// Adds a segment and returns its number.
+    /// BANDWIDTH is at least this, in bits per second. It can only grow.
+    pub fn raise_min_bandwidth(&mut self, bps: u64) {
+        self.config.min_bandwidth_bps = self.config.min_bandwidth_bps.max(bps);
+    }
+
+    /// Adds a segment at the end; where its span is listed as a promise, it is kept.
     ///
-    /// A negative duration counts as none. One that, rounded, is over the target duration raises it: RFC 8216 allows neither (4.3.3.1, 6.2.1),
-    /// but players take a late reload better than a segment that is longer than promised.
-    pub fn push(&mut self, segment: Segment) -> u64 {
-        let sequence = self.next_sequence;
-        self.next_sequence += 1;
-        let segment = Segment { duration: segment.duration.max(Duration::ZERO), ..segment };
-        self.admit(&segment);
-        self.age_removed(segment.duration);
-        self.listed.push_back(Listed { segment, longest_playlist: Duration::ZERO });
+    /// One that, rounded, is longer than the target duration raises it: RFC 8216 allows neither (4.3.3.1, 6.2.1), but
+    /// players take a late reload better than a segment that is longer than promised. A number that was passed, or has
+    /// its segment already, is ignored: what was served once is never another. Whether the segment was taken.
+    pub fn push(&mut self, segment: Segment) -> bool {
+        self.list(segment.span);
+        self.fill(segment.span.sequence(), segment.data)
+    }
+
+    /// Lists a span whose segment will be made when it is asked for. A number that was passed is ignored; one that does
+    /// not follow the newest empties the playlist first.
+    pub fn list(&mut self, span: Span) {
+        if let Some(newest) = self.newest_sequence() {
+            if span.sequence() <= newest {
+                return;
+            }
+            if span.sequence() != newest + 1 {
+                self.begin_anew();
+            }
+        }
+        self.age_removed(span.duration);
+        let rounded_secs = (rounded_ms(&span) + 500) / 1000;
+        if rounded_secs > self.target_duration_secs {
+            // Up, as the first one is: the next segments will hardly be shorter.
+            self.target_duration_secs = span.duration.ceil_secs().max(rounded_secs);
+            self.bandwidth.measure(self.target_duration_secs);
+        }
+        self.listed.push_back(Listed { span, data: None, longest_playlist: Duration::ZERO });
         while self.listed.len() > self.config.listed {
             self.remove_oldest();
         }
-        self.enforce_bytes();
         self.note_playlist();
-        sequence
+    }
+
+    /// Keeps the promise of a span that is listed, or was a short while ago; whether there was one to keep.
+    pub fn fill(&mut self, sequence: u64, data: Bytes) -> bool {
+        let target_duration_secs = self.target_duration_secs;
+        let listed = self.listed.iter_mut().find(|listed| listed.span.sequence() == sequence);
+        if let Some(listed) = listed {
+            if listed.data.is_some() {
+                return false;
+            }
+            self.bandwidth.push(data.len(), listed.span.duration, target_duration_secs);
+            listed.data = Some(data);
+            self.enforce_bytes();
+            return true;
+        }
+        let removed = self.removed.iter_mut().find(|removed| removed.sequence == sequence);
+        match removed {
+            Some(removed) if removed.data.is_none() => {
+                removed.data = Some(data);
+                self.enforce_bytes();
+                true
+            }
+            _ => false,
+        }
     }
 
     /// The stream has ended: `EXT-X-ENDLIST` (RFC 8216 4.3.3.4).
@@ -140,66 +178,51 @@ impl Window {
         self.ended = true;
     }
 
-    /// The publisher is back: no `EXT-X-ENDLIST`, numbering goes on.
+    /// The publisher is back: no `EXT-X-ENDLIST`.
     pub fn reopen(&mut self) {
         self.ended = false;
     }
 
-    /// The number that the next segment gets.
-    #[must_use]
-    pub fn next_sequence(&self) -> u64 {
-        self.next_sequence
+    /// The numbers of the spans that are listed and not made, ascending.
+    pub fn promised(&self) -> impl Iterator<Item = u64> {
+        let promised = self.listed.iter().filter(|listed| listed.data.is_none());
+        promised.map(|listed| listed.span.sequence())
     }
 
-    /// What readers see from now on; none before the first segment, as a playlist needs one.
-    ///
-    /// Costs rendering and compressing one playlist; segments are shared, not copied.
+    /// What readers see from now on; none before the first span, as a playlist needs one.
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
         if self.listed.is_empty() {
             return None;
         }
-        let removed = self.removed.iter().map(|removed| &removed.data);
-        let listed = self.listed.iter().map(|listed| &listed.segment.data);
+        let removed = self.removed.iter().map(|removed| (removed.sequence, removed.data.clone()));
+        let listed = self.listed.iter().map(|listed| (listed.span.sequence(), listed.data.clone()));
         Some(Snapshot {
-            playlist: Body::new(self.render()),
             bandwidth_bps: self.bandwidth.peak_bps().max(self.config.min_bandwidth_bps),
-            average_bandwidth_bps: self.bandwidth.average_bps(),
+            average_bandwidth_bps: match self.bandwidth.average_bps() {
+                // Nothing has been measured.
+                0 => self.config.min_bandwidth_bps,
+                measured => measured,
+            },
             target_duration_secs: self.target_duration_secs,
             independent: self.independent,
             ended: self.ended,
-            first_fetchable: self.media_sequence() - self.removed.len() as u64,
-            segments: removed.chain(listed).cloned().collect(),
+            listed: self.listed.iter().map(|listed| listed.span).collect(),
+            uri_prefix: self.config.uri_prefix.clone(),
+            fetchable: removed.chain(listed).collect(),
+            playlist: OnceLock::new(),
         })
     }
 
-    fn media_sequence(&self) -> u64 {
-        self.next_sequence - self.listed.len() as u64
+    fn newest_sequence(&self) -> Option<u64> {
+        self.listed.back().map(|listed| listed.span.sequence())
     }
 
-    fn render(&self) -> String {
-        let playlist = MediaPlaylist {
-            independent: self.independent,
-            target_duration_secs: self.target_duration_secs,
-            media_sequence: self.media_sequence(),
-            discontinuity_sequence: self.discontinuity_sequence,
-            uri_prefix: &self.config.uri_prefix,
-            ended: self.ended,
-        };
-        playlist.render(self.listed.iter().map(|Listed { segment, .. }| Entry {
-            discontinuity: segment.discontinuity,
-            start_unix_ms: segment.start_unix_ms,
-            duration_ms: rounded_ms(segment.duration),
-        }))
-    }
-
-    fn admit(&mut self, segment: &Segment) {
-        let rounded_secs = (rounded_ms(segment.duration) + 500) / 1000;
-        if rounded_secs > self.target_duration_secs {
-            // Up, as the first one is: the next segments will hardly be shorter.
-            self.target_duration_secs = segment.duration.ceil_secs().max(rounded_secs);
+    /// The numbers that follow are not those that the playlist waits for: it begins behind the hole.
+    fn begin_anew(&mut self) {
+        while !self.listed.is_empty() {
+            self.remove_oldest();
         }
-        self.bandwidth.push(segment.data.len(), segment.duration, self.target_duration_secs);
     }
 
     fn enforce_bytes(&mut self) {
@@ -214,19 +237,18 @@ impl Window {
     }
 
     fn bytes(&self) -> usize {
-        let removed = self.removed.iter().map(|removed| removed.data.len());
-        let listed = self.listed.iter().map(|listed| listed.segment.data.len());
-        removed.chain(listed).sum()
+        let removed = self.removed.iter().filter_map(|removed| removed.data.as_ref());
+        let listed = self.listed.iter().filter_map(|listed| listed.data.as_ref());
+        removed.chain(listed).map(Bytes::len).sum()
     }
 
     fn remove_oldest(&mut self) {
-        let Some(Listed { segment, longest_playlist }) = self.listed.pop_front() else { return };
-        // The tag goes with its segment (RFC 8216 6.2.2).
-        self.discontinuity_sequence += u64::from(segment.discontinuity);
+        let Some(Listed { span, data, longest_playlist }) = self.listed.pop_front() else { return };
         self.removed.push_back(Removed {
-            data: segment.data,
+            sequence: span.sequence(),
+            data,
             pushes: self.config.listed + 1,
-            media: segment.duration + longest_playlist,
+            media: span.duration + longest_playlist,
         });
     }
 
@@ -243,7 +265,7 @@ impl Window {
 
     fn note_playlist(&mut self) {
         let playing =
-            self.listed.iter().fold(Duration::ZERO, |sum, listed| sum + listed.segment.duration);
+            self.listed.iter().fold(Duration::ZERO, |sum, listed| sum + listed.span.duration);
         for listed in &mut self.listed {
             listed.longest_playlist = listed.longest_playlist.max(playing);
         }
@@ -256,53 +278,87 @@ impl Removed {
     }
 }
 
-/// Whole milliseconds, rounded: what EXTINF says.
-fn rounded_ms(duration: Duration) -> u64 {
-    (duration.ticks().max(0) as u64 + TICKS_PER_MS / 2) / TICKS_PER_MS
-}
-
 #[cfg(test)]
 mod tests {
+    use media::Timestamp;
+
     use super::*;
+    use crate::{Cut, Lookup};
+
+    fn window(listed: usize) -> Window {
+        Window::new(WindowConfig { uri_prefix: "/".into(), listed, min_bandwidth_bps: 0 })
+    }
+
+    fn span(sequence: u64, duration: Duration) -> Span {
+        let cut = Cut {
+            sequence,
+            discontinuity_sequence: 0,
+            discontinuity: false,
+            at: Timestamp::ZERO,
+            unix_ms: i64::MAX,
+        };
+        Span { cut, duration }
+    }
+
+    fn segment(sequence: u64, duration: Duration, data: &Bytes) -> Segment {
+        Segment { span: span(sequence, duration), data: data.clone() }
+    }
 
     #[test]
     fn huge_segments_are_kept_to_a_number_of_bytes() {
-        let uri_prefix = "/".into();
-        let mut window = Window::new(WindowConfig {
-            uri_prefix,
-            listed: 6,
-            first_sequence: 0,
-            min_bandwidth_bps: 0,
-        });
+        let mut window = window(6);
         let data = Bytes::from(vec![0; 32 << 20]);
-        for _ in 0..40 {
-            let duration = Duration::from_millis(1);
-            let data = data.clone();
-            window.push(Segment { duration, discontinuity: false, start_unix_ms: 0, data });
+        for sequence in 0..40 {
+            window.push(segment(sequence, Duration::from_millis(1), &data));
             assert!(window.bytes() <= MAX_BYTES);
         }
         assert_eq!(window.listed.len(), 4);
-        assert!(window.snapshot().is_some_and(|snapshot| snapshot.segment(39).is_some()));
+        let newest = window.snapshot().unwrap().segment(39);
+        assert!(matches!(newest, Lookup::Made(_)));
     }
 
     #[test]
     fn durations_without_sense_do_no_harm() {
-        let uri_prefix = "/".into();
-        let mut window = Window::new(WindowConfig {
-            uri_prefix,
-            listed: 2,
-            first_sequence: 0,
-            min_bandwidth_bps: 0,
-        });
-        for ticks in [-1, i64::MIN, 0, i64::MAX, i64::MAX] {
-            let duration = Duration::from_ticks(ticks);
-            window.push(Segment {
-                duration,
-                discontinuity: false,
-                start_unix_ms: i64::MAX,
-                data: Bytes::new(),
-            });
+        let mut window = window(2);
+        for (sequence, ticks) in (0..).zip([-1, i64::MIN, 0, i64::MAX, i64::MAX]) {
+            window.push(segment(sequence, Duration::from_ticks(ticks), &Bytes::new()));
         }
-        assert!(window.snapshot().is_some_and(|snapshot| snapshot.segment(4).is_some()));
+        assert_eq!(window.snapshot().unwrap().segment(4), Lookup::Made(Bytes::new()));
+    }
+
+    #[test]
+    fn a_promise_is_listed_and_kept_once() {
+        let mut window = window(3);
+        let two = Duration::from_secs(2);
+        (5..8).for_each(|sequence| window.list(span(sequence, two)));
+        assert_eq!(window.promised().collect::<Vec<_>>(), [5, 6, 7]);
+        assert_eq!(window.snapshot().unwrap().segment(6), Lookup::NotMade);
+        assert!(window.fill(6, Bytes::from_static(b"six")));
+        assert!(!window.fill(6, Bytes::from_static(b"another")));
+        let snapshot = window.snapshot().unwrap();
+        assert_eq!(snapshot.segment(6), Lookup::Made(Bytes::from_static(b"six")));
+        assert_eq!(snapshot.segment(8), Lookup::Gone);
+        // It has left the playlist, and is still waited for.
+        window.list(span(8, two));
+        assert!(window.fill(5, Bytes::from_static(b"five")));
+        let snapshot = window.snapshot().unwrap();
+        assert_eq!(snapshot.media_sequence(), 6);
+        assert_eq!(snapshot.segment(5), Lookup::Made(Bytes::from_static(b"five")));
+    }
+
+    #[test]
+    fn numbers_that_were_passed_are_ignored_and_a_hole_begins_anew() {
+        let mut window = window(3);
+        let two = Duration::from_secs(2);
+        for sequence in 5..8 {
+            window.push(segment(sequence, two, &Bytes::new()));
+        }
+        window.list(span(6, two));
+        assert_eq!(window.snapshot().unwrap().media_sequence(), 5);
+        window.list(span(12, two));
+        let snapshot = window.snapshot().unwrap();
+        assert_eq!(snapshot.listed.iter().map(Span::sequence).collect::<Vec<_>>(), [12]);
+        assert_eq!(snapshot.segment(7), Lookup::Made(Bytes::new()), "who was told of it may come");
+        assert_eq!(snapshot.segment(9), Lookup::Gone);
     }
 }

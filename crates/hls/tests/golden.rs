@@ -1,8 +1,8 @@
 //! Golden text: playlists as viewers get them.
 
 use hls::multivariant_playlist::{self, VariantStream};
-use hls::{Body, Segment, Window, WindowConfig};
-use media::Duration;
+use hls::{Body, Cut, Segment, Span, Window, WindowConfig};
+use media::{Duration, Timestamp};
 
 fn text(body: &Body) -> &str {
     std::str::from_utf8(&body.plain).expect("UTF-8")
@@ -11,35 +11,34 @@ fn text(body: &Body) -> &str {
 /// A window of three, numbered from 1795266725 (2026-11-21 13:12:05 UTC) on, target duration 2 s.
 fn window() -> Window {
     let uri_prefix = "/stream/hello_world/P144p30fps16x9/".into();
-    let config = WindowConfig {
-        uri_prefix,
-        listed: 3,
-        first_sequence: 1_795_266_725,
-        min_bandwidth_bps: 400_000,
-    };
+    let config = WindowConfig { uri_prefix, listed: 3, min_bandwidth_bps: 400_000 };
     let mut window = Window::new(config);
     window.set_target_duration(2);
     window
 }
 
-fn segment(start_ms: i64, duration_ms: i64, discontinuity: bool) -> Segment {
-    Segment {
-        duration: Duration::from_millis(duration_ms),
+/// The segment with the `nth` number; a stream has had one discontinuity where it stands behind one.
+fn segment(nth: u64, start_ms: i64, duration_ms: i64, discontinuity: bool) -> Segment {
+    let cut = Cut {
+        sequence: 1_795_266_725 + nth,
+        discontinuity_sequence: u64::from(discontinuity),
         discontinuity,
-        start_unix_ms: 1_795_266_725_678 + start_ms,
-        data: vec![0x47; 37_600].into(),
-    }
+        at: Timestamp::from_millis(start_ms),
+        unix_ms: 1_795_266_725_678 + start_ms,
+    };
+    let span = Span { cut, duration: Duration::from_millis(duration_ms) };
+    Segment { span, data: vec![0x47; 37_600].into() }
 }
 
 fn playlist(window: &Window) -> String {
-    text(&window.snapshot().expect("segments").playlist).to_owned()
+    text(window.snapshot().expect("segments").playlist()).to_owned()
 }
 
 #[test]
 fn live() {
     let mut window = window();
     for i in 0..5 {
-        window.push(segment(i * 1980, 1980, false));
+        window.push(segment(i, i as i64 * 1980, 1980, false));
     }
     insta::assert_snapshot!(playlist(&window));
 }
@@ -50,7 +49,8 @@ fn fractional_frame_rate() {
     let mut window = window();
     let duration = Duration::from_ticks(60 * 3003);
     for i in 0..3 {
-        window.push(Segment { duration, ..segment(i * 2002, 0, false) });
+        let Segment { span, data } = segment(i, i as i64 * 2002, 0, false);
+        window.push(Segment { span: Span { duration, ..span }, data });
     }
     insta::assert_snapshot!(playlist(&window));
 }
@@ -58,15 +58,17 @@ fn fractional_frame_rate() {
 #[test]
 fn a_publisher_that_left_and_came_back() {
     let mut window = window();
-    window.push(segment(0, 2000, false));
-    window.push(segment(2000, 733, false));
+    window.push(segment(0, 0, 2000, false));
+    window.push(segment(1, 2000, 733, false));
     window.end();
     let ended = playlist(&window);
     window.reopen();
-    window.push(segment(12_000, 2000, true));
+    window.push(segment(2, 12_000, 2000, true));
     let back = playlist(&window);
     for i in 1..4 {
-        window.push(segment(12_000 + i * 2000, 2000, false));
+        let mut later = segment(2 + i, 12_000 + i as i64 * 2000, 2000, false);
+        later.span.cut.discontinuity_sequence = 1;
+        window.push(later);
     }
     insta::assert_snapshot!([ended, back, playlist(&window)].join("\n"));
 }
@@ -75,25 +77,25 @@ fn a_publisher_that_left_and_came_back() {
 #[test]
 fn a_source_without_idrs() {
     let mut window = window();
-    window.set_independent(false);
-    window.push(segment(0, 2400, false));
+    window.set_dependent();
+    window.push(segment(0, 0, 2400, false));
     assert_eq!(
         window.snapshot().expect("a segment").target_duration_secs,
         2,
         "2.4 is 2, RFC 8216 4.3.3.1"
     );
-    window.push(segment(2400, 3100, false));
+    window.push(segment(1, 2400, 3100, false));
     insta::assert_snapshot!(playlist(&window));
 }
 
 #[test]
 fn bandwidth_is_the_measured_or_the_floor() {
     let mut window = window();
-    window.push(segment(0, 2000, false));
+    window.push(segment(0, 0, 2000, false));
     let snapshot = window.snapshot().expect("a segment");
     assert_eq!((snapshot.bandwidth_bps, snapshot.average_bandwidth_bps), (400_000, 150_400));
     let data = vec![0x47; 188_000].into();
-    window.push(Segment { data, ..segment(2000, 2000, false) });
+    window.push(Segment { data, ..segment(1, 2000, 2000, false) });
     let snapshot = window.snapshot().expect("a segment");
     assert_eq!((snapshot.bandwidth_bps, snapshot.average_bandwidth_bps), (752_000, 451_200));
 }

@@ -3,7 +3,7 @@
 #[path = "../src/model.rs"]
 mod model;
 
-use hls::{Segment, Snapshot, Window, WindowConfig};
+use hls::{Cut, Lookup, Segment, Snapshot, Span, Window, WindowConfig};
 use model::Op;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -22,7 +22,8 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         20 => push,
         1 => (0..20_u8).prop_map(Op::SetTargetDuration),
-        1 => any::<bool>().prop_map(Op::SetIndependent),
+        2 => Just(Op::Promise),
+        1 => Just(Op::SetDependent),
         1 => Just(Op::End),
         1 => Just(Op::Reopen),
     ]

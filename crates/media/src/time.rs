@@ -20,6 +20,9 @@ impl Timestamp {
     /// The zero of a stream's time.
     pub const ZERO: Self = Self(0);
 
+    /// Behind every time there is.
+    pub const MAX: Self = Self(i64::MAX);
+
     /// A timestamp of `ticks` at 90 kHz.
     #[must_use]
     pub const fn from_ticks(ticks: i64) -> Self {

@@ -42,5 +42,5 @@ mod model;
 #[cfg(any(test, fuzzing))]
 mod oracle;
 
-pub use muxer::{Muxer, Tracks};
+pub use muxer::{Continuity, Muxer, SegmentStart, Tracks};
 pub use packet::PACKET_BYTES;

@@ -45,9 +45,34 @@ impl Tracks {
     }
 }
 
+/// Where the continuity counters of the elementary streams stand between two segments, 0 to 15 each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Continuity {
+    /// Of the next video packet.
+    pub video: u8,
+    /// Of the next audio packet.
+    pub audio: u8,
+}
+
+/// What makes the packets of a segment those of this one and no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentStart {
+    /// The segment's number: PAT and PMT, one packet each in a segment, are counted by it.
+    pub sequence: u64,
+    /// `version_number` of the PMT, of which the lowest 5 bits count: another one where the tracks are others.
+    pub pmt_version: u64,
+    /// What the program consists of.
+    pub tracks: Tracks,
+    /// Where the segment before this one left the counters. None where that is not known, because it was not made, or
+    /// not yet: then the first packet of each elementary stream says that its counter does not go on
+    /// (`discontinuity_indicator`, 13818-1 2.4.3.5).
+    pub continuity: Option<Continuity>,
+}
+
 /// Muxes one rendition's samples into the packets of its segments.
 ///
-/// One muxer lives as long as its rendition: continuity counters and the clock go on over segments.
+/// One muxer may make segments one after the other, so that continuity counters and the clock go on over them, or a
+/// single one ([`Muxer::for_segment`]).
 /// Timestamps are shifted by 1.4 s on the wire and wrap at 33 bits there; the PCR is 0.7 s below the DTS it
 /// comes with.
 #[derive(Debug)]
@@ -62,6 +87,8 @@ pub struct Muxer {
     pcr: PcrSchedule,
     /// The next PCR belongs to a new time base.
     discontinuity: bool,
+    /// The next audio packet does not go on from the one before it.
+    audio_breaks: bool,
 }
 
 impl Muxer {
@@ -77,7 +104,31 @@ impl Muxer {
             audio: Pid::new(AUDIO_PID),
             pcr: PcrSchedule::default(),
             discontinuity: false,
+            audio_breaks: false,
         }
+    }
+
+    /// A muxer for one segment: what it writes depends on nothing but the segment and its samples.
+    #[must_use]
+    pub fn for_segment(start: SegmentStart) -> Self {
+        let counter = (start.sequence & 0x0f) as u8;
+        let continuity = start.continuity.unwrap_or(Continuity { video: 0, audio: 0 });
+        Self {
+            pmt_version: (start.pmt_version & 0x1f) as u8,
+            pat: Pid::counting_from(PAT_PID, counter),
+            pmt: Pid::counting_from(PMT_PID, counter),
+            video: Pid::counting_from(VIDEO_PID, continuity.video),
+            audio: Pid::counting_from(AUDIO_PID, continuity.audio),
+            discontinuity: start.continuity.is_none(),
+            audio_breaks: start.continuity.is_none(),
+            ..Self::new(start.tracks)
+        }
+    }
+
+    /// Where the counters stand now.
+    #[must_use]
+    pub fn continuity(&self) -> Continuity {
+        Continuity { video: self.video.next_counter(), audio: self.audio.next_counter() }
     }
 
     /// Changes the tracks from the next segment on. Other tracks than before mean a new PMT version.
@@ -168,7 +219,8 @@ impl Muxer {
         total: usize,
     ) -> Adaptation {
         if pid != self.tracks.pcr_pid() {
-            return Adaptation::default();
+            let discontinuity = pid == AUDIO_PID && std::mem::take(&mut self.audio_breaks);
+            return Adaptation { discontinuity, ..Adaptation::default() };
         }
         let plain = Adaptation {
             random_access: random_access && pid == VIDEO_PID,

@@ -21,6 +21,16 @@ impl Pid {
         Self { id, continuity_counter: 0 }
     }
 
+    /// The identifier whose next packet has this counter, of which the lowest 4 bits count.
+    pub(crate) const fn counting_from(id: u16, counter: u8) -> Self {
+        Self { id, continuity_counter: counter & 0x0f }
+    }
+
+    /// The counter of the next packet, 0 to 15.
+    pub(crate) const fn next_counter(&self) -> u8 {
+        self.continuity_counter
+    }
+
     /// Writes the four-byte header of a packet with payload.
     fn write_header(
         &mut self,

@@ -1,11 +1,14 @@
 //! The publisher's audio: what it is, and the time of its frames.
 
+use std::collections::VecDeque;
+
 use aac::{AdtsFrame, AudioSpecificConfig};
 use bytes::Bytes;
 use codec::SbrProbe;
 use media::{AudioFrame, Duration, TICKS_PER_SECOND, Timestamp};
 
-use crate::event::Notice;
+use crate::event::AudioRefusal;
+use crate::message_error::MessageError;
 use crate::mp3_track::Mp3Track;
 use crate::sample_clock::SampleClock;
 
@@ -19,9 +22,12 @@ const PROBED_FRAMES: u8 = 16;
 const MAX_PROBED_HZ: u32 = 24_000;
 
 /// The audio of a publisher: AAC as it comes, or AAC made of its MP3.
+///
+/// After every call that takes a message, drain [`poll`](Self::poll) to None.
 #[derive(Default)]
 pub(crate) struct AudioTrack {
     source: Source,
+    events: VecDeque<AudioEvent>,
     /// What the last [`AudioEvent::Config`] said, and of which source.
     announced: Option<(AudioSpecificConfig, Origin)>,
     has_run: bool,
@@ -54,64 +60,78 @@ pub(crate) enum AudioEvent {
     Refined(AudioSpecificConfig),
     /// A frame, and how long it sounds.
     Frame(AudioFrame, Duration),
-    /// A word to the publisher.
-    Notice(Notice),
+    /// Sound that is not carried.
+    Refused(AudioRefusal),
+    /// A message, or a part of one, that cannot be used.
+    Skipped(MessageError),
+    /// So many frames of one message did not decode, and are silence.
+    Damaged(usize),
 }
 
 impl AudioTrack {
     /// Takes an AAC sequence header. One that cannot be read changes nothing; one of something that is not carried
     /// ends the sound until another comes.
-    pub(crate) fn configure(&mut self, sequence_header: &[u8], events: &mut Vec<AudioEvent>) {
+    pub(crate) fn configure(&mut self, sequence_header: &[u8]) {
         match AudioSpecificConfig::parse(sequence_header).and_then(carried) {
-            Ok(config) => self.set_aac(config, false, events),
+            Ok(config) => self.set_aac(config, false),
             Err(error @ (aac::Error::ObjectType { .. } | aac::Error::NotInAdts { .. })) => {
-                self.refuse(error.to_string(), events);
+                self.refuse(AudioRefusal::Aac(error));
             }
-            Err(error) => events.push(malformed(error.to_string())),
+            Err(error) => self.skip(error.into()),
         }
     }
 
     /// Takes sound of a codec that is not carried.
-    pub(crate) fn refuse(&mut self, codec: String, events: &mut Vec<AudioEvent>) {
-        self.finish(events);
+    pub(crate) fn refuse(&mut self, refusal: AudioRefusal) {
+        self.finish();
         self.source = Source::Refused;
         self.announced = None;
-        events.push(AudioEvent::Notice(Notice::UnsupportedAudio(codec)));
+        self.events.push_back(AudioEvent::Refused(refusal));
+    }
+
+    /// What became of the messages, in order; None when there is nothing until the next.
+    pub(crate) fn poll(&mut self) -> Option<AudioEvent> {
+        self.events.pop_front()
+    }
+
+    fn skip(&mut self, why: MessageError) {
+        self.events.push_back(AudioEvent::Skipped(why));
     }
 
     /// Takes an AAC message, stamped `stamp`: a frame, or, from senders that know no better, a piece of an ADTS stream.
-    pub(crate) fn aac(&mut self, stamp: Timestamp, data: Bytes, events: &mut Vec<AudioEvent>) {
+    pub(crate) fn aac(&mut self, stamp: Timestamp, data: Bytes) {
         if AdtsFrame::parse(&data).is_none() {
-            return self.raw(stamp, data, events);
+            return self.raw(stamp, data);
         }
         let (mut rest, mut at) = (data, stamp);
         while let Some(frame) = AdtsFrame::parse(&rest) {
-            self.set_aac_of_adts(frame.config, events);
+            self.set_aac_of_adts(frame.config);
             let mut data = rest.split_to(frame.frame_bytes);
-            self.raw(at, data.split_off(frame.header_bytes), events);
+            self.raw(at, data.split_off(frame.header_bytes));
             at += self.span();
         }
     }
 
     /// Takes an MP3 message, stamped `stamp`.
-    pub(crate) fn mp3(&mut self, stamp: Timestamp, data: &[u8], events: &mut Vec<AudioEvent>) {
+    pub(crate) fn mp3(&mut self, stamp: Timestamp, data: &[u8]) {
         if !matches!(self.source, Source::Mp3(_)) {
             match Mp3Track::new() {
                 Ok(track) => self.source = Source::Mp3(Box::new(track)),
-                Err(error) => return events.push(malformed(error.to_string())),
+                Err(error) => return self.skip(error.into()),
             }
         }
-        let Source::Mp3(mut track) = std::mem::take(&mut self.source) else { return };
-        track.push(stamp, data, events);
-        self.source = Source::Mp3(track);
-        self.note_mp3(events);
+        if let Source::Mp3(track) = &mut self.source {
+            track.push(stamp, data);
+        }
+        self.take_mp3();
     }
 
     /// No more sound comes: what is still inside comes out.
-    pub(crate) fn finish(&mut self, events: &mut Vec<AudioEvent>) {
+    pub(crate) fn finish(&mut self) {
         if let Source::Mp3(track) = &mut self.source {
-            track.finish(events);
+            track.finish();
         }
+        self.take_mp3();
     }
 
     /// The configuration of what is written, once there is one.
@@ -119,74 +139,64 @@ impl AudioTrack {
         self.announced.as_ref().map(|(config, _)| config)
     }
 
-    fn set_aac(
-        &mut self,
-        config: AudioSpecificConfig,
-        is_of_adts: bool,
-        events: &mut Vec<AudioEvent>,
-    ) {
+    fn set_aac(&mut self, config: AudioSpecificConfig, is_of_adts: bool) {
         if matches!(&self.source, Source::Aac(track) if track.sent == config) {
             return;
         }
-        self.finish(events);
+        self.finish();
         self.source = Source::Aac(AacTrack::new(config.clone(), is_of_adts));
         // A change is told at once: the picture behind it may start the segment that it takes effect with. The first
         // configuration waits for its first frame, which may never come.
         if self.has_run {
-            self.announce(config, Origin::Publisher, events);
+            self.announce(config, Origin::Publisher);
         }
     }
 
     /// Takes the configuration of an ADTS header, where no sequence header has given a better one.
-    fn set_aac_of_adts(&mut self, config: AudioSpecificConfig, events: &mut Vec<AudioEvent>) {
+    fn set_aac_of_adts(&mut self, config: AudioSpecificConfig) {
         if !matches!(&self.source, Source::Aac(track) if !track.is_of_adts) {
-            self.set_aac(config, true, events);
+            self.set_aac(config, true);
         }
     }
 
-    fn announce(
-        &mut self,
-        config: AudioSpecificConfig,
-        origin: Origin,
-        events: &mut Vec<AudioEvent>,
-    ) {
+    fn announce(&mut self, config: AudioSpecificConfig, origin: Origin) {
         let announced = Some((config.clone(), origin));
         if self.announced != announced {
             self.announced = announced;
-            events.push(AudioEvent::Config(config));
+            self.events.push_back(AudioEvent::Config(config));
         }
     }
 
     /// Takes one raw AAC frame.
-    fn raw(&mut self, stamp: Timestamp, data: Bytes, events: &mut Vec<AudioEvent>) {
+    fn raw(&mut self, stamp: Timestamp, data: Bytes) {
         let bytes = data.len();
         match &mut self.source {
             // An encoder that has nothing to say; a frame of no bytes would be no AAC.
             _ if bytes == 0 => {}
             Source::Refused => {}
-            Source::Unknown | Source::Mp3(_) => {
-                events.push(malformed("audio frame before any sequence header".to_owned()));
+            Source::Unknown | Source::Mp3(_) => self.skip(MessageError::AudioBeforeConfig),
+            Source::Aac(_) if bytes > MAX_FRAME_BYTES => {
+                self.skip(MessageError::AudioFrameTooLarge { bytes, limit: MAX_FRAME_BYTES });
             }
-            Source::Aac(_) if bytes > MAX_FRAME_BYTES => events.push(malformed(format!(
-                "AAC frame of {bytes} bytes, at most {MAX_FRAME_BYTES} fit into ADTS"
-            ))),
             Source::Aac(track) => {
-                let (pts, refined) = (track.clock.next(stamp), track.probe(&data));
-                let (config, span) = (track.config.clone(), track.span());
+                let pts = track.clock.next(stamp);
+                let refined = track.probe(&data);
+                let config = track.config.clone();
+                let span = track.span();
                 if refined && self.has_run {
-                    self.refine(config, events);
+                    self.refine(config);
                 } else {
-                    self.announce(config, Origin::Publisher, events);
+                    self.announce(config, Origin::Publisher);
                 }
                 self.has_run = true;
-                events.push(AudioEvent::Frame(AudioFrame { pts, data }, span));
+                self.events.push_back(AudioEvent::Frame(AudioFrame { pts, data }, span));
             }
         }
     }
 
-    fn refine(&mut self, config: AudioSpecificConfig, events: &mut Vec<AudioEvent>) {
+    fn refine(&mut self, config: AudioSpecificConfig) {
         self.announced = Some((config.clone(), Origin::Publisher));
-        events.push(AudioEvent::Refined(config));
+        self.events.push_back(AudioEvent::Refined(config));
     }
 
     /// How long a frame of the AAC in force sounds.
@@ -197,16 +207,21 @@ impl AudioTrack {
         }
     }
 
-    /// Notes what an MP3 message became.
-    fn note_mp3(&mut self, events: &[AudioEvent]) {
-        for event in events {
-            match event {
+    /// Takes what has become of MP3.
+    fn take_mp3(&mut self) {
+        let Source::Mp3(track) = &mut self.source else { return };
+        while let Some(event) = track.poll() {
+            match &event {
                 AudioEvent::Config(config) => {
                     self.announced = Some((config.clone(), Origin::OwnEncoder));
                 }
                 AudioEvent::Frame(..) => self.has_run = true,
-                AudioEvent::Refined(_) | AudioEvent::Notice(_) => {}
+                AudioEvent::Refined(_)
+                | AudioEvent::Refused(_)
+                | AudioEvent::Skipped(_)
+                | AudioEvent::Damaged(_) => {}
             }
+            self.events.push_back(event);
         }
     }
 }
@@ -271,8 +286,4 @@ pub(crate) fn span(samples: i64, sample_rate_hz: u32) -> Duration {
     Duration::from_ticks(
         samples.saturating_mul(TICKS_PER_SECOND) / i64::from(sample_rate_hz.max(1)),
     )
-}
-
-fn malformed(what: String) -> AudioEvent {
-    AudioEvent::Notice(Notice::Malformed(what))
 }

@@ -1,12 +1,14 @@
 //! Which decoder a stream gets, where it starts, and what happens when it fails.
 
+use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 
 use codec::{DecoderKind, Error, H264Decoder};
 use media::{Duration, I420, Timestamp};
 
 use crate::event::Notice;
-use crate::item::{Picture, VideoConfig};
+use crate::picture::{Picture, VideoConfig};
 
 /// Whose decoder is to be used; docs/decode.md has the table behind [`Auto`](Self::Auto).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +43,7 @@ pub(crate) struct Decoding {
     choice: DecoderChoice,
     kind: DecoderKind,
     decoder: Option<H264Decoder>,
+    config: Arc<VideoConfig>,
     /// SPS and PPS in Annex B.
     parameter_sets: Vec<u8>,
     sets_are_new: bool,
@@ -55,8 +58,7 @@ pub(crate) struct Decoding {
     began_without_idr: bool,
     /// The other one was left for good: it does not decode what the stream uses, or panicked.
     other_refused: bool,
-    changes: u64,
-    notices: Vec<Notice>,
+    notices: VecDeque<Notice>,
 }
 
 /// Pictures that come out but are not right: they refer to what came before the decoder's first picture.
@@ -68,7 +70,7 @@ struct Hidden {
 }
 
 impl Decoding {
-    pub(crate) fn new(choice: DecoderChoice, config: &VideoConfig) -> Self {
+    pub(crate) fn new(choice: DecoderChoice, config: &Arc<VideoConfig>) -> Self {
         let kind = match choice {
             DecoderChoice::Auto => DecoderKind::Rusty,
             DecoderChoice::Only(kind) => kind,
@@ -77,6 +79,7 @@ impl Decoding {
             choice,
             kind,
             decoder: None,
+            config: Arc::clone(config),
             parameter_sets: Vec::new(),
             sets_are_new: true,
             annexb: Vec::new(),
@@ -85,15 +88,20 @@ impl Decoding {
             failure: None,
             began_without_idr: false,
             other_refused: false,
-            changes: 0,
-            notices: Vec::new(),
+            notices: VecDeque::new(),
         };
-        decoding.set_parameter_sets(config);
+        decoding.set_config(config);
         decoding
     }
 
+    /// The parameters of the pictures it is given.
+    pub(crate) fn config(&self) -> &Arc<VideoConfig> {
+        &self.config
+    }
+
     /// Takes other picture parameter sets from the next picture on. (Another SPS needs another decoding.)
-    pub(crate) fn set_parameter_sets(&mut self, config: &VideoConfig) {
+    pub(crate) fn set_config(&mut self, config: &Arc<VideoConfig>) {
+        self.config = Arc::clone(config);
         self.parameter_sets.clear();
         h264::annexb::write(config.parameter_sets.iter(), &mut self.parameter_sets);
         self.sets_are_new = true;
@@ -104,14 +112,9 @@ impl Decoding {
         self.kind
     }
 
-    /// How often the other decoder was taken since the last call.
-    pub(crate) fn take_changes(&mut self) -> u64 {
-        std::mem::take(&mut self.changes)
-    }
-
-    /// What is to be logged since the last call.
-    pub(crate) fn take_notices(&mut self) -> Vec<Notice> {
-        std::mem::take(&mut self.notices)
+    /// What is to be logged; None when there is nothing until the next picture.
+    pub(crate) fn poll(&mut self) -> Option<Notice> {
+        self.notices.pop_front()
     }
 
     /// Decodes the next picture; `on_picture` gets those that are due, maybe out of turn. A picture that nothing can be
@@ -232,9 +235,7 @@ impl Decoding {
         self.failure = None;
         // What makes a decoder panic would do so again.
         self.other_refused = matches!(failure, Error::Unsupported { .. } | Error::Panicked { .. });
-        self.changes += 1;
-        let why = failure.to_string();
-        self.notices.push(Notice::DecoderChanged { to: self.kind, why });
+        self.notices.push_back(Notice::DecoderChanged { to: self.kind, why: failure });
         true
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use codec::DecoderKind::{self, Openh264, Rusty};
@@ -12,37 +13,41 @@ use media::{AccessUnit, Duration, I420, Plane, Timestamp};
 
 use crate::DecoderChoice::{self, Auto, Only};
 use crate::decoding::Decoding;
-use crate::item::{Picture, VideoConfig};
-use crate::video_track::undecodable;
+use crate::picture::{Picture, VideoConfig};
+use crate::video_track::refusal;
 
 /// A stream cut into pictures; their times are their places in decoding order, one second each.
 struct Stream {
-    config: VideoConfig,
+    config: Arc<VideoConfig>,
     pictures: Vec<Picture>,
 }
 
 impl Stream {
     fn new(annexb: &[u8]) -> Self {
-        let (mut parameter_sets, mut pictures) = (ParameterSets::default(), Vec::new());
-        for access_unit in access_units(annexb) {
-            // Parameter sets stay where they are: vectors change them on the way.
-            let nal_units = h264::annexb::nal_units(Bytes::from(access_unit));
-            if parameter_sets.is_empty() {
-                parameter_sets = nal_units.iter().collect();
-            }
+        let mut pictures = Vec::new();
+        // Parameter sets stay where they are: vectors change them on the way.
+        let units: Vec<_> = access_units(annexb)
+            .into_iter()
+            .map(|access_unit| h264::annexb::nal_units(Bytes::from(access_unit)))
+            .collect();
+        let parameter_sets: ParameterSets = units[0].iter().collect();
+        let sps = Sps::parse(&parameter_sets.sps[0]).unwrap();
+        let config = Arc::new(VideoConfig { parameter_sets, sps, refusal: None });
+        for nal_units in units {
             let facts = h264::classify(&nal_units);
             let at = Timestamp::from_millis(1000 * pictures.len() as i64);
             pictures.push(Picture {
                 unit: AccessUnit { pts: at, dts: at, random_access: facts.idr, nal_units },
                 disposable: facts.disposable,
                 recovery_point: facts.recovery_point,
-                cut_point: facts.idr,
+                config: Arc::clone(&config),
+                cut_point: facts.idr.then_some(hls::CutPoint::Idr),
+                may_begin_segment: false,
                 after_gap: false,
                 interval: Duration::from_secs(1),
             });
         }
-        let sps = Sps::parse(&parameter_sets.sps[0]).unwrap();
-        Self { config: VideoConfig { parameter_sets, sps }, pictures }
+        Self { config, pictures }
     }
 
     fn vector(name: &str) -> Self {
@@ -62,7 +67,7 @@ struct Outcome {
     undecodable: Option<String>,
 }
 
-fn decode(choice: DecoderChoice, config: &VideoConfig, pictures: &[Picture]) -> Outcome {
+fn decode(choice: DecoderChoice, config: &Arc<VideoConfig>, pictures: &[Picture]) -> Outcome {
     let mut outcome = Outcome::default();
     let mut decoding = Decoding::new(choice, config);
     let mut come = Vec::new();
@@ -78,8 +83,7 @@ fn decode(choice: DecoderChoice, config: &VideoConfig, pictures: &[Picture]) -> 
         decoding.drain(|picture, pts| come.push((pts, packed(picture))));
     }
     outcome.decoder = Some(decoding.kind());
-    outcome.notices = decoding.take_notices().iter().map(ToString::to_string).collect();
-    assert_eq!(decoding.take_changes(), outcome.notices.len() as u64);
+    outcome.notices = std::iter::from_fn(|| decoding.poll()).map(|it| it.to_string()).collect();
     come.sort_by_key(|(pts, _)| *pts);
     (outcome.places, outcome.samples) =
         come.into_iter().map(|(pts, samples)| ((pts.ticks() / 90_000) as usize, samples)).unzip();
@@ -106,7 +110,7 @@ fn auto_is_right_on_every_vector_or_says_that_it_cannot() {
     ] {
         let bytes = media_file(name);
         let stream = Stream::new(&bytes);
-        assert_eq!(undecodable(&stream.config.sps, &stream.config.parameter_sets), None, "{name}");
+        assert_eq!(refusal(&stream.config.sps, &stream.config.parameter_sets), None, "{name}");
         let outcome = decode(Auto, &stream.config, &stream.pictures);
         assert_eq!(outcome.undecodable, None, "{name}");
         assert_eq!(outcome.decoder, Some(decoder), "{name}: {:?}", outcome.notices);
@@ -127,8 +131,8 @@ fn what_nobody_decodes_is_judged_before_or_given_up_by_name() {
         ("i422_360p_x264.h264", "chroma format 4:2:2"),
     ] {
         let stream = Stream::vector(name);
-        let why = undecodable(&stream.config.sps, &stream.config.parameter_sets).unwrap();
-        assert!(why.contains(words), "{name}: {why}");
+        let why = refusal(&stream.config.sps, &stream.config.parameter_sets).unwrap();
+        assert!(why.to_string().contains(words), "{name}: {why}");
     }
     let stream = Stream::vector("FRExt_MMCO4_Sony_B.264");
     let outcome = decode(Auto, &stream.config, &stream.pictures);
@@ -141,7 +145,7 @@ fn what_nobody_decodes_is_judged_before_or_given_up_by_name() {
 fn row_31_scaling_lists_are_decoded_and_refused_by_nobody() {
     for bytes in [media_file("test_scalinglist_jm.264"), x264("cqm=jvt", 20)] {
         let stream = Stream::new(&bytes);
-        assert_eq!(undecodable(&stream.config.sps, &stream.config.parameter_sets), None);
+        assert_eq!(refusal(&stream.config.sps, &stream.config.parameter_sets), None);
         let outcome = decode(Auto, &stream.config, &stream.pictures);
         assert_eq!((outcome.decoder, outcome.errors.len()), (Some(Rusty), 0));
         assert_eq!(outcome.samples.len(), stream.pictures.len());
@@ -154,19 +158,21 @@ fn row_31_scaling_lists_are_decoded_and_refused_by_nobody() {
 #[test]
 fn a_pps_that_changes_does_not_cost_a_picture() {
     let bytes = media_file("CABA3_TOSHIBA_E.264");
-    let Stream { mut config, pictures } = Stream::new(&bytes);
-    let mut decoding = Decoding::new(Auto, &config);
+    let Stream { config, pictures } = Stream::new(&bytes);
+    let mut config = VideoConfig::clone(&config);
+    let mut decoding = Decoding::new(Auto, &Arc::new(config.clone()));
     let mut come = Vec::new();
     for mut picture in pictures {
         let (nal_units, seen) = h264::split_parameter_sets(picture.unit.nal_units);
         picture.unit.nal_units = nal_units;
         if config.parameter_sets.update(&seen) {
-            decoding.set_parameter_sets(&config);
+            decoding.set_config(&Arc::new(config.clone()));
         }
         decoding.decode(&picture, |picture, _| come.push(packed(picture))).unwrap();
     }
     let reference = reference(&bytes, come[0].len());
-    assert_eq!((come.len(), decoding.take_changes()), (300, 0));
+    assert_eq!(come.len(), 300);
+    assert_eq!(decoding.poll(), None, "no decoder was left");
     assert!(come.iter().all(|samples| reference.contains(samples)));
 }
 

@@ -1,24 +1,31 @@
 //! What the pipeline tells its driver: segments to publish, facts to show, notices to log.
 
 use std::fmt;
+use std::sync::Arc;
 
+use aac::AudioSpecificConfig;
 use codec::DecoderKind;
-use flv::VideoCodec;
-use hls::GridMode;
+use flv::{AudioCodec, VideoCodec};
+use hls::{GridState, Span};
 use media::Duration;
 
-use crate::item::Item;
 use crate::keyframes::Keyframes;
+use crate::message_error::{SkippedMessage, VideoRefusal};
+use crate::package::Package;
+use crate::picture::VideoConfig;
+use crate::source_segment::{Item, SourceSegment};
 
 /// Something the ingest half produced; drain [`Ingest::poll`](crate::Ingest::poll) to None after every call.
 #[derive(Debug)]
 pub enum IngestOutput {
-    /// For the window of the `source` rendition.
-    Source(RenditionEvent),
+    /// A segment of the `source` rendition.
+    Source(Package),
+    /// For the store of what renditions are made of.
+    Segment(Arc<SourceSegment>),
     /// For the queue to the transcoder.
     Transcode(Item),
-    /// How the stream is cut from now on; a returning publisher's [`Resume`](crate::Resume) takes the last one.
-    Grid(GridMode),
+    /// Where the grid stands, before what it holds for: a returning publisher's stay goes on from the last one.
+    Grid(GridState),
     /// What the publisher sends, whenever it changes.
     Facts(SourceFacts),
     /// How often keyframes come, whenever it changes.
@@ -33,33 +40,30 @@ pub enum IngestOutput {
 /// Something the transcoding half produced.
 #[derive(Debug)]
 pub enum TranscoderOutput {
-    /// For the window of the rendition at `index` of the configured ones.
-    Rendition {
+    /// A segment of the rendition at `index`.
+    Made {
         /// Index into [`StreamConfig::renditions`](crate::StreamConfig::renditions).
         index: usize,
-        /// What happened.
-        event: RenditionEvent,
+        /// Its samples.
+        package: Package,
+    },
+    /// The rendition at `index` is not live: its segment can be made when somebody asks for it.
+    Promised {
+        /// Index into [`StreamConfig::renditions`](crate::StreamConfig::renditions).
+        index: usize,
+        /// The span.
+        span: Span,
+        /// What its segment will be.
+        info: RenditionInfo,
+    },
+    /// The rendition at `index` has nothing for the span, and cannot have: there is no video, or none that can be decoded,
+    /// or it would be another rendition under a second name.
+    Impossible {
+        /// Index into [`StreamConfig::renditions`](crate::StreamConfig::renditions).
+        index: usize,
     },
     /// Something worth a log line.
     Notice(Notice),
-}
-
-/// A change of one rendition's playlist.
-#[derive(Debug)]
-pub enum RenditionEvent {
-    /// Comes before the first segment, and again only when it changes.
-    Playlist {
-        /// `EXT-X-TARGETDURATION` in seconds.
-        target_duration_secs: u64,
-        /// Every segment starts with an IDR: `EXT-X-INDEPENDENT-SEGMENTS` may be written.
-        independent: bool,
-        /// The rendition is cut like the others and may be switched to: it belongs in the multivariant playlist.
-        in_multivariant: bool,
-    },
-    /// What the multivariant playlist says of the rendition; comes before the first segment it holds for.
-    Info(RenditionInfo),
-    /// One finished segment.
-    Segment(hls::Segment),
 }
 
 /// What the multivariant playlist says of a rendition.
@@ -69,8 +73,39 @@ pub struct RenditionInfo {
     pub codecs: String,
     /// Width and height as shown; None without video.
     pub resolution: Option<(u32, u32)>,
-    /// Pictures per second, measured over the first segment, or a later one with far more; None without video.
+    /// Pictures per second: as measured over the first segment, or a later one with far more, or as they will be; None
+    /// without video.
     pub frame_rate: Option<f64>,
+}
+
+impl RenditionInfo {
+    pub(crate) fn new(
+        video: Option<&VideoConfig>,
+        audio: Option<&AudioSpecificConfig>,
+        frame_rate: Option<f64>,
+    ) -> Self {
+        let video_codec = video.map(|video| video.sps.codec_string());
+        let audio_codec = audio.map(AudioSpecificConfig::codec_string);
+        Self {
+            codecs: video_codec.into_iter().chain(audio_codec).collect::<Vec<_>>().join(","),
+            resolution: video.map(|video| (video.sps.width, video.sps.height)),
+            frame_rate: frame_rate.filter(|_| video.is_some()),
+        }
+    }
+
+    /// Whether this holds for a segment of this duration, of which `measured` was measured.
+    #[must_use]
+    pub fn still_says(&self, measured: &Self, duration: Duration) -> bool {
+        // Fewer pictures than announced are no news. Clearly more are: the first segment lacked some of its own.
+        let rates = self.frame_rate.zip(measured.frame_rate);
+        let is_faster = rates.is_some_and(|(known, now)| {
+            now > known * 1.1 && (now - known) * duration.as_secs_f64() > 2.5
+        });
+        // A first segment without pictures has no rate to announce; the next one has.
+        let has_begun = self.frame_rate.is_none() && measured.frame_rate.is_some();
+        let is_same = (&self.codecs, self.resolution) == (&measured.codecs, measured.resolution);
+        is_same && !is_faster && !has_begun
+    }
 }
 
 /// What the publisher sends.
@@ -89,33 +124,33 @@ pub struct SourceFacts {
     /// The publisher's own name for its software, from `onMetaData`.
     pub encoder: Option<String>,
     /// Why the video plays as source only, if it does.
-    pub undecodable: Option<String>,
+    pub undecodable: Option<VideoRefusal>,
 }
 
 /// A fact for the log: what happened, not what to do about it. Display gives one constant-style sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {
-    /// A message the stream could do without: it was skipped.
-    Malformed(String),
+    /// A message the stream could do without.
+    Skipped(SkippedMessage),
     /// So many NAL units of a message had no bytes; the others are taken.
     EmptyNalUnits(usize),
     /// A codec that is not carried; the other track goes on.
-    UnsupportedCodec(String),
+    UnsupportedCodec(VideoCodec),
     /// Audio that is not carried; the video goes on without it.
-    UnsupportedAudio(String),
+    UnsupportedAudio(AudioRefusal),
     /// So many audio frames of one message did not decode, and are silence.
     DamagedAudio(usize),
     /// The video cannot be decoded here and plays as source only.
-    Undecodable(String),
+    Undecodable(VideoRefusal),
     /// The encoder or decoder failed on a picture; it was skipped.
-    CodecFailed(String),
+    CodecFailed(codec::Error),
     /// A decoder failed or refused, and the other one goes on.
     DecoderChanged {
         /// The one in use from here on.
         to: DecoderKind,
         /// What the one before it said.
-        why: String,
+        why: codec::Error,
     },
     /// IDRs come further apart than the segment duration allows.
     LongKeyframeInterval,
@@ -133,10 +168,28 @@ pub enum Notice {
     Restored(String),
 }
 
+/// Why a publisher's audio is not carried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AudioRefusal {
+    /// It is neither AAC nor MP3.
+    Codec(AudioCodec),
+    /// It is AAC of a kind that ADTS cannot hold.
+    Aac(aac::Error),
+}
+
+impl fmt::Display for AudioRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Codec(codec) => codec.fmt(f),
+            Self::Aac(error) => error.fmt(f),
+        }
+    }
+}
+
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Malformed(what) => write!(f, "message skipped: {what}"),
+            Self::Skipped(message) => write!(f, "{message}"),
             Self::EmptyNalUnits(count) => write!(f, "empty NAL units skipped: {count}"),
             Self::UnsupportedCodec(codec) => {
                 write!(f, "codec not supported: {codec}; publish H.264 video and AAC audio")

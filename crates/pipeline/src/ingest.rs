@@ -1,20 +1,26 @@
 //! The ingest half of a stream: what the publisher sends in, the source rendition and the transcoder's items out.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use aac::AudioSpecificConfig;
 use bytes::Bytes;
 use flv::{AudioBody, AudioTag, OnMetaData, TagKind, VideoBody, VideoCodec, VideoTag};
-use hls::{Grid, GridMode, Step};
+use hls::{Cut, Grid, GridMode, GridState, Span, Step};
 use media::{AudioFrame, Duration, Timestamp};
 
+use crate::StreamConfig;
 use crate::audio_track::{AudioEvent, AudioTrack};
-use crate::event::{IngestOutput, Notice, RenditionEvent, SourceFacts};
-use crate::item::{Anchor, AudioChange, Item, Picture};
+use crate::event::{AudioRefusal, IngestOutput, Notice, SourceFacts};
 use crate::keyframes::KeyframeWatch;
-use crate::packager::Packager;
+use crate::message_error::{MessageError, SkippedMessage};
+use crate::package::Package;
+use crate::picture::{Picture, VideoConfig};
+use crate::rendition_set::RenditionSet;
+use crate::sound_queue::SoundQueue;
+use crate::source_segment::{Item, LadderCut, Sound, SourceSegment, SpanStart};
 use crate::timeline::{Change, Side, Timeline};
 use crate::video_track::VideoTrack;
-use crate::{Resume, StreamConfig};
 
 /// A source segment is cut at any picture once it lasts this long or holds this many bytes: without an IDR it would
 /// grow for ever.
@@ -24,111 +30,174 @@ const MAX_SOURCE_SEGMENT_BYTES: usize = 32 * 1024 * 1024;
 /// A segment over its bytes that is shorter than this takes no more samples: cutting it would only make one more.
 const LEAST_SOURCE_SEGMENT: Duration = Duration::from_secs(1);
 
+/// What is kept of the pictures since the last one that a decoder can start with, so that it can start there later:
+/// past it a rendition that joins waits for the next such picture.
+const MAX_PREROLL_BYTES: usize = 16 * 1024 * 1024;
+const MAX_PREROLL_PICTURES: usize = 1024;
+
+/// Where a publisher's stay is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Nothing has begun: no picture that a decoder can start with has come, and not enough sound to be sure that none
+    /// will.
+    Waiting,
+    /// Sound plays alone; the first picture joins it behind a discontinuity.
+    SoundOnly,
+    /// Pictures have begun.
+    Running,
+    /// Pictures have begun, and no decoder here can make renditions of what they are now: they play as source only.
+    VideoRefused,
+    /// Nothing of the publisher is taken any more: it is gone, or its video is of a codec that nobody here can carry.
+    Ended,
+}
+
 /// Demuxes one publisher's messages, packs the source rendition, and decides where everything is cut.
 ///
 /// After every [`push`](Self::push) and [`finish`](Self::finish), drain [`poll`](Self::poll) to None.
 pub struct Ingest {
+    phase: Phase,
     grid: Grid,
     timeline: Timeline,
     video: VideoTrack,
     audio: AudioTrack,
     keyframes: KeyframeWatch,
-    /// The audio has become another: in force from the next source segment on.
-    next_audio: Option<aac::AudioSpecificConfig>,
-    /// An audio frame has come.
-    audio_begun: bool,
-    audio_events: Vec<AudioEvent>,
-    packager: Packager,
+    segment_duration: Duration,
+    /// What the frames that come now are; None before the first.
+    audio_config: Option<Arc<AudioSpecificConfig>>,
+    /// The audio has become another: in force from the next source span on.
+    next_audio: Option<Arc<AudioSpecificConfig>>,
+    source: RunningSource,
+    ladder: RunningLadder,
     facts: SourceFacts,
     facts_due: bool,
     encoder: Option<String>,
     announced_frame_rate: Option<f64>,
-    /// The publisher's video is of a codec that is not taken: nothing more of it is.
-    refused: bool,
-    /// When the newest message came.
-    arrival_unix_ms: i64,
-    /// The first segment has started.
-    started: bool,
-    /// Presentation time of the segment's first sample, and end of the newest sample.
-    segment_start: Timestamp,
+    message: Message,
+    /// The wall clock when the first sound came that still waits for pictures.
+    sound_began_unix_ms: i64,
+    /// End of the newest sample, as far as it may end the stream.
     newest_end: Timestamp,
-    segment_bytes: usize,
-    /// A first segment is out.
-    segments_cut: bool,
-    /// Time jumped or parameters changed: the next segment has a new wall-clock anchor.
-    reanchor: bool,
-    transcode: bool,
-    steps: Vec<Step>,
-    events: Vec<RenditionEvent>,
     outputs: VecDeque<IngestOutput>,
 }
 
+/// The message being taken.
+#[derive(Clone, Copy, Debug)]
+struct Message {
+    track: TagKind,
+    timestamp_ms: u32,
+    arrival_unix_ms: i64,
+}
+
+/// What the source's running span holds.
+#[derive(Debug, Default)]
+struct RunningSource {
+    span: Option<Cut>,
+    pictures: Vec<Picture>,
+    sound: SoundQueue,
+    /// Of all its samples.
+    bytes: usize,
+    tracks: Tracks,
+}
+
+/// The tracks of a span are those that had been seen when it began; the first span has those that it turns out to have.
+#[derive(Clone, Copy, Debug, Default)]
+enum Tracks {
+    #[default]
+    Open,
+    Decided {
+        video: bool,
+        audio: bool,
+    },
+}
+
+/// What the ladder's running span holds, and what it takes to start a decoder in the middle of it.
+#[derive(Debug, Default)]
+struct RunningLadder {
+    span: Option<Cut>,
+    /// In decoding order; some may belong to the next span.
+    pictures: Vec<Picture>,
+    sound: SoundQueue,
+    tracks: Tracks,
+    /// Parameters of the newest picture of the spans before.
+    video: Option<Arc<VideoConfig>>,
+    /// The renditions for which pictures go to the transcoder, and those that are wanted from the next cut on.
+    live: RenditionSet,
+    wanted: RenditionSet,
+    /// The pictures since the last cut point, in decoding order, and their bytes.
+    since_cut_point: Vec<Picture>,
+    since_cut_point_bytes: usize,
+    /// Presentation time of the picture being taken, where a decoder can start with it.
+    next_start: Option<Timestamp>,
+    interval: Duration,
+}
+
 impl Ingest {
-    /// A stream of a new publisher; `resume` says what an earlier publisher of the same stream left.
+    /// The stay of a new publisher; `state` says where the stream's earlier publisher left the grid.
     #[must_use]
-    pub fn new(config: &StreamConfig, resume: &Resume) -> Self {
-        let mut packager = Packager::new(resume.discontinuity);
-        if let Some(mode) = resume.grid {
-            packager.set_grid(mode, !mode.own_grid);
-        }
+    pub fn new(config: &StreamConfig, state: GridState) -> Self {
         Self {
-            grid: Grid::new(config.segment_duration, resume.grid),
+            phase: Phase::Waiting,
+            grid: Grid::new(config.segment_duration, state),
             timeline: Timeline::default(),
             video: VideoTrack::default(),
             audio: AudioTrack::default(),
             // A later one than two segment durations does not make one grid.
             keyframes: KeyframeWatch::new(config.segment_duration + config.segment_duration),
+            segment_duration: config.segment_duration,
+            audio_config: None,
             next_audio: None,
-            audio_begun: false,
-            audio_events: Vec::new(),
-            packager,
+            source: RunningSource::default(),
+            ladder: RunningLadder {
+                interval: Duration::from_millis(40),
+                ..RunningLadder::default()
+            },
             facts: SourceFacts::default(),
             facts_due: false,
             encoder: None,
             announced_frame_rate: None,
-            refused: false,
-            arrival_unix_ms: 0,
-            started: false,
-            segment_start: Timestamp::ZERO,
+            message: Message { track: TagKind::Script, timestamp_ms: 0, arrival_unix_ms: 0 },
+            sound_began_unix_ms: 0,
             newest_end: Timestamp::ZERO,
-            segment_bytes: 0,
-            segments_cut: false,
-            reanchor: false,
-            transcode: !config.renditions.is_empty(),
-            steps: Vec::new(),
-            events: Vec::new(),
             outputs: VecDeque::new(),
         }
+    }
+
+    /// The renditions that are to be made as pictures come, from the next cut of the ladder on.
+    pub fn set_wanted(&mut self, wanted: RenditionSet) {
+        self.ladder.wanted = wanted;
     }
 
     /// Takes one RTMP message (or FLV tag) body, its timestamp, and the wall clock at its arrival in ms since 1970.
     ///
     /// Never fails: what cannot be used becomes a [`Notice`] and is skipped.
     pub fn push(&mut self, kind: TagKind, timestamp_ms: u32, body: Bytes, arrival_unix_ms: i64) {
-        if self.refused {
+        if self.phase == Phase::Ended {
             return;
         }
-        self.arrival_unix_ms = arrival_unix_ms;
+        self.message = Message { track: kind, timestamp_ms, arrival_unix_ms };
         if body.is_empty() {
-            return self.notice(Notice::Malformed("empty message".to_owned()));
+            return self.skip(MessageError::Empty);
         }
         match kind {
-            TagKind::Video => self.video_message(timestamp_ms, body),
-            TagKind::Audio => self.audio_message(timestamp_ms, body),
+            TagKind::Video => self.video_message(body),
+            TagKind::Audio => self.audio_message(body),
             TagKind::Script => self.script_message(&body),
         }
     }
 
-    /// The publisher is gone: the last segment ends, however short.
+    /// The publisher is gone: the last segments end, however short.
     pub fn finish(&mut self) {
-        if self.refused {
+        if self.phase == Phase::Ended {
             return;
         }
-        let mut events = Vec::new();
-        self.audio.finish(&mut events);
-        self.take_audio_events(&mut events);
-        self.packager.finish(self.newest_end, &mut self.events);
-        self.emit_events();
+        self.audio.finish();
+        self.take_audio_events();
+        if self.phase == Phase::Waiting {
+            self.begin_sound_only();
+        }
+        self.grid.finish(self.newest_end);
+        self.take_steps();
+        self.phase = Phase::Ended;
     }
 
     /// The next output; None when there is none until the next call.
@@ -137,86 +206,89 @@ impl Ingest {
     }
 
     fn script_message(&mut self, body: &[u8]) {
-        let metadata = match OnMetaData::parse(body) {
-            Ok(Some(metadata)) => metadata,
-            Ok(None) => return,
-            Err(error) => return self.notice(Notice::Malformed(error.to_string())),
-        };
-        self.announced_frame_rate = metadata.frame_rate;
-        self.encoder = metadata.encoder;
-        self.facts_due = true;
+        match OnMetaData::parse(body) {
+            Ok(Some(metadata)) => {
+                self.announced_frame_rate = metadata.frame_rate;
+                self.encoder = metadata.encoder;
+                self.facts_due = true;
+            }
+            Ok(None) => {}
+            Err(error) => self.skip(error.into()),
+        }
     }
 
-    fn video_message(&mut self, timestamp_ms: u32, body: Bytes) {
+    fn video_message(&mut self, body: Bytes) {
         match VideoTag::parse(body) {
             Ok(Some(VideoTag { body: VideoBody::SequenceHeader(config), .. })) => {
-                self.video_config(config)
+                match self.video.configure(config) {
+                    Ok(true) => self.video_config_changed(),
+                    Ok(false) => {}
+                    Err(why) => self.skip(why),
+                }
             }
             Ok(Some(VideoTag {
                 body: VideoBody::NalUnits { composition_time_ms, data }, ..
             })) => {
-                let at = self.time(Side::Video, timestamp_ms);
+                let at = self.time(Side::Video);
                 self.access_unit(at, composition_time_ms, data);
             }
             Ok(Some(VideoTag { body: VideoBody::Unsupported(codec), .. })) => {
                 self.unsupported_video(codec);
             }
             Ok(_) => {}
-            Err(error) => self.notice(Notice::Malformed(error.to_string())),
+            Err(error) => self.skip(error.into()),
         }
     }
 
     /// A publisher of another codec is to be told so. Behind H.264 it is a stray message: what plays goes on.
     fn unsupported_video(&mut self, codec: VideoCodec) {
         if self.video.sps().is_some() {
-            return self.notice(Notice::UnsupportedCodec(codec.to_string()));
+            return self.notice(Notice::UnsupportedCodec(codec));
         }
-        self.refused = true;
+        self.phase = Phase::Ended;
         self.outputs.push_back(IngestOutput::Refused(codec));
     }
 
-    fn audio_message(&mut self, timestamp_ms: u32, body: Bytes) {
-        let mut events = std::mem::take(&mut self.audio_events);
+    fn audio_message(&mut self, body: Bytes) {
         match AudioTag::parse(body).map(|tag| tag.map(|tag| tag.body)) {
-            Ok(Some(AudioBody::SequenceHeader(config))) => {
-                self.audio.configure(&config, &mut events);
-            }
+            Ok(Some(AudioBody::SequenceHeader(config))) => self.audio.configure(&config),
             Ok(Some(AudioBody::Raw(data))) => {
-                let at = self.time(Side::Audio, timestamp_ms);
-                self.audio.aac(at, data, &mut events);
+                let at = self.time(Side::Audio);
+                self.audio.aac(at, data);
             }
             Ok(Some(AudioBody::Mp3(data))) => {
-                let at = self.time(Side::Audio, timestamp_ms);
-                self.audio.mp3(at, &data, &mut events);
+                let at = self.time(Side::Audio);
+                self.audio.mp3(at, &data);
             }
             Ok(Some(AudioBody::Unsupported(codec))) => {
-                self.audio.refuse(codec.to_string(), &mut events);
+                self.audio.refuse(AudioRefusal::Codec(codec));
             }
             Ok(None) => {}
-            Err(error) => self.notice(Notice::Malformed(error.to_string())),
+            Err(error) => self.skip(error.into()),
         }
-        self.take_audio_events(&mut events);
-        self.audio_events = events;
+        self.take_audio_events();
     }
 
-    fn take_audio_events(&mut self, events: &mut Vec<AudioEvent>) {
-        for event in events.drain(..) {
+    fn take_audio_events(&mut self) {
+        while let Some(event) = self.audio.poll() {
             match event {
-                AudioEvent::Config(config) => self.audio_config(config),
+                AudioEvent::Config(config) => self.another_audio(config),
                 AudioEvent::Refined(config) => self.refine_audio(config),
                 AudioEvent::Frame(frame, span) => self.audio_frame(frame, span),
-                AudioEvent::Notice(notice) => self.notice(notice),
+                AudioEvent::Refused(why) => self.notice(Notice::UnsupportedAudio(why)),
+                AudioEvent::Skipped(why) => self.skip(why),
+                AudioEvent::Damaged(frames) => self.notice(Notice::DamagedAudio(frames)),
             }
         }
     }
 
-    /// The stream time of a message; a jump ends the segment at the next random access picture.
-    fn time(&mut self, side: Side, timestamp_ms: u32) -> Timestamp {
-        let (at, change) = self.timeline.map(side, timestamp_ms);
+    /// The stream time of the message; a jump ends the segment at the next random access picture.
+    fn time(&mut self, side: Side) -> Timestamp {
+        let (at, change) = self.timeline.map(side, self.message.timestamp_ms);
         match change {
             Some(Change::Jump(by)) => {
                 self.notice(Notice::TimestampJump(by));
-                self.break_segment();
+                self.grid.break_at_next_random_access();
             }
             Some(Change::Joined(by)) => self.notice(Notice::TracksApart(by)),
             None => {}
@@ -224,235 +296,285 @@ impl Ingest {
         at
     }
 
-    /// What follows does not continue what was: the next segment starts at the next random access picture.
-    fn break_segment(&mut self) {
-        if self.started {
-            self.reanchor = true;
-            self.grid.cut_at_next_random_access();
+    fn video_config_changed(&mut self) {
+        let refusal = self.video.refusal();
+        if let Phase::Running | Phase::VideoRefused = self.phase {
+            self.grid.break_at_next_random_access();
+            self.phase = if refusal.is_some() { Phase::VideoRefused } else { Phase::Running };
         }
-    }
-
-    fn video_config(&mut self, sequence_header: Bytes) {
-        match self.video.configure(sequence_header) {
-            Ok(changed) => self.video_config_changed(changed),
-            Err(notice) => self.notice(notice),
-        }
-    }
-
-    fn video_config_changed(&mut self, changed: bool) {
-        if !changed {
-            return;
-        }
-        if self.video.has_run() {
-            self.break_segment();
-        }
-        if let Some(track) = self.video.packager_track() {
-            self.packager.set_video(track);
-        }
-        if let Some(why) = self.video.undecodable() {
-            self.notice(Notice::Undecodable(why.to_owned()));
-            self.transcode(Item::Undecodable);
-        } else if let Some(config) = self.video.config() {
-            self.transcode(Item::Video(config));
+        if let Some(refusal) = refusal {
+            self.notice(Notice::Undecodable(refusal));
         }
         self.facts_due = true;
     }
 
     /// The first audio there is begins where it begins; what replaces other audio begins with a segment.
-    fn audio_config(&mut self, config: aac::AudioSpecificConfig) {
-        if self.audio_begun {
-            self.next_audio = Some(config);
+    fn another_audio(&mut self, config: AudioSpecificConfig) {
+        let config = Arc::new(config);
+        let is_first = self.audio_config.is_none();
+        if is_first {
+            self.configure_sound(&config, Timestamp::ZERO);
         } else {
-            self.set_audio(config, Timestamp::ZERO);
+            self.next_audio = Some(Arc::clone(&config));
         }
-        // Which tracks there are is open until the first cut.
-        if self.audio_begun || self.segments_cut {
-            self.break_segment();
-            self.grid.cut_at_next_random_access_or_audio();
+        self.audio_config = Some(config);
+        // Which tracks the first segment has is open until it ends.
+        if !is_first || matches!(self.source.tracks, Tracks::Decided { .. }) {
+            self.grid.break_at_next_random_access_or_audio();
         }
         self.facts_due = true;
     }
 
-    fn refine_audio(&mut self, config: aac::AudioSpecificConfig) {
+    fn refine_audio(&mut self, config: AudioSpecificConfig) {
+        let config = Arc::new(config);
         if self.next_audio.is_some() {
-            self.next_audio = Some(config);
+            self.next_audio = Some(Arc::clone(&config));
         } else {
-            self.set_audio(config, Timestamp::ZERO);
+            self.configure_sound(&config, Timestamp::ZERO);
         }
+        self.audio_config = Some(config);
         self.facts_due = true;
     }
 
-    fn set_audio(&mut self, config: aac::AudioSpecificConfig, from: Timestamp) {
-        let change = AudioChange { config, from };
-        self.packager.set_audio(&change);
-        self.transcode(Item::Audio(change));
+    fn configure_sound(&mut self, config: &Arc<AudioSpecificConfig>, from: Timestamp) {
+        self.source.sound.configure(config, from);
+        self.ladder.sound.configure(config, from);
     }
 
     fn access_unit(&mut self, at: Timestamp, composition_time_ms: i32, data: Bytes) {
-        let read = self.video.access_unit(at, composition_time_ms, data, self.announced_frame_rate);
-        let empty = self.video.take_empty_nal_units();
-        if empty > 0 {
-            self.notice(Notice::EmptyNalUnits(empty));
+        let rate = self.announced_frame_rate;
+        let message = match self.video.access_unit(at, composition_time_ms, data, rate) {
+            Ok(message) => message,
+            Err(why) => return self.skip(why),
+        };
+        if message.empty_nal_units > 0 {
+            self.notice(Notice::EmptyNalUnits(message.empty_nal_units));
         }
-        let changed = self.video.take_changed();
-        self.video_config_changed(changed);
-        match read {
-            Ok(Some(picture)) => {
-                self.watch_keyframes(&picture);
-                if self.video.begins_with(&picture) {
-                    self.picture(picture);
-                } else if self.video.misses_keyframe() {
-                    self.notice(Notice::NoKeyframeYet);
-                }
+        if message.config_changed {
+            self.video_config_changed();
+        }
+        match message.picture {
+            Some(Ok(picture)) => self.picture(picture),
+            Some(Err(why)) => self.skip(why),
+            None => {}
+        }
+    }
+
+    fn picture(&mut self, mut picture: Picture) {
+        let keyframes = self.keyframes.note(picture.unit.dts, picture.unit.random_access);
+        self.outputs.extend(keyframes.map(IngestOutput::Keyframes));
+        if !self.video.begins_with(&picture) {
+            if self.video.misses_keyframe() {
+                self.notice(Notice::NoKeyframeYet);
             }
-            Ok(None) => {}
-            Err(notice) => self.notice(notice),
+            return;
         }
-    }
-
-    fn watch_keyframes(&mut self, picture: &Picture) {
-        let known = self.keyframes.note(picture.unit.dts, picture.unit.random_access);
-        self.outputs.extend(known.map(IngestOutput::Keyframes));
-    }
-
-    fn picture(&mut self, picture: Picture) {
         let pts = picture.unit.pts;
         self.update_facts();
         self.begin_video(pts);
         self.video.run(&picture);
-        self.grid.picture(pts, picture.cut_point, &mut self.steps);
+        let arrival = self.message.arrival_unix_ms;
+        self.grid.picture(pts, picture.unit.dts, picture.cut_point, arrival);
+        self.ladder.next_start = picture.cut_point.map(|_| pts);
+        self.take_steps();
         self.limit_source_segment(pts);
-        self.take_steps(picture.unit.random_access);
+        self.ladder.next_start = None;
+        picture.may_begin_segment = self.grid.may_begin_ladder_span(pts);
         if !self.segment_takes(pts, picture.unit.nal_units.held_bytes()) {
             return;
         }
         self.newest_end = self.newest_end.max(pts + picture.interval);
-        self.packager.picture(picture.unit.clone());
-        if self.video.undecodable().is_none() {
-            self.transcode(Item::Picture(picture));
+        self.source.pictures.push(picture.clone());
+        self.ladder.take(&picture);
+        if picture.config.refusal.is_none() && !self.ladder.live.is_empty() {
+            self.outputs.push_back(IngestOutput::Transcode(Item::Picture(picture)));
         }
+    }
+
+    /// With its first picture the video begins the stream, or joins audio that has been playing alone.
+    fn begin_video(&mut self, pts: Timestamp) {
+        match self.phase {
+            Phase::Waiting => {
+                self.source.sound.drop_before(pts);
+                self.ladder.sound.drop_before(pts);
+            }
+            Phase::SoundOnly => self.grid.break_at_next_random_access(),
+            Phase::Running | Phase::VideoRefused | Phase::Ended => return,
+        }
+        self.phase =
+            if self.video.refusal().is_some() { Phase::VideoRefused } else { Phase::Running };
     }
 
     /// Whether the segment has room for a sample; one over its bytes within a second is no stream anybody can watch.
     fn segment_takes(&mut self, pts: Timestamp, bytes: usize) -> bool {
-        let takes = self.segment_bytes + bytes <= MAX_SOURCE_SEGMENT_BYTES
-            || pts - self.segment_start >= LEAST_SOURCE_SEGMENT;
+        let start = self.source.span.map_or(pts, |cut| cut.at);
+        let takes = self.source.bytes + bytes <= MAX_SOURCE_SEGMENT_BYTES
+            || pts - start >= LEAST_SOURCE_SEGMENT;
         if takes {
-            self.segment_bytes += bytes;
+            self.source.bytes += bytes;
         } else {
-            let limit = MAX_SOURCE_SEGMENT_BYTES;
-            self.notice(Notice::Malformed(format!("more than {limit} bytes in a second")));
+            self.skip(MessageError::SegmentFull { limit: MAX_SOURCE_SEGMENT_BYTES });
         }
         takes
     }
 
     /// A segment that no IDR ends is ended here, at any sample.
     fn limit_source_segment(&mut self, pts: Timestamp) {
-        let length = pts - self.segment_start;
-        let too_large =
-            self.segment_bytes > MAX_SOURCE_SEGMENT_BYTES && length >= LEAST_SOURCE_SEGMENT;
-        let too_long = length > MAX_SOURCE_SEGMENT || too_large;
-        if too_long && !self.steps.iter().any(|step| matches!(step, Step::CutSource { .. })) {
+        let Some(start) = self.source.span.map(|cut| cut.at) else { return };
+        let length = pts - start;
+        let is_full = self.source.bytes > MAX_SOURCE_SEGMENT_BYTES;
+        if length > MAX_SOURCE_SEGMENT || is_full && length >= LEAST_SOURCE_SEGMENT {
             self.notice(Notice::NoKeyframe);
-            self.steps.push(Step::CutSource { at: pts });
+            self.grid.cut_here(pts, self.message.arrival_unix_ms);
+            self.take_steps();
         }
     }
 
     fn audio_frame(&mut self, frame: AudioFrame, span: Duration) {
         let pts = frame.pts;
-        self.audio_begun = true;
+        let Some(config) = self.audio_config.clone() else { return };
         self.update_facts();
-        if !self.started {
-            self.started = true;
-            self.segment_start = pts;
-            self.packager.start_at(Anchor { at: pts, unix_ms: self.arrival_unix_ms });
+        let is_silent = self.video.is_silent_at(pts);
+        if self.phase == Phase::Waiting {
+            self.sound_before_pictures(frame, &config, span);
+            return;
         }
-        if self.video.is_silent_at(pts) {
-            self.grid.audio(pts, &mut self.steps);
+        if is_silent {
+            self.grid.audio(pts, self.message.arrival_unix_ms);
             self.newest_end = self.newest_end.max(pts + span);
+            self.take_steps();
         }
         self.limit_source_segment(pts);
-        self.take_steps(!self.video.has_run());
-        // No decoder takes two kinds of sound in one segment: what is not of its kind is left out of it.
-        if self.next_audio.is_some() || !self.segment_takes(pts, frame.data.len()) {
-            return;
+        if self.segment_takes(pts, frame.data.len()) {
+            self.ladder.sound.push(frame.clone(), &config);
+            self.source.sound.push(frame, &config);
         }
-        self.packager.audio(frame.clone());
-        self.transcode(Item::AudioFrame(frame));
     }
 
-    /// With its first picture the video begins the stream, or joins audio that has been playing alone.
-    fn begin_video(&mut self, pts: Timestamp) {
-        if self.video.has_run() {
-            return;
+    /// Sound waits for pictures as long as a segment would be; then it plays alone.
+    fn sound_before_pictures(
+        &mut self,
+        frame: AudioFrame,
+        config: &Arc<AudioSpecificConfig>,
+        span: Duration,
+    ) {
+        let end = frame.pts + span;
+        self.newest_end = self.newest_end.max(end);
+        if self.source.sound.waiting().is_none() {
+            self.sound_began_unix_ms = self.message.arrival_unix_ms;
         }
-        if self.started && self.segments_cut {
-            return self.break_segment();
+        self.ladder.sound.push(frame.clone(), config);
+        self.source.sound.push(frame, config);
+        let began = self.source.sound.waiting().map(|(first, _)| first);
+        if began.is_some_and(|began| end - began >= self.segment_duration) {
+            self.begin_sound_only();
         }
-        self.started = true;
-        self.segment_start = pts;
-        self.grid.forget_start();
-        let anchor = Anchor { at: pts, unix_ms: self.arrival_unix_ms };
-        self.packager.start_at(anchor);
-        self.transcode(Item::Anchor(anchor));
     }
 
-    fn anchor(&mut self, at: Timestamp) {
-        let anchor = Anchor { at, unix_ms: self.arrival_unix_ms };
-        self.packager.set_anchor(anchor);
-        self.transcode(Item::Anchor(anchor));
+    /// No picture has come with the sound that waits: it begins the stream.
+    fn begin_sound_only(&mut self) {
+        let Some((first, newest)) = self.source.sound.waiting() else { return };
+        self.phase = Phase::SoundOnly;
+        self.grid.start(first, self.sound_began_unix_ms);
+        self.take_steps();
+        self.grid.audio(newest, self.message.arrival_unix_ms);
+        self.take_steps();
     }
 
     /// Does what the grid asks for before the next sample.
-    fn take_steps(&mut self, random_access: bool) {
-        let mut steps = std::mem::take(&mut self.steps);
-        for step in steps.drain(..) {
-            self.take_step(step, random_access);
-        }
-        self.steps = steps;
-    }
-
-    fn take_step(&mut self, step: Step, random_access: bool) {
-        match step {
-            Step::Mark { at } => self.transcode(Item::Mark(at)),
-            Step::Mode(mode) => self.set_mode(mode),
-            Step::CutLadder { at } => self.transcode(Item::Cut(at)),
-            Step::CutSource { at } => {
-                if std::mem::take(&mut self.reanchor) {
-                    self.anchor(at);
+    fn take_steps(&mut self) {
+        while let Some(step) = self.grid.poll() {
+            match step {
+                Step::Mode(mode) => self.mode_decided(mode),
+                Step::CutSource(cut) => self.cut_source(cut),
+                Step::CutLadder(cut) => self.cut_ladder(cut),
+                Step::End(end) => {
+                    // Sound may go on a little behind the pictures.
+                    self.end_source_span(end, Timestamp::MAX);
+                    self.end_ladder(end);
+                    self.outputs.push_back(IngestOutput::Grid(self.grid.state()));
                 }
-                if !random_access {
-                    self.packager.set_dependent();
-                }
-                if let Some(config) = self.next_audio.take() {
-                    self.set_audio(config, at);
-                }
-                self.segment_start = at;
-                self.segment_bytes = 0;
-                self.segments_cut = true;
-                self.packager.cut(at, &mut self.events);
-                self.emit_events();
             }
         }
     }
 
-    fn set_mode(&mut self, mode: GridMode) {
+    fn mode_decided(&mut self, mode: GridMode) {
         if mode.own_grid {
             self.notice(Notice::LongKeyframeInterval);
         }
-        self.packager.set_grid(mode, !mode.own_grid);
-        self.transcode(Item::Grid(mode));
-        self.outputs.push_back(IngestOutput::Grid(mode));
+        self.outputs.push_back(IngestOutput::Grid(self.grid.state()));
     }
 
-    fn emit_events(&mut self) {
-        self.outputs.extend(self.events.drain(..).map(IngestOutput::Source));
-    }
-
-    fn transcode(&mut self, item: Item) {
-        if self.transcode {
-            self.outputs.push_back(IngestOutput::Transcode(item));
+    fn cut_source(&mut self, cut: Cut) {
+        // The numbers of what follows are used as soon as somebody sees them.
+        self.outputs.push_back(IngestOutput::Grid(self.grid.state()));
+        self.end_source_span(cut.at, cut.at);
+        if let Some(config) = self.next_audio.take() {
+            self.configure_sound(&config, cut.at);
         }
+        self.source.sound.begin_span(cut.at);
+        self.source.span = Some(cut);
+        self.source.bytes = 0;
+    }
+
+    fn end_source_span(&mut self, end: Timestamp, sound_end: Timestamp) {
+        let Some(cut) = self.source.span.take().filter(|cut| cut.at < end) else { return };
+        let span = cut.span_to(end);
+        let pictures = std::mem::take(&mut self.source.pictures);
+        let sound = self.source.sound.end_span(sound_end);
+        let (video, sound) = self.source.tracks.of_span(self.video.config(), &pictures, sound);
+        self.source.tracks = self.tracks_seen();
+        let pictures = pictures.into_iter().map(|picture| (picture.unit, picture.config));
+        let package = Package::new(span, video, pictures, sound.as_ref());
+        self.outputs.push_back(IngestOutput::Source(package));
+    }
+
+    /// The tracks of the span that begins now.
+    fn tracks_seen(&self) -> Tracks {
+        let video = matches!(self.phase, Phase::Running | Phase::VideoRefused);
+        Tracks::Decided { video, audio: self.audio_config.is_some() }
+    }
+
+    fn cut_ladder(&mut self, cut: Cut) {
+        let ended = self.end_ladder_span(cut.at, cut.at);
+        self.ladder.sound.begin_span(cut.at);
+        self.ladder.span = Some(cut);
+        // Until it is decided how the stream is cut, nobody knows where this span ends.
+        let is_decided = self.grid.mode().is_some();
+        let is_running = self.phase == Phase::Running;
+        let wanted =
+            if is_decided && is_running { self.ladder.wanted } else { RenditionSet::EMPTY };
+        let joins = !wanted.minus(self.ladder.live).is_empty();
+        let preroll = if joins { self.ladder.preroll(cut.at) } else { Vec::new() };
+        self.ladder.live = wanted;
+        let begins = Some(SpanStart { cut, live: wanted, preroll });
+        let pictures_stopped = self.message.track == TagKind::Audio;
+        let cut = LadderCut { ended, begins, pictures_stopped };
+        self.outputs.push_back(IngestOutput::Transcode(Item::Cut(cut)));
+    }
+
+    fn end_ladder(&mut self, end: Timestamp) {
+        let ended = self.end_ladder_span(end, Timestamp::MAX);
+        self.ladder.live = RenditionSet::EMPTY;
+        let cut = LadderCut { ended, begins: None, pictures_stopped: true };
+        self.outputs.push_back(IngestOutput::Transcode(Item::Cut(cut)));
+    }
+
+    fn end_ladder_span(
+        &mut self,
+        end: Timestamp,
+        sound_end: Timestamp,
+    ) -> Option<Arc<SourceSegment>> {
+        let cut = self.ladder.span.take().filter(|cut| cut.at < end)?;
+        let segment =
+            Arc::new(self.ladder.end_span(cut.span_to(end), sound_end, self.tracks_seen()));
+        self.outputs.push_back(IngestOutput::Segment(Arc::clone(&segment)));
+        Some(segment)
+    }
+
+    fn skip(&mut self, why: MessageError) {
+        let Message { track, timestamp_ms, .. } = self.message;
+        self.notice(Notice::Skipped(SkippedMessage { track, timestamp_ms, why }));
     }
 
     fn notice(&mut self, notice: Notice) {
@@ -482,10 +604,84 @@ impl Ingest {
             codecs: codecs.collect::<Vec<_>>().join(","),
             size: sps.map(|sps| (sps.width, sps.height)),
             frame_rate: self.video.frame_rate().or(self.announced_frame_rate),
-            sample_rate_hz: audio.map(aac::AudioSpecificConfig::output_sample_rate_hz),
+            sample_rate_hz: audio.map(AudioSpecificConfig::output_sample_rate_hz),
             channels: audio.map(|audio| audio.channels),
             encoder: self.encoder.clone(),
-            undecodable: self.video.undecodable().map(str::to_owned),
+            undecodable: self.video.refusal(),
+        }
+    }
+}
+
+impl Tracks {
+    /// The tracks of a span that ends: those that were decided when it began, or those that it has.
+    fn of_span(
+        self,
+        config: Option<Arc<VideoConfig>>,
+        pictures: &[Picture],
+        sound: Option<Sound>,
+    ) -> (Option<Arc<VideoConfig>>, Option<Sound>) {
+        match self {
+            Self::Open => {
+                let sound = sound.filter(|sound| !sound.frames.is_empty());
+                (config.filter(|_| !pictures.is_empty()), sound)
+            }
+            Self::Decided { video, audio } => (config.filter(|_| video), sound.filter(|_| audio)),
+        }
+    }
+}
+
+impl RunningLadder {
+    /// Notes a picture of the stream.
+    fn take(&mut self, picture: &Picture) {
+        self.interval = picture.interval;
+        self.pictures.push(picture.clone());
+        if picture.cut_point.is_some() {
+            self.since_cut_point.clear();
+            self.since_cut_point_bytes = 0;
+        } else if self.since_cut_point.is_empty() {
+            // Nothing to start with.
+            return;
+        }
+        self.since_cut_point_bytes += picture.unit.nal_units.held_bytes();
+        self.since_cut_point.push(picture.clone());
+        if self.since_cut_point_bytes > MAX_PREROLL_BYTES
+            || self.since_cut_point.len() > MAX_PREROLL_PICTURES
+        {
+            self.since_cut_point.clear();
+            self.since_cut_point_bytes = 0;
+        }
+    }
+
+    /// What a decoder has to be given so that renditions can join at a cut at `at`.
+    fn preroll(&self, at: Timestamp) -> Vec<Picture> {
+        if self.next_start.is_some_and(|next| next <= at + hls::TOLERANCE) {
+            return Vec::new();
+        }
+        self.since_cut_point.clone()
+    }
+
+    /// What the span holds that ends; its sound goes up to `sound_end`. The next one has the tracks `seen` so far.
+    fn end_span(&mut self, span: Span, sound_end: Timestamp, seen: Tracks) -> SourceSegment {
+        let end = span.end();
+        let later = self.pictures.iter().position(|picture| picture.unit.dts >= end);
+        let later = later.map(|place| self.pictures.split_off(place)).unwrap_or_default();
+        let pictures = std::mem::replace(&mut self.pictures, later);
+        let first =
+            pictures.iter().find(|picture| picture.unit.pts + hls::TOLERANCE >= span.start());
+        let config =
+            first.map(|picture| Arc::clone(&picture.config)).or_else(|| self.video.clone());
+        if let Some(newest) = pictures.last() {
+            self.video = Some(Arc::clone(&newest.config));
+        }
+        let sound = self.sound.end_span(sound_end);
+        let (video, sound) = self.tracks.of_span(config, &pictures, sound);
+        self.tracks = seen;
+        SourceSegment {
+            span,
+            video: video.filter(|config| config.refusal.is_none()),
+            pictures,
+            sound,
+            interval: self.interval,
         }
     }
 }

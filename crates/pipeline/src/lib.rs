@@ -12,7 +12,6 @@
 
 mod audio_group;
 mod audio_track;
-mod backlog;
 mod decoding;
 #[cfg(test)]
 mod decoding_tests;
@@ -20,53 +19,55 @@ mod drift;
 mod event;
 mod governor;
 mod ingest;
-mod item;
 mod keyframes;
 mod luma;
+mod message_error;
 mod mp3_track;
-mod packager;
+mod package;
+mod picture;
 mod picture_watch;
 mod queue;
 mod rendition;
+mod rendition_set;
 mod rung;
 mod sample_clock;
+mod sound_queue;
+mod source_segment;
 mod test_signal;
 mod timeline;
 mod transcoder;
+mod ts_writer;
 mod video_track;
 
 pub use codec::{DecoderKind, share_one_heap};
 pub use decoding::DecoderChoice;
-pub use event::{
-    IngestOutput, Notice, RenditionEvent, RenditionInfo, SourceFacts, TranscoderOutput,
-};
-pub use hls::GridMode;
+pub use event::{AudioRefusal, IngestOutput, Notice, RenditionInfo, SourceFacts, TranscoderOutput};
+pub use hls::{GridMode, GridState};
 pub use ingest::Ingest;
-pub use item::{Anchor, AudioChange, Item, Picture, VideoConfig};
 pub use keyframes::Keyframes;
 pub use luma::{LumaFacts, decode_luma};
+pub use message_error::{MessageError, SkippedMessage, VideoRefusal};
+pub use mpegts::Continuity;
+pub use package::{Package, Sample};
+pub use picture::{Picture, VideoConfig};
 pub use queue::{Queue, QueueStats};
 pub use rendition::{FrameRate, MIN_SIDE, Preset, Profile, preset_names};
+pub use rendition_set::RenditionSet;
 pub use rung::RungStats;
+pub use source_segment::{
+    Item, LadderCut, SegmentSource, SegmentStore, Sound, SourceSegment, SpanStart,
+};
 pub use test_signal::{TestSample, TestSignal, TestSignalConfig, TestSignalError};
-pub use transcoder::{Transcoder, TranscoderStats};
+pub use transcoder::{MakeError, Transcoder, TranscoderStats, make_segment};
+pub use ts_writer::write_ts;
 
 /// How every stream is treated.
 #[derive(Clone, Debug)]
 pub struct StreamConfig {
-    /// What to make beside the source; empty for passthrough only.
+    /// What to make beside the source, at most [`RenditionSet::MAX`]; empty for passthrough only.
     pub renditions: Vec<Preset>,
     /// How long a segment shall be.
     pub segment_duration: media::Duration,
     /// Whose decoder the renditions are made with.
     pub decoder: DecoderChoice,
-}
-
-/// What an earlier publisher of the same stream left behind, whose playlists still stand.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Resume {
-    /// How its stream was cut, if that was decided: target durations never change.
-    pub grid: Option<GridMode>,
-    /// Its segments are listed: the first new one stands behind a discontinuity.
-    pub discontinuity: bool,
 }

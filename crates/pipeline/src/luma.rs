@@ -5,7 +5,7 @@ use codec::{DecoderKind, H264Decoder};
 use h264::{ParameterSets, Sps};
 use media::{I420, Timestamp};
 
-use crate::video_track::undecodable;
+use crate::video_track::refusal;
 
 /// What decoding came to.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -57,7 +57,8 @@ impl Decoding {
     fn change_decoder(&mut self) {
         self.end_decoder();
         let sps = self.parameter_sets.sps.first().and_then(|sps| Sps::parse(sps).ok());
-        self.facts.undecodable = sps.and_then(|sps| undecodable(&sps, &self.parameter_sets));
+        self.facts.undecodable =
+            sps.and_then(|sps| refusal(&sps, &self.parameter_sets)).map(|why| why.to_string());
     }
 
     fn decode(&mut self, pts: Timestamp, annexb: &[u8]) -> Result<(), codec::Error> {

@@ -1,11 +1,13 @@
 //! MP3 made into AAC: HLS players in browsers, and every rendition, take AAC; MP3 in MPEG-TS many do not.
 
+use std::collections::VecDeque;
+
 use aac::AudioSpecificConfig;
 use codec::{AacEncoder, AacEncoderConfig, Mp3Decoder, Mp3Sound};
 use media::{AudioFrame, Duration, Timestamp};
 
 use crate::audio_track::{AudioEvent, span};
-use crate::event::Notice;
+use crate::message_error::MessageError;
 use crate::sample_clock::SampleClock;
 
 /// A message may hold more than a second of MP3 at its highest rate (320 kbit/s); a longer one is none.
@@ -19,41 +21,51 @@ const BITS_PER_TWO_SAMPLES: u32 = 3;
 const FRAME_SAMPLES: u32 = 1024;
 
 /// MP3 in, AAC out.
+///
+/// After every call that takes a message, drain [`poll`](Self::poll) to None.
 pub(crate) struct Mp3Track {
     decoder: Mp3Decoder,
     encoding: Option<Encoding>,
+    events: VecDeque<AudioEvent>,
 }
 
 impl Mp3Track {
     pub(crate) fn new() -> Result<Self, codec::Error> {
-        Ok(Self { decoder: Mp3Decoder::new()?, encoding: None })
+        Ok(Self { decoder: Mp3Decoder::new()?, encoding: None, events: VecDeque::new() })
+    }
+
+    /// What became of the messages, in order; None when there is nothing until the next.
+    pub(crate) fn poll(&mut self) -> Option<AudioEvent> {
+        self.events.pop_front()
     }
 
     /// Takes a message whose first frame is stamped `stamp`.
-    pub(crate) fn push(&mut self, stamp: Timestamp, data: &[u8], events: &mut Vec<AudioEvent>) {
+    pub(crate) fn push(&mut self, stamp: Timestamp, data: &[u8]) {
         let bytes = data.len();
         if bytes > MAX_MESSAGE_BYTES {
-            let what = format!("MP3 message of {bytes} bytes, at most {MAX_MESSAGE_BYTES}");
-            return events.push(AudioEvent::Notice(Notice::Malformed(what)));
+            let why = MessageError::Mp3TooLarge { bytes, limit: MAX_MESSAGE_BYTES };
+            return self.events.push_back(AudioEvent::Skipped(why));
         }
-        let (mut at, encoding) = (stamp, &mut self.encoding);
+        let mut at = stamp;
+        let encoding = &mut self.encoding;
+        let events = &mut self.events;
         let damaged = self.decoder.decode(data, |sound| {
             if let Err(error) = encode(encoding, at, sound, events) {
                 *encoding = None;
-                events.push(AudioEvent::Notice(Notice::Malformed(error.to_string())));
+                events.push_back(AudioEvent::Skipped(error.into()));
             }
             let samples = sound.samples.len() / usize::from(sound.channels.max(1));
             at += span(samples as i64, sound.sample_rate_hz);
         });
         if damaged > 0 {
-            events.push(AudioEvent::Notice(Notice::DamagedAudio(damaged)));
+            events.push_back(AudioEvent::Damaged(damaged));
         }
     }
 
     /// The sound ends: hands out the frames that were waiting for more.
-    pub(crate) fn finish(&mut self, events: &mut Vec<AudioEvent>) {
+    pub(crate) fn finish(&mut self) {
         if let Some(encoding) = self.encoding.take() {
-            encoding.finish(events);
+            encoding.finish(&mut self.events);
         }
     }
 }
@@ -63,7 +75,7 @@ fn encode(
     encoding: &mut Option<Encoding>,
     at: Timestamp,
     sound: Mp3Sound<'_>,
-    events: &mut Vec<AudioEvent>,
+    events: &mut VecDeque<AudioEvent>,
 ) -> Result<(), codec::Error> {
     if let Some(old) = encoding.take_if(|open| !open.is_for(sound)) {
         old.finish(events);
@@ -88,7 +100,7 @@ struct Encoding {
 impl Encoding {
     fn open(
         sound: Mp3Sound<'_>,
-        events: &mut Vec<AudioEvent>,
+        events: &mut VecDeque<AudioEvent>,
     ) -> Result<Option<Self>, codec::Error> {
         let Mp3Sound { sample_rate_hz, channels, .. } = sound;
         let config = AacEncoderConfig {
@@ -101,7 +113,7 @@ impl Encoding {
         let Ok(announced) = AudioSpecificConfig::parse(encoder.audio_specific_config()) else {
             return Ok(None);
         };
-        events.push(AudioEvent::Config(announced));
+        events.push_back(AudioEvent::Config(announced));
         let clock = SampleClock::new(FRAME_SAMPLES, sample_rate_hz);
         Ok(Some(Self { encoder, config, clock, taken: 0, offset: Duration::ZERO }))
     }
@@ -116,19 +128,19 @@ impl Encoding {
         &mut self,
         at: Timestamp,
         samples: &[i16],
-        events: &mut Vec<AudioEvent>,
+        events: &mut VecDeque<AudioEvent>,
     ) -> Result<(), codec::Error> {
         let rate = self.config.sample_rate_hz;
         self.offset = at - (Timestamp::ZERO + span(self.taken, rate));
         self.taken += (samples.len() / usize::from(self.config.channels)) as i64;
         let (clock, offset) = (&mut self.clock, self.offset);
-        self.encoder.encode(samples, |frame| events.push(timed(clock, offset, rate, frame)))
+        self.encoder.encode(samples, |frame| events.push_back(timed(clock, offset, rate, frame)))
     }
 
-    fn finish(mut self, events: &mut Vec<AudioEvent>) {
+    fn finish(mut self, events: &mut VecDeque<AudioEvent>) {
         let (clock, offset, rate) = (&mut self.clock, self.offset, self.config.sample_rate_hz);
         // The tail of sound that is over: without it nothing more is missing.
-        let _ = self.encoder.finish(|frame| events.push(timed(clock, offset, rate, frame)));
+        let _ = self.encoder.finish(|frame| events.push_back(timed(clock, offset, rate, frame)));
     }
 }
 

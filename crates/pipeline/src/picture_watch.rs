@@ -31,9 +31,4 @@ impl PictureWatch {
         let is_long_ago = |time: Timestamp| at - time > SILENCE;
         is_long_ago(since) && self.picture.is_none_or(is_long_ago)
     }
-
-    /// The newest sound.
-    pub(crate) fn newest_sound(&self) -> Option<Timestamp> {
-        self.sound
-    }
 }

@@ -3,7 +3,7 @@
 //! Bound: 2 s of pictures or one GOP, and 16 MiB. Over 2 s, pictures nothing refers to go first, then everything up to
 //! the next random access picture, or recovery point where no other comes. Random access pictures and everything that is
 //! no picture stay, so every segment exists, with its span. Over 16 MiB the oldest GOP goes whole, and the renditions
-//! get a discontinuity.
+//! show the picture before it meanwhile.
 //!
 //! What is never dropped is bounded by [`Queue::is_full`]: a driver waits with the next item until it is not. A stream that
 //! comes in real time never gets there; one sent as fast as the network takes it is slowed down.
@@ -12,7 +12,8 @@ use std::collections::VecDeque;
 
 use media::{Duration, Timestamp};
 
-use crate::item::{Item, Picture};
+use crate::picture::Picture;
+use crate::source_segment::Item;
 
 /// Media the queue may hold before pictures are dropped: the sum of its pictures' intervals, so that what is left of
 /// a GOP whose pictures were dropped counts as the work that it is.
@@ -59,7 +60,7 @@ impl Queue {
     pub fn push(&mut self, mut item: Item) {
         if let Item::Picture(picture) = &mut item {
             self.stats.newest = Some(picture.unit.dts);
-            if self.skipping && !picture.cut_point {
+            if self.skipping && picture.cut_point.is_none() {
                 self.stats.dropped_pictures += 1;
                 return;
             }
@@ -130,9 +131,6 @@ impl Queue {
             }
             self.skipping = random_access_seen <= 1;
             self.stats.dropped_gops += 1;
-            if !matches!(self.items.front(), Some(Item::Lost)) {
-                self.items.push_front(Item::Lost);
-            }
         }
     }
 
@@ -164,19 +162,41 @@ enum Run {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::Arc;
+
     use bytes::Bytes;
+    use h264::ParameterSets;
+    use hls::CutPoint;
     use media::{AccessUnit, NalUnits};
+
+    use super::*;
+    use crate::picture::VideoConfig;
+    use crate::source_segment::LadderCut;
+
+    /// Baseline, 176x144.
+    const SPS: [u8; 8] = [0x67, 0x42, 0x00, 0x0a, 0xf4, 0x16, 0x27, 0x20];
 
     fn picture(n: i64, bytes: usize, gop: i64, disposable: bool) -> Item {
         let at = Timestamp::from_millis(n * 40);
         let mut nal_units = NalUnits::new(Bytes::from(vec![0; bytes]));
         assert!(nal_units.push(0..bytes));
-        let cut_point = n % gop == 0;
-        let unit = AccessUnit { pts: at, dts: at, random_access: cut_point, nal_units };
-        let interval = Duration::from_millis(40);
-        let (recovery_point, after_gap) = (false, false);
-        Item::Picture(Picture { unit, disposable, recovery_point, cut_point, after_gap, interval })
+        let random_access = n % gop == 0;
+        let sps = h264::Sps::parse(&SPS).unwrap();
+        let config = VideoConfig { parameter_sets: ParameterSets::default(), sps, refusal: None };
+        Item::Picture(Picture {
+            unit: AccessUnit { pts: at, dts: at, random_access, nal_units },
+            config: Arc::new(config),
+            disposable,
+            recovery_point: false,
+            cut_point: random_access.then_some(CutPoint::Idr),
+            may_begin_segment: random_access,
+            after_gap: false,
+            interval: Duration::from_millis(40),
+        })
+    }
+
+    fn cut() -> Item {
+        Item::Cut(LadderCut { ended: None, begins: None, pictures_stopped: false })
     }
 
     fn left(queue: &mut Queue) -> Vec<i64> {
@@ -231,7 +251,9 @@ mod tests {
         for n in 0..130 {
             let mut item = picture(n, 10, 1000, false);
             if let Item::Picture(picture) = &mut item {
-                (picture.recovery_point, picture.cut_point) = (n % 25 == 0, n == 0 || n == 100);
+                picture.recovery_point = n % 25 == 0;
+                let is_cut_point = n == 0 || n == 100;
+                picture.cut_point = is_cut_point.then_some(CutPoint::RecoveryPoint);
             }
             queue.push(item);
         }
@@ -249,7 +271,7 @@ mod tests {
     fn everything_that_is_no_picture_stays() {
         let mut queue = Queue::new();
         for n in 0..200 {
-            queue.push(Item::Cut(Timestamp::from_millis(n * 40)));
+            queue.push(cut());
             queue.push(picture(n, 10, 25, false));
         }
         let mut cuts = 0;
@@ -264,7 +286,7 @@ mod tests {
         let mut queue = Queue::new();
         let mut pushed = 0;
         while !queue.is_full() {
-            queue.push(Item::Cut(Timestamp::from_millis(pushed)));
+            queue.push(cut());
             pushed += 1;
         }
         assert_eq!(pushed, 4096);
@@ -279,7 +301,6 @@ mod tests {
             queue.push(picture(n, 1024 * 1024, 10, false));
         }
         assert!(queue.stats().dropped_gops >= 2);
-        assert!(matches!(queue.pop(), Some(Item::Lost)));
         assert!(left(&mut queue).len() <= 16);
         assert_eq!(queue.bytes, 0, "bytes are counted exactly");
     }

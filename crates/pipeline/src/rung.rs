@@ -1,45 +1,42 @@
-//! One step of the ladder: a preset at work on one source.
+//! One step of the ladder: a preset at work on one source. Pictures in, access units out.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use codec::{Force, H264Encoder, H264EncoderConfig, RateGuard, Scaler};
 use h264::{ParameterSets, Sps};
-use hls::GridMode;
-use media::{AudioFrame, Duration, I420, I420Buf, Timestamp};
+use hls::{Cut, Span};
+use media::{AccessUnit, Duration, I420, I420Buf, Timestamp};
 
-use crate::Resume;
-use crate::event::RenditionEvent;
-use crate::item::{Anchor, AudioChange};
-use crate::packager::{Packager, VideoTrack};
+use crate::event::RenditionInfo;
+use crate::package::{Package, nominal_frame_rate};
+use crate::picture::VideoConfig;
 use crate::rendition::{Fit, MIN_SIDE, Preset, Thinner};
+use crate::source_segment::SourceSegment;
 
-/// Scales, encodes and packs one rendition. Pictures are scaled as they are decoded and encoded in display order.
+/// Scales and encodes one rendition. Pictures are scaled as they are decoded and encoded in display order.
+///
+/// What it carries from one segment to the next is in the encoder: how it spends its bits, and the picture that stands
+/// until the next one. A segment begins with an IDR whatever came before it.
 pub(crate) struct Rung {
-    /// Index of the preset among the configured ones.
-    pub(crate) index: usize,
     preset: Preset,
     thinner: Thinner,
-    packager: Packager,
     scaler: Scaler,
     encoder: Option<Encoder>,
     /// Scaled pictures whose turn in display order has not come.
     scaled: Vec<(Timestamp, I420Buf)>,
     /// Buffers to scale into, kept from picture to picture.
     spare: Vec<I420Buf>,
-    force: Force,
-    still: Still,
+    /// The newest picture that was due. It stands until the next one, and for a segment that has none of its own.
+    still: Option<I420Buf>,
+    segment: Option<Segment>,
     stats: RungStats,
 }
 
-/// What a segment shows that no picture came for: a video track without pictures, or its clock, no player expects.
-#[derive(Default)]
-struct Still {
-    /// The newest picture that was due, which stands until the next.
-    picture: Option<I420Buf>,
-    /// Presentation time of the newest picture encoded, and of the segment's start.
-    newest: Option<Timestamp>,
-    segment_start: Option<Timestamp>,
-    /// Pictures came behind one that was to stand for them: they are late, not missing, and are shown instead.
-    disproved: bool,
+/// The segment being made.
+struct Segment {
+    cut: Cut,
+    units: Vec<AccessUnit>,
 }
 
 /// What one rendition's encoder has done since the start of the stream.
@@ -57,99 +54,131 @@ pub struct RungStats {
     pub shed_pictures: u64,
 }
 
+/// What a preset becomes for a source: the encoder's settings, and what it will write.
+#[derive(Clone, Debug)]
+pub(crate) struct RungPlan {
+    fit: Fit,
+    config: H264EncoderConfig,
+    /// The encoder's own parameter sets.
+    video: Arc<VideoConfig>,
+}
+
 /// An open encoder and what it was opened for.
 struct Encoder {
-    config: H264EncoderConfig,
-    fit: Fit,
+    plan: RungPlan,
     h264: H264Encoder,
     guard: RateGuard,
     /// The canvas a very thin picture is padded on.
     canvas: Option<I420Buf>,
 }
 
-impl Rung {
-    pub(crate) fn new(index: usize, preset: Preset, resume: &Resume) -> Self {
-        let mut packager = Packager::new(resume.discontinuity);
-        if let Some(mode) = resume.grid {
-            packager.set_grid(mode, true);
-        }
-        Self {
-            index,
-            thinner: Thinner::new(preset.frame_rate),
-            preset,
-            packager,
-            scaler: Scaler::new(),
-            encoder: None,
-            scaled: Vec::new(),
-            spare: Vec::new(),
-            force: Force::Idr,
-            still: Still::default(),
-            stats: RungStats::default(),
-        }
-    }
-
-    /// The size this rung makes of such a source; None where it makes nothing.
-    pub(crate) fn fit(&self, sps: &Sps) -> Option<Fit> {
-        crate::rendition::fit(&self.preset, (sps.width, sps.height), sps.sar)
-    }
-
-    /// Opens an encoder for this source, or keeps the one it has where nothing changed.
-    pub(crate) fn open(
-        &mut self,
-        fit: Fit,
+impl RungPlan {
+    /// What the preset becomes for a source with these parameters and this many pictures a second; None where it makes
+    /// nothing of it.
+    ///
+    /// # Errors
+    /// The encoder does not open.
+    pub(crate) fn new(
+        preset: &Preset,
         sps: &Sps,
         frame_rate: f64,
-    ) -> Result<(), codec::Error> {
-        let config = self.encoder_config(fit, sps, frame_rate);
-        if self.encoder.as_ref().is_some_and(|open| open.config == config && open.fit == fit) {
-            return Ok(());
-        }
-        let encoder = Encoder::open(config, fit)?;
-        self.packager.set_video(encoder.track());
-        self.encoder = Some(encoder);
-        self.scaled.clear();
-        self.spare.clear();
-        self.still.picture = None;
-        self.force = Force::Idr;
-        Ok(())
-    }
-
-    /// Closes the encoder: the rung's segment ends here, and it makes nothing until it is opened again.
-    pub(crate) fn close(
-        &mut self,
-        end: Option<Timestamp>,
-        events: &mut impl Extend<RenditionEvent>,
-    ) {
-        if self.encoder.take().is_some() {
-            self.packager.finish(end.unwrap_or(Timestamp::ZERO), events);
-        }
-        self.packager.pause(events);
-        self.still = Still::default();
-        self.stats.shed = false;
-    }
-
-    fn encoder_config(&self, fit: Fit, sps: &Sps, frame_rate: f64) -> H264EncoderConfig {
-        let ceiling =
-            self.preset.frame_rate.map_or(frame_rate, |rate| rate.as_f64().min(frame_rate));
-        H264EncoderConfig {
+    ) -> Result<Option<Self>, codec::Error> {
+        let Some(fit) = crate::rendition::fit(preset, (sps.width, sps.height), sps.sar) else {
+            return Ok(None);
+        };
+        let ceiling = preset.frame_rate.map_or(frame_rate, |rate| rate.as_f64().min(frame_rate));
+        let config = H264EncoderConfig {
             width: fit.coded.0,
             height: fit.coded.1,
             frame_rate: ceiling as f32,
-            bitrate_bps: self.preset.bitrate_bps,
-            profile: self.preset.profile,
+            bitrate_bps: preset.bitrate_bps,
+            profile: preset.profile,
             colour: sps.colour.map(|colour| codec::Colour {
                 full_range: colour.full_range,
                 primaries: colour.primaries,
                 transfer: colour.transfer,
                 matrix: colour.matrix,
             }),
+        };
+        let encoder = H264Encoder::new(&config)?;
+        let sets = encoder.parameter_sets();
+        let one = |set: &Bytes| vec![set.clone()];
+        let Ok(sps) = Sps::parse(&sets.sps) else { return Ok(None) };
+        let parameter_sets = ParameterSets { sps: one(&sets.sps), pps: one(&sets.pps) };
+        let video = Arc::new(VideoConfig { parameter_sets, sps, refusal: None });
+        Ok(Some(Self { fit, config, video }))
+    }
+
+    /// Whether both come out equal, so that one is the other under a second name.
+    pub(crate) fn is_twin_of(&self, other: &Self) -> bool {
+        self.fit == other.fit
+    }
+
+    /// What the multivariant playlist will say of a segment made of `source`.
+    pub(crate) fn info(&self, source: &SourceSegment) -> RenditionInfo {
+        let audio = source.sound.as_ref().map(|sound| &*sound.config);
+        let rate = nominal_frame_rate(f64::from(self.config.frame_rate));
+        RenditionInfo::new(Some(&self.video), audio, Some(rate))
+    }
+
+    /// What it costs in pixels per second.
+    fn weight(&self) -> f64 {
+        let config = &self.config;
+        f64::from(config.width) * f64::from(config.height) * f64::from(config.frame_rate)
+    }
+}
+
+impl Rung {
+    pub(crate) fn new(preset: Preset) -> Self {
+        Self {
+            thinner: Thinner::new(preset.frame_rate),
+            preset,
+            scaler: Scaler::new(),
+            encoder: None,
+            scaled: Vec::new(),
+            spare: Vec::new(),
+            still: None,
+            segment: None,
+            stats: RungStats::default(),
         }
+    }
+
+    pub(crate) fn preset(&self) -> &Preset {
+        &self.preset
+    }
+
+    /// Opens an encoder, or keeps the one it has where nothing changed.
+    pub(crate) fn open(&mut self, plan: &RungPlan) -> Result<(), codec::Error> {
+        let open = self.encoder.as_ref().map(|encoder| &encoder.plan);
+        if open.is_some_and(|open| open.config == plan.config && open.fit == plan.fit) {
+            return Ok(());
+        }
+        let segment = self.segment.take();
+        self.close();
+        self.encoder = Some(Encoder::open(plan.clone())?);
+        // Pictures of two encoders do not go into one segment; one that has none yet is as good as new.
+        self.segment = segment.filter(|segment| segment.units.is_empty());
+        Ok(())
+    }
+
+    /// Closes the encoder: nothing is made until it is opened again.
+    pub(crate) fn close(&mut self) {
+        self.encoder = None;
+        self.scaled = Vec::new();
+        self.spare = Vec::new();
+        self.still = None;
+        self.segment = None;
+        self.stats.shed = false;
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.encoder.is_some()
     }
 
     /// Whether this rung has any use for the source picture at `pts`, which starts no segment.
     pub(crate) fn wants(&self, pts: Timestamp, source_interval: Duration) -> bool {
-        // A forced IDR that found no picture yet takes the next one.
-        let is_served = !self.stats.shed || self.force == Force::Idr;
+        // A segment that has no picture yet takes the next one.
+        let is_served = !self.stats.shed || self.awaits_first_picture();
         is_served && self.would_keep(pts, source_interval)
     }
 
@@ -161,13 +190,21 @@ impl Rung {
     }
 
     fn would_keep(&self, pts: Timestamp, source_interval: Duration) -> bool {
-        self.encoder.is_some() && self.thinner.keeps(pts, source_interval)
+        self.is_open() && self.thinner.keeps(pts, source_interval)
+    }
+
+    /// Whether a segment has begun.
+    pub(crate) fn has_segment(&self) -> bool {
+        self.segment.is_some()
+    }
+
+    fn awaits_first_picture(&self) -> bool {
+        self.segment.as_ref().is_none_or(|segment| segment.units.is_empty())
     }
 
     /// What it costs in pixels per second; None while it makes nothing.
     fn weight(&self) -> Option<f64> {
-        let config = &self.encoder.as_ref()?.config;
-        Some(f64::from(config.width) * f64::from(config.height) * f64::from(config.frame_rate))
+        self.encoder.as_ref().map(|encoder| encoder.plan.weight())
     }
 
     /// Makes only the picture that starts each segment, or all of them again; whether that changed.
@@ -178,10 +215,6 @@ impl Rung {
         changed
     }
 
-    pub(crate) fn name(&self) -> &str {
-        &self.preset.name
-    }
-
     /// A random access picture comes at `pts`: it is kept, and pictures are counted from it.
     pub(crate) fn restart_thinning(&mut self, pts: Timestamp) {
         self.thinner.restart(pts);
@@ -190,7 +223,10 @@ impl Rung {
     /// Scales a picture that is due for this rung, while the decoder still lends it.
     pub(crate) fn scale(&mut self, picture: I420<'_>, pts: Timestamp) -> Result<(), codec::Error> {
         let Some(encoder) = &self.encoder else { return Ok(()) };
-        let (width, height) = encoder.fit.picture;
+        if self.scaled.iter().any(|(scaled, _)| *scaled == pts) {
+            return Ok(());
+        }
+        let (width, height) = encoder.plan.fit.picture;
         let mut target =
             self.spare.pop().unwrap_or_else(|| I420Buf::new(width as usize, height as usize));
         self.scaler.scale(picture, &mut target)?;
@@ -198,99 +234,89 @@ impl Rung {
         Ok(())
     }
 
-    /// Encodes the scaled picture at `pts`, whose turn in display order has come, if there is one.
-    pub(crate) fn encode(&mut self, pts: Timestamp) -> Result<(), codec::Error> {
-        let Some(at) = self.scaled.iter().position(|(scaled, _)| *scaled == pts) else {
+    /// Begins a segment. Nothing comes of pictures before the first one.
+    pub(crate) fn begin_segment(&mut self, cut: Cut) {
+        self.segment = Some(Segment { cut, units: Vec::new() });
+    }
+
+    /// The turn of the picture at `pts` in display order has come: encodes it, where it was scaled and is part of the
+    /// running segment.
+    pub(crate) fn show(
+        &mut self,
+        pts: Timestamp,
+        source_interval: Duration,
+    ) -> Result<(), codec::Error> {
+        let Some(place) = self.scaled.iter().position(|(scaled, _)| *scaled == pts) else {
             return Ok(());
         };
-        let (_, picture) = self.scaled.swap_remove(at);
-        self.spare.extend(self.still.picture.replace(picture));
-        if self.still.newest.is_some_and(|newest| pts <= newest) {
-            self.still.disproved = true;
+        let (_, picture) = self.scaled.swap_remove(place);
+        let Some(cut) = self.segment.as_ref().map(|segment| segment.cut) else {
+            self.stand(picture);
+            return Ok(());
+        };
+        if pts < cut.at {
+            self.stand(picture);
             return Ok(());
         }
-        if self.stats.shed && self.force != Force::Idr {
+        if self.awaits_first_picture() {
+            // However late it is: the picture before it stands until then, also across the segments' border.
+        } else if self.stats.shed {
             // Scaled before the rung was shed, or because it might have started the segment.
             self.stats.shed_pictures += 1;
+            self.stand(picture);
+            return Ok(());
+        } else if !self.thinner.keeps(pts, source_interval) {
+            // Scaled because it might have started the segment.
+            self.spare.push(picture);
             return Ok(());
         }
-        self.encode_newest(pts, self.force)
+        self.stand(picture);
+        let force = if self.awaits_first_picture() { Force::Idr } else { Force::None };
+        self.encode_still(pts, force)
+    }
+
+    /// From here on this picture stands until the next.
+    fn stand(&mut self, picture: I420Buf) {
+        self.spare.extend(self.still.replace(picture));
     }
 
     /// Encodes the newest picture as one of this time.
-    fn encode_newest(&mut self, pts: Timestamp, force: Force) -> Result<(), codec::Error> {
-        let (Some(encoder), Some(picture)) = (&mut self.encoder, &self.still.picture) else {
+    fn encode_still(&mut self, pts: Timestamp, force: Force) -> Result<(), codec::Error> {
+        let (Some(encoder), Some(segment)) = (&mut self.encoder, &mut self.segment) else {
             return Ok(());
         };
-        let Some(unit) = encoder.encode(picture, pts, force)? else {
-            self.stats.skipped += 1;
-            return Ok(());
-        };
-        self.force = Force::None;
-        self.still.newest = Some(pts);
-        self.stats.encoded += 1;
-        self.packager.picture(unit);
+        let (width, height) = encoder.plan.fit.picture;
+        let picture = self.still.get_or_insert_with(|| black(width as usize, height as usize));
+        match encoder.encode(picture, pts, force)? {
+            Some(unit) => {
+                self.stats.encoded += 1;
+                segment.units.push(unit);
+            }
+            None => self.stats.skipped += 1,
+        }
         Ok(())
     }
 
-    /// A segment that ends without a picture, because they stopped or were dropped, gets the one that stands still.
-    pub(crate) fn fill_segment(&mut self) -> Result<(), codec::Error> {
-        let Still { newest: Some(newest), segment_start: Some(start), disproved: false, .. } =
-            self.still
-        else {
-            return Ok(());
-        };
-        if newest < start { self.encode_newest(start, Force::Idr) } else { Ok(()) }
-    }
-
-    /// Makes the next picture an IDR.
-    pub(crate) fn force_idr(&mut self) {
-        self.force = Force::Idr;
-    }
-
-    /// Ends the segment at `at`.
-    pub(crate) fn cut(&mut self, at: Timestamp, events: &mut impl Extend<RenditionEvent>) {
-        if self.encoder.is_some() {
-            self.packager.cut(at, events);
-            // The segment had its pictures: those that come now are not late any more.
-            self.still.disproved &= self.still.newest < self.still.segment_start;
-            self.still.segment_start = self.still.segment_start.max(Some(at));
+    /// Ends the running segment. One that no picture came for shows what was seen before it, or black: players do not
+    /// expect a video track without pictures.
+    ///
+    /// # Errors
+    /// The encoder failed on that picture; the segment is lost.
+    pub(crate) fn end_segment(&mut self, source: &SourceSegment) -> Result<Package, codec::Error> {
+        let span = source.span;
+        if self.awaits_first_picture() {
+            self.encode_still(span.start(), Force::Idr)?;
         }
+        let units = self.segment.take().map(|segment| segment.units).unwrap_or_default();
+        Ok(self.package(span, units, source))
     }
 
-    pub(crate) fn finish(&mut self, end: Timestamp, events: &mut impl Extend<RenditionEvent>) {
-        if self.encoder.is_some() {
-            self.packager.finish(end, events);
-        }
-    }
-
-    pub(crate) fn set_audio(&mut self, change: &AudioChange) {
-        self.packager.set_audio(change);
-    }
-
-    pub(crate) fn audio(&mut self, frame: &AudioFrame) {
-        // A rung without video makes no rendition: it would repeat the source's audio under another name.
-        if self.encoder.is_some() {
-            self.packager.audio(frame.clone());
-        }
-    }
-
-    pub(crate) fn set_grid(&mut self, mode: GridMode) {
-        self.packager.set_grid(mode, true);
-    }
-
-    /// The stream starts at the anchor.
-    pub(crate) fn start_at(&mut self, anchor: Anchor) {
-        self.packager.start_at(anchor);
-    }
-
-    /// The stream goes on behind a discontinuity at the anchor.
-    pub(crate) fn set_anchor(&mut self, anchor: Anchor) {
-        self.packager.set_anchor(anchor);
-    }
-
-    pub(crate) fn set_discontinuity(&mut self) {
-        self.packager.set_discontinuity();
+    fn package(&self, span: Span, units: Vec<AccessUnit>, source: &SourceSegment) -> Package {
+        let video = self.encoder.as_ref().map(|encoder| Arc::clone(&encoder.plan.video));
+        let config = video.clone();
+        let pictures = units.into_iter().filter_map(|unit| Some((unit, config.clone()?)));
+        let pictures: Vec<_> = pictures.collect();
+        Package::new(span, video, pictures.into_iter(), source.sound.as_ref())
     }
 
     pub(crate) fn stats(&self) -> RungStats {
@@ -300,21 +326,21 @@ impl Rung {
 
 /// Places of the rungs that make something, the most expensive first.
 pub(crate) fn heaviest_first(rungs: &[Rung]) -> Vec<usize> {
-    let weighed = rungs.iter().enumerate().filter_map(|(at, rung)| Some((rung.weight()?, at)));
-    let mut weighed: Vec<_> = weighed.collect();
+    let weighed = rungs.iter().enumerate();
+    let mut weighed: Vec<_> =
+        weighed.filter_map(|(place, rung)| Some((rung.weight()?, place))).collect();
     weighed.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    weighed.into_iter().map(|(_, at)| at).collect()
+    weighed.into_iter().map(|(_, place)| place).collect()
 }
 
 impl Encoder {
-    fn open(config: H264EncoderConfig, fit: Fit) -> Result<Self, codec::Error> {
-        let padded = fit.picture != fit.coded;
+    fn open(plan: RungPlan) -> Result<Self, codec::Error> {
+        let Fit { picture, coded } = plan.fit;
         Ok(Self {
-            h264: H264Encoder::new(&config)?,
-            guard: RateGuard::new(config.bitrate_bps),
-            canvas: padded.then(|| black(fit.coded.0 as usize, fit.coded.1 as usize)),
-            config,
-            fit,
+            h264: H264Encoder::new(&plan.config)?,
+            guard: RateGuard::new(plan.config.bitrate_bps),
+            canvas: (picture != coded).then(|| black(coded.0 as usize, coded.1 as usize)),
+            plan,
         })
     }
 
@@ -324,7 +350,7 @@ impl Encoder {
         picture: &I420Buf,
         pts: Timestamp,
         force: Force,
-    ) -> Result<Option<media::AccessUnit>, codec::Error> {
+    ) -> Result<Option<AccessUnit>, codec::Error> {
         if !self.guard.admit(pts, force) {
             return Ok(None);
         }
@@ -337,18 +363,6 @@ impl Encoder {
         };
         self.guard.encoded(unit.nal_units.payload_bytes());
         Ok(Some(unit))
-    }
-
-    fn track(&self) -> VideoTrack {
-        let sets = self.h264.parameter_sets();
-        let codec =
-            Sps::parse(&sets.sps).map_or_else(|_| "avc1".to_owned(), |sps| sps.codec_string());
-        let one = |set: &Bytes| vec![set.clone()];
-        VideoTrack {
-            parameter_sets: ParameterSets { sps: one(&sets.sps), pps: one(&sets.pps) },
-            codec,
-            resolution: self.fit.coded,
-        }
     }
 }
 

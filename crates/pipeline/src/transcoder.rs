@@ -7,68 +7,64 @@ use codec::DecoderKind;
 use media::{Duration, Timestamp};
 
 use crate::decoding::Decoding;
-use crate::event::{Notice, RenditionEvent, TranscoderOutput};
+use crate::event::{Notice, TranscoderOutput};
 use crate::governor::Governor;
-use crate::item::{Item, Picture, VideoConfig};
-use crate::picture_watch::{PictureWatch, SILENCE};
+use crate::message_error::VideoRefusal;
+use crate::package::Package;
+use crate::picture::{Picture, VideoConfig};
 use crate::queue::QueueStats;
-use crate::rendition::Fit;
-use crate::rung::{Rung, RungStats, heaviest_first};
-use crate::{DecoderChoice, Preset, Resume, StreamConfig};
+use crate::rendition_set::RenditionSet;
+use crate::rung::{Rung, RungPlan, RungStats, heaviest_first};
+use crate::source_segment::{Item, LadderCut, SegmentSource, SourceSegment, SpanStart};
+use crate::{DecoderChoice, StreamConfig};
 
 /// Decoded pictures may wait this many for their turn: what H.264 allows at most (A.3.1, `MaxDpbFrames`).
 const MAX_WAITING: usize = 16;
 
-/// A cut wanted at some time falls on the first picture after it, unless that is this far away: then on the time.
-const MAX_CUT_DELAY: Duration = Duration::from_millis(200);
+/// Cuts that may wait for the pictures before them. A decoder that gives nothing back passes them all the same.
+const MAX_CUTS: usize = 64;
 
-/// Points that may wait: without audio and pictures nothing passes them.
-const MAX_POINTS: usize = 64;
+/// A decoder that gives no picture for this long, in decoding time, has none: nothing is waited for any more.
+const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A picture this little before a point is meant by it: times come from whole milliseconds, added up.
-const ROUNDING: Duration = Duration::from_millis(4);
-
-/// Decodes the source once, and scales, encodes and packs it for every rendition.
+/// Decodes the source once, and scales and encodes it for every rendition that is live.
 ///
-/// After every [`push`](Self::push) and [`finish`](Self::finish), drain [`poll`](Self::poll) to None.
+/// It is the state that a stream's renditions carry from one segment to the next, and a segment that somebody asks for
+/// later is made by the same code from a fresh one ([`make_segment`]).
+///
+/// After every [`push`](Self::push), drain [`poll`](Self::poll) to None.
 pub struct Transcoder {
     rungs: Vec<Rung>,
-    /// Places in `rungs` of those that make something, in the order in which they are shed.
+    live: RenditionSet,
+    /// Places in `rungs` of those that are open, in the order in which they are shed.
     heaviest_first: Vec<usize>,
     governor: Governor,
     queue: QueueStats,
     decoder: DecoderChoice,
     decoding: Option<Decoding>,
-    config: Option<Arc<VideoConfig>>,
-    opened: bool,
+    /// What the presets become for the source as it is now.
+    plan: Option<Plan>,
+    /// A decoder has refused pictures of these parameters by name, and no other can do it.
+    refused: Option<Arc<VideoConfig>>,
     /// Presentation times of decoded pictures whose turn has not come, ascending.
     waiting: VecDeque<Timestamp>,
-    released: Option<Timestamp>,
-    /// Of pictures taken from which one came out, by decoding time. Where none does, nothing is waited for any more.
-    watch: PictureWatch,
-    /// IDRs and cuts that wait for their picture, ascending.
-    points: VecDeque<Point>,
-    /// Where the last mark really fell: a cut decided later falls there too.
-    marked: Option<(Timestamp, Timestamp)>,
-    started: bool,
+    /// The newest picture whose turn came.
+    shown: Option<Timestamp>,
+    /// Cuts that wait for the pictures before them.
+    cuts: VecDeque<LadderCut>,
+    /// Decoding times of the newest picture taken, and of the newest from which one came out.
+    newest_taken: Option<Timestamp>,
+    newest_given: Option<Timestamp>,
     interval: Duration,
     stats: TranscoderStats,
     outputs: VecDeque<TranscoderOutput>,
-    events: Vec<RenditionEvent>,
 }
 
-/// A time at which the next picture must be an IDR.
-#[derive(Clone, Copy, Debug)]
-struct Point {
-    at: Timestamp,
-    cut: bool,
-}
-
-impl Point {
-    /// Whether the picture at `pts` is at the point or behind it.
-    fn is_due(&self, pts: Timestamp) -> bool {
-        pts + ROUNDING >= self.at
-    }
+/// What the presets become for a source with these parameters.
+struct Plan {
+    config: Arc<VideoConfig>,
+    /// For each configured rendition; None where nothing comes of it, or nothing that another is not already.
+    rungs: Vec<Option<RungPlan>>,
 }
 
 /// Counts since the start of the stream.
@@ -80,7 +76,7 @@ pub struct TranscoderStats {
     pub thinned: u64,
     /// Pictures that could not be decoded or encoded.
     pub failed: u64,
-    /// The decoder in use; None before the first picture and where no decoder can do it.
+    /// The decoder in use, or the one used last; None before the first picture and where no decoder can do it.
     pub decoder: Option<DecoderKind>,
     /// How often a decoder was left for the other one.
     pub decoder_changes: u64,
@@ -90,33 +86,84 @@ pub struct TranscoderStats {
     pub renditions: Vec<RungStats>,
 }
 
+/// Why a segment that was asked for was not made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MakeError {
+    /// The span has no video, or none that this rendition can be made of.
+    #[error("the span has no video that this rendition can be made of")]
+    Impossible,
+    /// A decoder or encoder failed.
+    #[error(transparent)]
+    Codec(#[from] codec::Error),
+}
+
+/// Makes the segment of the rendition at `index` of the configured ones from a span of the source, and from nothing else:
+/// the same input, the same segment.
+///
+/// # Errors
+/// Nothing can be made of the span, or a codec failed.
+pub fn make_segment(
+    config: &StreamConfig,
+    index: usize,
+    source: &SegmentSource,
+) -> Result<Package, MakeError> {
+    let mut transcoder = Transcoder::new(config);
+    let segment = &source.segment;
+    let begins = SpanStart {
+        cut: segment.span.cut,
+        live: RenditionSet::EMPTY.with(index),
+        preroll: source.preroll.clone(),
+    };
+    transcoder.push(Item::Cut(LadderCut {
+        ended: None,
+        begins: Some(begins),
+        pictures_stopped: false,
+    }));
+    for picture in &segment.pictures {
+        transcoder.push(Item::Picture(picture.clone()));
+    }
+    transcoder.push(Item::Cut(LadderCut {
+        ended: Some(Arc::clone(segment)),
+        begins: None,
+        pictures_stopped: true,
+    }));
+    let mut why = MakeError::Impossible;
+    while let Some(output) = transcoder.poll() {
+        match output {
+            TranscoderOutput::Made { package, .. } => return Ok(package),
+            TranscoderOutput::Notice(Notice::CodecFailed(error)) => why = MakeError::Codec(error),
+            TranscoderOutput::Notice(Notice::Undecodable(_)) => return Err(MakeError::Impossible),
+            _ => {}
+        }
+    }
+    Err(why)
+}
+
 impl Transcoder {
-    /// A transcoder for all renditions of `config`; `resume` says what an earlier publisher of the stream left.
+    /// A transcoder for the renditions of `config`, none of which is live yet.
     #[must_use]
-    pub fn new(config: &StreamConfig, resume: &Resume) -> Self {
-        let rung = |(index, preset): (usize, &Preset)| Rung::new(index, preset.clone(), resume);
+    pub fn new(config: &StreamConfig) -> Self {
         Self {
-            rungs: config.renditions.iter().enumerate().map(rung).collect(),
+            rungs: config.renditions.iter().cloned().map(Rung::new).collect(),
+            live: RenditionSet::EMPTY,
             heaviest_first: Vec::new(),
             governor: Governor::new(),
             queue: QueueStats::default(),
             decoder: config.decoder,
             decoding: None,
-            config: None,
-            opened: false,
+            plan: None,
+            refused: None,
             waiting: VecDeque::new(),
-            released: None,
-            watch: PictureWatch::default(),
-            points: VecDeque::new(),
-            marked: None,
-            started: false,
+            shown: None,
+            cuts: VecDeque::new(),
+            newest_taken: None,
+            newest_given: None,
             interval: Duration::from_millis(40),
             stats: TranscoderStats {
                 renditions: vec![RungStats::default(); config.renditions.len()],
                 ..Default::default()
             },
             outputs: VecDeque::new(),
-            events: Vec::new(),
         }
     }
 
@@ -128,47 +175,9 @@ impl Transcoder {
     /// Takes the next item of the stream.
     pub fn push(&mut self, item: Item) {
         match item {
-            Item::Video(config) => self.set_video(config),
-            Item::Audio(change) => self.each_rung(|rung, _| rung.set_audio(&change)),
             Item::Picture(picture) => self.picture(&picture),
-            Item::AudioFrame(frame) => {
-                self.sound(frame.pts);
-                self.each_rung(|rung, _| rung.audio(&frame));
-            }
-            Item::Undecodable => self.close(),
-            Item::Grid(mode) => self.each_rung(|rung, _| rung.set_grid(mode)),
-            // Without video to cut there is none that ends.
-            Item::Mark(_) | Item::Cut(_) if self.config.is_none() => {}
-            Item::Mark(at) => self.point(Point { at, cut: false }),
-            Item::Cut(at) => self.point(Point { at, cut: true }),
-            Item::Anchor(anchor) if !self.started => {
-                self.started = true;
-                self.each_rung(|rung, _| rung.start_at(anchor));
-                if self.config.is_none() {
-                    self.close_rungs();
-                }
-            }
-            Item::Anchor(anchor) => self.each_rung(|rung, _| rung.set_anchor(anchor)),
-            Item::Lost => self.each_rung(|rung, _| rung.set_discontinuity()),
+            Item::Cut(cut) => self.take_cut(cut),
         }
-    }
-
-    /// The stream ended: what is still inside comes out, and the last segments end.
-    pub fn finish(&mut self) {
-        self.drain_decoder();
-        self.pass_overdue_points(Timestamp::from_ticks(i64::MAX));
-        if let Some(end) = self.end() {
-            self.fill_segments();
-            self.each_rung(|rung, events| rung.finish(end, events));
-        }
-    }
-
-    /// Where the stream ends if nothing more comes. Sound that went on alone ends it; sound a little longer than the
-    /// pictures does not.
-    fn end(&self) -> Option<Timestamp> {
-        let video_end = self.released.map(|last| last + self.interval);
-        let went_on = |last: &Timestamp| video_end.is_some_and(|end| *last - end > SILENCE);
-        self.watch.newest_sound().filter(went_on).or(video_end)
     }
 
     /// The next output; None when there is none until the next call.
@@ -182,51 +191,89 @@ impl Transcoder {
         &self.stats
     }
 
-    fn each_rung(&mut self, mut act: impl FnMut(&mut Rung, &mut Vec<RenditionEvent>)) {
-        (0..self.rungs.len()).for_each(|at| self.rung(at, &mut act));
+    fn picture(&mut self, picture: &Picture) {
+        let unit = &picture.unit;
+        self.stats.last_taken = Some(unit.dts);
+        self.newest_taken = Some(unit.dts);
+        self.interval = picture.interval;
+        self.take_config(picture);
+        if unit.random_access {
+            self.rungs.iter_mut().for_each(|rung| rung.restart_thinning(unit.pts));
+        }
+        self.govern();
+        if !picture.may_begin_segment {
+            self.rungs.iter_mut().for_each(|rung| rung.note_taken(unit.pts, self.interval));
+        }
+        if picture.disposable && !self.wanted(picture) {
+            self.stats.thinned += 1;
+        } else {
+            self.decode(picture);
+        }
+        self.show_until(unit.dts);
+        self.pass_cuts();
+        self.note_stats();
     }
 
-    fn rung(&mut self, at: usize, act: impl FnOnce(&mut Rung, &mut Vec<RenditionEvent>)) {
-        let rung = &mut self.rungs[at];
-        act(rung, &mut self.events);
-        let index = rung.index;
-        let output = |event| TranscoderOutput::Rendition { index, event };
-        self.outputs.extend(self.events.drain(..).map(output));
-    }
-
-    fn set_video(&mut self, config: Arc<VideoConfig>) {
-        // Another PPS changes neither size nor order: it comes in front of the picture that needs it.
-        if let (Some(known), Some(decoding)) = (&self.config, &mut self.decoding)
-            && known.parameter_sets.sps == config.parameter_sets.sps
-        {
-            decoding.set_parameter_sets(&config);
-            self.config = Some(config);
+    /// Makes the decoder, and the encoders of the live renditions, those for the picture's parameters.
+    fn take_config(&mut self, picture: &Picture) {
+        let config = &picture.config;
+        let known = self.decoding.as_ref().map(Decoding::config);
+        if known.is_some_and(|known| Arc::ptr_eq(known, config)) || self.is_refused(config) {
             return;
         }
+        // Another PPS changes neither size nor order: it comes in front of the picture that needs it.
+        if let Some(decoding) = &mut self.decoding
+            && decoding.config().parameter_sets.sps == config.parameter_sets.sps
+        {
+            decoding.set_config(config);
+            return;
+        }
+        // What was decoded under the old parameters belongs in front of the cut that comes with the new ones.
         self.drain_decoder();
+        while !self.cuts.is_empty() {
+            self.pass_oldest_cut();
+        }
         // A decoder keeps state across parameter sets that it must not: every changed SPS gets a new one.
-        self.decoding = Some(Decoding::new(self.decoder, &config));
-        self.config = Some(config);
-        self.opened = false;
+        self.refused = None;
+        self.decoding = Some(Decoding::new(self.decoder, config));
+        self.open_live(config, picture.interval);
     }
 
-    /// Opens the encoders once the source's frame rate is known, with its first picture.
-    fn open_rungs(&mut self) {
-        let Some(config) = self.config.clone() else { return };
-        self.opened = true;
-        let frame_rate = 90_000.0 / self.interval.ticks().max(1) as f64;
-        let mut taken: Vec<Fit> = Vec::new();
-        for at in 0..self.rungs.len() {
+    /// Plans the renditions for a source with these parameters, where that has not been done.
+    fn plan_for(&mut self, config: &Arc<VideoConfig>, interval: Duration) {
+        let is_known = |plan: &Plan| plan.config.parameter_sets.sps == config.parameter_sets.sps;
+        if self.plan.as_ref().is_some_and(is_known) {
+            return;
+        }
+        let frame_rate = 90_000.0 / interval.ticks().max(1) as f64;
+        let mut rungs: Vec<Option<RungPlan>> = Vec::new();
+        for place in 0..self.rungs.len() {
+            let planned = RungPlan::new(self.rungs[place].preset(), &config.sps, frame_rate);
+            let planned = planned.unwrap_or_else(|error| {
+                self.failed(error);
+                None
+            });
             // Renditions that come out equal in size collapse into the first.
-            let fit = self.rungs[at].fit(&config.sps).filter(|fit| !taken.contains(fit));
-            let Some(fit) = fit else {
-                let end = self.end();
-                self.rung(at, |rung, events| rung.close(end, events));
-                continue;
+            let twin = |other: &RungPlan| planned.as_ref().is_some_and(|it| it.is_twin_of(other));
+            let is_twin = rungs.iter().flatten().any(twin);
+            rungs.push(planned.filter(|_| !is_twin));
+        }
+        self.plan = Some(Plan { config: Arc::clone(config), rungs });
+    }
+
+    fn open_live(&mut self, config: &Arc<VideoConfig>, interval: Duration) {
+        self.plan_for(config, interval);
+        for place in 0..self.rungs.len() {
+            let planned = self.plan.as_ref().and_then(|plan| plan.rungs[place].as_ref());
+            let opened = match planned.filter(|_| self.live.contains(place)) {
+                Some(planned) => self.rungs[place].open(planned),
+                None => {
+                    self.rungs[place].close();
+                    Ok(())
+                }
             };
-            taken.push(fit);
-            if let Err(error) = self.rungs[at].open(fit, &config.sps, frame_rate) {
-                self.failed(&error);
+            if let Err(error) = opened {
+                self.failed(error);
             }
         }
         self.heaviest_first = heaviest_first(&self.rungs);
@@ -237,223 +284,332 @@ impl Transcoder {
         // The lightest is never shed.
         let max = self.heaviest_first.len().saturating_sub(1);
         let shed = self.governor.taken(self.interval, self.queue, max);
-        for (nth, &at) in self.heaviest_first.iter().enumerate() {
-            let rung = &mut self.rungs[at];
+        for (nth, &place) in self.heaviest_first.iter().enumerate() {
+            let rung = &mut self.rungs[place];
             if rung.shed(nth < shed) {
-                let name = rung.name().to_owned();
+                let name = rung.preset().name.clone();
                 let notice = if nth < shed { Notice::Shed(name) } else { Notice::Restored(name) };
                 self.outputs.push_back(TranscoderOutput::Notice(notice));
             }
         }
     }
 
-    fn picture(&mut self, picture: &Picture) {
-        let unit = &picture.unit;
-        self.stats.last_taken = Some(unit.dts);
-        self.interval = picture.interval;
-        if !self.opened {
-            self.open_rungs();
-        }
-        if unit.random_access {
-            self.rungs.iter_mut().for_each(|rung| rung.restart_thinning(unit.pts));
-        }
-        self.govern();
-        if !self.starts_segment(unit.pts) {
-            self.rungs.iter_mut().for_each(|rung| rung.note_taken(unit.pts, self.interval));
-        }
-        if picture.disposable && !self.wanted(unit.pts) {
-            self.stats.thinned += 1;
-        } else {
-            self.decode(picture);
-        }
-        self.release(unit.dts);
+    /// Whether any rendition has a use for the picture.
+    fn wanted(&self, picture: &Picture) -> bool {
+        let pts = picture.unit.pts;
+        picture.may_begin_segment
+            || self.begins_segment(pts)
+            || self.rungs.iter().any(|rung| rung.wants(pts, self.interval))
     }
 
-    /// Whether any rendition has a use for the picture at `pts`.
-    fn wanted(&self, pts: Timestamp) -> bool {
-        self.starts_segment(pts) || self.rungs.iter().any(|rung| rung.wants(pts, self.interval))
-    }
-
-    /// Whether the picture at `pts` is the first one at a point that waits.
-    fn starts_segment(&self, pts: Timestamp) -> bool {
-        self.points.iter().any(|point| point.is_due(pts) && pts < point.at + self.interval)
+    /// Whether the picture at `pts` is the first one of a segment whose cut waits.
+    fn begins_segment(&self, pts: Timestamp) -> bool {
+        let begins = |cut: &LadderCut| cut.begins.as_ref().is_some_and(|it| it.cut.at == pts);
+        self.cuts.iter().any(begins)
     }
 
     fn decode(&mut self, picture: &Picture) {
         let Some(mut decoding) = self.decoding.take() else { return };
         let before = self.stats.decoded;
-        let result = decoding.decode(picture, |decoded, pts| self.decoded(decoded, pts));
+        let keeps = picture.may_begin_segment;
+        let interval = self.interval;
+        let result =
+            decoding.decode(picture, |decoded, pts| self.decoded(decoded, pts, keeps, interval));
         if self.stats.decoded > before {
-            self.watch.picture(picture.unit.dts);
+            self.newest_given = Some(picture.unit.dts);
         }
         self.stats.decoder = Some(decoding.kind());
-        self.stats.decoder_changes += decoding.take_changes();
-        self.outputs.extend(decoding.take_notices().into_iter().map(TranscoderOutput::Notice));
+        while let Some(notice) = decoding.poll() {
+            self.stats.decoder_changes +=
+                u64::from(matches!(notice, Notice::DecoderChanged { .. }));
+            self.outputs.push_back(TranscoderOutput::Notice(notice));
+        }
         if let Err(error) = result {
-            self.failed(&error);
+            self.failed(error);
         }
         match decoding.undecodable() {
-            Some(why) => self.give_up(&why),
+            Some(why) => self.give_up(why, &picture.config),
             None => self.decoding = Some(decoding),
         }
     }
 
-    /// No decoder there is can do it: the renditions end here, until other parameters come.
-    fn give_up(&mut self, why: &codec::Error) {
-        self.outputs.push_back(TranscoderOutput::Notice(Notice::Undecodable(why.to_string())));
+    /// No decoder there is can do it: the renditions show what they last showed, until other parameters come.
+    fn give_up(&mut self, why: codec::Error, config: &Arc<VideoConfig>) {
+        let notice = Notice::Undecodable(VideoRefusal::Decoder(why));
+        self.outputs.push_back(TranscoderOutput::Notice(notice));
         self.stats.decoder = None;
-        self.close();
+        self.refused = Some(Arc::clone(config));
+        self.show_until(Timestamp::MAX);
     }
 
     fn drain_decoder(&mut self) {
         if let Some(mut decoding) = self.decoding.take() {
-            decoding.drain(|picture, pts| self.decoded(picture, pts));
+            let interval = self.interval;
+            decoding.drain(|picture, pts| self.decoded(picture, pts, false, interval));
         }
-        self.release(Timestamp::from_ticks(i64::MAX));
+        self.show_until(Timestamp::MAX);
     }
 
     /// A picture came out of the decoder, maybe out of turn: every rung that keeps it scales it now.
-    fn decoded(&mut self, picture: media::I420<'_>, pts: Timestamp) {
+    fn decoded(
+        &mut self,
+        picture: media::I420<'_>,
+        pts: Timestamp,
+        may_begin_segment: bool,
+        interval: Duration,
+    ) {
         self.stats.decoded += 1;
         // Late or twice: its turn is over.
-        if self.released.is_some_and(|released| pts <= released) || self.waiting.contains(&pts) {
+        if self.shown.is_some_and(|shown| pts <= shown) || self.waiting.contains(&pts) {
             return;
         }
-        let starts_segment = self.starts_segment(pts);
-        let at = self.waiting.partition_point(|waiting| *waiting < pts);
-        self.waiting.insert(at, pts);
-        for at in 0..self.rungs.len() {
-            if (starts_segment || self.rungs[at].wants(pts, self.interval))
-                && let Err(error) = self.rungs[at].scale(picture, pts)
+        let place = self.waiting.partition_point(|waiting| *waiting < pts);
+        self.waiting.insert(place, pts);
+        let keeps = may_begin_segment || self.begins_segment(pts);
+        self.scale(picture, pts, keeps, interval);
+    }
+
+    fn scale(&mut self, picture: media::I420<'_>, pts: Timestamp, keeps: bool, interval: Duration) {
+        for place in 0..self.rungs.len() {
+            if (keeps || self.rungs[place].wants(pts, interval))
+                && let Err(error) = self.rungs[place].scale(picture, pts)
             {
-                self.failed(&error);
+                self.failed(error);
             }
         }
     }
 
-    /// Encodes, in display order, the pictures that no later one can come before: those up to the decoding time.
-    fn release(&mut self, decoding_time: Timestamp) {
+    /// Shows, in display order, the pictures that no later one can come before: those up to the decoding time.
+    fn show_until(&mut self, decoding_time: Timestamp) {
         while let Some(&pts) = self.waiting.front() {
             if pts > decoding_time && self.waiting.len() <= MAX_WAITING {
                 return;
             }
+            if self.oldest_cut_at().is_some_and(|at| at <= pts) {
+                self.pass_oldest_cut();
+                continue;
+            }
             self.waiting.pop_front();
-            self.pass_points(pts);
-            self.released = Some(pts);
-            self.encode(pts);
+            self.shown = Some(pts);
+            for place in 0..self.rungs.len() {
+                if let Err(error) = self.rungs[place].show(pts, self.interval) {
+                    self.failed(error);
+                }
+            }
         }
     }
 
-    fn encode(&mut self, pts: Timestamp) {
-        for at in 0..self.rungs.len() {
-            if let Err(error) = self.rungs[at].encode(pts) {
-                self.failed(&error);
+    fn take_cut(&mut self, cut: LadderCut) {
+        let is_last = cut.begins.as_ref().is_none_or(|begins| begins.live.is_empty());
+        let pictures_stopped = cut.pictures_stopped;
+        self.cuts.push_back(cut);
+        if self.live.is_empty() {
+            return self.pass_oldest_cut();
+        }
+        if is_last || pictures_stopped {
+            // Nothing more comes that a decoder could need; what is still inside comes out.
+            if is_last {
+                self.drain_decoder();
+            }
+            let at = self.newest_cut_at();
+            self.show_before(at);
+            while !self.cuts.is_empty() {
+                self.pass_oldest_cut();
             }
         }
+        self.pass_cuts();
+    }
+
+    /// Shows what is due before `at`.
+    fn show_before(&mut self, at: Timestamp) {
+        while self.waiting.front().is_some_and(|pts| *pts < at) {
+            let Some(&pts) = self.waiting.front() else { return };
+            self.show_until(pts);
+        }
+    }
+
+    fn newest_cut_at(&self) -> Timestamp {
+        self.cuts.back().map_or(Timestamp::MAX, LadderCut::at)
+    }
+
+    fn oldest_cut_at(&self) -> Option<Timestamp> {
+        self.cuts.front().map(LadderCut::at)
+    }
+
+    /// Passes the cuts that nothing comes before any more: a picture behind them waits, or none has come out of the
+    /// decoder for so long that none will.
+    fn pass_cuts(&mut self) {
+        while let Some(at) = self.oldest_cut_at() {
+            let has_follower = self.waiting.front().is_some_and(|pts| *pts >= at);
+            let heard_of = self.newest_given.map_or(at, |given| given.max(at));
+            let is_overdue = self.newest_taken.is_some_and(|taken| taken - heard_of > PATIENCE);
+            if !has_follower && !is_overdue && self.cuts.len() <= MAX_CUTS {
+                return;
+            }
+            self.show_before(at);
+            self.pass_oldest_cut();
+        }
+    }
+
+    /// The oldest cut falls here.
+    fn pass_oldest_cut(&mut self) {
+        let Some(cut) = self.cuts.pop_front() else { return };
+        if let Some(ended) = &cut.ended {
+            self.end_segments(ended);
+        }
+        let live = cut.begins.as_ref().map_or(RenditionSet::EMPTY, |begins| begins.live);
+        let joining = live.minus(self.live);
+        self.live = live;
+        for place in 0..self.rungs.len() {
+            if !live.contains(place) {
+                self.rungs[place].close();
+            }
+        }
+        match cut.begins {
+            Some(begins) if !live.is_empty() => self.begin_segments(&begins, joining),
+            _ => self.sleep(),
+        }
         self.note_stats();
+    }
+
+    fn end_segments(&mut self, ended: &SourceSegment) {
+        if let Some(config) = &ended.video {
+            self.plan_for(config, ended.interval);
+        }
+        for index in 0..self.rungs.len() {
+            let output = self.end_segment(index, ended);
+            self.outputs.push_back(output);
+        }
+    }
+
+    fn end_segment(&mut self, index: usize, ended: &SourceSegment) -> TranscoderOutput {
+        let impossible = TranscoderOutput::Impossible { index };
+        let Some(video) = &ended.video else { return impossible };
+        let rung = &mut self.rungs[index];
+        if self.live.contains(index) && rung.is_open() && rung.has_segment() {
+            match rung.end_segment(ended) {
+                Ok(package) => return TranscoderOutput::Made { index, package },
+                // Somebody who asks for it may have better luck with an encoder of his own.
+                Err(error) => self.failed(error),
+            }
+        }
+        let planned = self.plan.as_ref().and_then(|plan| plan.rungs[index].as_ref());
+        match planned.filter(|_| !self.is_refused(video)) {
+            Some(planned) => {
+                TranscoderOutput::Promised { index, span: ended.span, info: planned.info(ended) }
+            }
+            None => impossible,
+        }
+    }
+
+    fn begin_segments(&mut self, begins: &SpanStart, joining: RenditionSet) {
+        let at = begins.cut.at;
+        if !begins.preroll.is_empty() {
+            self.preroll(&begins.preroll, at, joining);
+        } else if let Some(config) = self.decoding.as_ref().map(|it| Arc::clone(it.config())) {
+            self.open_live(&config, self.interval);
+        }
+        for place in 0..self.rungs.len() {
+            if self.live.contains(place) {
+                self.rungs[place].begin_segment(begins.cut);
+            }
+        }
+    }
+
+    /// Decodes what lies in front of a cut at `at`, so that the `joining` renditions can go on from there with those that
+    /// are live: anew for all of them, as two decoders that have had the same pictures are equal.
+    fn preroll(&mut self, pictures: &[Picture], at: Timestamp, joining: RenditionSet) {
+        // What was seen last before the cut stands until the first picture behind it.
+        let still = pictures.iter().map(|it| it.unit.pts).filter(|pts| *pts < at).max();
+        self.decoding = None;
+        for picture in pictures {
+            let unit = &picture.unit;
+            if picture.disposable && unit.pts < at && Some(unit.pts) != still {
+                continue;
+            }
+            let config = &picture.config;
+            let mut decoding = match self.decoding.take() {
+                Some(decoding) if Arc::ptr_eq(decoding.config(), config) => decoding,
+                _ => {
+                    self.open_live(config, picture.interval);
+                    Decoding::new(self.decoder, config)
+                }
+            };
+            if unit.random_access {
+                self.rungs.iter_mut().for_each(|rung| rung.restart_thinning(unit.pts));
+            }
+            let keeps = picture.may_begin_segment;
+            let interval = picture.interval;
+            let result = decoding.decode(picture, |decoded, pts| {
+                if pts >= at {
+                    self.prerolled(decoded, pts, keeps || pts == at, interval);
+                } else if Some(pts) == still {
+                    self.stand(decoded, pts, joining);
+                }
+            });
+            if let Err(error) = result {
+                self.failed(error);
+            }
+            self.decoding = Some(decoding);
+        }
+    }
+
+    /// A picture behind the cut came out of the preroll. Renditions that have been live have it already.
+    fn prerolled(
+        &mut self,
+        picture: media::I420<'_>,
+        pts: Timestamp,
+        keeps: bool,
+        interval: Duration,
+    ) {
+        if self.shown.is_some_and(|shown| pts <= shown) {
+            return;
+        }
+        self.stats.decoded += 1;
+        if !self.waiting.contains(&pts) {
+            let place = self.waiting.partition_point(|waiting| *waiting < pts);
+            self.waiting.insert(place, pts);
+        }
+        self.scale(picture, pts, keeps, interval);
+    }
+
+    /// The picture is what the joining renditions show until their first.
+    fn stand(&mut self, picture: media::I420<'_>, pts: Timestamp, joining: RenditionSet) {
+        for place in 0..self.rungs.len() {
+            if joining.contains(place) {
+                let rung = &mut self.rungs[place];
+                let scaled = rung.scale(picture, pts).and_then(|()| rung.show(pts, self.interval));
+                if let Err(error) = scaled {
+                    self.failed(error);
+                }
+            }
+        }
+    }
+
+    /// No rendition is live: nothing is kept but what the presets become.
+    fn sleep(&mut self) {
+        self.decoding = None;
+        self.waiting.clear();
+        self.shown = None;
+        self.newest_taken = None;
+        self.newest_given = None;
+        self.heaviest_first.clear();
+        self.governor = Governor::new();
+    }
+
+    fn is_refused(&self, config: &VideoConfig) -> bool {
+        let sets = &config.parameter_sets;
+        self.refused.as_ref().is_some_and(|refused| refused.parameter_sets.sps == sets.sps)
     }
 
     fn note_stats(&mut self) {
-        for rung in &self.rungs {
-            self.stats.renditions[rung.index] = rung.stats();
+        for (rung, stats) in self.rungs.iter().zip(&mut self.stats.renditions) {
+            *stats = rung.stats();
         }
     }
 
-    fn point(&mut self, point: Point) {
-        if self.released.is_some_and(|released| point.is_due(released)) {
-            self.late_point(point);
-        } else {
-            self.push_point(point);
-        }
-    }
-
-    /// A cut at a time that has passed: at the mark's IDR if there was one.
-    fn late_point(&mut self, point: Point) {
-        let marked = self.marked.filter(|(at, _)| *at == point.at).map(|(_, fell)| fell);
-        match marked {
-            Some(fell) if point.cut => self.each_rung(|rung, events| rung.cut(fell, events)),
-            _ => self.push_point(point),
-        }
-    }
-
-    fn push_point(&mut self, point: Point) {
-        if self.points.len() >= MAX_POINTS {
-            self.points.pop_front();
-        }
-        self.points.push_back(point);
-    }
-
-    /// Sound of this time comes.
-    fn sound(&mut self, at: Timestamp) {
-        if self.watch.sound(at) {
-            self.release(Timestamp::from_ticks(i64::MAX));
-            self.pass_overdue_points(at - SILENCE);
-        }
-    }
-
-    /// Passes points that no picture comes for any more, on their own time.
-    fn pass_overdue_points(&mut self, before: Timestamp) {
-        while let Some(point) = self.points.front().copied().filter(|point| point.at <= before) {
-            self.pass(point, point.at);
-        }
-    }
-
-    /// Does what is due before the picture at `pts` is encoded.
-    fn pass_points(&mut self, pts: Timestamp) {
-        while let Some(point) = self.points.front().copied().filter(|point| point.is_due(pts)) {
-            // One picture does not begin two segments.
-            let is_last = !self
-                .points
-                .iter()
-                .any(|later| later.cut && later.at > point.at && later.is_due(pts));
-            let at_picture = is_last && pts - point.at <= MAX_CUT_DELAY;
-            self.pass(point, if at_picture { pts } else { point.at });
-        }
-    }
-
-    /// The oldest point falls here: the next picture is an IDR.
-    fn pass(&mut self, point: Point, fell: Timestamp) {
-        self.points.pop_front();
-        if point.cut {
-            self.fill_segments();
-        }
-        self.each_rung(|rung, events| {
-            rung.force_idr();
-            if point.cut {
-                rung.cut(fell, events);
-            }
-        });
-        if !point.cut {
-            self.marked = Some((point.at, fell));
-        }
-    }
-
-    /// No rendition's segment ends without a picture.
-    fn fill_segments(&mut self) {
-        for at in 0..self.rungs.len() {
-            if let Err(error) = self.rungs[at].fill_segment() {
-                self.failed(&error);
-            }
-        }
-    }
-
-    /// The video is not decodable any more: the renditions end here.
-    fn close(&mut self) {
-        self.finish();
-        self.close_rungs();
-        self.heaviest_first.clear();
-        self.note_stats();
-        self.config = None;
-    }
-
-    /// The renditions make nothing of what comes: their segments end with what there was.
-    fn close_rungs(&mut self) {
-        let end = self.end();
-        self.each_rung(|rung, events| rung.close(end, events));
-    }
-
-    fn failed(&mut self, error: &codec::Error) {
+    fn failed(&mut self, error: codec::Error) {
         self.stats.failed += 1;
-        self.outputs.push_back(TranscoderOutput::Notice(Notice::CodecFailed(error.to_string())));
+        self.outputs.push_back(TranscoderOutput::Notice(Notice::CodecFailed(error)));
     }
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use h264::{AvcConfig, ParameterSets, Pps, Sps};
+use hls::CutPoint;
 use media::{AccessUnit, Duration, NalUnits, Timestamp};
 
-use crate::event::Notice;
-use crate::item::{Picture, VideoConfig};
-use crate::packager;
+use crate::message_error::{MessageError, VideoRefusal};
+use crate::picture::{Picture, VideoConfig};
 use crate::picture_watch::PictureWatch;
 use crate::timeline::PictureInterval;
 
@@ -31,7 +31,6 @@ const KEYFRAME_DUE: Duration = Duration::from_secs(2);
 pub(crate) struct VideoTrack {
     nal_length_size: u8,
     config: Option<Arc<VideoConfig>>,
-    undecodable: Option<String>,
     interval: Option<PictureInterval>,
     first_dts: Option<Timestamp>,
     last_dts: Option<Timestamp>,
@@ -42,57 +41,71 @@ pub(crate) struct VideoTrack {
     watch: PictureWatch,
     has_run: bool,
     keyframe_missed: bool,
-    /// Of the last message, until they are taken.
-    changed: bool,
-    empty_nal_units: usize,
+}
+
+/// What a message with NAL units held.
+#[derive(Debug, Default)]
+pub(crate) struct VideoMessage {
+    /// Its picture, if it is whole.
+    pub(crate) picture: Option<Result<Picture, MessageError>>,
+    /// Parameter sets among its NAL units are others than those in force.
+    pub(crate) config_changed: bool,
+    /// NAL units without bytes; the others are taken.
+    pub(crate) empty_nal_units: usize,
 }
 
 impl VideoTrack {
     /// Takes a sequence header; whether it changes anything.
-    pub(crate) fn configure(&mut self, sequence_header: Bytes) -> Result<bool, Notice> {
-        let malformed = |error: h264::Error| Notice::Malformed(error.to_string());
-        let config = AvcConfig::parse(sequence_header).map_err(malformed)?;
+    pub(crate) fn configure(&mut self, sequence_header: Bytes) -> Result<bool, MessageError> {
+        let config = AvcConfig::parse(sequence_header)?;
         self.nal_length_size = config.nal_length_size;
         self.set_parameter_sets(config.parameter_sets)
     }
 
-    fn set_parameter_sets(&mut self, parameter_sets: ParameterSets) -> Result<bool, Notice> {
+    fn set_parameter_sets(&mut self, parameter_sets: ParameterSets) -> Result<bool, MessageError> {
         if self.config.as_ref().is_some_and(|config| config.parameter_sets == parameter_sets) {
             return Ok(false);
         }
-        let Some(sps) = parameter_sets.sps.first() else {
-            return Err(Notice::Malformed("sequence header without an SPS".to_owned()));
-        };
-        let sps = Sps::parse(sps).map_err(|error| Notice::Malformed(error.to_string()))?;
-        self.undecodable = undecodable(&sps, &parameter_sets);
-        self.config = Some(Arc::new(VideoConfig { parameter_sets, sps }));
+        let sps = parameter_sets.sps.first().ok_or(MessageError::NoSps)?;
+        let sps = Sps::parse(sps)?;
+        let refusal = refusal(&sps, &parameter_sets);
+        self.config = Some(Arc::new(VideoConfig { parameter_sets, sps, refusal }));
         Ok(true)
     }
 
-    /// Takes the NAL units of one picture; None where there is no picture among them. Whether parameter sets among them
-    /// changed anything says [`take_changed`](Self::take_changed).
+    /// Takes the NAL units of one message.
+    ///
+    /// # Errors
+    /// Nothing of the message could be used.
     pub(crate) fn access_unit(
         &mut self,
         at: Timestamp,
         composition_time_ms: i32,
         data: Bytes,
         announced_frame_rate: Option<f64>,
-    ) -> Result<Option<Picture>, Notice> {
-        let malformed = |error: h264::Error| Notice::Malformed(error.to_string());
+    ) -> Result<VideoMessage, MessageError> {
         let nal_length_size = if self.nal_length_size == 0 { 4 } else { self.nal_length_size };
-        let (units, empty) = h264::avcc::nal_units(data, nal_length_size).map_err(malformed)?;
-        self.empty_nal_units = empty;
+        let (units, empty_nal_units) = h264::avcc::nal_units(data, nal_length_size)?;
         let (nal_units, seen) = h264::split_parameter_sets(units);
-        self.changed = self.update_parameter_sets(&seen)?;
+        let config_changed = self.update_parameter_sets(&seen)?;
+        let composition_time = composition_time(composition_time_ms);
+        let picture = self.picture(at, composition_time, nal_units, announced_frame_rate);
+        Ok(VideoMessage { picture: picture.transpose(), config_changed, empty_nal_units })
+    }
+
+    fn picture(
+        &mut self,
+        at: Timestamp,
+        composition_time: Duration,
+        nal_units: NalUnits,
+        announced_frame_rate: Option<f64>,
+    ) -> Result<Option<Picture>, MessageError> {
         let facts = h264::classify(&nal_units);
         if !facts.has_picture {
             return Ok(None);
         }
-        if self.config.is_none() {
-            return Err(Notice::Malformed("picture before any sequence header".to_owned()));
-        }
+        let config = self.config.clone().ok_or(MessageError::PictureBeforeConfig)?;
         too_many_bytes(&nal_units)?;
-        let composition_time = composition_time(composition_time_ms);
         self.early = self.early.max(-composition_time);
         let decoded_at = at - self.early;
         let after = |last| decoded_at.max(last + Duration::from_ticks(1));
@@ -102,29 +115,27 @@ impl VideoTrack {
         self.first_dts.get_or_insert(dts);
         let rate = self.frame_rate().or(announced_frame_rate);
         let interval = self.interval.get_or_insert_with(|| PictureInterval::new(rate)).note(dts);
-        let picture = Picture {
-            cut_point: facts.idr || facts.recovery_point && self.has_waited_for_an_idr(dts),
-            unit: AccessUnit { pts, dts, random_access: facts.idr, nal_units },
-            disposable: facts.disposable,
-            interval,
-            recovery_point: facts.recovery_point,
-            after_gap: false,
+        let cut_point = if facts.idr {
+            Some(CutPoint::Idr)
+        } else if facts.recovery_point && self.has_waited_for_an_idr(dts) {
+            Some(CutPoint::RecoveryPoint)
+        } else {
+            None
         };
-        Ok(Some(picture))
+        Ok(Some(Picture {
+            unit: AccessUnit { pts, dts, random_access: facts.idr, nal_units },
+            config,
+            disposable: facts.disposable,
+            recovery_point: facts.recovery_point,
+            cut_point,
+            may_begin_segment: false,
+            after_gap: false,
+            interval,
+        }))
     }
 
-    /// Whether the last message changed the parameters, with a picture or without, once.
-    pub(crate) fn take_changed(&mut self) -> bool {
-        std::mem::take(&mut self.changed)
-    }
-
-    /// How many NAL units of the last message had no bytes, once.
-    pub(crate) fn take_empty_nal_units(&mut self) -> usize {
-        std::mem::take(&mut self.empty_nal_units)
-    }
-
-    /// Parameter sets inside the stream replace those of the sequence header.
-    fn update_parameter_sets(&mut self, seen: &ParameterSets) -> Result<bool, Notice> {
+    /// Parameter sets inside the stream replace those of the sequence header; whether they are others.
+    fn update_parameter_sets(&mut self, seen: &ParameterSets) -> Result<bool, MessageError> {
         if seen.is_empty() {
             return Ok(false);
         }
@@ -138,7 +149,7 @@ impl VideoTrack {
 
     /// Whether the video has begun, or begins with this picture: an IDR, or a recovery point where no IDR comes.
     pub(crate) fn begins_with(&self, picture: &Picture) -> bool {
-        self.has_run || picture.cut_point
+        self.has_run || picture.cut_point.is_some()
     }
 
     /// Whether it is time to say that pictures come but no keyframe: they cannot be shown. True once.
@@ -163,20 +174,15 @@ impl VideoTrack {
         }
     }
 
-    /// Whether a picture of the stream has come.
-    pub(crate) fn has_run(&self) -> bool {
-        self.has_run
-    }
-
     /// Notes sound of this time, and says whether no picture has come for a while: none yet, or they stopped.
     pub(crate) fn is_silent_at(&mut self, at: Timestamp) -> bool {
         let stopped = self.watch.sound(at);
         !self.has_run || stopped
     }
 
-    /// Why the video cannot be decoded, if so.
-    pub(crate) fn undecodable(&self) -> Option<&str> {
-        self.undecodable.as_deref()
+    /// Why no rendition can be made of the video, if so.
+    pub(crate) fn refusal(&self) -> Option<VideoRefusal> {
+        self.config.as_ref()?.refusal
     }
 
     /// Parameter sets and size, once a sequence header came.
@@ -194,24 +200,14 @@ impl VideoTrack {
         let (num, den) = self.sps()?.frame_rate?;
         (den > 0).then(|| f64::from(num) / f64::from(den))
     }
-
-    /// What the source's packager must know.
-    pub(crate) fn packager_track(&self) -> Option<packager::VideoTrack> {
-        let config = self.config.as_ref()?;
-        Some(packager::VideoTrack {
-            parameter_sets: config.parameter_sets.clone(),
-            codec: config.sps.codec_string(),
-            resolution: (config.sps.width, config.sps.height),
-        })
-    }
 }
 
 /// No level of H.264 lets a picture be larger than what a decoder takes here: it would be nothing that can be shown.
-fn too_many_bytes(nal_units: &NalUnits) -> Result<(), Notice> {
+fn too_many_bytes(nal_units: &NalUnits) -> Result<(), MessageError> {
     let (bytes, limit) =
         (nal_units.payload_bytes(), codec::Limits::default().max_access_unit_bytes);
     if bytes > limit {
-        return Err(Notice::Malformed(format!("picture of {bytes} bytes, at most {limit}")));
+        return Err(MessageError::PictureTooLarge { bytes, limit });
     }
     Ok(())
 }
@@ -223,11 +219,11 @@ fn composition_time(ms: i32) -> Duration {
 }
 
 /// What no decoder here can do of a stream with these parameter sets, if anything: judged by the SPS and every PPS.
-pub(crate) fn undecodable(sps: &Sps, parameter_sets: &ParameterSets) -> Option<String> {
+pub(crate) fn refusal(sps: &Sps, parameter_sets: &ParameterSets) -> Option<VideoRefusal> {
     too_large(sps).or_else(|| {
         // A PPS that cannot be read is no reason yet: the decoder says so itself.
         let judge = |pps: &Bytes| h264::decodable(sps, &Pps::parse(pps).ok()?).err();
-        parameter_sets.pps.iter().find_map(judge).map(|why| why.to_string())
+        parameter_sets.pps.iter().find_map(judge).map(VideoRefusal::Undecodable)
     })
 }
 
@@ -238,21 +234,19 @@ const MAX_DECODER_BYTES: u64 = 128 * 1024 * 1024;
 const MAX_LEVEL_IDC: u8 = 52;
 
 /// A decoder allocates what the SPS says, before any picture: what is too large must not get that far.
-fn too_large(sps: &Sps) -> Option<String> {
+fn too_large(sps: &Sps) -> Option<VideoRefusal> {
     let (width, height) = (sps.coded_width, sps.coded_height);
     let pixels = u64::from(width) * u64::from(height);
     let limit = codec::Limits::default().max_pixels as u64;
     // Its references, the picture itself and one that is shown; 4:2:0 has one and a half samples a pixel.
     let decoder_bytes = pixels * u64::from(sps.max_num_ref_frames.min(16) + 2) * 3 / 2;
     if pixels > limit {
-        Some(format!("{width}x{height} is more than {limit} pixels (4096x2304)"))
+        Some(VideoRefusal::TooManyPixels { width, height, limit })
     } else if decoder_bytes > MAX_DECODER_BYTES {
         let references = sps.max_num_ref_frames;
-        Some(format!(
-            "{width}x{height} with {references} reference pictures needs more than {MAX_DECODER_BYTES} bytes"
-        ))
+        Some(VideoRefusal::TooManyBytes { width, height, references, limit: MAX_DECODER_BYTES })
     } else if sps.level_idc > MAX_LEVEL_IDC {
-        Some(format!("level {}, at most 5.2 is decoded", f32::from(sps.level_idc) / 10.0))
+        Some(VideoRefusal::Level { level_idc: sps.level_idc })
     } else {
         None
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use pipeline::{DecoderChoice, Preset, StreamConfig};
 
 use crate::access::PublishAccess;
+use crate::demand::Transcode;
 
 /// What `serve` is told.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub struct Config {
     pub admin_addr: SocketAddr,
     /// The ladder; empty passes the source through only.
     pub renditions: Vec<Preset>,
+    /// When the ladder is made.
+    pub transcode: Transcode,
     /// Whose H.264 decoder the ladder is made with.
     pub decoder: DecoderChoice,
     /// Length of a segment where the keyframes allow it.
@@ -40,6 +43,7 @@ impl Default for Config {
             http_addr: SocketAddr::new(any, 8935),
             admin_addr: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 7935),
             renditions: Preset::named("P144p30fps16x9").into_iter().collect(),
+            transcode: Transcode::OnDemand,
             decoder: DecoderChoice::Auto,
             segment_duration: Duration::from_secs(2),
             playlist_segments: 6,

@@ -1,6 +1,8 @@
-//! The viewers' routes. A handler looks its stream up, and clones bytes that are already rendered.
+//! The viewers' routes. A handler looks its stream up, and clones bytes that are already there; it waits where they are on
+//! their way.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -12,11 +14,17 @@ use axum::http::header::{
 use axum::http::{HeaderValue, Method, Response, StatusCode};
 use axum::middleware::map_response;
 use axum::routing::any;
+use hls::Lookup;
+use tokio::time::timeout;
 
 use crate::http_path::{self, Resource};
 use crate::http_response::{self as response, ALLOWED_METHODS, Conditions};
-use crate::publication::Publication;
-use crate::shared::Shared;
+use crate::maker::Making;
+use crate::publication::{Publication, Slot, View};
+use crate::shared::{LEAST_TARGET_DURATIONS, Shared};
+
+/// A segment that is due comes a little later than that.
+const MARGIN: Duration = Duration::from_secs(1);
 
 /// What players and pages on other origins may send.
 const ALLOWED_HEADERS: &str = "Range, If-Range, If-None-Match, Cache-Control, Content-Type";
@@ -48,42 +56,104 @@ async fn stream(State(shared): State<Arc<Shared>>, request: Request) -> Response
         return refusal;
     }
     let conditions = Conditions { method: request.method(), headers: request.headers() };
-    http_path::parse(request.uri().path())
-        .and_then(|resource| serve(&shared, conditions, &resource))
-        .unwrap_or_else(|| not_found(&shared, request.method()))
+    let response = match http_path::parse(request.uri().path()) {
+        Some(resource) => serve(&shared, conditions, &resource).await,
+        None => None,
+    };
+    response.unwrap_or_else(|| not_found(&shared, request.method()))
 }
 
 /// The response; None where there is nothing (yet, or any more).
-fn serve(
+async fn serve(
     shared: &Shared,
     conditions: Conditions<'_>,
     resource: &Resource<'_>,
 ) -> Option<Response<Body>> {
-    let view = find(shared, resource)?.view();
+    let publication = find(shared, resource)?;
     match resource {
         Resource::Current | Resource::Multivariant(_) => {
+            let view = publication.view();
+            let playlist = view.multivariant()?;
             shared.metrics.http_playlists.add(1);
-            Some(response::playlist(
-                conditions,
-                view.multivariant.as_ref()?,
-                view.target_duration_secs() / 2,
-            ))
+            Some(response::playlist(conditions, playlist, view.target_duration_secs() / 2))
         }
         Resource::Playlist(_, rendition) => {
-            let snapshot = &view.rendition(rendition)?.snapshot;
-            shared.metrics.http_playlists.add(1);
-            Some(response::playlist(
-                conditions,
-                &snapshot.playlist,
-                snapshot.target_duration_secs / 2,
-            ))
+            media_playlist(shared, conditions, &publication, rendition).await
         }
         Resource::Segment(_, rendition, sequence) => {
-            let data = view.rendition(rendition)?.snapshot.segment(*sequence)?;
-            shared.metrics.http_segments.add(1);
-            Some(response::segment(conditions, *sequence, &data))
+            segment(shared, conditions, &publication, rendition, *sequence).await
         }
     }
+}
+
+/// The media playlist, once it is long enough to be played: players that begin with one or two segments run out of them,
+/// and one gives up at once. What there is after three target durations has to do.
+async fn media_playlist(
+    shared: &Shared,
+    conditions: Conditions<'_>,
+    publication: &Publication,
+    name: &str,
+) -> Option<Response<Body>> {
+    let mut views = publication.watch();
+    let view = Arc::clone(&views.borrow_and_update());
+    // The source has begun, and the renditions have not said yet what they will be.
+    let is_coming =
+        shared.is_rendition(name) && view.published_segments() > 0 && !view.is_playable();
+    let target_duration_secs = match view.rendition(name) {
+        Some(rendition) => rendition.snapshot.target_duration_secs,
+        None if is_coming => view.longest_target_duration_secs(),
+        None => return None,
+    };
+    let patience = Duration::from_secs(target_duration_secs * LEAST_TARGET_DURATIONS) + MARGIN;
+    let is_long_enough = |view: &Arc<View>| {
+        view.rendition(name).is_some_and(|rendition| shared.can_be_played(&rendition.snapshot))
+    };
+    // Where it is not, in the end, there is nobody to blame: the publisher sends slower than in real time, or is gone.
+    let _ = timeout(patience, views.wait_for(is_long_enough)).await;
+    let view = publication.view();
+    let rendition = view.rendition(name)?;
+    publication.playlist_asked(rendition.slot, shared.clock.now());
+    shared.metrics.http_playlists.add(1);
+    let snapshot = &rendition.snapshot;
+    Some(response::playlist(conditions, snapshot.playlist(), snapshot.target_duration_secs / 2))
+}
+
+/// The segment. One that is listed and not made is made now.
+async fn segment(
+    shared: &Shared,
+    conditions: Conditions<'_>,
+    publication: &Arc<Publication>,
+    name: &str,
+    sequence: u64,
+) -> Option<Response<Body>> {
+    let view = publication.view();
+    let rendition = view.rendition(name)?;
+    let data = match rendition.snapshot.segment(sequence) {
+        Lookup::Made(data) => {
+            shared.note_demand(publication, rendition, sequence);
+            data
+        }
+        Lookup::NotMade => {
+            let began = shared.clock.now();
+            shared.note_demand(publication, rendition, sequence);
+            let Slot::Ladder(index) = rendition.slot else { return None };
+            let mut making = shared.maker.ask(publication, index, sequence);
+            let is_over = |making: &Making| *making != Making::Underway;
+            let _ = timeout(shared.limits.segment_wait, making.wait_for(is_over)).await;
+            shared.metrics.segment_waits.observe(shared.clock.now().since(began));
+            match publication.view().rendition(name)?.snapshot.segment(sequence) {
+                Lookup::Made(data) => data,
+                Lookup::NotMade => {
+                    shared.metrics.http_segments_not_made.add(1);
+                    return Some(response::come_again(conditions.method));
+                }
+                Lookup::Gone => return None,
+            }
+        }
+        Lookup::Gone => return None,
+    };
+    shared.metrics.http_segments.add(1);
+    Some(response::segment(conditions, sequence, &data))
 }
 
 fn find(shared: &Shared, resource: &Resource<'_>) -> Option<Arc<Publication>> {

@@ -5,6 +5,19 @@ use rtmp::StreamName;
 /// Longest path that is looked at: a name and a rendition of 128 each, a 20-digit number, and the rest.
 const MAX_PATH_BYTES: usize = 320;
 
+/// What all paths of streams begin with.
+const ROOT: &str = "/stream/";
+
+/// A media playlist's URI as the multivariant playlist has it: relative, so that it holds behind any proxy.
+pub(crate) fn variant_uri(stream: &StreamName, rendition: &str) -> String {
+    format!("{stream}/{rendition}.m3u8")
+}
+
+/// What goes before `N.ts` in the paths of a rendition's segments.
+pub(crate) fn segment_prefix(stream: &StreamName, rendition: &str) -> String {
+    format!("{ROOT}{stream}/{rendition}/")
+}
+
 /// Something under `/stream/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Resource<'a> {
@@ -27,7 +40,7 @@ pub(crate) fn parse(path: &str) -> Option<Resource<'_>> {
     if path.len() > MAX_PATH_BYTES {
         return None;
     }
-    let mut elements = path.strip_prefix("/stream/")?.split('/');
+    let mut elements = path.strip_prefix(ROOT)?.split('/');
     let (first, second, third) = (elements.next()?, elements.next(), elements.next());
     match (second, third, elements.next()) {
         (None, None, None) => multivariant(first.strip_suffix(".m3u8")?),
@@ -150,8 +163,8 @@ mod tests {
             let rewritten = parse(&path).map(|resource| match resource {
                 Resource::Current => "/stream/current.m3u8".to_owned(),
                 Resource::Multivariant(name) => format!("/stream/{name}.m3u8"),
-                Resource::Playlist(name, rendition) => format!("/stream/{name}/{rendition}.m3u8"),
-                Resource::Segment(name, rendition, number) => format!("/stream/{name}/{rendition}/{number}.ts"),
+                Resource::Playlist(name, rendition) => format!("{ROOT}{}", variant_uri(&name, rendition)),
+                Resource::Segment(name, rendition, number) => format!("{}{number}.ts", segment_prefix(&name, rendition)),
             });
             prop_assert!(rewritten.is_none_or(|rewritten| rewritten == path));
         }

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use axum::body::Body;
 use axum::http::header::{
     ACCEPT_ENCODING, ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH,
-    CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, RANGE, VARY,
+    CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, RANGE, RETRY_AFTER, VARY,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use bytes::Bytes;
@@ -30,7 +30,8 @@ pub(crate) fn playlist(
     max_age_secs: u64,
 ) -> Response<Body> {
     let gzip = accepts_gzip(request.headers);
-    let (data, etag) = if gzip { (&body.gzip, &body.etag_gzip) } else { (&body.plain, &body.etag) };
+    let (data, etag) =
+        if gzip { (body.gzip(), &body.etag_gzip) } else { (&body.plain, &body.etag) };
     let mut response = match matches_etag(request.headers, etag) {
         true => status(StatusCode::NOT_MODIFIED),
         false => with_body(request.method, StatusCode::OK, data.clone(), PLAYLIST_TYPE),
@@ -74,6 +75,14 @@ pub(crate) fn uncached(
         "text/plain; charset=utf-8",
     );
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// 503: what was asked for is being made, and will be there in a second or some.
+pub(crate) fn come_again(method: &Method) -> Response<Body> {
+    let text = "the segment is not made yet\n";
+    let mut response = uncached(method, StatusCode::SERVICE_UNAVAILABLE, text);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hls::Segment;
-use pipeline::{RenditionEvent, RenditionInfo};
+use hls::{Cut, GridMode, GridState, Numbering, Segment, Span};
+use pipeline::RenditionInfo;
 use rtmp::{StreamKey, StreamName};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -59,8 +59,13 @@ impl Site {
         Self { shared, addr }
     }
 
-    /// A live stream with two segments of `source`, numbers from `first` on.
+    /// A stream with two segments of `source`, numbers from `first` on, that has just ended: who asks for its playlist need
+    /// not wait for more.
     fn publish(&self, name: &str) -> (Admission, u64) {
+        self.publish_two_segments(name, true)
+    }
+
+    fn publish_two_segments(&self, name: &str, ended: bool) -> (Admission, u64) {
         let attempt = PublishAttempt {
             name: Some(StreamName::parse(name).unwrap()),
             key: Some(StreamKey::new("hunter2")),
@@ -68,24 +73,14 @@ impl Site {
         };
         let admission = self.shared.registry().publish(attempt, self.shared.clock.now()).unwrap();
         let first = admission.publication.next_sequence();
-        let source = |event| admission.publication.apply(Slot::Source, event);
-        source(RenditionEvent::Playlist {
-            target_duration_secs: 4,
-            independent: true,
-            in_multivariant: true,
-        });
-        source(RenditionEvent::Info(RenditionInfo {
-            codecs: "avc1.64001f,mp4a.40.2".into(),
-            resolution: Some((1280, 720)),
-            frame_rate: Some(29.97),
-        }));
+        admission.publication.set_grid(grid(first + 2, false));
         for number in 0..2 {
-            source(RenditionEvent::Segment(Segment {
-                duration: media::Duration::from_secs(4),
-                discontinuity: false,
-                start_unix_ms: 0,
-                data: (0..SEGMENT_BYTES).map(|at| at as u8 ^ number).collect::<Vec<_>>().into(),
-            }));
+            let data = (0..SEGMENT_BYTES).map(|at| at as u8 ^ number).collect();
+            push_segment(&admission, first + u64::from(number), data);
+        }
+        admission.publication.note_impossible(Slot::Ladder(0));
+        if ended {
+            admission.publication.end();
         }
         (admission, first)
     }
@@ -113,6 +108,36 @@ impl Site {
     }
 }
 
+fn grid(next_sequence: u64, own_grid: bool) -> GridState {
+    let numbering = Numbering::from_first(next_sequence);
+    let mode = Some(GridMode { target_duration_secs: 4, own_grid });
+    GridState { mode, source: numbering, ladder: numbering }
+}
+
+fn span(sequence: u64) -> Span {
+    let cut = Cut {
+        sequence,
+        discontinuity_sequence: 0,
+        discontinuity: false,
+        at: media::Timestamp::ZERO,
+        unix_ms: 0,
+    };
+    Span { cut, duration: media::Duration::from_secs(4) }
+}
+
+fn info(size: (u32, u32)) -> RenditionInfo {
+    RenditionInfo {
+        codecs: "avc1.64001f,mp4a.40.2".into(),
+        resolution: Some(size),
+        frame_rate: Some(29.97),
+    }
+}
+
+fn push_segment(publisher: &Admission, sequence: u64, data: Vec<u8>) {
+    let segment = Segment { span: span(sequence), data: data.into() };
+    publisher.publication.publish_segment(Slot::Source, segment, &info((1280, 720)), true);
+}
+
 fn parse(answer: &[u8]) -> Response {
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("a whole head");
     let head = std::str::from_utf8(&answer[..end]).unwrap();
@@ -138,7 +163,8 @@ async fn a_media_playlist_has_the_contracts_headers() {
     assert_eq!(response.header("vary"), "Accept-Encoding");
     assert!(response.header("etag").starts_with('"'));
     assert_eq!(response.header("content-encoding"), "");
-    assert!(response.text().ends_with(&format!("/stream/cam/source/{}.ts\n", first + 1)));
+    let end = format!("/stream/cam/source/{}.ts\n#EXT-X-ENDLIST\n", first + 1);
+    assert!(response.text().ends_with(&end), "{}", response.text());
 }
 
 #[tokio::test]
@@ -387,13 +413,7 @@ async fn a_viewer_that_says_nothing_or_takes_nothing_is_let_go() {
     assert!(answer.ends_with(b"ok"), "and no second request");
 
     let (publisher, first) = site.publish("cam");
-    let big = Segment {
-        duration: media::Duration::from_secs(4),
-        discontinuity: false,
-        start_unix_ms: 0,
-        data: vec![0; 32 << 20].into(),
-    };
-    publisher.publication.apply(Slot::Source, RenditionEvent::Segment(big));
+    push_segment(&publisher, first + 2, vec![0; 32 << 20]);
     let mut socket = TcpStream::connect(site.addr).await.unwrap();
     let request = format!("GET /stream/cam/source/{}.ts HTTP/1.1\r\nHost: h\r\n\r\n", first + 2);
     socket.write_all(request.as_bytes()).await.unwrap();
@@ -473,7 +493,10 @@ async fn status_and_metrics_say_what_is_wrong_with_what_the_publisher_sends() {
             interval: Some(media::Duration::from_millis(8_333)),
             too_seldom: true,
         };
-        reception.note(&pipeline::Notice::Malformed("empty message".to_owned()));
+        let track = flv::TagKind::Audio;
+        let why = pipeline::MessageError::Empty;
+        let skipped = pipeline::SkippedMessage { track, timestamp_ms: 40, why };
+        reception.note(&pipeline::Notice::Skipped(skipped));
         reception.note(&pipeline::Notice::NoKeyframe);
     });
     let status: serde_json::Value =
@@ -500,9 +523,9 @@ async fn who_once_made_source_and_ladder_be_cut_apart_is_told_what_to_set_from_t
         let status: serde_json::Value = serde_json::from_slice(&body).unwrap();
         status["streams"][0]["advice"].clone()
     };
-    publisher.publication.set_grid(pipeline::GridMode { target_duration_secs: 2, own_grid: false });
+    publisher.publication.set_grid(grid(9, false));
     assert_eq!(advice().await, serde_json::json!([]));
-    publisher.publication.set_grid(pipeline::GridMode { target_duration_secs: 2, own_grid: true });
+    publisher.publication.set_grid(grid(9, true));
     let told = advice().await;
     assert!(told[0].as_str().unwrap().contains("keyframe interval of 2 s"), "{told}");
     // Another publisher of the stream goes on with its grid.
@@ -524,6 +547,9 @@ async fn metrics_are_prometheus_text_and_have_no_keys() {
     assert!(!text.contains("hunter2") && !text.contains("192.0.2.7"));
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let name = line.split(['{', ' ']).next().unwrap();
+        // The parts of a histogram go by its name.
+        let name = name.trim_end_matches("_bucket").trim_end_matches("_sum");
+        let name = name.trim_end_matches("_count");
         assert!(text.contains(&format!("# TYPE {name} ")), "{line}");
     }
 }

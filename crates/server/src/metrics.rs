@@ -2,11 +2,13 @@
 
 use std::fmt::{Display, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use pipeline::RungStats;
 use rtmp::StreamName;
 
-use crate::publication::Rendition;
+use crate::demand::Wakefulness;
+use crate::publication::{Reception, Rendition, TranscodeLoad};
 use crate::registry::{State, StreamStatus};
 
 /// A number that only grows.
@@ -20,6 +22,25 @@ impl Counter {
 
     pub(crate) fn value(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Upper bounds of a histogram's buckets in milliseconds; what is longer counts in the last one, without a bound.
+const BUCKETS_MS: [u64; 8] = [100, 250, 500, 1000, 2000, 4000, 6000, 8000];
+
+/// How long something took, by classes.
+#[derive(Debug, Default)]
+pub(crate) struct Histogram {
+    buckets: [Counter; BUCKETS_MS.len() + 1],
+    total_ms: Counter,
+}
+
+impl Histogram {
+    pub(crate) fn observe(&self, time: Duration) {
+        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let place = BUCKETS_MS.iter().position(|bound| ms <= *bound).unwrap_or(BUCKETS_MS.len());
+        self.buckets[place].add(1);
+        self.total_ms.add(ms);
     }
 }
 
@@ -38,211 +59,135 @@ pub(crate) struct Metrics {
     pub(crate) http_sent_bytes: Counter,
     pub(crate) http_playlists: Counter,
     pub(crate) http_segments: Counter,
+    pub(crate) http_segments_not_made: Counter,
     pub(crate) http_not_found: Counter,
+    pub(crate) wake_ups: Counter,
+    pub(crate) segment_waits: Histogram,
     pub(crate) worker_panics: Counter,
 }
 
-/// The text of `GET /metrics` (Prometheus exposition format 0.0.4).
-pub(crate) fn render(metrics: &Metrics, streams: &[StreamStatus], uptime_secs: f64) -> String {
-    let mut text = Text::default();
-    text.gauge("uptime_seconds", "Time since the process started.", uptime_secs);
-    let version = [("version", env!("CARGO_PKG_VERSION"))];
-    text.family("build_info", "gauge", "The running version.");
-    text.sample("build_info", &version, 1);
-    process_counters(&mut text, metrics);
-    let live = streams.iter().filter(|stream| stream.state == State::Live).count();
-    text.gauge("publishers", "Connected publishers.", live);
-    stream_samples(&mut text, streams);
-    rendition_samples(&mut text, streams);
-    text.0
-}
-
-fn process_counters(text: &mut Text, metrics: &Metrics) {
-    let counters = [
-        ("rtmp_connections_total", "RTMP connections accepted.", &metrics.rtmp_connections),
-        (
-            "rtmp_refused_connections_total",
-            "RTMP connections closed at once: too many.",
-            &metrics.rtmp_refused_connections,
-        ),
-        (
-            "rtmp_protocol_errors_total",
-            "RTMP connections ended by bad input.",
-            &metrics.rtmp_protocol_errors,
-        ),
-        ("rtmp_received_bytes_total", "Bytes received over RTMP.", &metrics.rtmp_received_bytes),
-        ("publish_accepted_total", "Publishers accepted.", &metrics.publish_accepted),
-        ("publish_refused_total", "Publishers refused.", &metrics.publish_refused),
-        ("http_connections_total", "Viewer connections accepted.", &metrics.http_connections),
-        (
-            "http_refused_connections_total",
-            "Viewer connections refused: too many.",
-            &metrics.http_refused_connections,
-        ),
-        (
-            "http_stalled_connections_total",
-            "Viewer connections ended: no byte was taken for too long.",
-            &metrics.http_stalled_connections,
-        ),
-        ("http_sent_bytes_total", "Bytes sent to viewers.", &metrics.http_sent_bytes),
-        ("http_playlist_requests_total", "Playlists served, also as 304.", &metrics.http_playlists),
-        ("http_segment_requests_total", "Segments served, also in parts.", &metrics.http_segments),
-        ("http_not_found_total", "Requests answered with 404.", &metrics.http_not_found),
-        ("worker_panics_total", "Worker threads that panicked.", &metrics.worker_panics),
-    ];
-    for (name, help, counter) in counters {
-        text.family(name, "counter", help);
-        text.sample(name, &[], counter.value());
-    }
-}
-
-fn stream_samples(text: &mut Text, streams: &[StreamStatus]) {
-    text.family("stream_live", "gauge", "1 while a publisher is connected.");
-    for stream in streams {
-        text.sample(
-            "stream_live",
-            &[("stream", stream.publication.name().as_str())],
-            u8::from(stream.state == State::Live),
-        );
-    }
-    text.family(
-        "stream_received_bytes",
-        "gauge",
-        "Bytes received from the stream's present or last publisher.",
-    );
-    for stream in streams {
-        text.sample(
-            "stream_received_bytes",
-            &[("stream", stream.publication.name().as_str())],
-            stream.session.received_bytes(),
-        );
-    }
-    let reception = [
-        ("stream_malformed_messages_total", "Messages that could not be used."),
-        ("stream_timestamp_jumps_total", "Times at which the publisher's clock jumped."),
-    ];
-    for (index, (name, help)) in reception.into_iter().enumerate() {
-        text.family(name, "counter", help);
-        for stream in streams {
-            let reception = stream.publication.reception();
-            let value = [reception.malformed_messages, reception.timestamp_jumps][index];
-            text.sample(name, &[("stream", stream.publication.name().as_str())], value);
-        }
-    }
-    let transcoder = [
-        (
-            "stream_dropped_pictures_total",
-            "Pictures not transcoded because the transcoder was behind.",
-        ),
-        (
-            "stream_dropped_gops_total",
-            "Whole GOPs not transcoded because the queue was over its bytes.",
-        ),
-        ("stream_failed_pictures_total", "Pictures that could not be decoded or encoded."),
-        (
-            "stream_decoder_changes_total",
-            "Times that a decoder failed or refused, and the other one went on.",
-        ),
-    ];
-    for (index, (name, help)) in transcoder.into_iter().enumerate() {
-        text.family(name, "counter", help);
-        for stream in streams {
-            let load = stream.publication.transcode_load();
-            let values = [
-                load.dropped_pictures,
-                load.dropped_gops,
-                load.failed_pictures,
-                load.decoder_changes,
-            ];
-            let value = values[index];
-            text.sample(name, &[("stream", stream.publication.name().as_str())], value);
-        }
-    }
-    text.family(
-        "stream_transcode_lag_seconds",
-        "gauge",
-        "Media time between the newest picture received and the newest taken by the transcoder.",
-    );
-    for stream in streams {
-        let lag_secs = stream.publication.transcode_load().lag_ms() as f64 / 1000.0;
-        text.sample(
-            "stream_transcode_lag_seconds",
-            &[("stream", stream.publication.name().as_str())],
-            lag_secs,
-        );
-    }
-}
-
-fn rendition_samples(text: &mut Text, streams: &[StreamStatus]) {
-    let rows: Vec<_> = streams.iter().flat_map(RenditionRow::of_stream).collect();
-    for family in RENDITION_FAMILIES {
-        text.family(family.name, family.kind, family.help);
-        for row in &rows {
-            let labels = [("stream", row.stream.as_str()), ("rendition", &*row.rendition.name)];
-            if let Some(value) = (family.value)(row) {
-                text.sample(family.name, &labels, value);
-            }
-        }
-    }
-}
-
-/// Samples of one name, one for each rendition that has a value.
-struct RenditionFamily {
+/// Samples of one name, one for each row that has a value.
+struct Family<Row> {
     name: &'static str,
     kind: &'static str,
     help: &'static str,
-    value: fn(&RenditionRow) -> Option<u64>,
+    value: fn(&Row) -> Option<f64>,
 }
 
-const RENDITION_FAMILIES: [RenditionFamily; 8] = [
-    RenditionFamily {
-        name: "rendition_segments_total",
-        kind: "counter",
-        help: "Segments published.",
-        value: |row| Some(row.rendition.published_segments),
-    },
-    RenditionFamily {
-        name: "rendition_segment_bytes_total",
-        kind: "counter",
-        help: "Bytes of the segments published.",
-        value: |row| Some(row.rendition.published_bytes),
-    },
-    RenditionFamily {
-        name: "rendition_bandwidth_bits_per_second",
-        kind: "gauge",
-        help: "BANDWIDTH as announced.",
-        value: |row| Some(row.rendition.snapshot.bandwidth_bps),
-    },
-    RenditionFamily {
-        name: "rendition_average_bandwidth_bits_per_second",
-        kind: "gauge",
-        help: "AVERAGE-BANDWIDTH as announced.",
-        value: |row| Some(row.rendition.snapshot.average_bandwidth_bps),
-    },
-    RenditionFamily {
-        name: "rendition_encoded_pictures_total",
-        kind: "counter",
-        help: "Pictures encoded for the present or last publisher.",
-        value: |row| row.rung.map(|rung| rung.encoded),
-    },
-    RenditionFamily {
-        name: "rendition_skipped_pictures_total",
-        kind: "counter",
-        help: "Pictures left out to stay under the bitrate cap.",
-        value: |row| row.rung.map(|rung| rung.skipped),
-    },
-    RenditionFamily {
-        name: "rendition_shed",
-        kind: "gauge",
-        help: "1 while the transcoder is behind and makes only the picture that starts each segment.",
-        value: |row| row.rung.map(|rung| rung.shed.into()),
-    },
-    RenditionFamily {
-        name: "rendition_shed_pictures_total",
-        kind: "counter",
-        help: "Pictures left out while shed.",
-        value: |row| row.rung.map(|rung| rung.shed_pictures),
-    },
+const fn counter<Row>(
+    name: &'static str,
+    help: &'static str,
+    value: fn(&Row) -> Option<f64>,
+) -> Family<Row> {
+    Family { name, kind: "counter", help, value }
+}
+
+const fn gauge<Row>(
+    name: &'static str,
+    help: &'static str,
+    value: fn(&Row) -> Option<f64>,
+) -> Family<Row> {
+    Family { name, kind: "gauge", help, value }
+}
+
+fn count(counter: &Counter) -> Option<f64> {
+    Some(counter.value() as f64)
+}
+
+const PROCESS: &[Family<Metrics>] = &[
+    counter("rtmp_connections_total", "RTMP connections accepted.", |it| {
+        count(&it.rtmp_connections)
+    }),
+    counter("rtmp_refused_connections_total", "RTMP connections closed at once: too many.", |it| {
+        count(&it.rtmp_refused_connections)
+    }),
+    counter("rtmp_protocol_errors_total", "RTMP connections ended by bad input.", |it| {
+        count(&it.rtmp_protocol_errors)
+    }),
+    counter("rtmp_received_bytes_total", "Bytes received over RTMP.", |it| {
+        count(&it.rtmp_received_bytes)
+    }),
+    counter("publish_accepted_total", "Publishers accepted.", |it| count(&it.publish_accepted)),
+    counter("publish_refused_total", "Publishers refused.", |it| count(&it.publish_refused)),
+    counter("http_connections_total", "Viewer connections accepted.", |it| {
+        count(&it.http_connections)
+    }),
+    counter("http_refused_connections_total", "Viewer connections refused: too many.", |it| {
+        count(&it.http_refused_connections)
+    }),
+    counter(
+        "http_stalled_connections_total",
+        "Viewer connections ended: no byte was taken for too long.",
+        |it| count(&it.http_stalled_connections),
+    ),
+    counter("http_sent_bytes_total", "Bytes sent to viewers.", |it| count(&it.http_sent_bytes)),
+    counter("http_playlist_requests_total", "Playlists served, also as 304.", |it| {
+        count(&it.http_playlists)
+    }),
+    counter("http_segment_requests_total", "Segments served, also in parts.", |it| {
+        count(&it.http_segments)
+    }),
+    counter(
+        "http_segments_not_made_total",
+        "Requests for a segment that was not made in time, answered with 503.",
+        |it| count(&it.http_segments_not_made),
+    ),
+    counter("http_not_found_total", "Requests answered with 404.", |it| count(&it.http_not_found)),
+    counter("rendition_wake_ups_total", "Renditions woken by somebody who watches.", |it| {
+        count(&it.wake_ups)
+    }),
+    counter("worker_panics_total", "Worker threads that panicked.", |it| count(&it.worker_panics)),
+];
+
+/// A stream, with what is asked of it more than once.
+struct StreamRow {
+    stream: StreamStatus,
+    reception: Reception,
+    load: TranscodeLoad,
+}
+
+const STREAM: &[Family<StreamRow>] = &[
+    gauge("stream_live", "1 while a publisher is connected.", |row| {
+        Some(f64::from(u8::from(row.stream.state == State::Live)))
+    }),
+    gauge(
+        "stream_received_bytes",
+        "Bytes received from the stream's present or last publisher.",
+        |row| Some(row.stream.session.received_bytes() as f64),
+    ),
+    counter("stream_malformed_messages_total", "Messages that could not be used.", |row| {
+        Some(row.reception.malformed_messages as f64)
+    }),
+    counter(
+        "stream_timestamp_jumps_total",
+        "Times at which the publisher's clock jumped.",
+        |row| Some(row.reception.timestamp_jumps as f64),
+    ),
+    counter(
+        "stream_dropped_pictures_total",
+        "Pictures not transcoded because the transcoder was behind.",
+        |row| Some(row.load.dropped_pictures as f64),
+    ),
+    counter(
+        "stream_dropped_gops_total",
+        "Whole GOPs not transcoded because the queue was over its bytes.",
+        |row| Some(row.load.dropped_gops as f64),
+    ),
+    counter(
+        "stream_failed_pictures_total",
+        "Pictures that could not be decoded or encoded.",
+        |row| Some(row.load.failed_pictures as f64),
+    ),
+    counter(
+        "stream_decoder_changes_total",
+        "Times that a decoder failed or refused, and the other one went on.",
+        |row| Some(row.load.decoder_changes as f64),
+    ),
+    gauge(
+        "stream_transcode_lag_seconds",
+        "Media time between the newest picture received and the newest taken by the transcoder.",
+        |row| Some(row.load.lag_ms as f64 / 1000.0),
+    ),
 ];
 
 /// A rendition of some stream; with what the transcoder has done for it, where it is not the source.
@@ -250,15 +195,95 @@ struct RenditionRow {
     stream: StreamName,
     rendition: Rendition,
     rung: Option<RungStats>,
+    wakefulness: Option<Wakefulness>,
+}
+
+const RENDITION: &[Family<RenditionRow>] = &[
+    counter("rendition_segments_total", "Segments made.", |row| {
+        Some(row.rendition.published_segments as f64)
+    }),
+    counter("rendition_segment_bytes_total", "Bytes of the segments made.", |row| {
+        Some(row.rendition.published_bytes as f64)
+    }),
+    gauge("rendition_bandwidth_bits_per_second", "BANDWIDTH as announced.", |row| {
+        Some(row.rendition.snapshot.bandwidth_bps as f64)
+    }),
+    gauge(
+        "rendition_average_bandwidth_bits_per_second",
+        "AVERAGE-BANDWIDTH as announced.",
+        |row| Some(row.rendition.snapshot.average_bandwidth_bps as f64),
+    ),
+    counter(
+        "rendition_encoded_pictures_total",
+        "Pictures encoded as they came, for the present or last publisher.",
+        |row| row.rung.map(|rung| rung.encoded as f64),
+    ),
+    counter(
+        "rendition_skipped_pictures_total",
+        "Pictures left out to stay under the bitrate cap.",
+        |row| row.rung.map(|rung| rung.skipped as f64),
+    ),
+    gauge(
+        "rendition_awake",
+        "1 while the rendition is made as pictures come, 0 while nobody watches it.",
+        |row| row.wakefulness.map(|it| f64::from(u8::from(it.awake))),
+    ),
+    gauge(
+        "rendition_shed",
+        "1 while the transcoder is behind and makes only the picture that starts each segment.",
+        |row| row.rung.map(|rung| f64::from(u8::from(rung.shed))),
+    ),
+    counter("rendition_shed_pictures_total", "Pictures left out while shed.", |row| {
+        row.rung.map(|rung| rung.shed_pictures as f64)
+    }),
+];
+
+/// The text of `GET /metrics` (Prometheus exposition format 0.0.4).
+pub(crate) fn render(metrics: &Metrics, streams: &[StreamStatus], uptime_secs: f64) -> String {
+    let mut text = Text::default();
+    text.head("uptime_seconds", "gauge", "Time since the process started.");
+    text.sample("uptime_seconds", &[], uptime_secs);
+    text.head("build_info", "gauge", "The running version.");
+    text.sample("build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    let live = streams.iter().filter(|stream| stream.state == State::Live).count();
+    text.head("publishers", "gauge", "Connected publishers.");
+    text.sample("publishers", &[], live);
+    text.families(PROCESS, &[metrics], |_| Vec::new());
+    text.histogram(
+        "segment_wait_seconds",
+        "How long requests waited for a segment that nobody had made.",
+        &metrics.segment_waits,
+    );
+    let rows: Vec<_> = streams.iter().map(StreamRow::of).collect();
+    let rows: Vec<_> = rows.iter().collect();
+    text.families(STREAM, &rows, |row| vec![("stream", row.stream.publication.name().as_str())]);
+    let rows: Vec<_> = streams.iter().flat_map(RenditionRow::of_stream).collect();
+    let rows: Vec<_> = rows.iter().collect();
+    text.families(RENDITION, &rows, |row| {
+        vec![("stream", row.stream.as_str()), ("rendition", &*row.rendition.name)]
+    });
+    text.0
+}
+
+impl StreamRow {
+    fn of(stream: &StreamStatus) -> Self {
+        Self {
+            stream: stream.clone(),
+            reception: stream.publication.reception(),
+            load: stream.publication.transcode_load(),
+        }
+    }
 }
 
 impl RenditionRow {
     fn of_stream(stream: &StreamStatus) -> Vec<Self> {
-        let (publication, load) = (&stream.publication, stream.publication.transcode_load());
+        let publication = &stream.publication;
+        let load = publication.transcode_load();
         let row = |rendition: &Rendition| Self {
             stream: publication.name().clone(),
             rendition: rendition.clone(),
             rung: load.rung(rendition.slot),
+            wakefulness: publication.wakefulness(rendition.slot),
         };
         publication.view().renditions.iter().map(row).collect()
     }
@@ -269,14 +294,39 @@ impl RenditionRow {
 struct Text(String);
 
 impl Text {
-    fn family(&mut self, name: &str, kind: &str, help: &str) {
-        self.line(format_args!("# HELP feathercast_{name} {help}"));
-        self.line(format_args!("# TYPE feathercast_{name} {kind}"));
+    fn families<Row>(
+        &mut self,
+        families: &[Family<Row>],
+        rows: &[&Row],
+        labels: impl Fn(&Row) -> Vec<(&'static str, &str)>,
+    ) {
+        for family in families {
+            self.head(family.name, family.kind, family.help);
+            for row in rows {
+                if let Some(value) = (family.value)(row) {
+                    self.sample(family.name, &labels(row), value);
+                }
+            }
+        }
     }
 
-    fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
-        self.family(name, "gauge", help);
-        self.sample(name, &[], value);
+    fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) {
+        self.head(name, "histogram", help);
+        let bounds = BUCKETS_MS.iter().map(|ms| (*ms as f64 / 1000.0).to_string());
+        let bounds = bounds.chain(["+Inf".to_owned()]);
+        let mut total = 0;
+        for (bound, bucket) in bounds.zip(&histogram.buckets) {
+            total += bucket.value();
+            self.sample(&format!("{name}_bucket"), &[("le", &bound)], total);
+        }
+        let seconds = histogram.total_ms.value() as f64 / 1000.0;
+        self.sample(&format!("{name}_sum"), &[], seconds);
+        self.sample(&format!("{name}_count"), &[], total);
+    }
+
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        self.line(format_args!("# HELP feathercast_{name} {help}"));
+        self.line(format_args!("# TYPE feathercast_{name} {kind}"));
     }
 
     fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
@@ -318,5 +368,24 @@ mod tests {
         }
         assert!(text.contains("feathercast_uptime_seconds 1.5\n"));
         assert!(text.ends_with('\n'));
+    }
+
+    #[test]
+    fn a_histogram_counts_each_class_and_all_below_it() {
+        let metrics = Metrics::default();
+        for ms in [90, 300, 400, 9000] {
+            metrics.segment_waits.observe(Duration::from_millis(ms));
+        }
+        let text = render(&metrics, &[], 0.0);
+        for line in [
+            "segment_wait_seconds_bucket{le=\"0.1\"} 1",
+            "segment_wait_seconds_bucket{le=\"0.5\"} 3",
+            "segment_wait_seconds_bucket{le=\"8\"} 3",
+            "segment_wait_seconds_bucket{le=\"+Inf\"} 4",
+            "segment_wait_seconds_sum 9.79",
+            "segment_wait_seconds_count 4",
+        ] {
+            assert!(text.contains(&format!("feathercast_{line}\n")), "{line}\n{text}");
+        }
     }
 }

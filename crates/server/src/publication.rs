@@ -1,15 +1,22 @@
 //! What one stream offers to viewers: a window per rendition, and the view of them that HTTP serves.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicI64, AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
-use hls::{Snapshot, VariantStream, Window, WindowConfig};
+use hls::{Body, Segment, Snapshot, Span, VariantStream, Window, WindowConfig};
 use media::Timestamp;
 use pipeline::{
-    DecoderKind, GridMode, Keyframes, Notice, Preset, RenditionEvent, RenditionInfo, Resume,
-    RungStats, SourceFacts,
+    Continuity, DecoderKind, GridState, Keyframes, Notice, Package, Preset, RenditionInfo,
+    RenditionSet, RungStats, SegmentSource, SegmentStore, SourceFacts, SourceSegment, write_ts,
 };
 use rtmp::StreamName;
+use tokio::sync::watch;
 
+use crate::clock::Moment;
+use crate::demand::{Demand, Transcode, Wakefulness};
+use crate::http_path;
 use crate::sync::lock;
 
 /// The rendition that is the publisher's own encoding.
@@ -18,9 +25,19 @@ pub const SOURCE: &str = "source";
 /// Audio is passed through into every rendition; what encoders send by default.
 const AUDIO_BPS: u64 = 128_000;
 
-/// A rendition that has nothing of a publisher's stay while another has this many segments of it is not coming
-/// (the new source is too small for it): it leaves the multivariant playlist.
-const MISSING_AFTER_SEGMENTS: u64 = 3;
+/// The multivariant playlist waits for the renditions to say what they will be, but not longer than for so many segments
+/// of the source.
+const PATIENCE_SEGMENTS: u64 = 2;
+
+/// Segments made, after which the next may be made: where they left the counters of their transport stream.
+const REMEMBERED_CONTINUITIES: usize = 32;
+
+/// Spans that stay makeable after they have left the playlist: who has just read it may still come.
+const MAKEABLE_BEHIND_PLAYLIST: usize = 2;
+
+/// A rendition sleeps when nobody has asked for it in this long, and in this many target durations.
+const IDLE: Duration = Duration::from_secs(30);
+const IDLE_TARGET_DURATIONS: u32 = 4;
 
 /// What all streams have in common.
 #[derive(Clone, Debug)]
@@ -29,10 +46,12 @@ pub struct PublicationConfig {
     pub renditions: Vec<Preset>,
     /// Segments a playlist lists.
     pub playlist_segments: usize,
+    /// When renditions are made.
+    pub transcode: Transcode,
 }
 
 /// A rendition: the publisher's own, or one of the ladder by its index in the configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Slot {
     /// The `source` rendition.
     Source,
@@ -45,25 +64,34 @@ pub enum Slot {
 pub struct Publication {
     name: StreamName,
     writer: Mutex<Writer>,
-    view: RwLock<Arc<View>>,
+    view: watch::Sender<Arc<View>>,
+    /// What segments are made of that nobody has asked for yet.
+    store: Mutex<SegmentStore>,
+    demand: Mutex<Demand>,
+    /// What the demand wants, for who looks with every message.
+    wanted: AtomicU16,
+    /// Decoding times of the newest picture received for the transcoder and the newest that it has taken; the least there
+    /// is where there is none.
+    newest: AtomicI64,
+    taken: AtomicI64,
 }
 
-/// What viewers get, rendered once per change.
+/// What viewers get. Never changes; each change makes another.
 #[derive(Debug, Default)]
 pub struct View {
-    /// The multivariant playlist; None before the first segment.
-    pub multivariant: Option<Arc<hls::Body>>,
-    /// Renditions that have segments: ladder ascending, source last.
+    /// Renditions that have segments or can have them: ladder ascending, source last.
     pub renditions: Vec<Rendition>,
+    /// The choices of the multivariant playlist.
+    variants: Vec<VariantStream>,
+    /// Rendered by the first who reads it.
+    multivariant: OnceLock<Body>,
 }
 
 /// How the transcoder of the present or last publisher keeps up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TranscodeLoad {
-    /// Decoding time of the newest picture received for the transcoder.
-    pub newest: Option<Timestamp>,
-    /// Decoding time of the newest picture that the transcoder has taken.
-    pub taken: Option<Timestamp>,
+    /// Media time between the newest picture received and the newest one taken, in milliseconds.
+    pub lag_ms: u64,
     /// Pictures dropped because the transcoder was behind.
     pub dropped_pictures: u64,
     /// Whole GOPs dropped because the queue was over its bytes.
@@ -102,20 +130,13 @@ pub struct Rendition {
     pub snapshot: Arc<Snapshot>,
     /// Codecs, size, frame rate.
     pub info: RenditionInfo,
-    /// Segments published since the process has known the stream.
+    /// Segments made since the process has known the stream.
     pub published_segments: u64,
     /// Bytes of these segments.
     pub published_bytes: u64,
 }
 
 impl TranscodeLoad {
-    /// Notes the picture that was received last.
-    pub fn note_newest(&mut self, dts: Timestamp) {
-        self.newest = Some(dts);
-        // Until the first one is taken, the lag counts from it.
-        self.taken.get_or_insert(dts);
-    }
-
     /// What the transcoder has done for a rendition; None for the source.
     #[must_use]
     pub fn rung(&self, slot: Slot) -> Option<RungStats> {
@@ -124,20 +145,12 @@ impl TranscodeLoad {
             Slot::Ladder(index) => self.renditions.get(index).copied(),
         }
     }
-
-    /// Media time between the newest picture received and the newest one taken, in milliseconds.
-    #[must_use]
-    pub fn lag_ms(&self) -> u64 {
-        let lag =
-            self.newest.zip(self.taken).map_or(0, |(newest, taken)| (newest - taken).as_millis());
-        u64::try_from(lag).unwrap_or(0)
-    }
 }
 
 impl Reception {
     /// Counts what the pipeline noticed.
     pub fn note(&mut self, notice: &Notice) {
-        let is_malformed = matches!(notice, Notice::Malformed(_) | Notice::EmptyNalUnits(_));
+        let is_malformed = matches!(notice, Notice::Skipped(_) | Notice::EmptyNalUnits(_));
         self.malformed_messages += u64::from(is_malformed);
         self.timestamp_jumps += u64::from(matches!(notice, Notice::TimestampJump(_)));
     }
@@ -164,7 +177,7 @@ impl Reception {
 struct Writer {
     /// Ladder ascending, source last; never changes its length.
     tracks: Vec<Track>,
-    grid: Option<GridMode>,
+    grid: GridState,
     facts: SourceFacts,
     reception: Reception,
     load: TranscodeLoad,
@@ -175,12 +188,23 @@ struct Track {
     slot: Slot,
     name: Arc<str>,
     window: Window,
-    info: Option<RenditionInfo>,
-    in_multivariant: bool,
+    prospect: Prospect,
     snapshot: Option<Arc<Snapshot>>,
-    session_segments: u64,
+    /// Of the newest segments made, by number.
+    continuities: VecDeque<(u64, Continuity)>,
     published_segments: u64,
     published_bytes: u64,
+}
+
+/// What is known of a rendition.
+#[derive(Debug)]
+enum Prospect {
+    /// Nothing yet: no span of the stream has ended.
+    Unknown,
+    /// It has segments, or can have them, and they are such.
+    Possible(RenditionInfo),
+    /// Nothing can be made of the source as it is now. What was made stays fetchable.
+    Impossible(Option<RenditionInfo>),
 }
 
 impl Publication {
@@ -196,9 +220,8 @@ impl Publication {
             .chain([(Slot::Source, SOURCE, 0)])
             .map(|(slot, rendition, min_bandwidth_bps)| {
                 let window = WindowConfig {
-                    uri_prefix: format!("/stream/{name}/{rendition}/"),
+                    uri_prefix: http_path::segment_prefix(&name, rendition),
                     listed: config.playlist_segments,
-                    first_sequence,
                     min_bandwidth_bps,
                 };
                 Track::new(slot, rendition, Window::new(window))
@@ -206,46 +229,104 @@ impl Publication {
             .collect();
         let writer = Writer {
             tracks,
-            grid: None,
+            grid: GridState::new(first_sequence),
             facts: SourceFacts::default(),
             reception: Reception::default(),
             load: TranscodeLoad::default(),
         };
-        Self { name, writer: Mutex::new(writer), view: RwLock::default() }
+        let demand = Demand::new(config.transcode, config.renditions.len());
+        let kept = config.playlist_segments + MAKEABLE_BEHIND_PLAYLIST;
+        Self {
+            name,
+            writer: Mutex::new(writer),
+            view: watch::Sender::new(Arc::default()),
+            store: Mutex::new(SegmentStore::new(kept)),
+            wanted: AtomicU16::new(demand.wanted().bits()),
+            demand: Mutex::new(demand),
+            newest: AtomicI64::new(i64::MIN),
+            taken: AtomicI64::new(i64::MIN),
+        }
     }
 
-    /// A publisher's stay begins: what its pipeline needs to go on where the last stay ended.
+    /// A publisher's stay begins: where its grid goes on from the last one's.
     ///
     /// Call it when the workers of the stay before are done.
-    pub fn begin_session(&self) -> Resume {
+    pub fn begin_session(&self) -> GridState {
         let mut writer = lock(&self.writer);
         for track in &mut writer.tracks {
-            track.session_segments = 0;
             track.window.reopen();
             track.refresh();
         }
-        let discontinuity = writer.tracks.iter().any(|track| track.published_segments > 0);
         writer.load = TranscodeLoad::default();
-        let grid = writer.grid;
-        let cut_apart = grid.is_some_and(|grid| grid.own_grid);
+        self.newest.store(i64::MIN, Ordering::Relaxed);
+        self.taken.store(i64::MIN, Ordering::Relaxed);
+        let cut_apart = writer.grid.mode.is_some_and(|mode| mode.own_grid);
         writer.reception = Reception { cut_apart, ..Reception::default() };
         self.publish(&writer);
-        Resume { grid, discontinuity }
+        writer.grid
     }
 
-    /// Takes what a worker produced for one rendition. An index outside the ladder is ignored.
-    pub fn apply(&self, slot: Slot, event: RenditionEvent) {
+    /// Takes a segment of the source.
+    pub fn publish_source(&self, package: &Package) {
+        self.publish_package(Slot::Source, package);
+    }
+
+    /// Takes a segment of a rendition that was made as its pictures came, or when somebody asked for it.
+    pub fn publish_package(&self, slot: Slot, package: &Package) {
+        let continuity = self.continuity_before(slot, package.span.sequence());
+        let (data, continuity) = write_ts(package, continuity);
+        let segment = Segment { span: package.span, data };
+        self.publish_segment(slot, segment, &package.info(), package.is_independent());
         let mut writer = lock(&self.writer);
-        let Some(track) = writer.tracks.iter_mut().find(|track| track.slot == slot) else { return };
-        track.apply(event);
+        if let Some(track) = writer.track(slot) {
+            track.note_continuity(package.span.sequence(), continuity);
+        }
+    }
+
+    /// Takes a finished segment, what it is, and whether a decoder can start with it. A slot outside the ladder is ignored.
+    pub fn publish_segment(
+        &self,
+        slot: Slot,
+        segment: Segment,
+        info: &RenditionInfo,
+        is_independent: bool,
+    ) {
+        let mut writer = lock(&self.writer);
+        let Some(track) = writer.track(slot) else { return };
+        track.push(segment, info, is_independent);
         self.publish(&writer);
     }
 
-    /// How the stream is cut from now on.
-    pub fn set_grid(&self, grid: GridMode) {
+    /// Lists a span of a rendition that nobody has made: it is made when somebody asks for it.
+    pub fn promise(&self, slot: Slot, span: Span, info: RenditionInfo) {
         let mut writer = lock(&self.writer);
-        writer.grid = Some(grid);
-        writer.reception.cut_apart = grid.own_grid;
+        let Some(track) = writer.track(slot) else { return };
+        track.promise(span, info);
+        self.publish(&writer);
+    }
+
+    /// Nothing can be made for the rendition of the source as it is now: it leaves the multivariant playlist.
+    pub fn note_impossible(&self, slot: Slot) {
+        let mut writer = lock(&self.writer);
+        let Some(track) = writer.track(slot) else { return };
+        if track.set_impossible() {
+            self.publish(&writer);
+        }
+    }
+
+    /// Where the grid stands: how the stream is cut, and which numbers are used.
+    pub fn set_grid(&self, grid: GridState) {
+        let mut writer = lock(&self.writer);
+        let is_new_mode = writer.grid.mode != grid.mode;
+        writer.grid = grid;
+        if let Some(mode) = grid.mode.filter(|_| is_new_mode) {
+            writer.reception.cut_apart = mode.own_grid;
+            for track in &mut writer.tracks {
+                track.window.set_target_duration(mode.target_duration_secs);
+                track.refresh();
+            }
+            self.publish(&writer);
+        }
     }
 
     /// What the publisher sends from now on.
@@ -261,6 +342,85 @@ impl Publication {
     /// Notes how the transcoder keeps up.
     pub fn update_transcode_load(&self, note: impl FnOnce(&mut TranscodeLoad)) {
         note(&mut lock(&self.writer).load);
+    }
+
+    /// Notes the decoding time of a picture that goes to the transcoder.
+    pub fn note_newest(&self, dts: Timestamp) {
+        self.newest.store(dts.ticks(), Ordering::Relaxed);
+        // Until the first one is taken, the lag counts from it.
+        let first = self.taken.load(Ordering::Relaxed) == i64::MIN;
+        if first {
+            self.taken.store(dts.ticks(), Ordering::Relaxed);
+        }
+    }
+
+    /// Notes the decoding time of a picture that the transcoder has taken.
+    pub fn note_taken(&self, dts: Timestamp) {
+        self.taken.store(dts.ticks(), Ordering::Relaxed);
+    }
+
+    /// Keeps what segments of a span can be made of.
+    pub fn store(&self, segment: Arc<SourceSegment>) {
+        lock(&self.store).push(segment);
+    }
+
+    /// What the segments of span `sequence` can be made of, if it is still here.
+    #[must_use]
+    pub fn source_of(&self, sequence: u64) -> Option<SegmentSource> {
+        lock(&self.store).source_of(sequence)
+    }
+
+    /// The numbers of a rendition's spans that are listed and not made, ascending.
+    #[must_use]
+    pub fn promised(&self, slot: Slot) -> Vec<u64> {
+        let mut writer = lock(&self.writer);
+        writer.track(slot).map(|track| track.window.promised().collect()).unwrap_or_default()
+    }
+
+    /// Somebody fetches a segment of the rendition; whether that wakes it.
+    pub fn segment_asked(&self, slot: Slot, now: Moment) -> bool {
+        let Slot::Ladder(index) = slot else { return false };
+        let mut demand = lock(&self.demand);
+        let wakes = demand.segment_asked(index, now);
+        self.wanted.store(demand.wanted().bits(), Ordering::Relaxed);
+        wakes
+    }
+
+    /// Somebody fetches the playlist of the rendition.
+    pub fn playlist_asked(&self, slot: Slot, now: Moment) {
+        if let Slot::Ladder(index) = slot {
+            lock(&self.demand).playlist_asked(index, now);
+        }
+    }
+
+    /// Puts the renditions to sleep that nobody asks for any more; their names.
+    pub fn sleep_idle(&self, now: Moment) -> Vec<Arc<str>> {
+        let view = self.view();
+        let secs = view.longest_target_duration_secs();
+        let idle = IDLE.max(Duration::from_secs(secs).saturating_mul(IDLE_TARGET_DURATIONS));
+        let mut demand = lock(&self.demand);
+        let slept = demand.tick(now, idle);
+        self.wanted.store(demand.wanted().bits(), Ordering::Relaxed);
+        let name = |index| {
+            let slept = view.renditions.iter().find(|it| it.slot == Slot::Ladder(index));
+            slept.map(|rendition| Arc::clone(&rendition.name))
+        };
+        slept.into_iter().filter_map(name).collect()
+    }
+
+    /// The renditions that are to be made as pictures come.
+    #[must_use]
+    pub fn wanted(&self) -> RenditionSet {
+        RenditionSet::from_bits(self.wanted.load(Ordering::Relaxed))
+    }
+
+    /// Whether the rendition is awake, and since when; None for the source, which never sleeps.
+    #[must_use]
+    pub fn wakefulness(&self, slot: Slot) -> Option<Wakefulness> {
+        match slot {
+            Slot::Source => None,
+            Slot::Ladder(index) => lock(&self.demand).of(index),
+        }
     }
 
     /// No more segments come: every playlist gets `EXT-X-ENDLIST`.
@@ -282,7 +442,13 @@ impl Publication {
     /// What viewers get at the moment.
     #[must_use]
     pub fn view(&self) -> Arc<View> {
-        Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.view.borrow())
+    }
+
+    /// What viewers get, and word of every change.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Arc<View>> {
+        self.view.subscribe()
     }
 
     /// What the publisher sends.
@@ -300,29 +466,49 @@ impl Publication {
     /// How the transcoder keeps up.
     #[must_use]
     pub fn transcode_load(&self) -> TranscodeLoad {
-        lock(&self.writer).load.clone()
+        let newest = self.newest.load(Ordering::Relaxed);
+        let taken = self.taken.load(Ordering::Relaxed);
+        let lag = Timestamp::from_ticks(newest) - Timestamp::from_ticks(taken);
+        let lag_ms = u64::try_from(lag.as_millis()).unwrap_or(0);
+        TranscodeLoad { lag_ms, ..lock(&self.writer).load.clone() }
     }
 
     /// One more than the largest sequence number used.
     #[must_use]
     pub fn next_sequence(&self) -> u64 {
-        lock(&self.writer)
-            .tracks
-            .iter()
-            .map(|track| track.window.next_sequence())
-            .max()
-            .unwrap_or(0)
+        lock(&self.writer).grid.next_sequence()
     }
 
-    /// Swaps what viewers get. The writer's lock is held, so views follow each other in order.
+    fn continuity_before(&self, slot: Slot, sequence: u64) -> Option<Continuity> {
+        let mut writer = lock(&self.writer);
+        let continuities = &writer.track(slot)?.continuities;
+        let before = continuities.iter().find(|(made, _)| made + 1 == sequence);
+        before.map(|(_, continuity)| *continuity)
+    }
+
+    /// Swaps what viewers get. The writer's lock is held, so views follow each other in order; nothing is rendered here.
     fn publish(&self, writer: &Writer) {
-        let view = Arc::new(writer.view(&self.name));
-        *self.view.write().unwrap_or_else(PoisonError::into_inner) = view;
+        self.view.send_replace(Arc::new(writer.view(&self.name)));
     }
 }
 
 impl View {
-    /// The rendition of this name, if it has segments.
+    /// The multivariant playlist; None before the first segment.
+    #[must_use]
+    pub fn multivariant(&self) -> Option<&Body> {
+        let has_variants = !self.variants.is_empty();
+        has_variants.then(|| {
+            self.multivariant.get_or_init(|| hls::multivariant_playlist::render(&self.variants))
+        })
+    }
+
+    /// Whether there is something to play.
+    #[must_use]
+    pub fn is_playable(&self) -> bool {
+        !self.variants.is_empty()
+    }
+
+    /// The rendition of this name, if it has segments, or can have them.
     #[must_use]
     pub fn rendition(&self, name: &str) -> Option<&Rendition> {
         self.renditions.iter().find(|rendition| &*rendition.name == name)
@@ -352,27 +538,36 @@ impl View {
 }
 
 impl Writer {
+    fn track(&mut self, slot: Slot) -> Option<&mut Track> {
+        self.tracks.iter_mut().find(|track| track.slot == slot)
+    }
+
     fn view(&self, name: &StreamName) -> View {
-        let mut variants: Vec<_> =
-            self.in_multivariant().filter_map(|track| track.variant(name)).collect();
+        let variants = if self.is_settled() { self.variants(name) } else { Vec::new() };
+        let renditions = self.tracks.iter().filter_map(Track::rendition).collect();
+        View { renditions, variants, multivariant: OnceLock::new() }
+    }
+
+    /// Whether every rendition has said what it will be: players do not read the multivariant playlist again.
+    fn is_settled(&self) -> bool {
+        let segments = self.source().map_or(0, |source| source.published_segments);
+        let is_known = |track: &Track| !matches!(track.prospect, Prospect::Unknown);
+        segments >= PATIENCE_SEGMENTS || self.tracks.iter().all(is_known)
+    }
+
+    fn variants(&self, name: &StreamName) -> Vec<VariantStream> {
+        let cut_apart = self.grid.mode.is_some_and(|mode| mode.own_grid);
+        let ladder = self.tracks.iter().filter(|track| track.slot != Slot::Source);
+        let mut variants: Vec<_> = ladder.filter_map(|track| track.variant(name)).collect();
         // A source on a grid of its own is left out beside a ladder; alone it is the stream.
-        if variants.is_empty() {
+        if variants.is_empty() || !cut_apart {
             variants.extend(self.source().and_then(|track| track.variant(name)));
         }
-        let multivariant =
-            (!variants.is_empty()).then(|| Arc::new(hls::multivariant_playlist::render(&variants)));
-        View { multivariant, renditions: self.tracks.iter().filter_map(Track::rendition).collect() }
+        variants
     }
 
     fn source(&self) -> Option<&Track> {
         self.tracks.iter().find(|track| track.slot == Slot::Source)
-    }
-
-    fn in_multivariant(&self) -> impl Iterator<Item = &Track> {
-        let furthest = self.tracks.iter().map(|track| track.session_segments).max().unwrap_or(0);
-        let is_coming =
-            move |track: &&Track| track.session_segments > 0 || furthest < MISSING_AFTER_SEGMENTS;
-        self.tracks.iter().filter(|track| track.in_multivariant).filter(is_coming)
     }
 }
 
@@ -382,35 +577,69 @@ impl Track {
             slot,
             name: name.into(),
             window,
-            info: None,
-            in_multivariant: true,
+            prospect: Prospect::Unknown,
             snapshot: None,
-            session_segments: 0,
+            continuities: VecDeque::new(),
             published_segments: 0,
             published_bytes: 0,
         }
     }
 
-    fn apply(&mut self, event: RenditionEvent) {
-        match event {
-            RenditionEvent::Playlist { target_duration_secs, independent, in_multivariant } => {
-                self.window.set_target_duration(target_duration_secs);
-                self.window.set_independent(independent);
-                self.in_multivariant = in_multivariant;
-            }
-            RenditionEvent::Info(info) => self.info = Some(info),
-            RenditionEvent::Segment(segment) => {
-                self.session_segments += 1;
-                self.published_segments += 1;
-                self.published_bytes += segment.data.len() as u64;
-                self.window.push(segment);
-            }
+    fn push(&mut self, segment: Segment, info: &RenditionInfo, is_independent: bool) {
+        let is_known = matches!(&self.prospect, Prospect::Possible(known)
+            if known.still_says(info, segment.span.duration));
+        if !is_known {
+            self.prospect = Prospect::Possible(info.clone());
+        }
+        if !is_independent {
+            self.window.set_dependent();
+        }
+        let bytes = segment.data.len() as u64;
+        if self.window.push(segment) {
+            self.published_segments += 1;
+            self.published_bytes += bytes;
         }
         self.refresh();
     }
 
+    fn promise(&mut self, span: Span, info: RenditionInfo) {
+        let is_known = matches!(&self.prospect, Prospect::Possible(known)
+            if (&known.codecs, known.resolution) == (&info.codecs, info.resolution));
+        if !is_known {
+            self.prospect = Prospect::Possible(info);
+        }
+        self.window.list(span);
+        self.refresh();
+    }
+
+    /// Whether that is news.
+    fn set_impossible(&mut self) -> bool {
+        let known = match &mut self.prospect {
+            Prospect::Unknown => None,
+            Prospect::Possible(info) => Some(info.clone()),
+            Prospect::Impossible(_) => return false,
+        };
+        self.prospect = Prospect::Impossible(known);
+        true
+    }
+
+    fn note_continuity(&mut self, sequence: u64, continuity: Continuity) {
+        if self.continuities.len() >= REMEMBERED_CONTINUITIES {
+            self.continuities.pop_front();
+        }
+        self.continuities.push_back((sequence, continuity));
+    }
+
     fn refresh(&mut self) {
         self.snapshot = self.window.snapshot().map(Arc::new);
+    }
+
+    fn info(&self) -> Option<&RenditionInfo> {
+        match &self.prospect {
+            Prospect::Unknown => None,
+            Prospect::Possible(info) => Some(info),
+            Prospect::Impossible(info) => info.as_ref(),
+        }
     }
 
     fn rendition(&self) -> Option<Rendition> {
@@ -418,19 +647,20 @@ impl Track {
             slot: self.slot,
             name: Arc::clone(&self.name),
             snapshot: Arc::clone(self.snapshot.as_ref()?),
-            info: self.info.clone()?,
+            info: self.info()?.clone(),
             published_segments: self.published_segments,
             published_bytes: self.published_bytes,
         })
     }
 
     fn variant(&self, name: &StreamName) -> Option<VariantStream> {
-        let (snapshot, info) = (self.snapshot.as_ref()?, self.info.clone()?);
+        let Prospect::Possible(info) = &self.prospect else { return None };
+        let snapshot = self.snapshot.as_ref()?;
         Some(VariantStream {
-            uri: format!("{name}/{}.m3u8", self.name),
+            uri: http_path::variant_uri(name, &self.name),
             bandwidth_bps: snapshot.bandwidth_bps,
             average_bandwidth_bps: snapshot.average_bandwidth_bps,
-            codecs: info.codecs,
+            codecs: info.codecs.clone(),
             resolution: info.resolution,
             frame_rate: info.frame_rate,
             independent: snapshot.independent,

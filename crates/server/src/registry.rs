@@ -91,13 +91,15 @@ pub struct Admission {
     pub session: Arc<Session>,
     /// Where its segments go.
     pub publication: Arc<Publication>,
-    /// The stay before on the same stream: its workers must be done before the new ones publish.
-    pub previous: Option<Arc<Session>>,
+    /// The stays before on the same stream whose workers are not done: they must be before the new ones publish.
+    pub previous: Vec<Arc<Session>>,
 }
 
 /// A change that [`Registry::tick`] made, for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
+    /// Nobody has asked for the rendition for a while: it is not made any more until somebody does.
+    Asleep(StreamName, Arc<str>),
     /// The publisher did not come back: the playlists have ended.
     Ended(StreamName),
     /// The stream is not served any more.
@@ -163,6 +165,9 @@ impl Registry {
     pub fn tick(&mut self, now: Moment) -> Vec<Change> {
         let mut changes = Vec::new();
         for (name, stream) in &mut self.streams {
+            for rendition in stream.publication.sleep_idle(now) {
+                changes.push(Change::Asleep(name.clone(), rendition));
+            }
             if stream.should_end(now, &self.config.limits) {
                 stream.end(now);
                 changes.push(Change::Ended(name.clone()));
@@ -209,7 +214,7 @@ impl Registry {
     #[must_use]
     pub fn current(&self) -> Option<Arc<Publication>> {
         let open = self.streams.values().filter(|stream| !matches!(stream.state, State::Ended(_)));
-        let playable = open.filter(|stream| stream.publication.view().multivariant.is_some());
+        let playable = open.filter(|stream| stream.publication.view().is_playable());
         let newest = playable.max_by_key(|stream| {
             (stream.state == State::Live, stream.session.since().uptime, stream.session.id())
         });
@@ -271,12 +276,13 @@ impl Registry {
     fn admit(&mut self, name: StreamName, session: Arc<Session>, now: Moment) -> Admission {
         if let Some(stream) = self.streams.get_mut(&name) {
             let previous = std::mem::replace(&mut stream.session, Arc::clone(&session));
-            stream.draining.push(Arc::clone(&previous));
+            stream.draining.retain(|session| !session.is_drained());
+            stream.draining.push(previous);
             stream.state = State::Live;
             return Admission {
                 session,
                 publication: Arc::clone(&stream.publication),
-                previous: Some(previous),
+                previous: stream.draining.clone(),
             };
         }
         let first_sequence = now.unix_secs().max(self.next_sequence);
@@ -289,7 +295,7 @@ impl Registry {
             state: State::Live,
         };
         self.streams.insert(name, stream);
-        Admission { session, publication, previous: None }
+        Admission { session, publication, previous: Vec::new() }
     }
 
     /// Streams that have been served long enough, or that never had anything to serve.

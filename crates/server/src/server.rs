@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::config::Config;
 use crate::error::Error;
@@ -176,6 +176,9 @@ async fn keep_time(shared: Arc<Shared>) {
         let changes = shared.registry().tick(shared.clock.now());
         for change in changes {
             match change {
+                Change::Asleep(stream, rendition) => {
+                    debug!(%stream, %rendition, "rendition asleep")
+                }
                 Change::Ended(stream) => info!(%stream, "stream ended"),
                 Change::Forgotten(stream) => info!(%stream, "stream forgotten"),
             }

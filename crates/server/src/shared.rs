@@ -1,17 +1,34 @@
 //! What all parts of the running server share.
 
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
+use hls::Snapshot;
 use pipeline::StreamConfig;
+use tracing::debug;
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::limits::Limits;
+use crate::maker::Maker;
 use crate::metrics::Metrics;
-use crate::publication::PublicationConfig;
+use crate::publication::{Publication, PublicationConfig, Rendition, Slot};
 use crate::registry::{Registry, RegistryConfig};
 use crate::sync::lock;
 use crate::throttle::Throttle;
+
+/// A live playlist shorter than this many target durations is nothing to begin with: Apple's authoring rules ask for six
+/// segments, and Chromium's own player ends at once on fewer than three.
+pub(crate) const LEAST_TARGET_DURATIONS: u64 = 3;
+
+/// Segments are a little shorter than their target duration: GOPs of 1.98 s, keyframe intervals in milliseconds.
+const ALMOST: media::Duration = media::Duration::from_millis(300);
+
+/// Threads that make segments which somebody waits for: one core is left for those that are made as they come, where there
+/// are two.
+fn maker_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).saturating_sub(1)
+}
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -20,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) pipeline: StreamConfig,
     pub(crate) current_manifest: bool,
+    pub(crate) maker: Arc<Maker>,
+    playlist_segments: usize,
     registry: Mutex<Registry>,
     peer_log: Mutex<Throttle>,
 }
@@ -29,6 +48,7 @@ impl Shared {
         let publication = PublicationConfig {
             renditions: config.renditions.clone(),
             playlist_segments: config.playlist_segments,
+            transcode: config.transcode,
         };
         let registry = RegistryConfig {
             access: config.access.clone(),
@@ -41,11 +61,47 @@ impl Shared {
             clock: Clock::start(),
             limits,
             metrics: Metrics::default(),
+            maker: Maker::new(config.stream_config(), maker_threads()),
+            playlist_segments: config.playlist_segments,
             pipeline: config.stream_config(),
             current_manifest: config.current_manifest,
             registry: Mutex::new(Registry::new(registry)),
             peer_log: Mutex::new(peer_log),
         })
+    }
+
+    /// Whether this is the name of a rendition that is made of streams.
+    pub(crate) fn is_rendition(&self, name: &str) -> bool {
+        self.pipeline.renditions.iter().any(|preset| preset.name == name)
+    }
+
+    /// Whether a player finds enough in the playlist to begin with.
+    pub(crate) fn can_be_played(&self, snapshot: &Snapshot) -> bool {
+        let least = Duration::from_secs(snapshot.target_duration_secs * LEAST_TARGET_DURATIONS);
+        let least = media::Duration::from_millis(least.as_millis() as i64) - ALMOST;
+        let is_full = snapshot.listed.len() >= self.playlist_segments;
+        snapshot.ended || is_full || snapshot.listed_duration() >= least
+    }
+
+    /// Somebody fetches a segment of the rendition. One that slept is awake from here on, and what it still lacks up to
+    /// where it is live again is made in advance.
+    pub(crate) fn note_demand(
+        &self,
+        publication: &Arc<Publication>,
+        rendition: &Rendition,
+        sequence: u64,
+    ) {
+        if !publication.segment_asked(rendition.slot, self.clock.now()) {
+            return;
+        }
+        let Slot::Ladder(index) = rendition.slot else { return };
+        self.metrics.wake_ups.add(1);
+        debug!(stream = %publication.name(), rendition = %rendition.name, "rendition awake");
+        for later in publication.promised(rendition.slot) {
+            if later > sequence {
+                self.maker.make_ahead(publication, index, later);
+            }
+        }
     }
 
     /// The registry, locked. Never hold it across an await.

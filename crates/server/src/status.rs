@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use hls::Snapshot;
+use hls::{Snapshot, Span};
 use media::Duration;
+use rtmp::StreamName;
 use serde::Serialize;
 
 use crate::clock::Moment;
-use crate::publication::{Rendition, Slot, TranscodeLoad, View};
+use crate::demand::Wakefulness;
+use crate::http_path;
+use crate::publication::{Rendition, Slot, TranscodeLoad};
 use crate::registry::{State, StreamStatus};
 use crate::shared::Shared;
 
@@ -116,6 +119,14 @@ struct RenditionStatus {
     encoded_pictures: u64,
     /// Pictures left out to stay under the bitrate cap.
     skipped_pictures: u64,
+    /// It is made as pictures come; otherwise each of its segments is made when somebody asks for it.
+    awake: bool,
+    /// How long it has been one or the other; null where it has never changed.
+    awake_or_asleep_for_secs: Option<u64>,
+    /// When somebody last fetched something of it.
+    last_request_secs_ago: Option<u64>,
+    /// How often it has been woken.
+    wake_ups: u64,
     /// The transcoder is behind: at the moment only the picture that starts each segment is made.
     shed: bool,
     /// How often that began.
@@ -135,15 +146,16 @@ pub(crate) fn document(shared: &Shared, streams: &[StreamStatus]) -> Document {
 }
 
 fn manifest(stream: &StreamStatus) -> (String, Manifest) {
-    let (name, view) = (stream.publication.name().to_string(), stream.publication.view());
-    let variants = view.renditions.iter().map(|rendition| variant(&name, rendition)).collect();
-    (name, Manifest { variants })
+    let name = stream.publication.name();
+    let view = stream.publication.view();
+    let variants = view.renditions.iter().map(|rendition| variant(name, rendition)).collect();
+    (name.to_string(), Manifest { variants })
 }
 
-fn variant(stream: &str, rendition: &Rendition) -> Variant {
+fn variant(stream: &StreamName, rendition: &Rendition) -> Variant {
     let Rendition { name, snapshot, info, .. } = rendition;
     Variant {
-        uri: format!("{stream}/{name}.m3u8"),
+        uri: http_path::variant_uri(stream, name),
         bandwidth: snapshot.bandwidth_bps,
         average_bandwidth: snapshot.average_bandwidth_bps,
         codecs: info.codecs.clone(),
@@ -155,31 +167,23 @@ fn variant(stream: &str, rendition: &Rendition) -> Variant {
     }
 }
 
-/// The playlist's own lines, read back: what is listed here is what viewers see.
 fn chunklist(snapshot: &Snapshot) -> Chunklist {
-    let text = String::from_utf8_lossy(&snapshot.playlist.plain);
-    let seq_no = text
-        .lines()
-        .find_map(|line| line.strip_prefix("#EXT-X-MEDIA-SEQUENCE:")?.parse().ok())
-        .unwrap_or(0);
-    let durations = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("#EXTINF:")?.split(',').next()?.parse().ok());
-    let uris = text.lines().filter(|line| !line.starts_with('#'));
-    let segments = durations.zip(uris).zip(seq_no..);
-    let segments = segments
-        .map(|((duration, uri), seq_id)| Segment { seq_id, uri: uri.to_owned(), duration })
-        .collect();
+    let segment = |span: &Span| Segment {
+        seq_id: span.sequence(),
+        uri: snapshot.uri(span.sequence()),
+        duration: span.duration.as_millis() as f64 / 1000.0,
+    };
     Chunklist {
         target_duration: snapshot.target_duration_secs,
-        seq_no,
-        segments,
+        seq_no: snapshot.media_sequence(),
+        segments: snapshot.listed.iter().map(segment).collect(),
         closed: snapshot.ended,
     }
 }
 
 fn stream_status(stream: &StreamStatus, now: Moment) -> Stream {
-    let (session, facts) = (&stream.session, stream.publication.facts());
+    let session = &stream.session;
+    let facts = stream.publication.facts();
     let uptime = now.since(session.since());
     let load = stream.publication.transcode_load();
     let reception = stream.publication.reception();
@@ -204,10 +208,10 @@ fn stream_status(stream: &StreamStatus, now: Moment) -> Stream {
         audio_sample_rate_hz: facts.sample_rate_hz,
         audio_channels: facts.channels,
         encoder: facts.encoder,
-        undecodable: facts.undecodable,
+        undecodable: facts.undecodable.map(|why| why.to_string()),
         decoder: load.decoder.map(|decoder| decoder.to_string()),
         decoder_changes: load.decoder_changes,
-        renditions: renditions(&stream.publication.view(), &load),
+        renditions: renditions(stream, &load, now),
         keyframe_interval_ms: reception.keyframes.interval.map(Duration::as_millis),
         advice: reception.advice(),
         malformed_messages: reception.malformed_messages,
@@ -215,15 +219,26 @@ fn stream_status(stream: &StreamStatus, now: Moment) -> Stream {
     }
 }
 
-fn renditions(view: &View, load: &TranscodeLoad) -> Vec<RenditionStatus> {
-    view.renditions.iter().map(|rendition| rendition_status(rendition, load)).collect()
+fn renditions(stream: &StreamStatus, load: &TranscodeLoad, now: Moment) -> Vec<RenditionStatus> {
+    let view = stream.publication.view();
+    let status = |rendition: &Rendition| {
+        let wakefulness = stream.publication.wakefulness(rendition.slot);
+        rendition_status(rendition, load, wakefulness, now)
+    };
+    view.renditions.iter().map(status).collect()
 }
 
-fn rendition_status(rendition: &Rendition, load: &TranscodeLoad) -> RenditionStatus {
+fn rendition_status(
+    rendition: &Rendition,
+    load: &TranscodeLoad,
+    wakefulness: Option<Wakefulness>,
+    now: Moment,
+) -> RenditionStatus {
     let (lag_ms, dropped_pictures) = match rendition.slot {
         Slot::Source => (0, 0),
-        Slot::Ladder(_) => (load.lag_ms(), load.dropped_pictures),
+        Slot::Ladder(_) => (load.lag_ms, load.dropped_pictures),
     };
+    let seconds_since = |moment: Option<Moment>| moment.map(|moment| now.since(moment).as_secs());
     let rung = load.rung(rendition.slot).unwrap_or_default();
     let Rendition { name, snapshot, info, .. } = rendition;
     RenditionStatus {
@@ -241,6 +256,10 @@ fn rendition_status(rendition: &Rendition, load: &TranscodeLoad) -> RenditionSta
         dropped_pictures,
         encoded_pictures: rung.encoded,
         skipped_pictures: rung.skipped,
+        awake: wakefulness.is_none_or(|wakefulness| wakefulness.awake),
+        awake_or_asleep_for_secs: seconds_since(wakefulness.and_then(|it| it.since)),
+        last_request_secs_ago: seconds_since(wakefulness.and_then(|it| it.last_request)),
+        wake_ups: wakefulness.map_or(0, |wakefulness| wakefulness.wake_ups),
         shed: rung.shed,
         times_shed: rung.times_shed,
         shed_pictures: rung.shed_pictures,

@@ -8,8 +8,8 @@ use std::{collections::HashMap, io, mem};
 
 use flv::VideoCodec;
 use pipeline::{
-    Ingest, IngestOutput, Item, Notice, Queue, QueueStats, RenditionEvent, Resume, SourceFacts,
-    StreamConfig, Transcoder, TranscoderOutput,
+    Ingest, IngestOutput, Item, Notice, Package, Queue, QueueStats, SourceFacts, Transcoder,
+    TranscoderOutput,
 };
 use rtmp::Refusal;
 use tracing::{Span, debug, debug_span, error, info, warn};
@@ -51,9 +51,7 @@ pub(crate) fn spawn(
     let body = move || {
         let _drained = drained;
         let _span = stream.span.clone().entered();
-        if let Some(previous) = previous {
-            previous.wait_drained();
-        }
+        previous.iter().for_each(|session| session.wait_drained());
         stream.guard(|| stream.ingest(feed));
     };
     Builder::new().name(format!("ingest:{}", admission.publication.name())).spawn(body).map(drop)
@@ -78,13 +76,18 @@ impl Stream {
     }
 
     fn ingest(&self, mut feed: FeedReceiver) {
-        let resume = self.publication.begin_session();
+        let state = self.publication.begin_session();
         let config = &self.shared.pipeline;
-        let transcode =
-            if config.renditions.is_empty() { None } else { self.start_transcode(resume) };
-        let mut ingest = Ingest::new(config, &resume);
+        let transcode = if config.renditions.is_empty() { None } else { self.start_transcode() };
+        if transcode.is_none() {
+            for index in 0..config.renditions.len() {
+                self.publication.note_impossible(Slot::Ladder(index));
+            }
+        }
+        let mut ingest = Ingest::new(config, state);
         let mut notices = Notices::new(&self.shared);
         while let Some(fed) = feed.receive() {
+            ingest.set_wanted(self.publication.wanted());
             ingest.push(fed.kind, fed.timestamp_ms, fed.payload, fed.arrival_unix_ms);
             self.drain_ingest(&mut ingest, transcode.as_ref(), &mut notices);
         }
@@ -100,17 +103,23 @@ impl Stream {
     ) {
         while let Some(output) = ingest.poll() {
             match output {
-                IngestOutput::Source(event) => self.publish(Slot::Source, crate::SOURCE, event),
+                IngestOutput::Source(package) => {
+                    self.publish(Slot::Source, crate::SOURCE, &package)
+                }
+                IngestOutput::Segment(segment) => {
+                    if transcode.is_some() {
+                        self.publication.store(segment);
+                    }
+                }
                 IngestOutput::Transcode(item) => {
                     if let Some(transcode) = transcode {
                         if let Item::Picture(picture) = &item {
-                            self.publication
-                                .update_transcode_load(|load| load.note_newest(picture.unit.dts));
+                            self.publication.note_newest(picture.unit.dts);
                         }
                         transcode.handoff.push(item);
                     }
                 }
-                IngestOutput::Grid(grid) => self.publication.set_grid(grid),
+                IngestOutput::Grid(state) => self.publication.set_grid(state),
                 IngestOutput::Facts(facts) => self.note_facts(facts, notices),
                 IngestOutput::Keyframes(keyframes) => {
                     self.publication.update_reception(|reception| reception.keyframes = keyframes);
@@ -143,25 +152,24 @@ impl Stream {
         self.publication.set_facts(facts);
     }
 
-    fn publish(&self, slot: Slot, name: &str, event: RenditionEvent) {
+    fn publish(&self, slot: Slot, name: &str, package: &Package) {
         let _rendition = debug_span!("rendition", id = name).entered();
-        if let RenditionEvent::Segment(segment) = &event {
-            debug!(
-                duration_ms = segment.duration.as_millis(),
-                bytes = segment.data.len(),
-                "segment published"
-            );
-        }
-        self.publication.apply(slot, event);
+        debug!(
+            sequence = package.span.sequence(),
+            duration_ms = package.span.duration.as_millis(),
+            pictures = package.pictures(),
+            "segment published"
+        );
+        self.publication.publish_package(slot, package);
     }
 
     /// None, with an error in the log, where the system gives no thread: the source rendition goes on.
-    fn start_transcode(&self, resume: Resume) -> Option<Transcode> {
+    fn start_transcode(&self) -> Option<Transcode> {
         let handoff = Arc::new(Handoff::default());
         let (stream, queue) = (self.clone(), Arc::clone(&handoff));
         let body = move || {
             let _span = stream.span.clone().entered();
-            stream.guard(|| stream.transcode(&queue, resume));
+            stream.guard(|| stream.transcode(&queue));
             queue.close();
         };
         let thread = Builder::new().name(format!("xcode:{}", self.publication.name())).spawn(body);
@@ -170,45 +178,57 @@ impl Stream {
         Some(Transcode { handoff, thread: Some(thread) })
     }
 
-    fn transcode(&self, handoff: &Handoff, resume: Resume) {
-        let config = &self.shared.pipeline;
-        let mut transcoder = Transcoder::new(config, &resume);
+    fn transcode(&self, handoff: &Handoff) {
+        let mut transcoder = Transcoder::new(&self.shared.pipeline);
         let mut notices = Notices::new(&self.shared);
         let mut drops = Drops::new(&self.shared);
         while let Some((item, queue)) = handoff.pop() {
+            let is_cut = matches!(item, Item::Cut(_));
             transcoder.note_queue(queue);
             transcoder.push(item);
-            self.drain_transcoder(&mut transcoder, config, &mut notices);
-            self.publication.update_transcode_load(|load| note_load(load, &transcoder, queue));
+            if let Some(dts) = transcoder.stats().last_taken {
+                self.publication.note_taken(dts);
+            }
+            let spoke = self.drain_transcoder(&mut transcoder, &mut notices);
+            if is_cut || spoke {
+                self.publication.update_transcode_load(|load| note_load(load, &transcoder, queue));
+            }
             drops.log(queue, &self.shared);
         }
-        transcoder.finish();
-        self.drain_transcoder(&mut transcoder, config, &mut notices);
-        self.publication
-            .update_transcode_load(|load| note_load(load, &transcoder, handoff.stats()));
+        let queue = handoff.stats();
+        self.publication.update_transcode_load(|load| note_load(load, &transcoder, queue));
     }
 
-    fn drain_transcoder(
-        &self,
-        transcoder: &mut Transcoder,
-        config: &StreamConfig,
-        notices: &mut Notices,
-    ) {
+    /// Hands on what the transcoder made; whether there was anything.
+    fn drain_transcoder(&self, transcoder: &mut Transcoder, notices: &mut Notices) -> bool {
+        let mut spoke = false;
         while let Some(output) = transcoder.poll() {
+            spoke = true;
             match output {
-                TranscoderOutput::Rendition { index, event } => {
-                    let name = config.renditions.get(index).map_or("", |preset| &preset.name);
-                    self.publish(Slot::Ladder(index), name, event);
+                TranscoderOutput::Made { index, package } => {
+                    let preset = self.shared.pipeline.renditions.get(index);
+                    let name = preset.map_or("", |preset| &preset.name);
+                    self.publish(Slot::Ladder(index), name, &package);
+                }
+                TranscoderOutput::Promised { index, span, info } => {
+                    self.publication.promise(Slot::Ladder(index), span, info);
+                    if self.publication.wanted().contains(index) {
+                        let maker = &self.shared.maker;
+                        maker.make_ahead(&self.publication, index, span.sequence());
+                    }
+                }
+                TranscoderOutput::Impossible { index } => {
+                    self.publication.note_impossible(Slot::Ladder(index));
                 }
                 TranscoderOutput::Notice(notice) => notices.log(&notice, &self.shared),
             }
         }
+        spoke
     }
 }
 
 fn note_load(load: &mut TranscodeLoad, transcoder: &Transcoder, queue: QueueStats) {
     let stats = transcoder.stats();
-    load.taken = stats.last_taken;
     load.dropped_pictures = queue.dropped_pictures;
     load.dropped_gops = queue.dropped_gops;
     load.failed_pictures = stats.failed;
@@ -344,6 +364,8 @@ mod tests {
     use std::net::SocketAddr;
     use std::sync::atomic::{AtomicU64, Ordering};
 
+    use pipeline::LadderCut;
+
     use super::*;
     use crate::registry::PublishAttempt;
     use crate::{Config, Limits};
@@ -408,12 +430,16 @@ mod tests {
         fn exit(&self, _: &tracing::Id) {}
     }
 
+    fn cut() -> Item {
+        Item::Cut(LadderCut { ended: None, begins: None, pictures_stopped: false })
+    }
+
     #[test]
     fn what_waits_in_the_queue_is_taken_before_its_end() {
         let handoff = Handoff::default();
-        handoff.push(Item::Lost);
+        handoff.push(cut());
         handoff.close();
-        handoff.push(Item::Lost);
+        handoff.push(cut());
         assert!(handoff.pop().is_some());
         assert!(handoff.pop().is_none(), "closed, and what came later is not taken");
     }

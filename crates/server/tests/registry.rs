@@ -4,13 +4,14 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use hls::Segment;
-use pipeline::{Preset, RenditionEvent, RenditionInfo};
+use hls::{Cut, Numbering, Segment, Span};
+use media::Timestamp;
+use pipeline::{GridMode, GridState, Preset, RenditionInfo};
 use rtmp::{Refusal, StreamKey, StreamName};
 use server::registry::{
     Admission, Change, PublishAttempt, Registry, RegistryConfig, State, StreamStatus,
 };
-use server::{Limits, Moment, PublicationConfig, PublishAccess, Slot, StopReason, View};
+use server::{Limits, Moment, PublicationConfig, PublishAccess, Slot, StopReason, Transcode, View};
 
 /// 2026-11-22 in unix seconds, as the clock's zero.
 const START: i64 = 1_795_300_000;
@@ -30,7 +31,11 @@ fn peer() -> SocketAddr {
 
 fn registry_with(access: PublishAccess, max_streams: usize, limits: Limits) -> Registry {
     let renditions = ["P240p30fps16x9", "P144p30fps16x9"].map(|name| Preset::named(name).unwrap());
-    let publication = PublicationConfig { renditions: renditions.into(), playlist_segments: 6 };
+    let publication = PublicationConfig {
+        renditions: renditions.into(),
+        playlist_segments: 6,
+        transcode: Transcode::OnDemand,
+    };
     Registry::new(RegistryConfig { access, max_streams, publication, limits })
 }
 
@@ -66,31 +71,62 @@ fn info(rendition: Slot) -> RenditionInfo {
     }
 }
 
-/// One 2 s segment of a rendition, as the workers publish it.
+/// One 2 s segment of a rendition, as the workers publish it: one of the source has the next number, one of the ladder that
+/// of the source's newest.
 fn publish_segment(admission: &Admission, slot: Slot, discontinuity: bool) {
-    let playlist = RenditionEvent::Playlist {
-        target_duration_secs: 2,
-        independent: true,
-        in_multivariant: true,
+    let publication = &admission.publication;
+    let view = publication.view();
+    let newest = view.rendition("source").and_then(|source| source.snapshot.listed.last().copied());
+    let sequence = match (slot, newest) {
+        (Slot::Ladder(_), Some(newest)) => newest.sequence(),
+        _ => publication.next_sequence(),
     };
-    let segment = Segment {
-        duration: media::Duration::from_secs(2),
+    let cut = Cut {
+        sequence,
+        discontinuity_sequence: u64::from(discontinuity),
         discontinuity,
-        start_unix_ms: START * 1000,
-        data: vec![0x47; 188 * 10].into(),
+        at: Timestamp::ZERO,
+        unix_ms: START * 1000,
     };
-    admission.publication.apply(slot, playlist);
-    admission.publication.apply(slot, RenditionEvent::Info(info(slot)));
-    admission.publication.apply(slot, RenditionEvent::Segment(segment));
+    let span = Span { cut, duration: media::Duration::from_secs(2) };
+    let segment = Segment { span, data: vec![0x47; 188 * 10].into() };
+    let numbering = Numbering { discontinuity_next: true, ..Numbering::from_first(sequence + 1) };
+    publication.set_grid(GridState {
+        mode: Some(GridMode {
+            target_duration_secs: 2,
+            own_grid: publication.reception().cut_apart,
+        }),
+        source: numbering,
+        ladder: numbering,
+    });
+    publication.publish_segment(slot, segment, &info(slot), true);
+}
+
+/// Nothing comes of the ladder's renditions but of these.
+fn without_ladder_but(admission: &Admission, made: &[usize]) {
+    for index in [0, 1] {
+        if !made.contains(&index) {
+            admission.publication.note_impossible(Slot::Ladder(index));
+        }
+    }
+}
+
+fn cut_apart(admission: &Admission) {
+    let numbering = Numbering {
+        discontinuity_next: true,
+        ..Numbering::from_first(admission.publication.next_sequence())
+    };
+    let mode = Some(GridMode { target_duration_secs: 2, own_grid: true });
+    admission.publication.set_grid(GridState { mode, source: numbering, ladder: numbering });
 }
 
 fn media_playlist(view: &View, rendition: &str) -> String {
-    let plain = &view.rendition(rendition).unwrap().snapshot.playlist.plain;
-    String::from_utf8(plain.to_vec()).unwrap()
+    let snapshot = &view.rendition(rendition).unwrap().snapshot;
+    String::from_utf8(snapshot.playlist().plain.to_vec()).unwrap()
 }
 
 fn multivariant(view: &View) -> String {
-    String::from_utf8(view.multivariant.as_ref().unwrap().plain.to_vec()).unwrap()
+    String::from_utf8(view.multivariant().unwrap().plain.to_vec()).unwrap()
 }
 
 fn states(registry: &Registry) -> Vec<State> {
@@ -113,7 +149,7 @@ fn a_name_that_is_live_is_refused_while_its_publisher_is_heard() {
         "the first has no key"
     );
     let second = admit(&mut registry, "cam", "", 8.0);
-    assert!(second.previous.is_some_and(|previous| previous.id() == first.session.id()));
+    assert_eq!(second.previous[0].id(), first.session.id());
     assert!(std::sync::Arc::ptr_eq(&first.publication, &second.publication));
 }
 
@@ -236,17 +272,17 @@ fn a_stream_does_not_end_while_its_workers_still_publish() {
 fn a_publisher_back_within_the_window_goes_on_behind_a_discontinuity() {
     let mut registry = registry();
     let first = admit(&mut registry, "cam", "", 0.0);
-    assert!(!first.publication.begin_session().discontinuity);
+    assert!(!first.publication.begin_session().source.discontinuity_next);
     publish_segment(&first, Slot::Source, false);
-    first.publication.set_grid(pipeline::GridMode { target_duration_secs: 2, own_grid: true });
+    cut_apart(&first);
     leave(&mut registry, &first, 5.0);
 
     let second = admit(&mut registry, "cam", "", 14.9);
-    assert!(second.previous.as_ref().is_some_and(|previous| previous.is_drained()));
+    assert!(second.previous.is_empty() || second.previous[0].is_drained());
     let resume = second.publication.begin_session();
-    assert!(resume.discontinuity);
-    assert_eq!(resume.grid.map(|grid| grid.own_grid), Some(true));
-    publish_segment(&second, Slot::Source, resume.discontinuity);
+    assert!(resume.source.discontinuity_next);
+    assert_eq!(resume.mode.map(|mode| mode.own_grid), Some(true));
+    publish_segment(&second, Slot::Source, true);
     assert_eq!(registry.tick(at(100.0)), []);
 
     let text = media_playlist(&second.publication.view(), "source");
@@ -266,7 +302,7 @@ fn a_publisher_back_after_the_end_reopens_the_stream_at_the_same_url() {
     let second = admit(&mut registry, "cam", "", 60.0);
     let ended = media_playlist(&second.publication.view(), "source");
     assert!(ended.contains("ENDLIST"), "until the workers are there");
-    assert!(second.publication.begin_session().discontinuity);
+    assert!(second.publication.begin_session().source.discontinuity_next);
     assert!(!media_playlist(&second.publication.view(), "source").contains("ENDLIST"));
     assert_eq!(registry.tick(at(1000.0)), [], "it is live again");
 }
@@ -287,7 +323,7 @@ fn a_laptop_asleep_for_a_minute_wakes_up_elsewhere_and_goes_on_in_the_same_playl
     let awake = PublishAttempt { peer: elsewhere, ..attempt("cam", "secret") };
     let awake = registry.publish(awake, at(66.0)).unwrap();
     let resume = awake.publication.begin_session();
-    publish_segment(&awake, Slot::Source, resume.discontinuity);
+    publish_segment(&awake, Slot::Source, resume.source.discontinuity_next);
     let text = media_playlist(&awake.publication.view(), "source");
     assert!(text.contains(&format!("#EXT-X-MEDIA-SEQUENCE:{START}\n")), "{text}");
     assert!(text.ends_with(&format!("/stream/cam/source/{}.ts\n", START + 3)), "{text}");
@@ -381,9 +417,12 @@ fn current_is_the_newest_live_stream_that_plays() {
     assert_eq!(current(&registry), None);
     let a = admit(&mut registry, "a", "", 0.0);
     publish_segment(&a, Slot::Source, false);
+    without_ladder_but(&a, &[]);
     let b = admit(&mut registry, "b", "", 1.0);
     assert_eq!(current(&registry).as_deref(), Some("a"), "b has nothing to play yet");
     publish_segment(&b, Slot::Source, false);
+    assert_eq!(current(&registry).as_deref(), Some("a"), "nor are its renditions known");
+    without_ladder_but(&b, &[]);
     assert_eq!(current(&registry).as_deref(), Some("b"));
     leave(&mut registry, &b, 2.0);
     assert_eq!(current(&registry).as_deref(), Some("a"), "b ended, a is live");
@@ -420,17 +459,18 @@ async fn closing_refuses_new_publishers_and_ends_the_others() {
 }
 
 #[test]
-fn the_multivariant_playlist_is_the_ladder_ascending_then_source_each_with_its_first_segment() {
+fn the_multivariant_playlist_is_the_ladder_ascending_then_source_all_from_the_first_segment_on() {
     let mut registry = registry();
     let publisher = admit(&mut registry, "cam", "", 0.0);
-    assert!(publisher.publication.view().multivariant.is_none());
+    assert!(publisher.publication.view().multivariant().is_none());
     let uris = |admission: &Admission| -> Vec<String> {
         let text = multivariant(&admission.publication.view());
         text.lines().filter(|line| !line.starts_with('#')).map(String::from).collect()
     };
     publish_segment(&publisher, Slot::Source, false);
-    assert_eq!(uris(&publisher), ["cam/source.m3u8"]);
     publish_segment(&publisher, Slot::Ladder(0), false);
+    let view = publisher.publication.view();
+    assert!(view.multivariant().is_none(), "players do not read it again");
     publish_segment(&publisher, Slot::Ladder(1), false);
     let all = ["cam/P144p30fps16x9.m3u8", "cam/P240p30fps16x9.m3u8", "cam/source.m3u8"];
     assert_eq!(uris(&publisher), all);
@@ -448,12 +488,8 @@ fn a_rendition_that_is_not_in_the_multivariant_playlist_keeps_its_own() {
     let publisher = admit(&mut registry, "cam", "", 0.0);
     publish_segment(&publisher, Slot::Source, false);
     publish_segment(&publisher, Slot::Ladder(1), false);
-    let own_grid = RenditionEvent::Playlist {
-        target_duration_secs: 10,
-        independent: true,
-        in_multivariant: false,
-    };
-    publisher.publication.apply(Slot::Source, own_grid);
+    cut_apart(&publisher);
+    without_ladder_but(&publisher, &[1]);
     let view = publisher.publication.view();
     assert!(!multivariant(&view).contains("source"));
     assert!(media_playlist(&view, "source").contains("#EXTINF"));
@@ -463,13 +499,9 @@ fn a_rendition_that_is_not_in_the_multivariant_playlist_keeps_its_own() {
 fn a_source_on_its_own_grid_is_the_multivariant_playlist_where_there_is_no_ladder() {
     let mut registry = registry();
     let publisher = admit(&mut registry, "cam", "", 0.0);
-    let own_grid = RenditionEvent::Playlist {
-        target_duration_secs: 10,
-        independent: true,
-        in_multivariant: false,
-    };
     publish_segment(&publisher, Slot::Source, false);
-    publisher.publication.apply(Slot::Source, own_grid);
+    cut_apart(&publisher);
+    without_ladder_but(&publisher, &[]);
     assert!(multivariant(&publisher.publication.view()).contains("cam/source.m3u8"));
 }
 
@@ -482,13 +514,13 @@ fn a_rendition_the_new_source_does_not_fill_leaves_the_multivariant_playlist() {
     leave(&mut registry, &first, 1.0);
     let second = admit(&mut registry, "cam", "", 2.0);
     second.publication.begin_session();
-    for segments in 1..=3 {
-        publish_segment(&second, Slot::Source, false);
-        let listed = multivariant(&second.publication.view()).contains("P240p30fps16x9");
-        assert_eq!(listed, segments < 3, "after {segments} segments of source alone");
-    }
+    publish_segment(&second, Slot::Source, false);
+    let listed = || multivariant(&second.publication.view()).contains("P240p30fps16x9");
+    assert!(listed(), "until the first segment says what comes of it");
+    without_ladder_but(&second, &[]);
+    assert!(!listed());
     publish_segment(&second, Slot::Ladder(0), false);
-    assert!(multivariant(&second.publication.view()).contains("P240p30fps16x9"), "it came late");
+    assert!(listed(), "it came late");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Audio of every kind: what is passed through, what is made into AAC, what is refused; what changes on the way; its time.
 
+use crate::support::RenditionEvent;
 use bytes::Bytes;
 use flv::{Tag, TagKind};
-use pipeline::RenditionEvent;
 
 use crate::shapes::{VIDEO, both, discontinuities, infos, later, make, picture, pictures, play};
 use crate::solo::written_pictures;
@@ -64,7 +64,7 @@ fn assert_beep_at(stream: &Stream, expected_ms: f64, tolerance: f64) {
 /// Each segment's audio, as ffprobe sees it: `profile,sample rate,channels`.
 fn kinds(events: &[RenditionEvent]) -> Vec<String> {
     let show = "-f mpegts -select_streams a -show_entries stream=profile,sample_rate,channels";
-    let ask = |segment: &hls::Segment| {
+    let ask = |segment: &crate::support::Segment| {
         let answer = ffprobe(&format!("{show} -of csv=p=0:nk=1 -i -"), &segment.data);
         answer.lines().next().unwrap_or_default().to_owned()
     };

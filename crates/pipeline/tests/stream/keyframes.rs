@@ -1,6 +1,7 @@
 //! Keyframe intervals of every length: where source and ladder are cut, and what the publisher is told.
 
-use pipeline::{Keyframes, RenditionEvent};
+use crate::support::RenditionEvent;
+use pipeline::Keyframes;
 
 use crate::shapes::{later, make, picture, pictures, play};
 use crate::support::{Stream, segments};

@@ -4,15 +4,15 @@
 use flv::Tag;
 use media::Duration;
 use pipeline::{
-    DecoderChoice, Ingest, IngestOutput, Preset, Queue, RenditionEvent, Resume, StreamConfig,
-    Transcoder, TranscoderOutput, TranscoderStats,
+    DecoderChoice, GridMode, GridState, Ingest, IngestOutput, Preset, Queue, RenditionSet,
+    SegmentStore, StreamConfig, Transcoder, TranscoderOutput, TranscoderStats, make_segment,
 };
 
 #[path = "../../../mpegts/src/oracle.rs"]
 mod oracle;
 
 use crate::shapes::{infos, make, picture};
-use crate::support::segments;
+use crate::support::{FIRST_SEQUENCE, Rendition, RenditionEvent, segments};
 
 const VIDEO_PID: u16 = 0x100;
 
@@ -50,8 +50,11 @@ struct SlowStream {
     /// Time the transcoder has left until the newest picture came, in microseconds.
     left_us: i64,
     cost: Cost,
-    source: Vec<RenditionEvent>,
-    rungs: [Vec<RenditionEvent>; 3],
+    config: StreamConfig,
+    store: SegmentStore,
+    mode: GridMode,
+    source: Rendition,
+    rungs: [Rendition; 3],
     notices: Vec<String>,
 }
 
@@ -66,13 +69,18 @@ impl SlowStream {
             segment_duration: Duration::from_secs(2),
             decoder: DecoderChoice::Auto,
         };
+        let mut ingest = Ingest::new(&config, GridState::new(FIRST_SEQUENCE));
+        ingest.set_wanted(RenditionSet::first(3));
         Self {
-            ingest: Ingest::new(&config, &Resume::default()),
+            ingest,
             queue: Queue::new(),
-            transcoder: Transcoder::new(&config, &Resume::default()),
+            transcoder: Transcoder::new(&config),
             left_us: 0,
             cost,
-            source: Vec::new(),
+            config,
+            store: SegmentStore::new(100),
+            mode: GridMode { target_duration_secs: 2, own_grid: false },
+            source: Rendition::default(),
             rungs: Default::default(),
             notices: Vec::new(),
         }
@@ -90,7 +98,8 @@ impl SlowStream {
     fn drain_ingest(&mut self) {
         while let Some(output) = self.ingest.poll() {
             match output {
-                IngestOutput::Source(event) => self.source.push(event),
+                IngestOutput::Source(package) => self.source.segment(&package, self.mode, true),
+                IngestOutput::Segment(segment) => self.store.push(segment),
                 IngestOutput::Transcode(item) => self.queue.push(item),
                 _ => {}
             }
@@ -110,7 +119,16 @@ impl SlowStream {
     fn drain_transcoder(&mut self) {
         while let Some(output) = self.transcoder.poll() {
             match output {
-                TranscoderOutput::Rendition { index, event } => self.rungs[index].push(event),
+                TranscoderOutput::Made { index, package } => {
+                    self.rungs[index].segment(&package, self.mode, false);
+                }
+                // On another thread: it costs this one nothing.
+                TranscoderOutput::Promised { index, span, .. } => {
+                    let source = self.store.source_of(span.sequence()).expect("it is new");
+                    let package = make_segment(&self.config, index, &source).expect("a promise");
+                    self.rungs[index].segment(&package, self.mode, false);
+                }
+                TranscoderOutput::Impossible { index } => panic!("rendition {index} is lost"),
                 TranscoderOutput::Notice(notice) => self.notices.push(notice.to_string()),
             }
         }
@@ -120,8 +138,6 @@ impl SlowStream {
         self.ingest.finish();
         self.drain_ingest();
         while self.take_one() {}
-        self.transcoder.finish();
-        self.drain_transcoder();
     }
 
     fn shed(&self) -> [bool; 3] {
@@ -130,10 +146,14 @@ impl SlowStream {
 
     /// Whatever happened: source has all its pictures, and the renditions have the same segments as it.
     fn assert_complete(&self, source_pictures: usize) {
-        assert_eq!(pictures(&self.source).iter().sum::<usize>(), source_pictures);
+        assert_eq!(pictures(&self.source.events).iter().sum::<usize>(), source_pictures);
         for rung in &self.rungs {
-            assert_eq!(spans(rung), spans(&self.source));
-            assert!(pictures(rung).iter().all(|pictures| *pictures >= 1), "{:?}", pictures(rung));
+            assert_eq!(spans(&rung.events), spans(&self.source.events));
+            assert!(
+                pictures(&rung.events).iter().all(|pictures| *pictures >= 1),
+                "{:?}",
+                pictures(&rung.events)
+            );
         }
         assert_eq!(self.transcoder.stats().renditions[LIGHT].times_shed, 0, "never the lightest");
     }
@@ -149,7 +169,7 @@ fn spans(events: &[RenditionEvent]) -> Vec<(i64, i64)> {
 
 /// Pictures of each segment, as mpeg2ts-reader sees them.
 fn pictures(events: &[RenditionEvent]) -> Vec<usize> {
-    let of_segment = |segment: &hls::Segment| {
+    let of_segment = |segment: &crate::support::Segment| {
         oracle::demux(&segment.data).pes.iter().filter(|pes| pes.pid == VIDEO_PID).count()
     };
     segments(events).map(of_segment).collect()
@@ -179,14 +199,15 @@ fn the_heaviest_is_shed_and_comes_back_by_itself() {
     slow.assert_complete(1200);
     let stats = slow.transcoder.stats().clone();
     assert_eq!(slow.queue.stats().dropped_pictures, 0, "shed before anything is dropped");
-    assert_eq!(pictures(&slow.rungs[LIGHT]), [60; 20]);
-    assert_eq!(pictures(&slow.rungs[MIDDLE]), [60; 20]);
-    let heavy = pictures(&slow.rungs[HEAVY]);
+    assert_eq!(pictures(&slow.rungs[LIGHT].events), [60; 20]);
+    assert_eq!(pictures(&slow.rungs[MIDDLE].events), [60; 20]);
+    let heavy = pictures(&slow.rungs[HEAVY].events);
     assert!(heavy[3..8].contains(&1), "a picture a segment while it is shed: {heavy:?}");
     assert_eq!(heavy[14..], [60; 6], "whole again");
     let counted = stats.renditions[HEAVY];
-    assert_eq!(counted.encoded + counted.shed_pictures, 1200);
-    assert_eq!(heavy.iter().sum::<usize>() as u64, counted.encoded);
+    // The first segment was over before it was known how long it is.
+    assert_eq!(counted.encoded + counted.shed_pictures, 1140);
+    assert_eq!(heavy[1..].iter().sum::<usize>() as u64, counted.encoded);
     assert!(counted.times_shed <= 3, "{}", counted.times_shed);
     assert!(slow.notices[0].contains("P240p30fps16x9"), "{:?}", slow.notices);
     assert_eq!(slow.notices.len() as u64, 2 * counted.times_shed);
@@ -207,10 +228,10 @@ fn what_is_too_much_even_so_is_dropped_and_no_segment_is_missing() {
     slow.assert_complete(1200);
     assert!(slow.queue.stats().dropped_pictures > 100, "{:?}", slow.queue.stats());
     for rung in &slow.rungs {
-        let pictures = pictures(rung);
+        let pictures = pictures(&rung.events);
         assert_eq!(pictures[16..], [60; 4], "whole again: {pictures:?}");
         // However few pictures the first segment had.
-        assert_eq!(infos(rung).last().and_then(|info| info.frame_rate), Some(30.0));
+        assert_eq!(infos(&rung.events).last().and_then(|info| info.frame_rate), Some(30.0));
     }
     let order = ["behind: P240p", "behind: middle", "up: middle", "up: P240p"];
     assert_eq!(slow.notices.len(), order.len(), "{:?}", slow.notices);
@@ -233,11 +254,11 @@ fn a_ladder_on_its_own_grid_keeps_its_segments() {
         slow.push(tag);
     }
     slow.finish();
-    assert!(spans(&slow.rungs[LIGHT]).len() >= 14, "{:?}", spans(&slow.rungs[LIGHT]));
+    assert!(spans(&slow.rungs[LIGHT].events).len() >= 14, "{:?}", spans(&slow.rungs[LIGHT].events));
     for rung in &slow.rungs[1..] {
-        assert_eq!(spans(rung), spans(&slow.rungs[LIGHT]));
+        assert_eq!(spans(&rung.events), spans(&slow.rungs[LIGHT].events));
     }
-    assert_eq!(pictures(&slow.source).iter().sum::<usize>(), 900);
+    assert_eq!(pictures(&slow.source.events).iter().sum::<usize>(), 900);
 }
 
 /// Such streams have no other IDR than the first: recovery points are what they go on with.
@@ -258,9 +279,9 @@ fn row_41_a_stream_without_idrs_moves_again_after_a_slow_time() {
         }
         slow.finish();
         assert!(slow.queue.stats().dropped_pictures > 100, "{x264}: {:?}", slow.queue.stats());
-        let light = pictures(&slow.rungs[LIGHT]);
+        let light = pictures(&slow.rungs[LIGHT].events);
         let last = &light[light.len() - 5..light.len() - 1];
         assert!(last.iter().all(|pictures| *pictures >= whole), "{x264}: {light:?}");
-        assert_eq!(pictures(&slow.source).iter().sum::<usize>(), 1200, "{x264}");
+        assert_eq!(pictures(&slow.source.events).iter().sum::<usize>(), 1200, "{x264}");
     }
 }

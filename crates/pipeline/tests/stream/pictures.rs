@@ -1,7 +1,8 @@
 //! Cases of picture sizes, formats and counts that go-livepeer's own tests have, through both halves of the pipeline.
 
+use crate::support::RenditionEvent;
 use flv::Tag;
-use pipeline::{DecoderKind, RenditionEvent};
+use pipeline::DecoderKind;
 
 use crate::shapes::{make, picture, play};
 use crate::support::{self, Stream, segments};

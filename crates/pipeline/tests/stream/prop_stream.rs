@@ -4,11 +4,12 @@
 
 use std::sync::OnceLock;
 
+use crate::support::RenditionEvent;
 use crate::support::{self, Stream, flv_messages};
 use bytes::Bytes;
 use flv::{Tag, TagKind};
 use media::Duration;
-use pipeline::{DecoderChoice, Preset, RenditionEvent, Resume, StreamConfig};
+use pipeline::{DecoderChoice, GridState, Preset, StreamConfig};
 use proptest::prelude::*;
 
 /// One thing a publisher may do next.
@@ -64,7 +65,7 @@ fn play(tags: &[Tag], steps: &[Step]) -> Stream {
         segment_duration: Duration::from_secs(2),
         decoder: DecoderChoice::Auto,
     };
-    let mut stream = Stream::new(&config, Resume::default());
+    let mut stream = Stream::new(&config, GridState::new(support::FIRST_SEQUENCE));
     let mut rest = tags.iter().cycle();
     let mut shift = 0i64;
     let mut rounds = 0u64;

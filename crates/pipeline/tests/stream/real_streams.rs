@@ -1,8 +1,9 @@
 //! Real FLV files through both halves of the pipeline, judged by ffprobe and ffmpeg.
 
+use crate::support::RenditionEvent;
 use crate::support::{self, Stream, flv_messages, media_file};
 use media::Duration;
-use pipeline::{DecoderChoice, Preset, RenditionEvent, Resume, StreamConfig};
+use pipeline::{DecoderChoice, GridState, Preset, StreamConfig};
 
 fn config(presets: &[&str]) -> StreamConfig {
     let renditions = presets.iter().map(|name| Preset::named(name).expect("a preset")).collect();
@@ -21,7 +22,7 @@ fn x264_flv(x264: &str) -> Vec<u8> {
 }
 
 fn run(flv: &[u8], presets: &[&str]) -> Stream {
-    let mut stream = Stream::new(&config(presets), Resume::default());
+    let mut stream = Stream::new(&config(presets), GridState::new(support::FIRST_SEQUENCE));
     flv_messages(flv).into_iter().for_each(|message| stream.push(message));
     stream.finish();
     stream
@@ -51,7 +52,8 @@ fn a_gop_of_ten_seconds_leaves_the_ladder_at_two() {
 
 #[test]
 fn ffmpeg_decodes_every_segment_of_every_rendition_alone_without_a_warning() {
-    let mut stream = Stream::new(&config(&["P144p30fps16x9"]), Resume::default());
+    let mut stream =
+        Stream::new(&config(&["P144p30fps16x9"]), GridState::new(support::FIRST_SEQUENCE));
     for message in flv_messages(&media_file("flv/srs_avatar.flv")) {
         stream.push(message);
     }

@@ -1,30 +1,45 @@
 //! Ingest alone: streams of days in seconds, and what it wrote on the wire.
 
+use crate::support::RenditionEvent;
 use flv::{Tag, TagKind};
-use media::Duration;
-use pipeline::{DecoderChoice, Ingest, IngestOutput, Item, RenditionEvent, Resume, StreamConfig};
+use media::{AudioFrame, Duration};
+use pipeline::{DecoderChoice, GridMode, GridState, Ingest, IngestOutput, Picture, StreamConfig};
 
 use crate::shapes::make;
-use crate::support::segments;
+use crate::support::{Rendition, segments};
 
 /// One publisher's ingest, and what came out of it.
 pub(crate) struct Solo {
     ingest: Ingest,
-    pub(crate) segments: Vec<hls::Segment>,
-    pub(crate) items: Vec<Item>,
+    pub(crate) segments: Vec<crate::support::Segment>,
+    /// What renditions would be made of.
+    pub(crate) pictures: Vec<Picture>,
+    pub(crate) frames: Vec<AudioFrame>,
     pub(crate) notices: Vec<String>,
+    source: Rendition,
+    keeps_samples: bool,
 }
 
+/// Segments on the wire do not depend on it.
+const MODE: GridMode = GridMode { target_duration_secs: 2, own_grid: false };
+
 impl Solo {
-    /// Ingest for a source without renditions, whose items come all the same where `with_items`.
-    pub(crate) fn new(segment_duration: Duration, with_items: bool) -> Self {
-        let preset = || pipeline::Preset::named("P144p30fps16x9").expect("a preset");
-        let renditions = if with_items { vec![preset()] } else { vec![] };
+    /// Ingest for a source without renditions; keeps what they would be made of where `keeps_samples`.
+    pub(crate) fn new(segment_duration: Duration, keeps_samples: bool) -> Self {
+        let renditions = Vec::new();
         let ingest = Ingest::new(
             &StreamConfig { renditions, segment_duration, decoder: DecoderChoice::Auto },
-            &Resume::default(),
+            GridState::new(crate::support::FIRST_SEQUENCE),
         );
-        Self { ingest, segments: Vec::new(), items: Vec::new(), notices: Vec::new() }
+        Self {
+            ingest,
+            segments: Vec::new(),
+            pictures: Vec::new(),
+            frames: Vec::new(),
+            notices: Vec::new(),
+            source: Rendition::default(),
+            keeps_samples,
+        }
     }
 
     pub(crate) fn push(&mut self, tag: Tag, arrival_unix_ms: i64) {
@@ -40,10 +55,15 @@ impl Solo {
     fn drain(&mut self) {
         while let Some(output) = self.ingest.poll() {
             match output {
-                IngestOutput::Source(RenditionEvent::Segment(segment)) => {
-                    self.segments.push(segment);
+                IngestOutput::Source(package) => {
+                    self.source.segment(&package, MODE, true);
+                    self.segments.extend(segments(&self.source.events).cloned());
+                    self.source.events.clear();
                 }
-                IngestOutput::Transcode(item) => self.items.push(item),
+                IngestOutput::Segment(segment) if self.keeps_samples => {
+                    self.frames.extend(segment.sound.iter().flat_map(|sound| sound.frames.clone()));
+                    self.pictures.extend(segment.pictures.iter().cloned());
+                }
                 IngestOutput::Notice(notice) => self.notices.push(notice.to_string()),
                 _ => {}
             }

@@ -6,16 +6,106 @@ use std::process::{Command, Stdio};
 
 use bytes::Bytes;
 use flv::{FileReader, Tag};
+use media::Duration;
 use pipeline::{
-    Ingest, IngestOutput, Keyframes, Queue, RenditionEvent, Resume, StreamConfig, Transcoder,
-    TranscoderOutput, TranscoderStats,
+    Continuity, GridMode, GridState, Ingest, IngestOutput, Keyframes, Package, Queue,
+    RenditionInfo, RenditionSet, SegmentStore, StreamConfig, Transcoder, TranscoderOutput,
+    TranscoderStats, make_segment, write_ts,
 };
 
-/// Both halves of one stream, in step, with all they said.
+/// The number of the first segment of every stream here.
+pub(crate) const FIRST_SEQUENCE: u64 = 1_800_000_000;
+
+/// What a driver hears of one rendition.
+#[derive(Clone, Debug)]
+pub(crate) enum RenditionEvent {
+    /// Before the first segment, and again only when it changes.
+    Playlist {
+        target_duration_secs: u64,
+        independent: bool,
+        in_multivariant: bool,
+    },
+    /// Before the first segment it holds for.
+    Info(RenditionInfo),
+    Segment(Segment),
+}
+
+/// A segment as it is served.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Segment {
+    pub(crate) sequence: u64,
+    pub(crate) discontinuity_sequence: u64,
+    pub(crate) duration: Duration,
+    pub(crate) discontinuity: bool,
+    pub(crate) start_unix_ms: i64,
+    pub(crate) data: Bytes,
+}
+
+/// One rendition, as a driver keeps it.
+#[derive(Debug, Default)]
+pub(crate) struct Rendition {
+    pub(crate) events: Vec<RenditionEvent>,
+    info: Option<RenditionInfo>,
+    playlist: Option<(u64, bool, bool)>,
+    continuity: Option<(u64, Continuity)>,
+    dependent: bool,
+}
+
+impl Rendition {
+    pub(crate) fn segment(&mut self, package: &Package, mode: GridMode, is_source: bool) {
+        let span = package.span;
+        self.dependent |= !package.is_independent();
+        self.say((mode.target_duration_secs, !self.dependent, !(is_source && mode.own_grid)));
+        let info = package.info();
+        if !self.info.as_ref().is_some_and(|known| known.still_says(&info, span.duration)) {
+            self.info = Some(info.clone());
+            self.events.push(RenditionEvent::Info(info));
+        }
+        let before = self.continuity.filter(|(sequence, _)| sequence + 1 == span.sequence());
+        let (data, continuity) = write_ts(package, before.map(|(_, continuity)| continuity));
+        self.continuity = Some((span.sequence(), continuity));
+        self.events.push(RenditionEvent::Segment(Segment {
+            sequence: span.sequence(),
+            discontinuity_sequence: span.cut.discontinuity_sequence,
+            duration: span.duration,
+            discontinuity: span.cut.discontinuity,
+            start_unix_ms: span.cut.unix_ms,
+            data,
+        }));
+    }
+
+    /// Nothing comes of the rendition for a span.
+    pub(crate) fn pause(&mut self) {
+        if let Some((target_duration_secs, independent, _)) = self.playlist {
+            self.say((target_duration_secs, independent, false));
+        }
+    }
+
+    fn say(&mut self, playlist: (u64, bool, bool)) {
+        if self.playlist != Some(playlist) {
+            self.playlist = Some(playlist);
+            let (target_duration_secs, independent, in_multivariant) = playlist;
+            self.events.push(RenditionEvent::Playlist {
+                target_duration_secs,
+                independent,
+                in_multivariant,
+            });
+        }
+    }
+}
+
+/// Both halves of one stream, in step, with all they said. All renditions are wanted, and what could not be made live is
+/// made at once.
 pub(crate) struct Stream {
+    config: StreamConfig,
     ingest: Ingest,
     queue: Queue,
     transcoder: Transcoder,
+    store: SegmentStore,
+    mode: GridMode,
+    pub(crate) state: GridState,
+    source_track: Rendition,
+    rung_tracks: Vec<Rendition>,
     pub(crate) source: Vec<RenditionEvent>,
     pub(crate) rungs: Vec<Vec<RenditionEvent>>,
     pub(crate) notices: Vec<String>,
@@ -25,11 +115,19 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    pub(crate) fn new(config: &StreamConfig, resume: Resume) -> Self {
+    pub(crate) fn new(config: &StreamConfig, state: GridState) -> Self {
+        let mut ingest = Ingest::new(config, state);
+        ingest.set_wanted(RenditionSet::first(config.renditions.len()));
         Self {
-            ingest: Ingest::new(config, &resume),
+            config: config.clone(),
+            ingest,
             queue: Queue::new(),
-            transcoder: Transcoder::new(config, &resume),
+            transcoder: Transcoder::new(config),
+            store: SegmentStore::new(100),
+            mode: state.mode.unwrap_or(GridMode { target_duration_secs: 0, own_grid: false }),
+            state,
+            source_track: Rendition::default(),
+            rung_tracks: config.renditions.iter().map(|_| Rendition::default()).collect(),
             source: Vec::new(),
             rungs: config.renditions.iter().map(|_| Vec::new()).collect(),
             notices: Vec::new(),
@@ -47,8 +145,6 @@ impl Stream {
     pub(crate) fn finish(&mut self) {
         self.ingest.finish();
         self.drain();
-        self.transcoder.finish();
-        self.drain();
     }
 
     pub(crate) fn transcoder_stats(&self) -> &TranscoderStats {
@@ -58,12 +154,20 @@ impl Stream {
     fn drain(&mut self) {
         while let Some(output) = self.ingest.poll() {
             match output {
-                IngestOutput::Source(event) => self.source.push(event),
+                IngestOutput::Source(package) => {
+                    self.source_track.segment(&package, self.mode, true);
+                    self.source.append(&mut self.source_track.events);
+                }
+                IngestOutput::Segment(segment) => self.store.push(segment),
                 IngestOutput::Transcode(item) => self.queue.push(item),
                 IngestOutput::Notice(notice) => self.notices.push(notice.to_string()),
                 IngestOutput::Keyframes(keyframes) => self.keyframes.push(keyframes),
                 IngestOutput::Refused(codec) => self.refused.push(codec.to_string()),
-                IngestOutput::Grid(_) | IngestOutput::Facts(_) => {}
+                IngestOutput::Grid(state) => {
+                    self.mode = state.mode.unwrap_or(self.mode);
+                    self.state = state;
+                }
+                IngestOutput::Facts(_) => {}
             }
         }
         while let Some(item) = self.queue.pop() {
@@ -71,10 +175,24 @@ impl Stream {
         }
         while let Some(output) = self.transcoder.poll() {
             match output {
-                TranscoderOutput::Rendition { index, event } => self.rungs[index].push(event),
+                TranscoderOutput::Made { index, package } => self.made(index, &package),
+                TranscoderOutput::Promised { index, span, .. } => {
+                    let source = self.store.source_of(span.sequence()).expect("it is new");
+                    let package = make_segment(&self.config, index, &source).expect("a promise");
+                    self.made(index, &package);
+                }
+                TranscoderOutput::Impossible { index } => {
+                    self.rung_tracks[index].pause();
+                    self.rungs[index].append(&mut self.rung_tracks[index].events);
+                }
                 TranscoderOutput::Notice(notice) => self.notices.push(notice.to_string()),
             }
         }
+    }
+
+    fn made(&mut self, index: usize, package: &Package) {
+        self.rung_tracks[index].segment(package, self.mode, false);
+        self.rungs[index].append(&mut self.rung_tracks[index].events);
     }
 }
 
@@ -90,7 +208,7 @@ pub(crate) fn flv_messages(file: &[u8]) -> Vec<Tag> {
     std::iter::from_fn(|| reader.next_tag().expect("a clean file")).collect()
 }
 
-pub(crate) fn segments(events: &[RenditionEvent]) -> impl Iterator<Item = &hls::Segment> {
+pub(crate) fn segments(events: &[RenditionEvent]) -> impl Iterator<Item = &Segment> {
     events.iter().filter_map(|event| match event {
         RenditionEvent::Segment(segment) => Some(segment),
         _ => None,

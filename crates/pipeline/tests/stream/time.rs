@@ -2,7 +2,6 @@
 
 use flv::{Tag, TagKind};
 use media::Duration;
-use pipeline::Item;
 use proptest::prelude::*;
 
 use crate::shapes::{VIDEO, both, discontinuities, make, picture, pictures, play, with_b_pictures};
@@ -111,16 +110,8 @@ fn a_jump_of_seconds_or_hours_either_way_is_one_discontinuity_and_in_sync() {
     let tags = both("64x48", 9);
     let straight = Solo::play(tags.clone());
     let last = |solo: &Solo| {
-        let picture = |item: &Item| match item {
-            Item::Picture(picture) => Some(picture.unit.pts),
-            _ => None,
-        };
-        let sound = |item: &Item| match item {
-            Item::AudioFrame(frame) => Some(frame.pts),
-            _ => None,
-        };
-        let items = || solo.items.iter().rev();
-        items().find_map(picture).expect("some") - items().find_map(sound).expect("some")
+        let picture = solo.pictures.last().expect("some").unit.pts;
+        picture - solo.frames.last().expect("some").pts
     };
     for by in [3_000, -3_000, 18_000_000, -18_000_000] {
         // The sound jumps later than the pictures by half a second.
@@ -306,21 +297,11 @@ proptest! {
         let solo = Solo::play(parts.headers.iter().cloned().chain(tags));
         prop_assert!(solo.total() <= Duration::from_secs(15 * (count + 1)), "{:?}", solo.total());
         prop_assert!(solo.segments.len() as i64 <= 8 * (count + 1), "{}", solo.segments.len());
-        let (mut picture, mut sound) = (None, None);
-        for item in &solo.items {
-            match item {
-                Item::Picture(it) => {
-                    prop_assert!(picture.is_none_or(|before| before < it.unit.dts));
-                    prop_assert!(it.unit.pts >= it.unit.dts);
-                    picture = Some(it.unit.dts);
-                }
-                Item::AudioFrame(it) => {
-                    prop_assert!(sound.is_none_or(|before| before < it.pts));
-                    sound = Some(it.pts);
-                }
-                _ => {}
-            }
+        for pair in solo.pictures.windows(2) {
+            prop_assert!(pair[0].unit.dts < pair[1].unit.dts);
         }
+        prop_assert!(solo.pictures.iter().all(|it| it.unit.pts >= it.unit.dts));
+        prop_assert!(solo.frames.windows(2).all(|pair| pair[0].pts < pair[1].pts));
     }
 }
 

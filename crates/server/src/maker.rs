@@ -1,0 +1,203 @@
+//! Segments that somebody asks for and nobody has made: a few threads that make them, the newest demand first.
+
+use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+use std::thread::Builder;
+
+use pipeline::{MakeError, StreamConfig, make_segment};
+use rtmp::StreamName;
+use tokio::sync::watch;
+use tracing::{debug, error, warn};
+
+use crate::publication::{Publication, Slot};
+use crate::sync::lock;
+
+/// Segments that may wait to be made. Past it the oldest demand is given up: whoever waits for it has waited longest, and
+/// is told to come again.
+const MAX_WAITING: usize = 256;
+
+/// What becomes of a segment that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Making {
+    /// It waits, or is being made.
+    Underway,
+    /// It is in its window.
+    Done,
+    /// It was not made; the log says why.
+    Failed,
+}
+
+/// Makes segments on threads of its own. There are none while nothing is to be made.
+#[derive(Debug)]
+pub(crate) struct Maker {
+    config: StreamConfig,
+    max_threads: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// What somebody waits for, the newest last: it is taken from the end.
+    asked: Vec<Task>,
+    /// What will be asked for next, the oldest first; taken when nobody waits.
+    ahead: VecDeque<Task>,
+    /// All that waits or is being made.
+    underway: HashMap<Key, watch::Sender<Making>>,
+    threads: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    stream: StreamName,
+    index: usize,
+    sequence: u64,
+}
+
+#[derive(Debug)]
+struct Task {
+    key: Key,
+    publication: Arc<Publication>,
+}
+
+impl Maker {
+    /// A maker that uses at most so many threads.
+    pub(crate) fn new(config: StreamConfig, max_threads: usize) -> Arc<Self> {
+        let max_threads = max_threads.max(1);
+        Arc::new(Self { config, max_threads, state: Mutex::default() })
+    }
+
+    /// Somebody waits for segment `sequence` of the rendition at `index`: it comes before all that was asked for earlier.
+    pub(crate) fn ask(
+        self: &Arc<Self>,
+        publication: &Arc<Publication>,
+        index: usize,
+        sequence: u64,
+    ) -> watch::Receiver<Making> {
+        let key = Key { stream: publication.name().clone(), index, sequence };
+        let mut state = lock(&self.state);
+        if let Some(making) = state.underway.get(&key) {
+            let making = making.subscribe();
+            state.move_to_front(&key);
+            return making;
+        }
+        let receiver = state.begin(&key);
+        state.asked.push(Task { key, publication: Arc::clone(publication) });
+        if state.asked.len() > MAX_WAITING {
+            let oldest = state.asked.remove(0);
+            state.end(&oldest.key, Making::Failed);
+        }
+        self.start_thread(&mut state);
+        receiver
+    }
+
+    /// Somebody will ask for the segment soon, as one before it was asked for.
+    pub(crate) fn make_ahead(
+        self: &Arc<Self>,
+        publication: &Arc<Publication>,
+        index: usize,
+        sequence: u64,
+    ) {
+        let key = Key { stream: publication.name().clone(), index, sequence };
+        let mut state = lock(&self.state);
+        if state.underway.contains_key(&key) || state.ahead.len() >= MAX_WAITING {
+            return;
+        }
+        state.begin(&key);
+        state.ahead.push_back(Task { key, publication: Arc::clone(publication) });
+        self.start_thread(&mut state);
+    }
+
+    fn start_thread(self: &Arc<Self>, state: &mut State) {
+        if state.threads >= self.max_threads {
+            return;
+        }
+        let maker = Arc::clone(self);
+        match Builder::new().name("make".to_owned()).spawn(move || maker.work()) {
+            Ok(_) => state.threads += 1,
+            Err(error) if state.threads == 0 => {
+                error!(%error, "no thread to make segments");
+                state.give_up();
+            }
+            // Those that there are go on.
+            Err(_) => {}
+        }
+    }
+
+    fn work(&self) {
+        while let Some(task) = self.next_task() {
+            let made = catch_unwind(AssertUnwindSafe(|| self.make(&task)));
+            if made.is_err() {
+                error!(stream = %task.key.stream, "making a segment panicked");
+            }
+            let making = if made.unwrap_or(false) { Making::Done } else { Making::Failed };
+            lock(&self.state).end(&task.key, making);
+        }
+    }
+
+    /// The next thing to do; None where there is nothing: the thread ends, as of the same moment.
+    fn next_task(&self) -> Option<Task> {
+        let mut state = lock(&self.state);
+        let task = state.asked.pop().or_else(|| state.ahead.pop_front());
+        if task.is_none() {
+            state.threads -= 1;
+        }
+        task
+    }
+
+    fn make(&self, task: &Task) -> bool {
+        let Key { stream, index, sequence } = &task.key;
+        let Some(source) = task.publication.source_of(*sequence) else {
+            debug!(%stream, sequence, "too late to make the segment");
+            return false;
+        };
+        match make_segment(&self.config, *index, &source) {
+            Ok(package) => {
+                task.publication.publish_package(Slot::Ladder(*index), &package);
+                true
+            }
+            Err(why) => {
+                warn!(%stream, sequence, %why, "segment not made");
+                if why == MakeError::Impossible {
+                    task.publication.note_impossible(Slot::Ladder(*index));
+                }
+                false
+            }
+        }
+    }
+}
+
+impl State {
+    fn begin(&mut self, key: &Key) -> watch::Receiver<Making> {
+        let (sender, receiver) = watch::channel(Making::Underway);
+        self.underway.insert(key.clone(), sender);
+        receiver
+    }
+
+    fn end(&mut self, key: &Key, making: Making) {
+        if let Some(sender) = self.underway.remove(key) {
+            sender.send_replace(making);
+        }
+    }
+
+    /// Somebody waits for it now, so it is next.
+    fn move_to_front(&mut self, key: &Key) {
+        let ahead = self.ahead.iter().position(|task| task.key == *key);
+        let asked = self.asked.iter().position(|task| task.key == *key);
+        let task = match (asked, ahead) {
+            (Some(place), _) => Some(self.asked.remove(place)),
+            (None, Some(place)) => self.ahead.remove(place),
+            // It is being made.
+            (None, None) => None,
+        };
+        self.asked.extend(task);
+    }
+
+    fn give_up(&mut self) {
+        self.asked.clear();
+        self.ahead.clear();
+        for (_, making) in self.underway.drain() {
+            making.send_replace(Making::Failed);
+        }
+    }
+}
