@@ -117,7 +117,7 @@ mod tests {
         let name = "h264/SVA_BA2_D.264";
         assert_eq!(read(name).len(), 7516);
         assert_eq!(find(name), Some(path(name)));
-        assert!(names_in("h264").contains(&name));
+        assert!(names_in("m3u8").contains(&"m3u8/bad_no_extm3u.m3u8"));
     }
 
     #[test]
