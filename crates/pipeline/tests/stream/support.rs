@@ -1,7 +1,6 @@
 //! Drives the pipeline with the messages of FLV files and looks at what comes out with ffmpeg.
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use bytes::Bytes;
@@ -76,12 +75,6 @@ impl Stream {
             }
         }
     }
-}
-
-pub(crate) fn media_file(name: &str) -> Vec<u8> {
-    let path: PathBuf =
-        [env!("CARGO_MANIFEST_DIR"), "../../../shared/media", name].iter().collect();
-    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 pub(crate) fn flv_messages(file: &[u8]) -> Vec<Tag> {
