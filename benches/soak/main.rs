@@ -31,7 +31,7 @@ const SHOWS: [Show; 2] = [
     Show {
         name: "avatar",
         command: &["FEATHERCAST", "publish", "FILE", "URL", "--loop"],
-        file: "../shared/media/flv/srs_avatar.flv",
+        file: "flv/srs_avatar.flv",
     },
     Show {
         name: "editlist",
@@ -50,7 +50,7 @@ const SHOWS: [Show; 2] = [
             "flv",
             "URL",
         ],
-        file: "../shared/media/mp4/editlist_empty_1s.mp4",
+        file: "mp4/editlist_empty_1s.mp4",
     },
 ];
 

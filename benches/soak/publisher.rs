@@ -139,9 +139,10 @@ struct Process(Child);
 
 impl Process {
     fn start(show: &Show, url: &str) -> Self {
+        let file = testmedia::path(show.file);
         let words = show.command.iter().map(|word| match *word {
             "FEATHERCAST" => env!("CARGO_BIN_EXE_feathercast"),
-            "FILE" => show.file,
+            "FILE" => file.to_str().expect("a UTF-8 path"),
             "URL" => url,
             word => word,
         });

@@ -45,15 +45,21 @@ fn show(addrs: &DemoAddrs, report: &DemoReport<'_>) -> io::Result<()> {
     match report {
         DemoReport::Started => writeln!(
             out,
-            "feathercast listens, and a test signal goes to {}; waiting for the first segments",
+            "feathercast listens, and a test signal goes to {}; waiting for the first segments\n",
             addrs.publish_url()
         ),
-        DemoReport::Checking(time) => {
-            writeln!(out, "checking {} for {} s\n", addrs.stream_url(), time.as_secs())
-        }
+        // Whoever wants to see it need not wait for the check.
+        DemoReport::Checking(time) => writeln!(
+            out,
+            "{}\n\nchecking {} for {} s\n",
+            what_next(addrs),
+            addrs.stream_url(),
+            time.as_secs()
+        ),
         DemoReport::Checked { report, playlist } => {
             check::print(report, |_| true)?;
-            writeln!(out, "\n$ curl {}\n{playlist}\n{}", addrs.playlist_url(), what_next(addrs))
+            writeln!(out, "\n$ curl {}\n{playlist}", addrs.playlist_url())?;
+            writeln!(out, "Watch {}, Ctrl-C ends it.", addrs.stream_url())
         }
         DemoReport::Followed(report) => check::print(report, |outcome| outcome > Outcome::Warn)
             .and_then(|()| writeln!(out, "{}", last_words(report.good, report.seconds))),
@@ -75,8 +81,7 @@ Publish     feathercast publish FILE.mp4 rtmp://{rtmp}/another_name
             and watch http://{http}/stream/another_name.m3u8
 From OBS    Settings > Stream:  Service Custom..., Server rtmp://{rtmp}, Stream Key another_name
             Settings > Output:  Keyframe Interval 2 s
-Status      http://{admin}/status
-Ctrl-C ends it.",
+Status      http://{admin}/status",
         addrs.stream_url(),
         addrs.playlist_url()
     )

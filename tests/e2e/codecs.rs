@@ -71,10 +71,9 @@ fn row_37_row_44_video_that_is_not_h264_is_refused_with_the_remedy() {
 #[test]
 fn obs_29_with_av1_is_refused_and_its_later_h264_plays() {
     let (server, scratch) = (Server::start(), Scratch::new());
-    let av1 =
-        concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/media/flv/obs29_av1_aac_enhanced.flv");
+    let av1 = testmedia::path("flv/obs29_av1_aac_enhanced.flv");
     let mut client = RtmpClient::publishing(server.rtmp, "live", "cam/key");
-    send_all(&mut client, &read(Path::new(av1)));
+    send_all(&mut client, &read(&av1));
     assert_eq!(client.wait_for(REMEDY), Answer::Found, "{:?}", client.said());
     client.wait_for_close();
     let file = ffmpeg::four_seconds(&scratch);

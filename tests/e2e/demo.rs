@@ -66,6 +66,11 @@ fn the_demo_publishes_serves_checks_and_says_what_is_next() {
         assert!(said.contains(words), "{words}: {said}");
     }
     assert!(!said.contains("FAIL") && !said.contains("ERROR"), "{said}");
+    // What to open is told before the ten seconds of the check, and again behind them.
+    let url = said.find("/stream/hello_world.m3u8");
+    assert!(url < said.find("\nchecking ") && url < said.find("pass picture-decodes"), "{said}");
+    let last_words = said.split("\n#EXTM3U\n").nth(1).expect("the playlist");
+    assert!(last_words.contains("/stream/hello_world.m3u8, Ctrl-C ends it.\n"), "{said}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::support::wait::within;
 const VIDEO_PID: u16 = 0x100;
 const AUDIO_PID: u16 = 0x101;
 
-/// Every file of the shared media with H.264 and AAC, or one of the two, that is not broken.
+/// Every file of tests/media/MANIFEST.md with H.264 and AAC, or one of the two, that is not broken.
 const CLEAN: [&str; 20] = [
     "mp4/aac_5_1_15fps.mp4",
     "mp4/b_pyramid.mp4",
@@ -51,10 +51,6 @@ const NOT_CLEAN: [(&str, &str); 7] = [
     ("flv/truncated_sorenson_mp3.flv", "at byte 388"),
     ("aac/xheaac_44k_mono.mp4", "xHE-AAC (audio object type 42) at byte 492"),
 ];
-
-fn shared(name: &str) -> PathBuf {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/media")).join(name)
-}
 
 /// `feathercast publish`; killed when dropped.
 struct Publishing {
@@ -246,12 +242,12 @@ fn long_every_clean_file_comes_out_of_a_server_as_it_is() {
     let mut streams: Vec<_> = CLEAN
         .iter()
         .enumerate()
-        .map(|(number, file)| {
+        .filter_map(|(number, file)| {
+            let path = testmedia::find(file)?;
             let name = format!("s{number}");
-            let path = shared(file);
             let publishing =
                 Publishing::start(&[path.to_str().expect("UTF-8"), &server.url(&name)]);
-            (file, Viewer::new(&name), publishing, false)
+            Some((path, Viewer::new(&name), publishing, false))
         })
         .collect();
     within(Duration::from_secs(120), "all files to be published", || {
@@ -266,24 +262,25 @@ fn long_every_clean_file_comes_out_of_a_server_as_it_is() {
     });
     for (file, viewer, mut publishing, _) in streams {
         let (code, said) = publishing.finish();
-        assert_eq!(code, Some(0), "{file}: {said}");
-        is_the_file(file, &viewer.content());
+        assert_eq!(code, Some(0), "{}: {said}", file.display());
+        is_the_file(&file, &viewer.content());
     }
 }
 
 /// A segment starts with a picture, so sound that was sent before the first one is not there, nor what an edit list cuts
 /// off at the end.
-fn is_the_file(file: &str, served: &Content) {
-    let published = content_of_file(&shared(file));
-    assert_eq!(served.pictures, published.pictures, "{file}: pictures");
-    assert_eq!(served.slices, published.slices, "{file}: slices");
+fn is_the_file(file: &Path, served: &Content) {
+    let name = file.display();
+    let published = content_of_file(file);
+    assert_eq!(served.pictures, published.pictures, "{name}: pictures");
+    assert_eq!(served.slices, published.slices, "{name}: slices");
     let run = served.audio.len();
     assert!(
         run == 0 || published.audio.windows(run).any(|window| window == served.audio),
-        "{file}: audio"
+        "{name}: audio"
     );
-    let shown = audio_to_be_heard(&shared(file));
-    assert!(run + 1 >= shown, "{file}: {run} audio frames came out, {shown} are to be heard");
+    let shown = audio_to_be_heard(file);
+    assert!(run + 1 >= shown, "{name}: {run} audio frames came out, {shown} are to be heard");
 }
 
 /// Audio frames inside the edit list that are not before the first picture.
@@ -305,7 +302,7 @@ fn audio_to_be_heard(file: &Path) -> usize {
 #[test]
 fn what_cannot_be_published_says_where_and_why() {
     for (file, words) in NOT_CLEAN {
-        let path = shared(file);
+        let Some(path) = testmedia::find(file) else { continue };
         // Nobody is there: a file is judged before anybody is called.
         let mut publishing =
             Publishing::start(&[path.to_str().expect("UTF-8"), "rtmp://127.0.0.1:9/x"]);
@@ -395,7 +392,7 @@ fn a_server_that_dies_finds_its_publisher_back() {
 #[test]
 fn a_refusal_is_said_in_the_servers_words_and_final() {
     let server = Server::with(&["--renditions", "", "--publish-key", "secret"]);
-    let file = shared("mp4/b_pyramid.mp4");
+    let file = testmedia::path("mp4/b_pyramid.mp4");
     let mut publishing =
         Publishing::start(&[file.to_str().expect("UTF-8"), &server.url("a/wrong")]);
     let (code, said) = publishing.finish();
@@ -458,7 +455,7 @@ fn ffmpeg_takes_a_stream_as_a_server() {
         ])
         .spawn()
         .expect("ffmpeg is installed");
-    let input = shared("flv/srs_avatar.flv");
+    let input = testmedia::path("flv/srs_avatar.flv");
     // It is not there at once, and a publisher whose server never was does not wait.
     within(Duration::from_secs(20), "ffmpeg to take it", || {
         let mut publishing =

@@ -1,6 +1,6 @@
 //! Publishers of every family: what they send plays as it is, in the source and in the ladder.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -19,19 +19,21 @@ use crate::support::server::Server;
 
 const P144: &str = "P144p30fps16x9";
 
-fn shared(name: &str) -> PathBuf {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/media")).join(name)
-}
-
 #[test]
 fn ffmpeg_copies_real_files() {
-    let server = Server::start();
+    let (server, scratch) = (Server::start(), Scratch::new());
+    let pyramid = testmedia::path("mp4/b_pyramid.mp4");
+    let fragments = scratch.file("fragments.mp4");
+    let (from, to) = (pyramid.to_str().expect("UTF-8"), fragments.to_str().expect("UTF-8"));
+    let movflags = "dash+frag_keyframe";
+    ffmpeg(&["-v", "error", "-i", from, "-c", "copy", "-movflags", movflags, "-y", to]);
     for (name, file) in [
-        ("pyramid", "mp4/b_pyramid.mp4"),
-        ("fragmented", "mp4/fragmented_styp_sidx.mp4"),
-        ("short", "mp4/nal_length_2.mp4"),
+        ("pyramid", Some(pyramid.clone())),
+        ("fragments", Some(fragments.clone())),
+        ("fragmented", testmedia::find("mp4/fragmented_styp_sidx.mp4")),
+        ("short", Some(testmedia::path("mp4/nal_length_2.mp4"))),
     ] {
-        let (scratch, file) = (Scratch::new(), shared(file));
+        let Some(file) = file else { continue };
         let file = file.to_str().expect("UTF-8");
         // What ffmpeg makes of its container, once to look at and once to publish.
         let copy = scratch.file("copy.flv");
@@ -96,7 +98,7 @@ fn row_26_librtmp_through_gstreamers_rtmpsink() {
 #[test]
 fn a_script_that_sends_chunks_of_one_byte_in_writes_of_one_byte() {
     let server = Server::start();
-    let file = shared("flv/no_audio_keyframe_index.flv");
+    let file = testmedia::path("flv/no_audio_keyframe_index.flv");
     let gauge = Gauge::new(&server, "drip");
     let mut client = RtmpClient::connect(server.rtmp);
     client.write_at_most(1);

@@ -66,12 +66,12 @@ fn lossless() {
 #[test]
 fn recorded_files() {
     let server = Server::start();
-    let media = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/media");
     for (file, name, word) in [
         ("mp4/high10.mp4", "high10", "10 bits"),
         ("ts/dirtystart_1080i_mp2.ts", "camera", "interlaced"),
     ] {
-        let line = format!("-fflags +genpts -i {media}/{file} -map 0:v:0 -c copy");
+        let Some(file) = testmedia::find(file) else { continue };
+        let line = format!("-fflags +genpts -i {} -map 0:v:0 -c copy", file.display());
         // What ffmpeg thinks of a broken start is not asked.
         let _ = Publisher::start(&line, &server.url(name)).finish();
         let stream = eventually(&format!("{name} to be judged"), || {

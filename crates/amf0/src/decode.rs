@@ -373,13 +373,8 @@ mod tests {
 
     #[test]
     fn corpus_of_gortmplib_is_all_refused_or_decoded_without_a_panic() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/media/corpora/amf0");
-        let mut files = 0;
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        for (_, bytes) in testmedia::files_in("corpora/amf0") {
             crate::fuzzing::value(&bytes);
-            files += 1;
         }
-        assert_eq!(files, 10);
     }
 }

@@ -78,9 +78,6 @@ fn children(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
 mod tests {
     #[test]
     fn seeds_of_amf0_value_hold() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds/amf0_value");
-        for entry in std::fs::read_dir(folder).unwrap() {
-            super::value(&std::fs::read(entry.unwrap().path()).unwrap());
-        }
+        testmedia::replay("amf0_value", super::value);
     }
 }

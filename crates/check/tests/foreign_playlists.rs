@@ -1,34 +1,18 @@
 //! Playlists of other programs: m3u8-rs is the oracle where it takes them, and broken ones are named.
 
-use std::path::{Path, PathBuf};
-
 use check::{Playlist, Reading, read_playlist};
 
-fn media() -> PathBuf {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/media")).to_owned()
-}
-
-fn playlists() -> Vec<(String, Vec<u8>)> {
-    let mut files = Vec::new();
-    for folder in ["m3u8", "corpora/m3u8"] {
-        for entry in std::fs::read_dir(media().join(folder)).expect("the media is there") {
-            let path = entry.expect("a folder can be read").path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            files.push((name, std::fs::read(path).expect("a file can be read")));
-        }
-    }
-    assert!(files.len() > 30, "{}", files.len());
-    files
+fn playlists() -> Vec<(&'static str, Vec<u8>)> {
+    [testmedia::files_in("m3u8"), testmedia::files_in("corpora/m3u8")].concat()
 }
 
 fn reading(name: &str) -> Reading {
-    let file = playlists().into_iter().find(|(known, _)| known == name).expect("it is there");
-    read_playlist(&file.1)
+    read_playlist(&testmedia::read(name))
 }
 
 #[test]
 fn good_ones_have_no_faults() {
-    for (name, data) in playlists().iter().filter(|(name, _)| name.starts_with("good_")) {
+    for (name, data) in playlists().iter().filter(|(name, _)| name.starts_with("m3u8/good_")) {
         let reading = read_playlist(data);
         assert!(reading.faults.is_empty(), "{name}: {:?}", reading.faults);
     }
@@ -37,21 +21,29 @@ fn good_ones_have_no_faults() {
 #[test]
 fn bad_ones_have_faults_at_their_lines() {
     for (name, line, what) in [
-        ("bad_invalid_target_duration.m3u8", 2, "EXT-X-TARGETDURATION cannot be \"NaN\""),
-        ("bad_no_extm3u.m3u8", 1, "the first line is \"#EXT-X-TARGETDURATION:10\", not #EXTM3U"),
-        ("bad_two_media_sequences.m3u8", 4, "EXT-X-MEDIA-SEQUENCE is there twice"),
-        ("vjs_emptyMediaSequence.m3u8", 3, "EXT-X-MEDIA-SEQUENCE cannot be \"\""),
-        ("vjs_invalidPlaylistType.m3u8", 2, "EXT-X-PLAYLIST-TYPE cannot be \"asdRASDfasdR\""),
-        ("vjs_missingExtinf.m3u8", 8, "URI \"hls_450k_video.ts\" without EXTINF"),
-        ("vjs_multipleTargetDurations.m3u8", 7, "EXT-X-TARGETDURATION is there twice"),
+        ("m3u8/bad_invalid_target_duration.m3u8", 2, "EXT-X-TARGETDURATION cannot be \"NaN\""),
         (
-            "vjs_emptyTargetDuration.m3u8",
+            "m3u8/bad_no_extm3u.m3u8",
+            1,
+            "the first line is \"#EXT-X-TARGETDURATION:10\", not #EXTM3U",
+        ),
+        ("m3u8/bad_two_media_sequences.m3u8", 4, "EXT-X-MEDIA-SEQUENCE is there twice"),
+        ("corpora/m3u8/vjs_emptyMediaSequence.m3u8", 3, "EXT-X-MEDIA-SEQUENCE cannot be \"\""),
+        (
+            "corpora/m3u8/vjs_invalidPlaylistType.m3u8",
+            2,
+            "EXT-X-PLAYLIST-TYPE cannot be \"asdRASDfasdR\"",
+        ),
+        ("corpora/m3u8/vjs_missingExtinf.m3u8", 8, "URI \"hls_450k_video.ts\" without EXTINF"),
+        ("corpora/m3u8/vjs_multipleTargetDurations.m3u8", 7, "EXT-X-TARGETDURATION is there twice"),
+        (
+            "corpora/m3u8/vjs_emptyTargetDuration.m3u8",
             3,
             "EXT-X-STREAM-INF in a playlist of the other kind (RFC 8216 4.1)",
         ),
-        ("vjs_streamInfInvalid.m3u8", 5, "EXT-X-STREAM-INF without a BANDWIDTH"),
-        ("vjs_whiteSpace.m3u8", 6, "white space around the line"),
-        ("FuzzPlaylistUnmarshal_46a44236cd07", 1, "EXTINF cannot be \"\""),
+        ("corpora/m3u8/vjs_streamInfInvalid.m3u8", 5, "EXT-X-STREAM-INF without a BANDWIDTH"),
+        ("corpora/m3u8/vjs_whiteSpace.m3u8", 6, "white space around the line"),
+        ("corpora/m3u8/FuzzPlaylistUnmarshal_46a44236cd07", 1, "EXTINF cannot be \"\""),
     ] {
         let faults = reading(name).faults.first;
         let found = faults.iter().any(|fault| fault.position == line && fault.what == what);

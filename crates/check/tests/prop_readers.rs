@@ -56,7 +56,7 @@ proptest! {
         damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..60),
         cut in any::<prop::sample::Index>(),
     ) {
-        let mut data = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds/check_ts/start_of_segment.ts"))?;
+        let mut data = testmedia::seed("check_ts", "start_of_segment.ts");
         for (index, value) in damage {
             let at = index.index(data.len());
             data[at] = value;

@@ -136,24 +136,10 @@ mod tests {
     use super::{h264_decoder, h264_rusty_decoder, mp3_decoder, sbr_probe};
     use crate::{Force, H264Encoder, H264EncoderConfig, Profile};
 
-    fn seeds(target: &str) -> Vec<Vec<u8>> {
-        let folder = format!("{}/../../fuzz/seeds/{target}", env!("CARGO_MANIFEST_DIR"));
-        let files = std::fs::read_dir(folder).unwrap();
-        let seeds: Vec<_> =
-            files.map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect();
-        assert!(!seeds.is_empty());
-        seeds
-    }
-
     #[test]
     fn seeds_replay() {
-        let bodies = [
-            ("codec_h264_decoder", h264_decoder as fn(&[u8])),
-            ("codec_h264_rusty_decoder", h264_rusty_decoder),
-        ];
-        for (target, body) in bodies {
-            seeds(target).iter().for_each(|seed| body(seed));
-        }
+        testmedia::replay("codec_h264_decoder", h264_decoder);
+        testmedia::replay("codec_h264_rusty_decoder", h264_rusty_decoder);
     }
 
     /// Each audio seed as it is, cut short, and with some of its bits turned over.
@@ -162,7 +148,7 @@ mod tests {
         for (target, body) in
             [("codec_mp3_decoder", mp3_decoder as fn(&[u8])), ("codec_sbr_probe", sbr_probe)]
         {
-            for mut seed in seeds(target) {
+            for mut seed in testmedia::seeds(target) {
                 body(&seed);
                 for bit in (0..seed.len() * 8).step_by(41) {
                     seed[bit / 8] ^= 1 << (bit % 8);

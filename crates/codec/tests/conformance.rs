@@ -106,10 +106,11 @@ fn measure(kind: DecoderKind, stream: &[u8], reference: &Reference) -> Measured 
     measured
 }
 
-fn check(rows: &[Row], stream: impl Fn(&str) -> Vec<u8>) {
+/// Holds the rows whose streams are on this machine.
+fn check(rows: &[Row], stream: impl Fn(&str) -> Option<Vec<u8>>) {
     let mut failed = Vec::new();
     for (name, how, rusty, openh264) in rows {
-        let stream = stream(how);
+        let Some(stream) = stream(how) else { continue };
         let reference = Reference::new(&stream);
         for (kind, expected) in [(DecoderKind::Rusty, *rusty), (DecoderKind::Openh264, *openh264)] {
             let measured = measure(kind, &stream, &reference);
@@ -145,7 +146,7 @@ fn vectors_that_nobody_decodes() {
         ("i422_360p_x264.h264", "non-4:2:0 chroma"),
         ("no_sps_pps_720p.h264", "its parameter sets are missing"),
     ] {
-        let stream = vector(name);
+        let Some(stream) = vector(name) else { continue };
         let mut decoder = H264Decoder::new(DecoderKind::Rusty).unwrap();
         let mut errors = Vec::new();
         for access_unit in access_units(&stream) {
@@ -158,32 +159,32 @@ fn vectors_that_nobody_decodes() {
 
 #[test]
 fn presets() {
-    check(matrix::PRESETS, x264);
+    check(matrix::PRESETS, |args| Some(x264(args)));
 }
 
 #[test]
 fn profiles_and_tunes() {
-    check(matrix::PROFILES_AND_TUNES, x264);
+    check(matrix::PROFILES_AND_TUNES, |args| Some(x264(args)));
 }
 
 #[test]
 fn slices_and_references() {
-    check(matrix::SLICES_AND_REFERENCES, x264);
+    check(matrix::SLICES_AND_REFERENCES, |args| Some(x264(args)));
 }
 
 #[test]
 fn prediction() {
-    check(matrix::PREDICTION, x264);
+    check(matrix::PREDICTION, |args| Some(x264(args)));
 }
 
 #[test]
 fn row_31_transform_and_entropy() {
-    check(matrix::TRANSFORM_AND_ENTROPY, x264);
+    check(matrix::TRANSFORM_AND_ENTROPY, |args| Some(x264(args)));
 }
 
 #[test]
 fn sizes_and_cropping() {
-    check(matrix::SIZES_AND_CROPPING, x264);
+    check(matrix::SIZES_AND_CROPPING, |args| Some(x264(args)));
 }
 
 /// h264::decodable refuses all but the first of these before any decoder is opened (it cannot know of the first that no

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use codec::{DecoderKind, Error, H264Decoder, Limits};
 use media::Timestamp;
-use support::{access_units, display_order, ffmpeg, media_file, numbers, packed, run};
+use support::matrix::vector;
+use support::{access_units, display_order, ffmpeg, numbers, packed, run};
 
 /// The number of its access unit, how many had been given when it came out, its samples.
 type Picture = (usize, usize, Vec<u8>);
@@ -29,13 +30,18 @@ fn decode(access_units: &[Vec<u8>]) -> (Vec<Picture>, Vec<Error>) {
     (pictures, errors)
 }
 
-fn decode_file(name: &str) -> (usize, Vec<Picture>, Vec<Error>) {
-    let access_units = access_units(&std::fs::read(media_file(name)).unwrap());
+fn decode_file(file: &[u8]) -> (usize, Vec<Picture>, Vec<Error>) {
+    let access_units = access_units(file);
     let (pictures, errors) = decode(&access_units);
     (access_units.len(), pictures, errors)
 }
 
-/// Each vector: md5 over all pictures in display order (MANIFEST.md of the media).
+/// A small vector that both decoders take.
+fn good_access_units() -> Vec<Vec<u8>> {
+    access_units(&testmedia::read("h264/SVA_BA2_D.264"))
+}
+
+/// Each vector: md5 over all pictures in display order (tests/media/MANIFEST.md).
 #[test]
 fn vectors_without_b_pictures_are_bit_exact() {
     for (name, md5) in [
@@ -52,10 +58,10 @@ fn vectors_without_b_pictures_are_bit_exact() {
         // B slices that happen to be exact.
         ("NL3_SVA_E.264", "c90ce3fa732df9f7e25f110233f0f466"),
     ] {
-        let name = format!("h264/{name}");
-        let (_, pictures, errors) = decode_file(&name);
+        let Some(file) = vector(name) else { continue };
+        let (_, pictures, errors) = decode_file(&file);
         assert_eq!(errors, [], "{name}");
-        let places = display_order(&std::fs::read(media_file(&name)).unwrap());
+        let places = display_order(&file);
         let sorted: BTreeMap<usize, Vec<u8>> =
             pictures.into_iter().map(|(number, _, samples)| (places[number], samples)).collect();
         let raw: Vec<u8> = sorted.into_values().flatten().collect();
@@ -72,17 +78,16 @@ fn b_pictures_come_once_each_with_its_own_pts() {
         ("Cisco_Men_whisper_640x320_CABAC_Bframe_9.264", 50.0),
         ("VID_1280x720_cabac_temporal_direct.264", 50.0),
     ] {
-        let name = format!("h264/{name}");
-        let (count, pictures, errors) = decode_file(&name);
+        let Some(file) = vector(name) else { continue };
+        let (count, pictures, errors) = decode_file(&file);
         assert_eq!(errors, [], "{name}");
         let mut numbers: Vec<usize> = pictures.iter().map(|(number, ..)| *number).collect();
         numbers.sort_unstable();
         assert_eq!(numbers, (0..count).collect::<Vec<_>>(), "{name}");
         // The documented delay.
         assert!(pictures.iter().all(|(number, given, _)| given - number <= 16), "{name}");
-        let places = display_order(&std::fs::read(media_file(&name)).unwrap());
-        let args = format!("-i {} -vsync 0 -f rawvideo -", media_file(&name).display());
-        let expected = ffmpeg(&args, &[]);
+        let places = display_order(&file);
+        let expected = ffmpeg("-i - -vsync 0 -f rawvideo -", &file);
         for (number, _, samples) in &pictures {
             let expected = &expected[places[*number] * samples.len()..][..samples.len()];
             let db = support::psnr(samples, expected);
@@ -93,14 +98,15 @@ fn b_pictures_come_once_each_with_its_own_pts() {
 
 #[test]
 fn a_lost_picture_is_concealed() {
-    let (count, pictures, errors) = decode_file("h264/BA_MW_D_P_LOST.264");
+    let file = testmedia::read("h264/BA_MW_D_P_LOST.264");
+    let (count, pictures, errors) = decode_file(&file);
     assert_eq!((pictures.len(), errors), (count, vec![]));
 }
 
 /// ffmpeg's pictures with the container's pts against ours, over a file with a pts for each packet.
 #[test]
 fn a_recording_with_b_pictures_keeps_its_times() {
-    let path = media_file("flv/srs_avatar.flv");
+    let path = testmedia::path("flv/srs_avatar.flv");
     let stream = ffmpeg(&format!("-i {} -c copy -f h264 -", path.display()), &[]);
     let args = format!(
         "-v quiet -select_streams v -show_entries packet=pts -of csv=p=0 {}",
@@ -165,7 +171,8 @@ fn what_cannot_be_decoded_is_an_error() {
         "i422_360p_x264.h264",
         "no_sps_pps_720p.h264",
     ] {
-        let (count, pictures, errors) = decode_file(&format!("h264/{name}"));
+        let Some(file) = vector(name) else { continue };
+        let (count, pictures, errors) = decode_file(&file);
         assert_eq!((pictures.len(), errors.len()), (0, count), "{name}");
         assert!(errors.iter().all(|error| matches!(error, Error::Decode { .. })), "{name}");
     }
@@ -174,17 +181,17 @@ fn what_cannot_be_decoded_is_an_error() {
 /// openh264 forgets the parameter sets when it runs out of picture buffers; with new ones it goes on.
 #[test]
 fn a_broken_stream_recovers_at_the_next_parameter_sets() {
-    let (_, pictures, errors) = decode_file("h264/FRExt1_Panasonic.avc");
+    let Some(bad) = vector("FRExt1_Panasonic.avc") else { return };
+    let bad = access_units(&bad);
+    let (pictures, errors) = decode(&bad);
     assert!(!errors.is_empty());
-    let good = access_units(&std::fs::read(media_file("h264/SVA_BA2_D.264")).unwrap());
-    let bad = access_units(&std::fs::read(media_file("h264/FRExt1_Panasonic.avc")).unwrap());
-    let (both, _) = decode(&[bad, good].concat());
+    let (both, _) = decode(&[bad, good_access_units()].concat());
     assert!(both.len() >= pictures.len() - 1 + 17);
 }
 
 #[test]
 fn limits_hold() {
-    let access_unit = std::fs::read(media_file("h264/SVA_BA2_D.264")).unwrap();
+    let access_unit = testmedia::read("h264/SVA_BA2_D.264");
     let mut decoder = H264Decoder::with_limits(
         DecoderKind::Openh264,
         Limits { max_access_unit_bytes: 100, ..Limits::default() },
@@ -213,15 +220,13 @@ fn hostile_streams_are_refused_before_rusty_sees_them() {
         ("two_pictures_at_once", "slices out of order"),
         ("crop_that_overflows", "a value out of its range"),
     ] {
-        let folder =
-            concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds/codec_h264_rusty_decoder");
-        let stream = std::fs::read(std::path::Path::new(folder).join(seed)).unwrap();
+        let stream = testmedia::seed("codec_h264_rusty_decoder", seed);
         let mut decoder = H264Decoder::new(DecoderKind::Rusty).unwrap();
         let result = decoder.decode(&stream, Timestamp::ZERO, |_, _| panic!("decoded"));
         let error = result.unwrap_err().to_string();
         assert!(error.contains(words), "{seed}: {error}");
         // And it goes on.
-        let good = access_units(&std::fs::read(media_file("h264/SVA_BA2_D.264")).unwrap());
+        let good = good_access_units();
         let mut pictures = 0;
         decoder.decode(&good[0], Timestamp::ZERO, |_, _| pictures += 1).unwrap();
         assert_eq!(pictures, 1, "{seed}");
@@ -231,11 +236,10 @@ fn hostile_streams_are_refused_before_rusty_sees_them() {
 /// Parameter sets are read ahead of openh264, too: a number that overflows there costs its own access unit.
 #[test]
 fn parameter_sets_that_overflow_are_no_panic_with_either_decoder() {
-    let good = access_units(&std::fs::read(media_file("h264/SVA_BA2_D.264")).unwrap());
+    let good = good_access_units();
     // Cropping of 2^31 samples; `pic_init_qp_minus26` of 2^31 - 1.
     for seed in ["crop_that_overflows", "qp_that_overflows"] {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds/codec_h264_decoder");
-        let bad = std::fs::read(std::path::Path::new(folder).join(seed)).unwrap();
+        let bad = testmedia::seed("codec_h264_decoder", seed);
         for kind in [DecoderKind::Openh264, DecoderKind::Rusty] {
             let mut decoder = H264Decoder::new(kind).unwrap();
             // Whatever it says of this one.

@@ -5,7 +5,7 @@ mod support;
 
 use codec::{Error, Scaler};
 use media::{I420, I420Buf, Plane};
-use support::{ffmpeg, media_file, packed, picture, psnr};
+use support::{ffmpeg, packed, picture, psnr};
 
 fn scale(source: I420<'_>, width: usize, height: usize) -> I420Buf {
     let mut target = I420Buf::new(width, height);
@@ -22,7 +22,8 @@ fn pictures_are_those_of_ffmpegs_bilinear() {
         ("h264/Adobe_PDF_sample_a_1024x768_50Frms.264", (1024, 768), (192, 144)),
         ("h264/CVFC1_Sony_C.jsv", (300, 168), (256, 142)),
     ] {
-        let input = format!("-flags unaligned -i {} -frames:v 3", media_file(name).display());
+        let Some(file) = testmedia::find(name) else { continue };
+        let input = format!("-flags unaligned -i {} -frames:v 3", file.display());
         let large = ffmpeg(&format!("{input} -f rawvideo -"), &[]);
         let filter = format!("scale={}:{}:flags=bilinear+accurate_rnd", to.0, to.1);
         let small = ffmpeg(&format!("{input} -vf {filter} -pix_fmt yuv420p -f rawvideo -"), &[]);

@@ -94,37 +94,23 @@ fn assert_printable(text: &str) {
 
 #[cfg(test)]
 mod tests {
-    /// Each seed as it is, cut at every byte, and with every bit of its first 256 bytes turned.
-    fn replay(target: &str, body: fn(&[u8])) {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds/").to_owned() + target;
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let mut seed = std::fs::read(entry.unwrap().path()).unwrap();
-            (0..=seed.len()).for_each(|len| body(&seed[..len]));
-            for bit in 0..seed.len().min(256) * 8 {
-                seed[bit / 8] ^= 1 << (bit % 8);
-                body(&seed);
-                seed[bit / 8] ^= 1 << (bit % 8);
-            }
-        }
-    }
-
     #[test]
     fn seeds_of_flv_video_hold() {
-        replay("flv_video", super::video);
+        testmedia::replay_damaged("flv_video", 256, super::video);
     }
 
     #[test]
     fn seeds_of_flv_audio_hold() {
-        replay("flv_audio", super::audio);
+        testmedia::replay_damaged("flv_audio", 256, super::audio);
     }
 
     #[test]
     fn seeds_of_flv_script_hold() {
-        replay("flv_script", super::script);
+        testmedia::replay_damaged("flv_script", 256, super::script);
     }
 
     #[test]
     fn seeds_of_flv_file_hold() {
-        replay("flv_file", super::file);
+        testmedia::replay_damaged("flv_file", 256, super::file);
     }
 }

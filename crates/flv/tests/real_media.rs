@@ -1,5 +1,5 @@
-//! Recorded files, against the tag counts that another reader found in them (MANIFEST.md) and FFmpeg's packet
-//! counts (EXPECTED.tsv).
+//! Recorded files, against the tag counts that another reader found in them (tests/media/MANIFEST.md)
+//! and FFmpeg's packet counts.
 
 use flv::{AudioBody, AudioTag, FileReader, OnMetaData, TagKind, VideoBody, VideoTag};
 
@@ -17,11 +17,6 @@ struct Counts {
     bad: u32,
 }
 
-fn read(name: &str) -> Vec<u8> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/media/").to_owned() + name;
-    std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
 /// Tags until the end of the file or the first error.
 fn tags(file: &[u8]) -> Vec<flv::Tag> {
     let mut reader = FileReader::default();
@@ -29,9 +24,9 @@ fn tags(file: &[u8]) -> Vec<flv::Tag> {
     std::iter::from_fn(|| reader.next_tag().ok().flatten()).collect()
 }
 
-fn counts(name: &str) -> Counts {
+fn counts(file: &[u8]) -> Counts {
     let mut counts = Counts::default();
-    for tag in tags(&read(name)) {
+    for tag in tags(file) {
         match tag.kind {
             TagKind::Script => counts.script += 1,
             TagKind::Video => counts.video(VideoTag::parse(tag.body)),
@@ -72,13 +67,14 @@ impl Counts {
     }
 }
 
-/// Script tags, AVC headers, access units, ends, AAC headers, AAC frames, and the other codec.
+/// For a file that is on this machine: script tags, AVC headers, access units, ends, AAC headers, AAC frames, and the other codec.
 fn expect(name: &str, ours: [u32; 6], other: &[(&str, u32)]) {
+    let Some(file) = testmedia::find_and_read(name) else { return };
     let [script, avc_headers, access_units, ends, aac_headers, aac_frames] = ours;
     let other = other.iter().map(|&(codec, count)| (codec.to_owned(), count)).collect();
     let expected =
         Counts { script, avc_headers, access_units, ends, aac_headers, aac_frames, other, bad: 0 };
-    assert_eq!(counts(name), expected, "{name}");
+    assert_eq!(counts(&file), expected, "{name}");
 }
 
 #[test]
@@ -110,7 +106,7 @@ fn a_file_cut_inside_a_tag_gives_all_tags_before_it() {
 #[test]
 fn metadata_says_who_sends_what() {
     let metadata = |name| {
-        let tags = tags(&read(name));
+        let tags = tags(&testmedia::read(name));
         let script = tags.iter().find(|tag| tag.kind == TagKind::Script).expect("a script tag");
         OnMetaData::parse(&script.body).expect("AMF0").expect("onMetaData")
     };
@@ -132,13 +128,13 @@ fn metadata_says_who_sends_what() {
 
 #[test]
 fn mutated_and_odd_files_end_without_harm() {
-    for name in
-        ["unifuzz_1.flv", "unifuzz_2.flv", "unifuzz_50.flv", "pcm16sine.flv", "header_only.flv"]
-    {
-        let counts = counts(&format!("corpora/flv/{name}"));
+    for (name, file) in testmedia::files_in("corpora/flv") {
+        let counts = counts(&file);
         assert!(counts.bad <= 1, "{name}: {counts:?}");
     }
-    assert_eq!(counts("corpora/flv/header_only.flv"), Counts::default());
-    assert_eq!(counts("corpora/flv/pcm16sine.flv").other, [("PCM".to_owned(), 129)]);
+    expect("corpora/flv/header_only.flv", [0; 6], &[]);
+    if let Some(file) = testmedia::find_and_read("corpora/flv/pcm16sine.flv") {
+        assert_eq!(counts(&file).other, [("PCM".to_owned(), 129)]);
+    }
     expect("corpora/flv/golivepeer_e2e.flv", [1, 1, 25, 1, 0, 0], &[]);
 }

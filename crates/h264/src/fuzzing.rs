@@ -181,32 +181,18 @@ fn assert_config(data: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    /// Each seed as it is, cut at every byte, and with every bit of its first 256 bytes turned.
-    fn replay(target: &str, body: fn(&[u8])) {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds/").to_owned() + target;
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let mut seed = std::fs::read(entry.unwrap().path()).unwrap();
-            (0..=seed.len()).for_each(|len| body(&seed[..len]));
-            for bit in 0..seed.len().min(256) * 8 {
-                seed[bit / 8] ^= 1 << (bit % 8);
-                body(&seed);
-                seed[bit / 8] ^= 1 << (bit % 8);
-            }
-        }
-    }
-
     #[test]
     fn seeds_of_h264_annexb_hold() {
-        replay("h264_annexb", super::annexb);
+        testmedia::replay_damaged("h264_annexb", 256, super::annexb);
     }
 
     #[test]
     fn seeds_of_h264_avcc_hold() {
-        replay("h264_avcc", super::avcc);
+        testmedia::replay_damaged("h264_avcc", 256, super::avcc);
     }
 
     #[test]
     fn seeds_of_h264_sps_hold() {
-        replay("h264_sps", super::sps);
+        testmedia::replay_damaged("h264_sps", 256, super::sps);
     }
 }

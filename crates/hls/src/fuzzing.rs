@@ -32,10 +32,7 @@ fn op(bytes: &[u8]) -> Op {
 mod tests {
     #[test]
     fn seeds_replay() {
-        let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds/hls_window");
-        for entry in std::fs::read_dir(seeds).into_iter().flatten() {
-            super::window(&std::fs::read(entry.unwrap().path()).unwrap());
-        }
+        testmedia::replay("hls_window", super::window);
     }
 
     #[test]

@@ -67,10 +67,7 @@ impl Input<'_> {
 mod tests {
     #[test]
     fn seeds_replay() {
-        let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds/mpegts_mux");
-        for entry in std::fs::read_dir(seeds).into_iter().flatten() {
-            super::mux(&std::fs::read(entry.unwrap().path()).unwrap());
-        }
+        testmedia::replay("mpegts_mux", super::mux);
     }
 
     #[test]

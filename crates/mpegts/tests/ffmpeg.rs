@@ -10,8 +10,6 @@ use media::{Duration, Timestamp};
 use mpegts::{Muxer, Tracks};
 use oracle::Pes;
 
-const MEDIA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/media");
-
 /// Runs a tool of ffmpeg, which must succeed and have nothing to complain of; gives its output.
 fn run(tool: &str, log_level: &str, arguments: &[&str]) -> String {
     let output = Command::new(tool)
@@ -121,8 +119,8 @@ fn write_picture(
 
 #[test]
 fn a_camera_stream_with_audio_is_decoded_to_the_same_pictures_and_samples() {
-    let video_path = Path::new(MEDIA).join("h264/BA1_FT_C.264");
-    let audio_path = Path::new(MEDIA).join("aac/srs_avatar.aac");
+    let video_path = testmedia::path("h264/BA1_FT_C.264");
+    let audio_path = testmedia::path("aac/srs_avatar.aac");
     let (video, audio) = (std::fs::read(&video_path).unwrap(), std::fs::read(&audio_path).unwrap());
     let frames = adts_frames(&audio);
     let groups: Vec<&[&[u8]]> = frames.chunks(8).collect();
@@ -228,7 +226,7 @@ fn b_pictures_keep_their_times_segments_decode_alone_and_we_need_fewer_bytes_tha
 
 #[test]
 fn timestamps_go_on_over_the_wrap_for_ffprobe() {
-    let video = std::fs::read(Path::new(MEDIA).join("h264/BA1_FT_C.264")).unwrap();
+    let video = testmedia::read("h264/BA1_FT_C.264");
     let (mut muxer, mut ts) = (Muxer::new(Tracks { video: true, audio: false }), Vec::new());
     muxer.start_segment(&mut ts);
     let start = (1 << 33) - 126_000 - 100 * 3003;

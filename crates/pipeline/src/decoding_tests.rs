@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
@@ -50,8 +49,9 @@ impl Stream {
         Self { config, pictures }
     }
 
-    fn vector(name: &str) -> Self {
-        Self::new(&media_file(name))
+    /// A conformance vector, where it is on this machine.
+    fn vector(name: &str) -> Option<Self> {
+        vector(name).as_deref().map(Self::new)
     }
 }
 
@@ -108,7 +108,7 @@ fn auto_is_right_on_every_vector_or_says_that_it_cannot() {
         ("FRExt1_Panasonic.avc", Rusty, 8),
         ("QCIF_2P_I_allIPCM.264", Openh264, 2),
     ] {
-        let bytes = media_file(name);
+        let Some(bytes) = vector(name) else { continue };
         let stream = Stream::new(&bytes);
         assert_eq!(refusal(&stream.config.sps, &stream.config.parameter_sets), None, "{name}");
         let outcome = decode(Auto, &stream.config, &stream.pictures);
@@ -130,11 +130,11 @@ fn what_nobody_decodes_is_judged_before_or_given_up_by_name() {
         ("PPH10I2_Panasonic_A.264", "10 bits a sample"),
         ("i422_360p_x264.h264", "chroma format 4:2:2"),
     ] {
-        let stream = Stream::vector(name);
+        let Some(stream) = Stream::vector(name) else { continue };
         let why = refusal(&stream.config.sps, &stream.config.parameter_sets).unwrap();
         assert!(why.to_string().contains(words), "{name}: {why}");
     }
-    let stream = Stream::vector("FRExt_MMCO4_Sony_B.264");
+    let Some(stream) = Stream::vector("FRExt_MMCO4_Sony_B.264") else { return };
     let outcome = decode(Auto, &stream.config, &stream.pictures);
     assert!(outcome.notices[0].contains("QP offsets of Cb and Cr"), "{:?}", outcome.notices);
     assert!(outcome.undecodable.unwrap().contains("long-term references"));
@@ -143,7 +143,7 @@ fn what_nobody_decodes_is_judged_before_or_given_up_by_name() {
 /// 4.3 row 31: scaling lists in the SPS (JM) and in the PPS (x264).
 #[test]
 fn row_31_scaling_lists_are_decoded_and_refused_by_nobody() {
-    for bytes in [media_file("test_scalinglist_jm.264"), x264("cqm=jvt", 20)] {
+    for bytes in [testmedia::read("h264/test_scalinglist_jm.264"), x264("cqm=jvt", 20)] {
         let stream = Stream::new(&bytes);
         assert_eq!(refusal(&stream.config.sps, &stream.config.parameter_sets), None);
         let outcome = decode(Auto, &stream.config, &stream.pictures);
@@ -157,7 +157,7 @@ fn row_31_scaling_lists_are_decoded_and_refused_by_nobody() {
 /// The vector changes its only PPS six times, also in front of pictures that refer to earlier ones.
 #[test]
 fn a_pps_that_changes_does_not_cost_a_picture() {
-    let bytes = media_file("CABA3_TOSHIBA_E.264");
+    let Some(bytes) = vector("CABA3_TOSHIBA_E.264") else { return };
     let Stream { config, pictures } = Stream::new(&bytes);
     let mut config = VideoConfig::clone(&config);
     let mut decoding = Decoding::new(Auto, &Arc::new(config.clone()));
@@ -200,7 +200,7 @@ fn auto_falls_over_at_the_next_random_access_unit() {
 /// The second P picture was cut out, and there are three IDRs more.
 #[test]
 fn a_vector_with_a_lost_picture_is_shown_again_from_the_next_idr_on() {
-    let bytes = media_file("BA_MW_D_P_LOST.264");
+    let bytes = testmedia::read("h264/BA_MW_D_P_LOST.264");
     let stream = Stream::new(&bytes);
     let next = (1..99).find(|at| stream.pictures[*at].unit.random_access).unwrap();
     let outcome = decode(Auto, &stream.config, &stream.pictures);
@@ -260,9 +260,9 @@ fn row_41_an_open_gop_is_shown_from_its_first_picture_on() {
     assert!(outcome.samples.iter().all(|samples| reference.contains(samples)));
 }
 
-fn media_file(name: &str) -> Vec<u8> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/media/h264");
-    std::fs::read(PathBuf::from(folder).join(name)).unwrap()
+/// The bytes of a conformance vector, where it is on this machine.
+fn vector(name: &str) -> Option<Vec<u8>> {
+    testmedia::find_and_read(&format!("h264/{name}"))
 }
 
 /// 128x96, as x264 is told.

@@ -173,15 +173,9 @@ fn check_sending(client: &mut Client, events: &[ClientEvent]) {
 mod tests {
     use proptest::prelude::*;
 
-    fn seeds(target: &str) -> Vec<Vec<u8>> {
-        let folder = format!("{}/../../fuzz/seeds/{target}", env!("CARGO_MANIFEST_DIR"));
-        let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-        paths.map(|path| std::fs::read(path).unwrap()).collect()
-    }
-
     /// A seed with some bytes replaced, its end cut off, and another seed behind it.
     fn damaged(target: &str) -> impl Strategy<Value = Vec<u8>> + use<> {
-        let seed = prop::sample::select(seeds(target));
+        let seed = prop::sample::select(testmedia::seeds(target));
         let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6);
         (seed.clone(), changes, any::<prop::sample::Index>(), seed).prop_map(
             |(mut first, changes, end, second)| {
@@ -194,17 +188,17 @@ mod tests {
 
     #[test]
     fn seeds_of_rtmp_chunk_hold() {
-        seeds("rtmp_chunk").iter().for_each(|seed| super::chunk(seed));
+        testmedia::replay("rtmp_chunk", super::chunk);
     }
 
     #[test]
     fn seeds_of_rtmp_connection_hold() {
-        seeds("rtmp_connection").iter().for_each(|seed| super::connection(seed));
+        testmedia::replay("rtmp_connection", super::connection);
     }
 
     #[test]
     fn seeds_of_rtmp_client_hold() {
-        seeds("rtmp_client").iter().for_each(|seed| super::client(seed));
+        testmedia::replay("rtmp_client", super::client);
     }
 
     proptest! {

@@ -3,11 +3,11 @@
 
 use rtmp::{ChunkReader, Connection, Error, Limits, RawMessage, type_id};
 
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/media/");
 const HANDSHAKE: usize = 1 + 1536 + 1536;
 
-fn vector(name: &str) -> Vec<u8> {
-    std::fs::read(format!("{FOLDER}rtmp/{name}")).unwrap()
+/// What a client or a server sent, where it is on this machine.
+fn recorded(name: &str) -> Option<Vec<u8>> {
+    testmedia::find_and_read(&format!("rtmp/{name}"))
 }
 
 /// What the server says behind its handshake.
@@ -50,7 +50,7 @@ fn recorded_sessions_are_answered_the_same_whatever_byte_they_are_cut_at() {
         ["_result NetConnection.Connect.Success", "_result -", "onStatus NetStream.Play.Failed"];
     let linux = ["_result NetConnection.Connect.Success", "_result -"];
     for (name, expected) in [("flash9_play_c2s.bin", &flash[..]), ("lnx9_play_a_c2s.bin", &linux)] {
-        let bytes = vector(name);
+        let Some(bytes) = recorded(name) else { continue };
         let whole = answers(&[&bytes]);
         assert_eq!(spoken(&whole), expected, "{name}");
         for cut in 0..bytes.len() {
@@ -61,15 +61,19 @@ fn recorded_sessions_are_answered_the_same_whatever_byte_they_are_cut_at() {
 
 #[test]
 fn our_reader_understands_what_recorded_servers_said() {
-    let flash = spoken(&vector("flash9_play_s2c.bin")[HANDSHAKE..]);
-    assert_eq!(flash.last().unwrap(), "onStatus NetStream.Play.Failed");
-    let linux = spoken(&vector("lnx9_play_a_s2c.bin")[HANDSHAKE..]);
-    assert_eq!(linux, ["_result NetConnection.Connect.Success", "_result -"]);
+    if let Some(flash) = recorded("flash9_play_s2c.bin") {
+        let answers = spoken(&flash[HANDSHAKE..]);
+        assert_eq!(answers.last().unwrap(), "onStatus NetStream.Play.Failed");
+    }
+    if let Some(linux) = recorded("lnx9_play_a_s2c.bin") {
+        let answers = spoken(&linux[HANDSHAKE..]);
+        assert_eq!(answers, ["_result NetConnection.Connect.Success", "_result -"]);
+    }
 }
 
 #[test]
 fn sessions_cut_off_at_any_byte_just_wait() {
-    let bytes = vector("lnx9_play_a_c2s.bin");
+    let Some(bytes) = recorded("lnx9_play_a_c2s.bin") else { return };
     for end in 0..bytes.len() {
         let mut connection = Connection::server(Limits::default());
         connection.handle_input(&bytes[..end]).unwrap();
@@ -80,8 +84,7 @@ fn sessions_cut_off_at_any_byte_just_wait() {
 #[test]
 fn corpora_after_a_handshake_cost_at_most_an_error() {
     for corpus in ["rtmp", "amf0", "flv", "m3u8"] {
-        for entry in std::fs::read_dir(format!("{FOLDER}corpora/{corpus}")).unwrap() {
-            let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        for (_, bytes) in testmedia::files_in(&format!("corpora/{corpus}")) {
             let mut connection = Connection::server(Limits::default());
             let mut hello = vec![0; HANDSHAKE];
             hello[0] = 3;
@@ -94,8 +97,7 @@ fn corpora_after_a_handshake_cost_at_most_an_error() {
 
 #[test]
 fn garbage_instead_of_a_handshake_is_named() {
-    for entry in std::fs::read_dir(format!("{FOLDER}corpora/m3u8")).unwrap() {
-        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+    for (_, bytes) in testmedia::files_in("corpora/m3u8") {
         let error = Connection::server(Limits::default()).handle_input(&bytes).unwrap_err();
         assert!(matches!(error, Error::Version { actual } if actual == bytes[0]));
     }

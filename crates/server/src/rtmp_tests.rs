@@ -15,8 +15,7 @@ use crate::shutdown::end_streams;
 use crate::{Config, Limits, PublishAccess, StreamKey, rtmp_listener};
 
 /// 3 s of H.264, an IDR every second, no audio.
-const RECORDING: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/media/flv/no_audio_keyframe_index.flv");
+const RECORDING: &str = "flv/no_audio_keyframe_index.flv";
 
 struct Site {
     shared: Arc<Shared>,
@@ -150,7 +149,7 @@ fn number(value: f64) -> Vec<u8> {
 
 fn recording() -> Vec<Tag> {
     let mut reader = FileReader::new(flv::Limits::default());
-    reader.push(&std::fs::read(RECORDING).expect("the shared media"));
+    reader.push(&testmedia::read(RECORDING));
     std::iter::from_fn(|| reader.next_tag().unwrap()).collect()
 }
 

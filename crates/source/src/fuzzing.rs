@@ -88,27 +88,13 @@ fn assert_one_line(text: &str) {
 
 #[cfg(test)]
 mod tests {
-    /// Each seed as it is, cut at every byte, and with every bit turned.
-    fn replay(target: &str, body: fn(&[u8])) {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds/").to_owned() + target;
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let mut seed = std::fs::read(entry.unwrap().path()).unwrap();
-            (0..=seed.len()).for_each(|len| body(&seed[..len]));
-            for bit in 0..seed.len() * 8 {
-                seed[bit / 8] ^= 1 << (bit % 8);
-                body(&seed);
-                seed[bit / 8] ^= 1 << (bit % 8);
-            }
-        }
-    }
-
     #[test]
     fn seeds_of_source_mp4_hold() {
-        replay("source_mp4", super::mp4_file);
+        testmedia::replay_damaged("source_mp4", usize::MAX, super::mp4_file);
     }
 
     #[test]
     fn seeds_of_source_flv_hold() {
-        replay("source_flv", super::source_flv);
+        testmedia::replay_damaged("source_flv", usize::MAX, super::source_flv);
     }
 }

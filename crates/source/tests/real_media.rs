@@ -1,14 +1,10 @@
 //! Recorded files, packet by packet against ffprobe: counts, sizes, payload checksums and timestamps.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 
 use source::{Sample, Source};
-
-fn path(name: &str) -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/media/")).join(name)
-}
 
 /// One sample, of the oracle or ours: times in 90 kHz ticks.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,12 +31,12 @@ fn adler32(data: &[u8]) -> u32 {
 }
 
 /// Packets with edit lists applied; its `D` packets, which a player decodes and does not show, included.
-fn ffprobe(name: &str) -> Packets {
+fn ffprobe(file: &Path) -> Packets {
     let entries = "stream=index,codec_type,time_base:packet=stream_index,pts,dts,size,data_hash";
     let output = Command::new("ffprobe")
         .args(["-v", "quiet", "-show_packets", "-show_streams", "-show_data_hash", "adler32"])
         .args(["-show_entries", entries])
-        .arg(path(name))
+        .arg(file)
         .output()
         .expect("ffprobe is installed");
     let text = String::from_utf8(output.stdout).unwrap();
@@ -109,9 +105,10 @@ fn play(source: &mut Source) -> Packets {
 
 /// Everything as ffprobe has it, but for one shift of all presentation times, another of the decoding times of the
 /// pictures, and a tick of rounding.
-fn expect_as_ffprobe(name: &str) {
-    let mut source = Source::open(&path(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
-    let (ours, theirs) = (play(&mut source), ffprobe(name));
+fn expect_as_ffprobe(file: &Path) {
+    let name = file.display();
+    let mut source = Source::open(file).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let (ours, theirs) = (play(&mut source), ffprobe(file));
     assert_eq!(ours.video.len(), theirs.video.len(), "{name}: pictures");
     assert_eq!(ours.audio.len(), theirs.audio.len(), "{name}: audio frames");
     let first =
@@ -163,7 +160,9 @@ fn every_clean_mp4_is_as_ffprobe_reads_it() {
         "corpora/mp4/mozilla_minimal.mp4",
         "corpora/mp4/shiguredo_black_fmp4.mp4",
     ] {
-        expect_as_ffprobe(name);
+        if let Some(file) = testmedia::find(name) {
+            expect_as_ffprobe(&file);
+        }
     }
 }
 
@@ -177,18 +176,43 @@ fn every_clean_flv_is_as_ffprobe_reads_it() {
         "flv/audio_only_aac.flv",
         "corpora/flv/golivepeer_e2e.flv",
     ] {
-        expect_as_ffprobe(name);
+        if let Some(file) = testmedia::find(name) {
+            expect_as_ffprobe(&file);
+        }
+    }
+}
+
+/// The kinds of the recordings that the repository may not carry: fragments behind `styp` and `sidx`,
+/// and 5.1 channels.
+#[test]
+fn what_ffmpeg_makes_is_as_ffprobe_reads_it() {
+    for (name, args) in [
+        ("fragments.mp4", "-movflags dash+frag_keyframe+empty_moov -g 20 -bf 0 -c:a aac"),
+        ("fragments_with_b_pictures.mp4", "-movflags dash+frag_keyframe -g 20 -bf 2 -c:a aac"),
+        ("surround.mp4", "-g 15 -r 15 -c:a aac -ac 6"),
+        ("surround.flv", "-g 15 -r 15 -c:a aac -ac 6"),
+    ] {
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let status = Command::new("ffmpeg")
+            .args("-nostdin -v error -y -f lavfi -i testsrc2=size=320x180:rate=30".split(' '))
+            .args("-f lavfi -i sine=sample_rate=48000 -t 4 -pix_fmt yuv420p -threads 1".split(' '))
+            .args(format!("-c:v libx264 -preset ultrafast {args}").split(' '))
+            .arg(&file)
+            .status()
+            .expect("ffmpeg is installed");
+        assert!(status.success(), "{name}");
+        expect_as_ffprobe(&file);
     }
 }
 
 /// Why the file is refused, or what is wrong with it on the way.
-fn fault(name: &str) -> String {
-    match Source::open(&path(name)) {
+fn fault(file: &Path) -> String {
+    match Source::open(file) {
         Err(error) => error.to_string(),
         Ok(mut source) => loop {
             match source.next_sample() {
                 Ok(Some(_)) => {}
-                Ok(None) => panic!("{name} plays to its end"),
+                Ok(None) => panic!("{} plays to its end", file.display()),
                 Err(error) => break error.to_string(),
             }
         },
@@ -197,81 +221,97 @@ fn fault(name: &str) -> String {
 
 #[test]
 fn what_is_wrong_with_a_file_is_told_with_its_place() {
-    let no_moov =
-        "has no moov box in its 4336 bytes: the recording ended before its index was written";
-    assert_eq!(fault("mp4/broken_no_moov.mp4"), no_moov);
-    assert_eq!(
-        fault("mp4/broken_mdhd_timescale.mp4"),
-        "mdhd at byte 1027: timescale 3523727305, allowed are 1 to 2147483647"
-    );
-    assert_eq!(
-        fault("aac/xheaac_44k_mono.mp4"),
-        "track 1 (audio) is xHE-AAC (audio object type 42) at byte 492: AAC audio (LC, HE) can be published"
-    );
-    let aac_only = |codec: &str, byte: u32| {
-        format!("the audio track is {codec} at byte {byte}: AAC audio (LC, HE) can be published")
-    };
-    assert_eq!(fault("flv/h264_mp3_16x8.flv"), aac_only("MP3", 386));
-    assert_eq!(fault("flv/truncated_sorenson_mp3.flv"), aac_only("MP3", 388));
-    assert_eq!(fault("flv/red5_flashContent_speex.flv"), aac_only("Speex", 298));
-    assert_eq!(
-        fault("flv/obs29_av1_aac_enhanced.flv"),
-        "the video track is AV1 (av01) at byte 453: H.264 video can be published"
-    );
-    assert_eq!(
-        fault("corpora/mp4/lofty_64cb0259.m4a"),
-        "track 1 (audio): sample 1 of 6 bytes at byte 4096 goes past the end of the file, byte 3459"
-    );
-    assert_eq!(
-        fault("corpora/flv/header_only.flv"),
-        "has no video and no audio in its 13 bytes: H.264 and AAC can be published"
-    );
-    assert!(fault("aac/srs_avatar.aac").starts_with("is neither MP4, QuickTime nor FLV"));
+    for (name, expected) in [
+        (
+            "mp4/broken_no_moov.mp4",
+            "has no moov box in its 4336 bytes: the recording ended before its index was written",
+        ),
+        (
+            "mp4/broken_mdhd_timescale.mp4",
+            "mdhd at byte 1027: timescale 3523727305, allowed are 1 to 2147483647",
+        ),
+        (
+            "aac/xheaac_44k_mono.mp4",
+            "track 1 (audio) is xHE-AAC (audio object type 42) at byte 492: AAC audio (LC, HE) can be published",
+        ),
+        (
+            "flv/h264_mp3_16x8.flv",
+            "the audio track is MP3 at byte 386: AAC audio (LC, HE) can be published",
+        ),
+        (
+            "flv/truncated_sorenson_mp3.flv",
+            "the audio track is MP3 at byte 388: AAC audio (LC, HE) can be published",
+        ),
+        (
+            "flv/red5_flashContent_speex.flv",
+            "the audio track is Speex at byte 298: AAC audio (LC, HE) can be published",
+        ),
+        (
+            "flv/obs29_av1_aac_enhanced.flv",
+            "the video track is AV1 (av01) at byte 453: H.264 video can be published",
+        ),
+        (
+            "corpora/mp4/lofty_64cb0259.m4a",
+            "track 1 (audio): sample 1 of 6 bytes at byte 4096 goes past the end of the file, byte 3459",
+        ),
+        (
+            "corpora/flv/header_only.flv",
+            "has no video and no audio in its 13 bytes: H.264 and AAC can be published",
+        ),
+    ] {
+        if let Some(file) = testmedia::find(name) {
+            assert_eq!(fault(&file), expected, "{name}");
+        }
+    }
+    let adts = fault(&testmedia::path("aac/srs_avatar.aac"));
+    assert!(adts.starts_with("is neither MP4, QuickTime nor FLV"), "{adts}");
 }
 
 #[test]
 fn every_file_of_the_corpora_ends_in_one_line() {
     let clean = ["mozilla_minimal.mp4", "shiguredo_black_fmp4.mp4", "golivepeer_e2e.flv"];
     for folder in ["corpora/mp4", "corpora/flv"] {
-        for entry in std::fs::read_dir(path(folder)).unwrap() {
-            let name = entry.unwrap().file_name().into_string().unwrap();
-            if !clean.contains(&name.as_str()) {
-                let fault = fault(&format!("{folder}/{name}"));
+        for name in testmedia::names_in(folder) {
+            let is_clean = clean.iter().any(|clean| name.ends_with(clean));
+            if let Some(file) = testmedia::find(name).filter(|_| !is_clean) {
+                let fault = fault(&file);
                 assert!(!fault.contains('\n') && !fault.is_empty(), "{name}: {fault}");
             }
         }
     }
 }
 
-/// ffprobe finds nothing in it: all sizes between the tags are wrong. The counts are MANIFEST.md's, without the
-/// two tags of no content.
+/// ffprobe finds nothing in it: all sizes between the tags are wrong. The counts are those of
+/// tests/media/MANIFEST.md, without the two tags of no content.
 #[test]
 fn an_flv_with_wrong_sizes_between_its_tags_plays() {
-    let mut source = Source::open(&path("flv/red5_h264_aac_badprevsize.flv")).unwrap();
+    let mut source = Source::open(&testmedia::path("flv/red5_h264_aac_badprevsize.flv")).unwrap();
     let packets = play(&mut source);
     assert_eq!((packets.video.len(), packets.audio.len()), (446, 1264));
 }
 
 #[test]
 fn a_file_says_what_it_is_in_one_line() {
-    let line = |name| Source::open(&path(name)).unwrap().info().to_string();
-    assert_eq!(
-        line("mp4/portrait_large_cts_offset.mp4"),
-        "MP4, 17.252 s, H.264 avc1.64001f 720x1280 30.00 fps, AAC mp4a.40.2 44100 Hz 2 ch, 1343 kbit/s"
-    );
-    assert_eq!(
-        line("flv/srs_avatar.flv"),
-        "FLV, 11.240 s, H.264 avc1.640020 768x320 25.00 fps, AAC mp4a.40.2 44100 Hz 2 ch, 240 kbit/s"
-    );
-    assert_eq!(
-        line("aac/heaac_v1_22k.m4a"),
-        "MP4, 0.743 s, AAC mp4a.40.5 22050 Hz 1 ch, 63 kbit/s"
-    );
+    for (name, line) in [
+        (
+            "mp4/portrait_large_cts_offset.mp4",
+            "MP4, 17.252 s, H.264 avc1.64001f 720x1280 30.00 fps, AAC mp4a.40.2 44100 Hz 2 ch, 1343 kbit/s",
+        ),
+        (
+            "flv/srs_avatar.flv",
+            "FLV, 11.240 s, H.264 avc1.640020 768x320 25.00 fps, AAC mp4a.40.2 44100 Hz 2 ch, 240 kbit/s",
+        ),
+        ("aac/heaac_v1_22k.m4a", "MP4, 0.743 s, AAC mp4a.40.5 22050 Hz 1 ch, 63 kbit/s"),
+    ] {
+        if let Some(file) = testmedia::find(name) {
+            assert_eq!(Source::open(&file).unwrap().info().to_string(), line, "{name}");
+        }
+    }
 }
 
 #[test]
 fn a_phones_rotation_is_a_warning() {
-    let source = Source::open(&path("mp4/iphone6s_rot90.mov")).unwrap();
+    let source = Source::open(&testmedia::path("mp4/iphone6s_rot90.mov")).unwrap();
     assert_eq!(
         source.warnings(),
         [

@@ -5,7 +5,7 @@ use std::time::Duration;
 pub(crate) const HELP: &str = "\
 cargo xtask COMMAND
 
-  demo [--for 30s]                set up, build the static binary, run `feathercast demo`: serve, publish, check;
+  demo [--for 30s]                set up, build the quick way, run `feathercast demo`: serve, publish, check;
                                   stays until Ctrl-C, or for the time given: then exit code 0 says that all was good
   test                            set up what tests need, run them all
   ci                              fmt, clippy, deny, test, fuzz smoke, dist: what .ci/run runs

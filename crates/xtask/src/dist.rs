@@ -31,28 +31,28 @@ pub(crate) fn run(steps: &mut Steps) -> Result<(), Failure> {
     })
 }
 
-/// Builds the static binary; gives its path relative to the workspace.
+/// Builds the static binary that is passed on; gives its path relative to the workspace.
 pub(crate) fn build(steps: &mut Steps) -> Result<PathBuf, Failure> {
     steps.step("build", "the static binary (profile dist)", || {
-        let target = host_target()?;
-        // An explicit --target keeps the flags away from build scripts and proc-macros, which cannot be static.
-        let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
-        foreground(
-            cargo([
-                "build",
-                "--locked",
-                "--profile",
-                "dist",
-                "--package",
-                "feathercast",
-                "--target",
-                &target,
-            ])
-            .env("RUSTFLAGS", format!("{flags} -C target-feature=+crt-static").trim()),
-        )?;
-        place(Path::new(&format!("target/{target}/dist/feathercast")), Path::new(BINARY))?;
+        place(&build_static("dist")?, Path::new(BINARY))?;
         Ok(PathBuf::from(BINARY))
     })
+}
+
+/// Builds a static binary in a profile of Cargo.toml; gives its path relative to the workspace.
+pub(crate) fn build_static(profile: &str) -> Result<PathBuf, Failure> {
+    let target = host_target()?;
+    // An explicit --target keeps the flags away from build scripts and proc-macros, which cannot be
+    // static.
+    let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
+    let options =
+        ["--locked", "--package", "feathercast", "--profile", profile, "--target", &target];
+    foreground(
+        cargo(["build"])
+            .args(options)
+            .env("RUSTFLAGS", format!("{flags} -C target-feature=+crt-static").trim()),
+    )?;
+    Ok(PathBuf::from(format!("target/{target}/{profile}/feathercast")))
 }
 
 fn host_target() -> Result<String, Failure> {

@@ -22,6 +22,7 @@ mod dist;
 mod elf;
 mod failure;
 mod fuzz;
+mod not_run;
 mod ports;
 mod run;
 mod setup;
@@ -55,18 +56,24 @@ fn execute(command: &Command) -> Result<(), Failure> {
     std::env::set_current_dir(workspace::root())
         .map_err(|error| format!("cannot enter {}: {error}", workspace::root().display()))?;
     let mut steps = Steps::new();
-    match command {
-        Command::Help => println!("{}", args::HELP),
-        Command::Demo { stay } => demo::run(&mut steps, *stay)?,
-        Command::Test => test::run(&mut steps)?,
-        Command::Ci => ci::run(&mut steps)?,
-        Command::Dist => dist::run(&mut steps)?,
-        Command::Bench => bench::run(&mut steps)?,
-        Command::Soak { minutes, seed } => soak::run(&mut steps, *minutes, *seed)?,
-        Command::Fuzz { target, seconds } => fuzz::run(&mut steps, target.as_deref(), *seconds)?,
+    let outcome = match command {
+        Command::Help => {
+            println!("{}", args::HELP);
+            Ok(())
+        }
+        Command::Demo { stay } => demo::run(&mut steps, *stay),
+        Command::Test => test::run(&mut steps),
+        Command::Ci => ci::run(&mut steps),
+        Command::Dist => dist::run(&mut steps),
+        Command::Bench => bench::run(&mut steps),
+        Command::Soak { minutes, seed } => soak::run(&mut steps, *minutes, *seed),
+        Command::Fuzz { target, seconds } => fuzz::run(&mut steps, target.as_deref(), *seconds),
+    };
+    if outcome.is_ok() {
+        steps.summary();
     }
-    steps.summary();
-    Ok(())
+    steps.print_notes();
+    outcome
 }
 
 fn report(outcome: Result<(), Failure>) -> ExitCode {

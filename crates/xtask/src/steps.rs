@@ -1,4 +1,4 @@
-//! Headers, elapsed times and the table at the end.
+//! Headers, elapsed times, the table at the end and what else is to be said there.
 
 use std::time::{Duration, Instant};
 
@@ -7,11 +7,12 @@ use crate::failure::Failure;
 /// What was done so far and how long each step took.
 pub(crate) struct Steps {
     done: Vec<(&'static str, Duration)>,
+    notes: Vec<String>,
 }
 
 impl Steps {
     pub(crate) fn new() -> Self {
-        Self { done: Vec::new() }
+        Self { done: Vec::new(), notes: Vec::new() }
     }
 
     /// Prints `==> name: what`, does it, and prints how long it took.
@@ -28,6 +29,18 @@ impl Steps {
         println!("    {name} took {:.1} s", elapsed.as_secs_f64());
         self.done.push((name, elapsed));
         Ok(value)
+    }
+
+    /// Keeps a line for the end, where it is seen.
+    pub(crate) fn note(&mut self, line: String) {
+        self.notes.push(line);
+    }
+
+    /// The lines that were kept, also behind a failure.
+    pub(crate) fn print_notes(&self) {
+        for note in &self.notes {
+            println!("{note}");
+        }
     }
 
     /// The table of all steps, when there was more than one.

@@ -1,6 +1,7 @@
 //! `test`: everything that needs no person to look at it.
 
 use crate::failure::Failure;
+use crate::not_run::NotRun;
 use crate::run::{cargo, foreground};
 use crate::setup;
 use crate::steps::Steps;
@@ -12,16 +13,15 @@ pub(crate) fn run(steps: &mut Steps) -> Result<(), Failure> {
     steps.step("build", "the binary that the end-to-end tests run (profile ci)", || {
         foreground(&mut cargo(["build", "--locked", "--profile", "ci", "--package", "feathercast"]))
     })?;
-    steps.step("tests", "cargo nextest, profile ci", || {
-        foreground(&mut cargo([
-            "nextest",
-            "run",
-            "--locked",
-            "--cargo-profile",
-            "ci",
-            "--workspace",
-        ]))
-    })?;
+    let not_run = NotRun::begin()?;
+    let outcome = steps.step("tests", "cargo nextest, profile ci", || {
+        let options = ["nextest", "run", "--locked", "--cargo-profile", "ci", "--workspace"];
+        foreground(not_run.of(&mut cargo(options)))
+    });
+    if let Some(line) = not_run.line()? {
+        steps.note(line);
+    }
+    outcome?;
     steps.step("doc tests", "the examples in the documentation", || {
         foreground(&mut cargo([
             "test",

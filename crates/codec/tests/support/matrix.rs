@@ -1,6 +1,6 @@
 //! The streams of docs/decode.md and what each decoder makes of them: tested by conformance.rs, timed by benches/decode.rs.
 
-use super::{access_units, ffmpeg, media_file};
+use super::{access_units, ffmpeg};
 
 /// What a decoder must make of a stream, all pictures counted.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,7 @@ use Expected::{Exact, Over, Refused, Wrong};
 /// A row: name, how it is made (a file, or x264's options), rusty, openh264.
 pub(crate) type Row = (&'static str, &'static str, Expected, Expected);
 
-/// Conformance vectors and streams of other decoders' tests, files of `media/h264`.
+/// Conformance vectors and streams of other decoders' tests, files of `tests/media/h264`.
 pub(crate) const VECTORS: &[Row] = &[
     ("BA1_FT_C", "BA1_FT_C.264", Exact, Exact),
     ("CVFC1_Sony_C", "CVFC1_Sony_C.jsv", Exact, Exact),
@@ -168,14 +168,14 @@ pub(crate) const SIZES_AND_CROPPING: &[Row] = &[
     ("cropped on all sides", "-x264-params crop-rect=4,2,6,8", Exact, Over(50.0)),
 ];
 
-/// A file of `media/h264`.
-pub(crate) fn vector(name: &str) -> Vec<u8> {
-    std::fs::read(media_file(&format!("h264/{name}"))).unwrap()
+/// A file of `tests/media/h264`, where it is on this machine.
+pub(crate) fn vector(name: &str) -> Option<Vec<u8>> {
+    testmedia::find_and_read(&format!("h264/{name}"))
 }
 
 /// The first 60 pictures of one.
-pub(crate) fn cut_vector(name: &str) -> Vec<u8> {
-    access_units(&vector(name))[..60].concat()
+pub(crate) fn cut_vector(name: &str) -> Option<Vec<u8>> {
+    Some(access_units(&vector(name)?)[..60].concat())
 }
 
 /// x264 through ffmpeg: 20 moving, noisy pictures of 128x96 where the row says nothing else.

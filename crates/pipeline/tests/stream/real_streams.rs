@@ -1,7 +1,7 @@
 //! Real FLV files through both halves of the pipeline, judged by ffprobe and ffmpeg.
 
 use crate::support::RenditionEvent;
-use crate::support::{self, Stream, flv_messages, media_file};
+use crate::support::{self, Stream, flv_messages};
 use media::Duration;
 use pipeline::{DecoderChoice, GridState, Preset, StreamConfig};
 
@@ -54,7 +54,7 @@ fn a_gop_of_ten_seconds_leaves_the_ladder_at_two() {
 fn ffmpeg_decodes_every_segment_of_every_rendition_alone_without_a_warning() {
     let mut stream =
         Stream::new(&config(&["P144p30fps16x9"]), GridState::new(support::FIRST_SEQUENCE));
-    for message in flv_messages(&media_file("flv/srs_avatar.flv")) {
+    for message in flv_messages(&testmedia::read("flv/srs_avatar.flv")) {
         stream.push(message);
     }
     stream.finish();

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use flv::{Tag, TagKind};
 
 use crate::shapes::{both, play};
-use crate::support::{flv_messages, media_file, segments};
+use crate::support::{flv_messages, segments};
 
 fn video(timestamp_ms: u32, body: &[u8]) -> Tag {
     Tag { kind: TagKind::Video, timestamp_ms, body: Bytes::copy_from_slice(body) }
@@ -12,7 +12,7 @@ fn video(timestamp_ms: u32, body: &[u8]) -> Tag {
 
 #[test]
 fn obs_with_av1_is_refused_once_and_nothing_of_it_is_published() {
-    let stream = play(flv_messages(&media_file("flv/obs29_av1_aac_enhanced.flv")));
+    let stream = play(flv_messages(&testmedia::read("flv/obs29_av1_aac_enhanced.flv")));
     assert_eq!(stream.refused, ["AV1 (av01)"]);
     assert_eq!((stream.source.len(), stream.rungs[0].len()), (0, 0));
     assert!(stream.notices.is_empty(), "{:?}", stream.notices);

@@ -1,7 +1,6 @@
 //! Drives the pipeline with the messages of FLV files and looks at what comes out with ffmpeg.
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use bytes::Bytes;
@@ -194,12 +193,6 @@ impl Stream {
         self.rung_tracks[index].segment(package, self.mode, false);
         self.rungs[index].append(&mut self.rung_tracks[index].events);
     }
-}
-
-pub(crate) fn media_file(name: &str) -> Vec<u8> {
-    let path: PathBuf =
-        [env!("CARGO_MANIFEST_DIR"), "../../../shared/media", name].iter().collect();
-    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 pub(crate) fn flv_messages(file: &[u8]) -> Vec<Tag> {

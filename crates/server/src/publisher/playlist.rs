@@ -139,10 +139,6 @@ mod tests {
 
     use super::*;
 
-    fn shared(name: &str) -> PathBuf {
-        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/media")).join(name)
-    }
-
     /// Times and sizes of a track's samples.
     #[derive(Debug, Default, PartialEq)]
     struct Played {
@@ -201,7 +197,8 @@ mod tests {
             "flv/red5_rotations.flv",
             "flv/srs_avatar.flv",
         ] {
-            let paths = [shared(file)];
+            let Some(path) = testmedia::find(file) else { continue };
+            let paths = [path];
             let once = play(&paths, false, usize::MAX);
             let thrice = play(&paths, true, 3 * once.count());
             assert!(is_sorted(&thrice), "{file}");
@@ -223,9 +220,9 @@ mod tests {
     #[test]
     fn files_in_a_row_are_told_apart_and_keep_their_order() {
         let paths = [
-            shared("mp4/b_pyramid.mp4"),
-            shared("flv/audio_only_aac.flv"),
-            shared("mp4/iphone6s_rot90.mov"),
+            testmedia::path("mp4/b_pyramid.mp4"),
+            testmedia::path("flv/audio_only_aac.flv"),
+            testmedia::path("mp4/iphone6s_rot90.mov"),
         ];
         let alone: Vec<_> =
             paths.iter().map(|path| play(std::slice::from_ref(path), false, usize::MAX)).collect();
@@ -247,7 +244,8 @@ mod tests {
 
     #[test]
     fn the_last_file_is_looked_into_before_the_first_is_played() {
-        let paths = vec![shared("mp4/b_pyramid.mp4"), shared("mp4/broken_no_moov.mp4")];
+        let paths =
+            vec![testmedia::path("mp4/b_pyramid.mp4"), testmedia::path("mp4/broken_no_moov.mp4")];
         let error = Playlist::open(paths, true).unwrap_err().to_string();
         assert!(error.contains("broken_no_moov.mp4: has no moov box"), "{error}");
     }
