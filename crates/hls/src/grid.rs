@@ -113,11 +113,7 @@ pub struct Grid {
     ladder: Line,
     /// Media time and wall clock of the first picture, or of the first behind the last jump.
     anchor: Option<(Timestamp, i64)>,
-    /// A cut is due at the next IDR whatever the length: parameters changed or time jumped.
-    cut_next: bool,
-    cut_next_audio: bool,
-    /// The next cut of the source has a wall clock of its own.
-    reanchor: bool,
+    pending_break: Break,
     last_picture: Option<Timestamp>,
     last_random_access: Timestamp,
     /// How far apart IDRs come at most, as far as one grid can have them; forgotten slowly.
@@ -140,6 +136,18 @@ struct Line {
     running: Option<Cut>,
     /// Where the running span was meant to begin. What is due is counted from here, so that it does not drift.
     nominal: Timestamp,
+}
+
+/// A cut that is due however short the segment, behind a discontinuity and with a wall clock of its own: parameters changed
+/// or time jumped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Break {
+    /// None is due.
+    None,
+    /// At the next picture that the stream may be cut at.
+    AtRandomAccess,
+    /// And where pictures do not come at the next audio frame.
+    AtRandomAccessOrAudio,
 }
 
 /// A would-be cut of the ladder.
@@ -197,9 +205,7 @@ impl Grid {
             source: Line::new(state.source),
             ladder: Line::new(state.ladder),
             anchor: None,
-            cut_next: false,
-            cut_next_audio: false,
-            reanchor: false,
+            pending_break: Break::None,
             last_picture: None,
             last_random_access: Timestamp::ZERO,
             longest_interval: Duration::ZERO,
@@ -243,16 +249,16 @@ impl Grid {
     /// Makes the next IDR a cut, however short the segment, behind a discontinuity and with a wall clock of its own:
     /// the parameters changed or time jumped.
     pub fn break_at_next_random_access(&mut self) {
-        if self.has_started() {
-            self.cut_next = true;
-            self.reanchor = true;
+        if self.has_started() && self.pending_break == Break::None {
+            self.pending_break = Break::AtRandomAccess;
         }
     }
 
     /// The same, and where pictures do not come it is the next audio frame: the audio has become another.
     pub fn break_at_next_random_access_or_audio(&mut self) {
-        self.break_at_next_random_access();
-        self.cut_next_audio = self.has_started();
+        if self.has_started() {
+            self.pending_break = Break::AtRandomAccessOrAudio;
+        }
     }
 
     /// The next spans of source and ladder stand behind a discontinuity: a track joins.
@@ -368,7 +374,7 @@ impl Grid {
     /// pictures. That may have passed before it was sure that no more pictures come.
     fn audio_cut_at(&self, pts: Timestamp) -> Option<Timestamp> {
         let source_start = self.source.started_at();
-        if self.cut_next_audio {
+        if self.pending_break == Break::AtRandomAccessOrAudio {
             return (pts > source_start).then_some(pts);
         }
         let pictures_end =
@@ -398,7 +404,8 @@ impl Grid {
     }
 
     fn random_access(&mut self, pts: Timestamp, arrival_unix_ms: i64) {
-        if pts <= self.source.started_at() || !(self.cut_next || self.usable(pts)) {
+        let is_due = self.pending_break != Break::None || self.usable(pts);
+        if pts <= self.source.started_at() || !is_due {
             return;
         }
         match self.mode {
@@ -408,7 +415,7 @@ impl Grid {
                 self.mark = Mark::Ahead;
                 self.cut_both(pts, arrival_unix_ms);
             }
-            Some(GridMode { own_grid: true, .. }) if !self.cut_next => {
+            Some(GridMode { own_grid: true, .. }) if self.pending_break == Break::None => {
                 self.cut_source(pts, arrival_unix_ms);
             }
             Some(_) => self.cut_both(pts, arrival_unix_ms),
@@ -504,7 +511,7 @@ impl Grid {
 
     fn cut_both(&mut self, at: Timestamp, arrival_unix_ms: i64) {
         let is_one_grid = self.mode.is_some_and(|mode| !mode.own_grid);
-        let breaks = self.reanchor;
+        let breaks = self.pending_break != Break::None;
         let cut = self.cut_source(at, arrival_unix_ms);
         if is_one_grid {
             let cut = self.share(cut);
@@ -527,9 +534,7 @@ impl Grid {
     }
 
     fn cut_source(&mut self, at: Timestamp, arrival_unix_ms: i64) -> Cut {
-        self.cut_next = false;
-        self.cut_next_audio = false;
-        if std::mem::take(&mut self.reanchor) {
+        if std::mem::replace(&mut self.pending_break, Break::None) != Break::None {
             self.anchor = Some((at, arrival_unix_ms));
             self.source.numbering.discontinuity_next = true;
         }

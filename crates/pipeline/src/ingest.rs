@@ -363,7 +363,8 @@ impl Ingest {
     fn picture(&mut self, mut picture: Picture) {
         let keyframes = self.keyframes.note(picture.unit.dts, picture.unit.random_access);
         self.outputs.extend(keyframes.map(IngestOutput::Keyframes));
-        if !self.video.begins_with(&picture) {
+        let has_begun = matches!(self.phase, Phase::Running | Phase::VideoRefused);
+        if !has_begun && picture.cut_point.is_none() {
             if self.video.misses_keyframe() {
                 self.notice(Notice::NoKeyframeYet);
             }
@@ -434,12 +435,12 @@ impl Ingest {
         let pts = frame.pts;
         let Some(config) = self.audio_config.clone() else { return };
         self.update_facts();
-        let is_silent = self.video.is_silent_at(pts);
+        let have_stopped = self.video.has_stopped_at(pts);
         if self.phase == Phase::Waiting {
             self.sound_before_pictures(frame, &config, span);
             return;
         }
-        if is_silent {
+        if have_stopped || self.phase == Phase::SoundOnly {
             self.grid.audio(pts, self.message.arrival_unix_ms);
             self.newest_end = self.newest_end.max(pts + span);
             self.take_steps();

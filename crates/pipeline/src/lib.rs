@@ -58,7 +58,7 @@ pub use source_segment::{
     Item, LadderCut, SegmentSource, SegmentStore, Sound, SourceSegment, SpanStart,
 };
 pub use test_signal::{TestSample, TestSignal, TestSignalConfig, TestSignalError};
-pub use transcoder::{MakeError, Transcoder, TranscoderStats, make_segment};
+pub use transcoder::{MadeSegment, MakeError, Transcoder, TranscoderStats, make_segment};
 pub use ts_writer::write_ts;
 
 /// How every stream is treated.

@@ -11,7 +11,7 @@ use media::{AccessUnit, Duration, I420, I420Buf, Timestamp};
 use crate::event::RenditionInfo;
 use crate::package::{Package, nominal_frame_rate};
 use crate::picture::VideoConfig;
-use crate::rendition::{Fit, MIN_SIDE, Preset, Thinner};
+use crate::rendition::{Fit, FrameRate, MIN_SIDE, Preset, Thinner};
 use crate::source_segment::SourceSegment;
 
 /// Scales and encodes one rendition. Pictures are scaled as they are decoded and encoded in display order.
@@ -59,6 +59,7 @@ pub struct RungStats {
 pub(crate) struct RungPlan {
     fit: Fit,
     config: H264EncoderConfig,
+    ceiling: Option<FrameRate>,
     /// The encoder's own parameter sets.
     video: Arc<VideoConfig>,
 }
@@ -86,11 +87,12 @@ impl RungPlan {
         let Some(fit) = crate::rendition::fit(preset, (sps.width, sps.height), sps.sar) else {
             return Ok(None);
         };
-        let ceiling = preset.frame_rate.map_or(frame_rate, |rate| rate.as_f64().min(frame_rate));
+        let ceiling = preset.frame_rate;
+        let encoded = ceiling.map_or(frame_rate, |ceiling| ceiling.as_f64().min(frame_rate));
         let config = H264EncoderConfig {
             width: fit.coded.0,
             height: fit.coded.1,
-            frame_rate: ceiling as f32,
+            frame_rate: encoded as f32,
             bitrate_bps: preset.bitrate_bps,
             profile: preset.profile,
             colour: sps.colour.map(|colour| codec::Colour {
@@ -106,7 +108,7 @@ impl RungPlan {
         let Ok(sps) = Sps::parse(&sets.sps) else { return Ok(None) };
         let parameter_sets = ParameterSets { sps: one(&sets.sps), pps: one(&sets.pps) };
         let video = Arc::new(VideoConfig { parameter_sets, sps, refusal: None });
-        Ok(Some(Self { fit, config, video }))
+        Ok(Some(Self { fit, config, ceiling, video }))
     }
 
     /// Whether both come out equal, so that one is the other under a second name.
@@ -117,8 +119,10 @@ impl RungPlan {
     /// What the multivariant playlist will say of a segment made of `source`.
     pub(crate) fn info(&self, source: &SourceSegment) -> RenditionInfo {
         let audio = source.sound.as_ref().map(|sound| &*sound.config);
-        let rate = nominal_frame_rate(f64::from(self.config.frame_rate));
-        RenditionInfo::new(Some(&self.video), audio, Some(rate))
+        let seconds = source.span.duration.as_secs_f64().max(0.001);
+        let measured = nominal_frame_rate(source.pictures.len() as f64 / seconds);
+        let rate = self.ceiling.map_or(measured, |ceiling| ceiling.as_f64().min(measured));
+        RenditionInfo::new(Some(&self.video), audio, Some(rate).filter(|rate| *rate > 0.0))
     }
 
     /// What it costs in pixels per second.

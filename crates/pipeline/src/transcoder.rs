@@ -97,6 +97,15 @@ pub enum MakeError {
     Codec(#[from] codec::Error),
 }
 
+/// A segment that was asked for, and what making it took.
+#[derive(Debug)]
+pub struct MadeSegment {
+    /// Its samples.
+    pub package: Package,
+    /// Counts of this segment alone.
+    pub stats: TranscoderStats,
+}
+
 /// Makes the segment of the rendition at `index` of the configured ones from a span of the source, and from nothing else:
 /// the same input, the same segment.
 ///
@@ -106,7 +115,7 @@ pub fn make_segment(
     config: &StreamConfig,
     index: usize,
     source: &SegmentSource,
-) -> Result<Package, MakeError> {
+) -> Result<MadeSegment, MakeError> {
     let mut transcoder = Transcoder::new(config);
     let segment = &source.segment;
     let begins = SpanStart {
@@ -130,7 +139,9 @@ pub fn make_segment(
     let mut why = MakeError::Impossible;
     while let Some(output) = transcoder.poll() {
         match output {
-            TranscoderOutput::Made { package, .. } => return Ok(package),
+            TranscoderOutput::Made { package, .. } => {
+                return Ok(MadeSegment { package, stats: transcoder.stats });
+            }
             TranscoderOutput::Notice(Notice::CodecFailed(error)) => why = MakeError::Codec(error),
             TranscoderOutput::Notice(Notice::Undecodable(_)) => return Err(MakeError::Impossible),
             _ => {}

@@ -39,7 +39,6 @@ pub(crate) struct VideoTrack {
     last_idr: Option<Timestamp>,
     /// Of pictures that are part of the stream, by presentation time.
     watch: PictureWatch,
-    has_run: bool,
     keyframe_missed: bool,
 }
 
@@ -147,15 +146,11 @@ impl VideoTrack {
         self.set_parameter_sets(updated)
     }
 
-    /// Whether the video has begun, or begins with this picture: an IDR, or a recovery point where no IDR comes.
-    pub(crate) fn begins_with(&self, picture: &Picture) -> bool {
-        self.has_run || picture.cut_point.is_some()
-    }
-
-    /// Whether it is time to say that pictures come but no keyframe: they cannot be shown. True once.
+    /// A picture came that the video cannot begin with: whether it is time to say that no keyframe comes, so that nothing
+    /// can be shown. True once.
     pub(crate) fn misses_keyframe(&mut self) -> bool {
         let (Some(first), Some(last)) = (self.first_dts, self.last_dts) else { return false };
-        let due = !self.has_run && !self.keyframe_missed && last - first >= KEYFRAME_DUE;
+        let due = !self.keyframe_missed && last - first >= KEYFRAME_DUE;
         self.keyframe_missed |= due;
         due
     }
@@ -167,17 +162,15 @@ impl VideoTrack {
 
     /// Notes that the picture is part of the stream.
     pub(crate) fn run(&mut self, picture: &Picture) {
-        self.has_run = true;
         self.watch.picture(picture.unit.pts);
         if picture.unit.random_access {
             self.last_idr = Some(picture.unit.dts);
         }
     }
 
-    /// Notes sound of this time, and says whether no picture has come for a while: none yet, or they stopped.
-    pub(crate) fn is_silent_at(&mut self, at: Timestamp) -> bool {
-        let stopped = self.watch.sound(at);
-        !self.has_run || stopped
+    /// Notes sound of this time, and says whether pictures have stopped, or never came.
+    pub(crate) fn has_stopped_at(&mut self, at: Timestamp) -> bool {
+        self.watch.sound(at)
     }
 
     /// Why no rendition can be made of the video, if so.

@@ -152,8 +152,9 @@ impl Maker {
             return false;
         };
         match make_segment(&self.config, *index, &source) {
-            Ok(package) => {
-                task.publication.publish_package(Slot::Ladder(*index), &package);
+            Ok(made) => {
+                task.publication.note_made(*index, &made.stats);
+                task.publication.publish_package(Slot::Ladder(*index), &made.package);
                 true
             }
             Err(why) => {

@@ -9,7 +9,8 @@ use hls::{Body, Segment, Snapshot, Span, VariantStream, Window, WindowConfig};
 use media::Timestamp;
 use pipeline::{
     Continuity, DecoderKind, GridState, Keyframes, Notice, Package, Preset, RenditionInfo,
-    RenditionSet, RungStats, SegmentSource, SegmentStore, SourceFacts, SourceSegment, write_ts,
+    RenditionSet, RungStats, SegmentSource, SegmentStore, SourceFacts, SourceSegment,
+    TranscoderStats, write_ts,
 };
 use rtmp::StreamName;
 use tokio::sync::watch;
@@ -137,6 +138,19 @@ pub struct Rendition {
 }
 
 impl TranscodeLoad {
+    /// Adds what was made on other threads.
+    fn add(&mut self, made: &Self) {
+        self.failed_pictures += made.failed_pictures;
+        self.decoder = self.decoder.or(made.decoder);
+        self.decoder_changes += made.decoder_changes;
+        let renditions = self.renditions.len().max(made.renditions.len());
+        self.renditions.resize(renditions, RungStats::default());
+        for (rung, made) in self.renditions.iter_mut().zip(&made.renditions) {
+            rung.encoded += made.encoded;
+            rung.skipped += made.skipped;
+        }
+    }
+
     /// What the transcoder has done for a rendition; None for the source.
     #[must_use]
     pub fn rung(&self, slot: Slot) -> Option<RungStats> {
@@ -181,6 +195,8 @@ struct Writer {
     facts: SourceFacts,
     reception: Reception,
     load: TranscodeLoad,
+    /// Of the segments that were made when somebody asked for them, in the present or last stay: the rest of the load.
+    made: TranscodeLoad,
 }
 
 #[derive(Debug)]
@@ -233,6 +249,7 @@ impl Publication {
             facts: SourceFacts::default(),
             reception: Reception::default(),
             load: TranscodeLoad::default(),
+            made: TranscodeLoad::default(),
         };
         let demand = Demand::new(config.transcode, config.renditions.len());
         let kept = config.playlist_segments + MAKEABLE_BEHIND_PLAYLIST;
@@ -258,6 +275,7 @@ impl Publication {
             track.refresh();
         }
         writer.load = TranscodeLoad::default();
+        writer.made = TranscodeLoad::default();
         self.newest.store(i64::MIN, Ordering::Relaxed);
         self.taken.store(i64::MIN, Ordering::Relaxed);
         let cut_apart = writer.grid.mode.is_some_and(|mode| mode.own_grid);
@@ -342,6 +360,20 @@ impl Publication {
     /// Notes how the transcoder keeps up.
     pub fn update_transcode_load(&self, note: impl FnOnce(&mut TranscodeLoad)) {
         note(&mut lock(&self.writer).load);
+    }
+
+    /// Notes what it took to make a segment of the rendition at `index` that somebody asked for.
+    pub fn note_made(&self, index: usize, stats: &TranscoderStats) {
+        let mut writer = lock(&self.writer);
+        let made = &mut writer.made;
+        made.failed_pictures += stats.failed;
+        made.decoder = stats.decoder.or(made.decoder);
+        made.decoder_changes += stats.decoder_changes;
+        made.renditions.resize(made.renditions.len().max(index + 1), RungStats::default());
+        if let Some(rung) = stats.renditions.get(index) {
+            made.renditions[index].encoded += rung.encoded;
+            made.renditions[index].skipped += rung.skipped;
+        }
     }
 
     /// Notes the decoding time of a picture that goes to the transcoder.
@@ -470,7 +502,10 @@ impl Publication {
         let taken = self.taken.load(Ordering::Relaxed);
         let lag = Timestamp::from_ticks(newest) - Timestamp::from_ticks(taken);
         let lag_ms = u64::try_from(lag.as_millis()).unwrap_or(0);
-        TranscodeLoad { lag_ms, ..lock(&self.writer).load.clone() }
+        let writer = lock(&self.writer);
+        let mut load = TranscodeLoad { lag_ms, ..writer.load.clone() };
+        load.add(&writer.made);
+        load
     }
 
     /// One more than the largest sequence number used.

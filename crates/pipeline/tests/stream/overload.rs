@@ -125,8 +125,8 @@ impl SlowStream {
                 // On another thread: it costs this one nothing.
                 TranscoderOutput::Promised { index, span, .. } => {
                     let source = self.store.source_of(span.sequence()).expect("it is new");
-                    let package = make_segment(&self.config, index, &source).expect("a promise");
-                    self.rungs[index].segment(&package, self.mode, false);
+                    let made = make_segment(&self.config, index, &source).expect("a promise");
+                    self.rungs[index].segment(&made.package, self.mode, false);
                 }
                 TranscoderOutput::Impossible { index } => panic!("rendition {index} is lost"),
                 TranscoderOutput::Notice(notice) => self.notices.push(notice.to_string()),

@@ -177,8 +177,8 @@ impl Stream {
                 TranscoderOutput::Made { index, package } => self.made(index, &package),
                 TranscoderOutput::Promised { index, span, .. } => {
                     let source = self.store.source_of(span.sequence()).expect("it is new");
-                    let package = make_segment(&self.config, index, &source).expect("a promise");
-                    self.made(index, &package);
+                    let made = make_segment(&self.config, index, &source).expect("a promise");
+                    self.made(index, &made.package);
                 }
                 TranscoderOutput::Impossible { index } => {
                     self.rung_tracks[index].pause();
