@@ -38,7 +38,7 @@ pub(crate) struct Stream {
     pub(crate) programs: Vec<Vec<(u8, u16)>>,
     /// `PCR_PID` of the last PMT.
     pub(crate) pcr_pid: Option<u16>,
-    /// Packets whose continuity counter did not follow.
+    /// Packets whose continuity counter did not follow, and did not say so.
     pub(crate) continuity_errors: usize,
 }
 
@@ -62,7 +62,11 @@ fn count_continuity(
 ) {
     let counter = packet.continuity_counter();
     let before = counters[usize::from(u16::from(packet.pid()))].replace(counter);
-    stream.continuity_errors += usize::from(before.is_some_and(|before| !counter.follows(before)));
+    // 13818-1 2.4.3.5: the counter may be anything where the packet says so.
+    let is_announced =
+        packet.adaptation_field().is_some_and(|field| field.discontinuity_indicator());
+    let follows = before.is_none_or(|before| counter.follows(before));
+    stream.continuity_errors += usize::from(!follows && !is_announced);
 }
 
 #[derive(Default)]

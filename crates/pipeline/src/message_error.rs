@@ -5,7 +5,7 @@ use h264::Undecodable;
 
 /// A message, or a part of one, that was skipped: the stream goes on without it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{} message at {timestamp_ms} ms skipped: {why}", track_name(*.track))]
+#[error("message skipped: {why} ({} at {timestamp_ms} ms)", track_name(*.track))]
 pub struct SkippedMessage {
     /// Audio, video or script data.
     pub track: TagKind,

@@ -3,11 +3,13 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -78,8 +80,14 @@ async fn serve(socket: TcpStream, router: Router, shared: Arc<Shared>) {
         .header_read_timeout(shared.limits.http_head)
         .max_buf_size(shared.limits.http_head_bytes)
         .max_headers(shared.limits.http_headers);
-    let io = TokioIo::new(Watched::new(socket, shared));
-    if let Err(error) = builder.serve_connection(io, TowerToHyperService::new(router)).await {
+    let asked = Arc::new(AtomicBool::new(false));
+    let io = TokioIo::new(Watched::new(socket, shared, Arc::clone(&asked)));
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |request| {
+        asked.store(true, Ordering::Relaxed);
+        router.call(request)
+    });
+    if let Err(error) = builder.serve_connection(io, service).await {
         debug!(%error, "viewer connection ended");
     }
 }
@@ -88,16 +96,18 @@ async fn serve(socket: TcpStream, router: Router, shared: Arc<Shared>) {
 struct Watched<T> {
     inner: T,
     shared: Arc<Shared>,
-    /// Runs until the first response: hyper's own timer is the longer one for the time between requests.
+    /// A request has come: its response may be long in coming.
+    asked: Arc<AtomicBool>,
+    /// Runs until the first request: hyper's own timer is the longer one for the time between requests.
     first_head: Option<Pin<Box<Sleep>>>,
     /// Runs while a write waits for the peer.
     stall: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T: AsyncWrite + Unpin> Watched<T> {
-    fn new(inner: T, shared: Arc<Shared>) -> Self {
+    fn new(inner: T, shared: Arc<Shared>, asked: Arc<AtomicBool>) -> Self {
         let first_head = Some(Box::pin(sleep(shared.limits.http_first_head)));
-        Self { inner, shared, first_head, stall: None }
+        Self { inner, shared, asked, first_head, stall: None }
     }
 
     /// What a write came to: progress stops the stall timer, waiting starts it.
@@ -129,6 +139,9 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
         context: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.asked.load(Ordering::Relaxed) {
+            self.first_head = None;
+        }
         if let Some(first_head) = &mut self.first_head
             && first_head.as_mut().poll(context).is_ready()
         {
