@@ -16,6 +16,7 @@ mod habits;
 mod hls_http;
 mod ladder;
 mod lifecycle;
+mod on_demand;
 mod overload;
 mod players;
 mod publish;

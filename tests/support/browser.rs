@@ -1,4 +1,4 @@
-//! hls.js in Chromium: a page plays, and tells a small HTTP server in the test how it goes.
+//! hls.js, and Chromium's own HLS player, in Chromium: a page plays, and tells a small HTTP server in the test how it goes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,22 +9,33 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::program::Program;
 use super::scratch::Scratch;
 use super::wait::eventually;
 
-/// A player a URL; each reports four times a second and with every event of interest.
+/// A player a URL; each reports four times a second and with every event of interest. A player stands still while its
+/// playhead does, from its first picture to its end.
 const PAGE: &str = r#"<!doctype html><script src="/hls.min.js"></script><script>
-for (const [index, url] of URLS.entries()) {
-  const video = document.createElement("video"), hls = new Hls();
-  const state = {index, errors: [], fatal: false, segments: [], ended: false};
+for (const [index, {url, native}] of PLAYERS.entries()) {
+  const video = document.createElement("video");
+  const state = {index, errors: [], fatal: false, segments: [], ended: false, stall: 0};
+  let moved = null, time = 0;
   const report = () => {
     const quality = video.getVideoPlaybackQuality();
+    if (video.currentTime !== time || video.ended) { time = video.currentTime; moved = performance.now(); }
+    if (moved) state.stall = Math.max(state.stall, (performance.now() - moved) / 1000);
     Object.assign(state, {time: video.currentTime, width: video.videoWidth, pictures: quality.totalVideoFrames});
     fetch("/report", {method: "POST", body: JSON.stringify(state)});
   };
+  video.addEventListener("ended", () => { state.ended = true; report(); });
+  video.addEventListener("error", () => { state.errors.push(video.error.message); state.fatal = true; report(); });
+  setInterval(report, 250);
+  video.muted = true;
+  document.documentElement.append(video);
+  if (native) { video.src = url; video.play().catch(() => {}); continue; }
+  const hls = new Hls();
   hls.on(Hls.Events.ERROR, (_, data) => {
     state.errors.push(`${data.details} at ${video.currentTime}`);
     state.fatal ||= data.fatal;
@@ -35,13 +46,9 @@ for (const [index, url] of URLS.entries()) {
     if (state.segments.at(-1) !== frag.sn) state.segments.push(frag.sn);
     report();
   });
-  video.addEventListener("ended", () => { state.ended = true; report(); });
-  setInterval(report, 250);
-  video.muted = true;
   hls.on(Hls.Events.MANIFEST_PARSED, () => video.play());
   hls.loadSource(url);
   hls.attachMedia(video);
-  document.documentElement.append(video);
 }
 </script>"#;
 
@@ -63,6 +70,17 @@ pub(crate) struct Playing {
     pub(crate) segments: Vec<u64>,
     /// The video came to its end.
     pub(crate) ended: bool,
+    /// The longest time that the playhead stood still, in seconds, since it first moved.
+    pub(crate) stall: f64,
+}
+
+/// What plays a URL.
+#[derive(Clone, Debug)]
+pub(crate) enum Plays {
+    /// hls.js, over Media Source Extensions.
+    HlsJs(String),
+    /// Chromium itself: a video element whose source is the playlist.
+    Native(String),
 }
 
 /// Chromium with one page; killed when dropped.
@@ -76,10 +94,20 @@ pub(crate) struct Browser {
 type Reports = Arc<Mutex<BTreeMap<usize, Playing>>>;
 
 impl Browser {
-    /// Plays all these playlists at once.
+    /// Plays all these playlists at once with hls.js.
     pub(crate) fn hls_js(urls: &[String]) -> Self {
+        Self::open(&urls.iter().cloned().map(Plays::HlsJs).collect::<Vec<_>>())
+    }
+
+    /// Plays all these playlists at once.
+    pub(crate) fn open(players: &[Plays]) -> Self {
         let playing = Reports::default();
-        let page = PAGE.replace("URLS", &Value::from(urls).to_string());
+        let player = |plays: &Plays| match plays {
+            Plays::HlsJs(url) => json!({"url": url, "native": false}),
+            Plays::Native(url) => json!({"url": url, "native": true}),
+        };
+        let players = Value::from_iter(players.iter().map(player));
+        let page = PAGE.replace("PLAYERS", &players.to_string());
         let address = serve(&page, &playing);
         let folder = Scratch::new();
         // Not the script of this name in /usr/bin, which would be killed in its place.
@@ -99,9 +127,9 @@ impl Browser {
 
     /// The newest report of the player of the URL at `index`, once it fulfils `is`; a player that gives up fails the test.
     pub(crate) fn wait(&self, index: usize, what: &str, is: impl Fn(&Playing) -> bool) -> Playing {
-        eventually(&format!("hls.js to {what}: {:?}", self.now(index)), || {
+        eventually(&format!("the player to {what}: {:?}", self.now(index)), || {
             let playing = self.now(index)?;
-            assert!(!playing.fatal, "hls.js gave up: {playing:?}");
+            assert!(!playing.fatal, "the player gave up: {playing:?}");
             is(&playing).then_some(playing)
         })
     }

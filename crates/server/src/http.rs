@@ -87,7 +87,7 @@ async fn serve(
 }
 
 /// The media playlist, once it is long enough to be played: players that begin with one or two segments run out of them,
-/// and one gives up at once. What there is after three target durations has to do.
+/// and one gives up at once. What there is after three target durations, or when players lose patience, has to do.
 async fn media_playlist(
     shared: &Shared,
     conditions: Conditions<'_>,
@@ -105,6 +105,7 @@ async fn media_playlist(
         None => return None,
     };
     let patience = Duration::from_secs(target_duration_secs * LEAST_TARGET_DURATIONS) + MARGIN;
+    let patience = patience.min(shared.limits.http_wait);
     let is_long_enough = |view: &Arc<View>| {
         view.rendition(name).is_some_and(|rendition| shared.can_be_played(&rendition.snapshot))
     };
@@ -139,7 +140,7 @@ async fn segment(
             let Slot::Ladder(index) = rendition.slot else { return None };
             let mut making = shared.maker.ask(publication, index, sequence);
             let is_over = |making: &Making| *making != Making::Underway;
-            let _ = timeout(shared.limits.segment_wait, making.wait_for(is_over)).await;
+            let _ = timeout(shared.limits.http_wait, making.wait_for(is_over)).await;
             shared.metrics.segment_waits.observe(shared.clock.now().since(began));
             match publication.view().rendition(name)?.snapshot.segment(sequence) {
                 Lookup::Made(data) => data,

@@ -57,8 +57,9 @@ pub struct Limits {
     pub http_head_bytes: usize,
     /// Fields in a request's head.
     pub http_headers: usize,
-    /// How long the request for a segment waits that nobody has made: less than players wait for one.
-    pub segment_wait: Duration,
+    /// How long a request waits at most for what is on its way, a segment that is being made or a playlist that is too short
+    /// to be played: hls.js gives up on a server that says nothing for 10 s.
+    pub http_wait: Duration,
     /// From a signal to the end of the process.
     pub shutdown: Duration,
     /// At most one log line of a kind in this time; what was left out is counted in the next.
@@ -96,7 +97,7 @@ impl Default for Limits {
             http_write: Duration::from_secs(20),
             http_head_bytes: 16 << 10,
             http_headers: 64,
-            segment_wait: Duration::from_secs(8),
+            http_wait: Duration::from_secs(8),
             shutdown: Duration::from_millis(4500),
             log_interval: Duration::from_secs(5),
             peer_log_burst: 20,
