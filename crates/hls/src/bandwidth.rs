@@ -6,7 +6,7 @@ use media::{Duration, TICKS_PER_SECOND};
 
 /// The average is taken over this much media: long enough to be calm, short enough to follow the scene.
 const AVERAGE_OVER: Duration = Duration::from_secs(120);
-/// And over this many segments at most, so that segments without duration cannot pile up.
+/// The average is taken over this many segments at most, so that segments without duration cannot pile up.
 const MAX_SEGMENTS: usize = 1024;
 
 /// No run is longer: a day. It keeps the arithmetic in range, whatever the target duration.

@@ -29,7 +29,7 @@ const ROUNDING: Duration = Duration::from_millis(100);
 /// A picture this little before a time is meant by it: times come from whole milliseconds, added up.
 pub const TOLERANCE: Duration = Duration::from_millis(4);
 
-/// Of the longest interval between IDRs so much of each new one is forgotten: 2 s become 1 s in 16 s.
+/// The longest interval between IDRs is forgotten slowly: each new one takes one part in so many of itself away from it, so that 2 s become 1 s in 16 s.
 const FORGETTING: i64 = 16;
 
 /// Half a picture at 25 fps: an IDR this much early is as good as on time.
@@ -53,8 +53,8 @@ pub enum Step {
     Mode(GridMode),
     /// The source's running span ends where this one begins. The first one of a publisher's stay ends none.
     CutSource(Cut),
-    /// The same for the ladder. It comes when every picture that is shown before it has been reported; where the
-    /// stream turns out to have a grid of its own, once, later than that.
+    /// The ladder's running span ends where this one begins. It comes when every picture that is shown before it has been
+    /// reported; where the ladder turns out to have a grid of its own, once, later than that.
     CutLadder(Cut),
     /// No more samples come: the running spans of source and ladder end here, and no other begins.
     End(Timestamp),
@@ -83,9 +83,9 @@ pub struct GridMode {
 pub struct GridState {
     /// How the stream is cut, if that was decided: target durations never change.
     pub mode: Option<GridMode>,
-    /// Of the source's spans.
+    /// The numbers of the source's spans.
     pub source: Numbering,
-    /// Of the ladder's spans. The same as the source's as long as there is one grid.
+    /// The numbers of the ladder's spans: those of the source's as long as there is one grid.
     pub ladder: Numbering,
 }
 
@@ -146,7 +146,7 @@ enum Break {
     None,
     /// At the next picture that the stream may be cut at.
     AtRandomAccess,
-    /// And where pictures do not come at the next audio frame.
+    /// At the next picture that the stream may be cut at, or, where pictures do not come, at the next audio frame.
     AtRandomAccessOrAudio,
 }
 
@@ -246,15 +246,16 @@ impl Grid {
         self.steps.pop_front()
     }
 
-    /// Makes the next IDR a cut, however short the segment, behind a discontinuity and with a wall clock of its own:
-    /// the parameters changed or time jumped.
+    /// Makes the next picture that the stream may be cut at a cut, however short the segment, behind a discontinuity and with a
+    /// wall clock of its own: the parameters changed or time jumped.
     pub fn break_at_next_random_access(&mut self) {
         if self.has_started() && self.pending_break == Break::None {
             self.pending_break = Break::AtRandomAccess;
         }
     }
 
-    /// The same, and where pictures do not come it is the next audio frame: the audio has become another.
+    /// Makes the next picture that the stream may be cut at such a cut, or, where pictures do not come, the next audio frame:
+    /// the audio has become another.
     pub fn break_at_next_random_access_or_audio(&mut self) {
         if self.has_started() {
             self.pending_break = Break::AtRandomAccessOrAudio;

@@ -27,7 +27,8 @@ pub struct Snapshot {
     /// What the playlist lists, in order, contiguous numbers.
     pub listed: Vec<Span>,
     pub(crate) uri_prefix: String,
-    /// By number, ascending, ending with those that are listed; None where nobody has made the segment yet.
+    /// Every segment that may be asked for, by number, ascending; the last ones are those that are listed. None where nobody
+    /// has made the segment yet.
     pub(crate) fetchable: Vec<(u64, Option<Bytes>)>,
     pub(crate) playlist: OnceLock<Body>,
 }

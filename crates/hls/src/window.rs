@@ -1,4 +1,4 @@
-//! One rendition's sliding window of segments.
+//! One rendition's sliding window of spans, made or promised.
 
 use std::collections::VecDeque;
 use std::sync::OnceLock;

@@ -16,7 +16,7 @@ const NO_PCR_PID: u16 = 0x1fff;
 
 /// Access unit delimiter that allows every slice type, with its start code (14496-10 7.3.2.4).
 const ACCESS_UNIT_DELIMITER: [u8; 6] = [0, 0, 0, 1, 9, 0xf0];
-/// For parameter sets, which Annex B wants to have the `zero_byte` in front.
+/// The start code of parameter sets: Annex B wants the `zero_byte` in front of them.
 const LONG_START_CODE: &[u8] = &[0, 0, 0, 1];
 const START_CODE: &[u8] = &[0, 0, 1];
 
@@ -48,9 +48,9 @@ impl Tracks {
 /// Where the continuity counters of the elementary streams stand between two segments, 0 to 15 each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Continuity {
-    /// Of the next video packet.
+    /// The counter of the next video packet.
     pub video: u8,
-    /// Of the next audio packet.
+    /// The counter of the next audio packet.
     pub audio: u8,
 }
 

@@ -20,9 +20,9 @@ use crate::source_segment::{Item, SourceSegment};
 pub enum IngestOutput {
     /// A segment of the `source` rendition.
     Source(Package),
-    /// For the store of what renditions are made of.
+    /// A span of the ladder that has ended, for the [`SegmentStore`](crate::SegmentStore).
     Segment(Arc<SourceSegment>),
-    /// For the queue to the transcoder.
+    /// The next item for the queue to the transcoder.
     Transcode(Item),
     /// Where the grid stands, before what it holds for: a returning publisher's stay goes on from the last one.
     Grid(GridState),

@@ -94,12 +94,12 @@ struct RunningSource {
     span: Option<Cut>,
     pictures: Vec<Picture>,
     sound: SoundQueue,
-    /// Of all its samples.
+    /// Bytes of all its pictures and frames.
     bytes: usize,
     tracks: Tracks,
 }
 
-/// The tracks of a span are those that had been seen when it began; the first span has those that it turns out to have.
+/// Which tracks a span has: those that had been seen when it began; the first span has those that it turns out to have.
 #[derive(Clone, Copy, Debug, Default)]
 enum Tracks {
     #[default]
@@ -120,14 +120,16 @@ struct RunningLadder {
     tracks: Tracks,
     /// Parameters of the newest picture of the spans before.
     video: Option<Arc<VideoConfig>>,
-    /// The renditions for which pictures go to the transcoder, and those that are wanted from the next cut on.
+    /// The renditions for which pictures go to the transcoder.
     live: RenditionSet,
+    /// The renditions that are to be live from the next cut on.
     wanted: RenditionSet,
-    /// The pictures since the last cut point, in decoding order, and their bytes.
+    /// The pictures since the last one that a decoder can start with, in decoding order; none where they are too many.
     since_cut_point: Vec<Picture>,
     since_cut_point_bytes: usize,
     /// Presentation time of the picture being taken, where a decoder can start with it.
     next_start: Option<Timestamp>,
+    /// Time from one picture to the next, as measured up to the newest.
     interval: Duration,
 }
 

@@ -20,7 +20,7 @@ pub struct Package {
     pub video: Option<Arc<VideoConfig>>,
     /// The audio track, where there is one.
     pub audio: Option<Arc<AudioSpecificConfig>>,
-    /// By decoding time.
+    /// Its pictures and audio frames, in decoding order.
     pub samples: Vec<Sample>,
 }
 

@@ -1,9 +1,9 @@
 //! The queue between ingest and transcoder, and what it drops when the transcoder falls behind.
 //!
 //! Bound: 2 s of pictures or one GOP, and 16 MiB. Over 2 s, pictures nothing refers to go first, then everything up to
-//! the next random access picture, or recovery point where no other comes. Random access pictures and everything that is
-//! no picture stay, so every segment exists, with its span. Over 16 MiB the oldest GOP goes whole, and the renditions
-//! show the picture before it meanwhile.
+//! the next random access picture, or recovery point where no other comes. Random access pictures and cuts stay, so
+//! every segment exists, with its span. Over 16 MiB the oldest GOP goes whole, and the renditions show the picture before
+//! it meanwhile.
 //!
 //! What is never dropped is bounded by [`Queue::is_full`]: a driver waits with the next item until it is not. A stream that
 //! comes in real time never gets there; one sent as fast as the network takes it is slowed down.

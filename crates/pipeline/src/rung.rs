@@ -27,7 +27,7 @@ pub(crate) struct Rung {
     scaled: Vec<(Timestamp, I420Buf)>,
     /// Buffers to scale into, kept from picture to picture.
     spare: Vec<I420Buf>,
-    /// The newest picture that was due. It stands until the next one, and for a segment that has none of its own.
+    /// The newest picture that was due, scaled. It stands until the next one, and a segment that has none of its own shows it.
     still: Option<I420Buf>,
     segment: Option<Segment>,
     stats: RungStats,

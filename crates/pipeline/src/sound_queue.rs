@@ -11,10 +11,10 @@ use crate::source_segment::Sound;
 /// Frames that may wait for the end of their span: over three minutes at 48 kHz. Past it the oldest go.
 const MAX_FRAMES: usize = 8192;
 
-/// And this many bytes: a span of 30 s at 1 Mbit/s.
+/// Bytes of the frames that may wait: a span of 30 s at 1 Mbit/s. Past it the oldest go.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// The frames that the spans of one grid have not taken yet, and of which kind a span takes.
+/// The frames that the spans of one grid have not taken yet, and the kind of frames that a span takes.
 ///
 /// A segment holds audio of one kind. Another one begins with a span; what comes of it before, or is still there of the
 /// old one then, is left out: no player takes two kinds in one segment.
@@ -22,7 +22,7 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 pub(crate) struct SoundQueue {
     frames: VecDeque<(AudioFrame, Arc<AudioSpecificConfig>)>,
     bytes: usize,
-    /// Of the frames that the running span takes; None before there is sound.
+    /// The kind of frames that the running span takes; None before there is sound.
     in_force: Option<Arc<AudioSpecificConfig>>,
     /// What is in force from the first span on that begins at this time or later.
     next: Option<(Timestamp, Arc<AudioSpecificConfig>)>,

@@ -13,7 +13,7 @@ use crate::rendition_set::RenditionSet;
 /// The sound of one span.
 #[derive(Clone, Debug)]
 pub struct Sound {
-    /// Of all its frames.
+    /// What all its frames are.
     pub config: Arc<AudioSpecificConfig>,
     /// Ascending by time. May be empty: the track is there all the same.
     pub frames: Vec<AudioFrame>,
@@ -22,7 +22,7 @@ pub struct Sound {
 /// A span of the ladder's grid, as the publisher sent it: all renditions of the span are made of this.
 #[derive(Clone, Debug)]
 pub struct SourceSegment {
-    /// When, and under which number.
+    /// When it is, and its number.
     pub span: Span,
     /// The parameters of its first picture, or of the last one before it; None without video, and where no decoder can
     /// make pictures of it.
@@ -72,7 +72,7 @@ pub struct SpanStart {
 pub enum Item {
     /// One coded picture.
     Picture(Picture),
-    /// Behind all pictures that are shown before it.
+    /// A cut; it comes behind all pictures that are shown before it.
     Cut(LadderCut),
 }
 

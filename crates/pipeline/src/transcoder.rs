@@ -52,8 +52,9 @@ pub struct Transcoder {
     shown: Option<Timestamp>,
     /// Cuts that wait for the pictures before them.
     cuts: VecDeque<LadderCut>,
-    /// Decoding times of the newest picture taken, and of the newest from which one came out.
+    /// The decoding time of the newest picture taken.
     newest_taken: Option<Timestamp>,
+    /// The decoding time of the newest picture taken from which one came out.
     newest_given: Option<Timestamp>,
     interval: Duration,
     stats: TranscoderStats,
@@ -63,7 +64,7 @@ pub struct Transcoder {
 /// What the presets become for a source with these parameters.
 struct Plan {
     config: Arc<VideoConfig>,
-    /// For each configured rendition; None where nothing comes of it, or nothing that another is not already.
+    /// What each configured rendition becomes; None where nothing comes of it, or nothing that another is not already.
     rungs: Vec<Option<RungPlan>>,
 }
 
@@ -82,7 +83,7 @@ pub struct TranscoderStats {
     pub decoder_changes: u64,
     /// Decoding time of the last picture taken; against the newest one ingested it gives the lag.
     pub last_taken: Option<Timestamp>,
-    /// For each configured rendition.
+    /// What was done for each configured rendition.
     pub renditions: Vec<RungStats>,
 }
 

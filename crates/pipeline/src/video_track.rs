@@ -37,7 +37,7 @@ pub(crate) struct VideoTrack {
     /// Decoding is this much earlier than stamped.
     early: Duration,
     last_idr: Option<Timestamp>,
-    /// Of pictures that are part of the stream, by presentation time.
+    /// Watches whether pictures have stopped, by the presentation times of those that are part of the stream.
     watch: PictureWatch,
     keyframe_missed: bool,
 }

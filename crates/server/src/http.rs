@@ -1,5 +1,5 @@
-//! The viewers' routes. A handler looks its stream up, and clones bytes that are already there; it waits where they are on
-//! their way.
+//! The viewers' routes. A handler looks its stream up and clones bytes that are there already. Where they are not made yet it
+//! waits, without a thread.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,8 +86,8 @@ async fn serve(
     }
 }
 
-/// The media playlist, once it is long enough to be played: players that begin with one or two segments run out of them,
-/// and one gives up at once. What there is after three target durations has to do.
+/// The media playlist, once it is long enough to be played: players that begin with one or two segments run out of them, and
+/// one gives up at once. After three target durations and a second it is answered with what there is.
 async fn media_playlist(
     shared: &Shared,
     conditions: Conditions<'_>,

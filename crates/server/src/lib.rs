@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! publisher -> rtmp_conn -> feed -> worker (ingest, xcode threads) -> publication -> http -> viewer
-//!                  \________________ registry (who may, until when) ________________/
+//!                  |                                                    |   |
+//!                  |                                  maker (make threads)   demand (who is awake)
+//!                  |_____________ registry (who may, until when) ___________|
 //! ```
 //!
-//! Everything that depends on time is in [`registry`], which takes the time as an input. Every queue has a bound and
-//! every peer a limit: they are all in [`Limits`].
+//! What depends on time is decided in [`registry`] and in `demand`, which take the time as an input. Every queue has a bound;
+//! what a peer may cost is in [`Limits`].
 #![forbid(unsafe_code)]
 
 mod access;

@@ -1,4 +1,4 @@
-//! Every bound of the shell in one place, each with its reason.
+//! The bounds of the shell on what peers may cost, in one place, each with its reason.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ pub struct Limits {
     pub http_connections_per_ip: usize,
     /// Files the process keeps for everything that is not an HTTP viewer.
     pub reserved_files: usize,
-    /// From a connection to its first response. A connection without a request costs its peer nothing: it waits less.
+    /// From a connection to its first request. A connection without a request costs its peer nothing: it waits less.
     pub http_first_head: Duration,
     /// From the last response on a connection to the end of the next request's head: a playlist's refresh and some.
     pub http_head: Duration,
@@ -57,15 +57,15 @@ pub struct Limits {
     pub http_head_bytes: usize,
     /// Fields in a request's head.
     pub http_headers: usize,
-    /// How long the request for a segment waits that nobody has made: less than players wait for one.
+    /// How long a request waits for a segment that nobody has made: less long than players wait for one.
     pub segment_wait: Duration,
     /// From a signal to the end of the process.
     pub shutdown: Duration,
     /// At most one log line of a kind in this time; what was left out is counted in the next.
     pub log_interval: Duration,
-    /// But this many lines about peers that were refused or sent bad input: usually each is worth one.
+    /// In that time this many log lines about peers that were refused or sent bad input: usually each is worth one.
     pub peer_log_burst: u64,
-    /// And this many about what one publisher sends: at its start codecs, size and encoder come one by one.
+    /// In that time this many log lines about what one publisher sends: at its start codecs, size and encoder come one by one.
     pub facts_log_burst: u64,
 }
 

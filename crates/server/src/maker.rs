@@ -13,8 +13,8 @@ use tracing::{debug, error, warn};
 use crate::publication::{Publication, Slot};
 use crate::sync::lock;
 
-/// Segments that may wait to be made. Past it the oldest demand is given up: whoever waits for it has waited longest, and
-/// is told to come again.
+/// Segments that somebody waits for, at most, and as many that are made ahead. Past it the oldest demand is given up: whoever
+/// waits for it has waited longest, and is told to come again.
 const MAX_WAITING: usize = 256;
 
 /// What becomes of a segment that was asked for.
@@ -24,7 +24,7 @@ pub(crate) enum Making {
     Underway,
     /// It is in its window.
     Done,
-    /// It was not made; the log says why.
+    /// It was not made: nothing can be made of its span, its span is gone, or too many others were asked for since.
     Failed,
 }
 

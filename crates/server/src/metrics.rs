@@ -215,7 +215,7 @@ const RENDITION: &[Family<RenditionRow>] = &[
     ),
     counter(
         "rendition_encoded_pictures_total",
-        "Pictures encoded as they came, for the present or last publisher.",
+        "Pictures encoded, for the present or last publisher.",
         |row| row.rung.map(|rung| rung.encoded as f64),
     ),
     counter(

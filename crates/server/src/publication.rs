@@ -26,11 +26,11 @@ pub const SOURCE: &str = "source";
 /// Audio is passed through into every rendition; what encoders send by default.
 const AUDIO_BPS: u64 = 128_000;
 
-/// The multivariant playlist waits for the renditions to say what they will be, but not longer than for so many segments
-/// of the source.
+/// The multivariant playlist waits until every rendition has said what it will be, but no longer than for so many
+/// segments of the source.
 const PATIENCE_SEGMENTS: u64 = 2;
 
-/// Segments made, after which the next may be made: where they left the counters of their transport stream.
+/// So many of the newest segments made are known by where they left the counters of their transport stream, so that the next can go on from there.
 const REMEMBERED_CONTINUITIES: usize = 32;
 
 /// Spans that stay makeable after they have left the playlist: who has just read it may still come.
@@ -69,11 +69,11 @@ pub struct Publication {
     /// What segments are made of that nobody has asked for yet.
     store: Mutex<SegmentStore>,
     demand: Mutex<Demand>,
-    /// What the demand wants, for who looks with every message.
+    /// The renditions that are awake, as [`RenditionSet::bits`]: the ingest thread looks with every message.
     wanted: AtomicU16,
-    /// Decoding times of the newest picture received for the transcoder and the newest that it has taken; the least there
-    /// is where there is none.
+    /// Decoding time of the newest picture received for the transcoder; `i64::MIN` before the first.
     newest: AtomicI64,
+    /// Decoding time of the newest picture that the transcoder has taken; `i64::MIN` before the first.
     taken: AtomicI64,
 }
 
@@ -103,7 +103,7 @@ pub struct TranscodeLoad {
     pub decoder: Option<DecoderKind>,
     /// How often a decoder was left for the other one.
     pub decoder_changes: u64,
-    /// For each configured rendition.
+    /// What the transcoder has done for each configured rendition.
     pub renditions: Vec<RungStats>,
 }
 
@@ -195,7 +195,7 @@ struct Writer {
     facts: SourceFacts,
     reception: Reception,
     load: TranscodeLoad,
-    /// Of the segments that were made when somebody asked for them, in the present or last stay: the rest of the load.
+    /// The load of segments that were made when somebody asked for them, in the present or last stay; it adds to `load`.
     made: TranscodeLoad,
 }
 
@@ -206,7 +206,7 @@ struct Track {
     window: Window,
     prospect: Prospect,
     snapshot: Option<Arc<Snapshot>>,
-    /// Of the newest segments made, by number.
+    /// Where the newest segments that were made left the continuity counters, by number.
     continuities: VecDeque<(u64, Continuity)>,
     published_segments: u64,
     published_bytes: u64,

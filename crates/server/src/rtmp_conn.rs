@@ -49,7 +49,7 @@ struct Conn {
     rtmp: Connection,
     /// What the socket has not taken yet of the answer before those that wait in `rtmp`.
     answer: Bytes,
-    /// By when a publish command must have come, while there is none.
+    /// When a publish command must have come, where there has been none.
     publish_deadline: Instant,
     publishing: Option<Publishing>,
     shared: Arc<Shared>,

@@ -46,7 +46,7 @@ pub fn serve(config: &Config) -> Result<(), Error> {
     result
 }
 
-/// For everything that serves: the first threads of the process.
+/// The async runtime of everything that serves. Its threads are the first of the process.
 pub(crate) fn runtime() -> Result<Runtime, Error> {
     pipeline::share_one_heap();
     let threads =

@@ -92,7 +92,7 @@ impl Session {
         self.drained.wait();
     }
 
-    /// For the connection: resolves when the session is asked to end.
+    /// What the connection waits with: it resolves when the session is asked to end.
     #[must_use]
     pub fn stop_signal(&self) -> StopSignal {
         StopSignal(self.stop.subscribe())

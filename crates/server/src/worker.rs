@@ -1,5 +1,5 @@
-//! The two OS threads of a published stream: `ingest:<name>` cuts the source rendition and is cheap; `xcode:<name>`
-//! decodes, scales and encodes, and exists only where renditions are configured.
+//! The two OS threads of a published stream: `ingest:<name>` cuts it, makes the source rendition and is cheap; `xcode:<name>`
+//! decodes, scales and encodes the renditions that are live, and exists only where renditions are configured.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex};
@@ -309,7 +309,7 @@ impl Handoff {
 
 /// The log of a thread's notices: one line of a kind per interval, the others are counted in the next.
 struct Notices {
-    /// Of the line that says what the publisher sends, which changes as often as the publisher likes.
+    /// Limits the line that says what the publisher sends, which changes as often as the publisher likes.
     facts: Throttle,
     throttle: Throttle,
     by_kind: HashMap<mem::Discriminant<Notice>, Throttle>,

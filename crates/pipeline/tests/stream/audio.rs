@@ -556,7 +556,7 @@ fn row_46_case_60_a_segment_of_audio_alone_passes_first_and_in_the_middle() {
     let durations: Vec<_> = segments(&stream.source).map(|s| s.duration.as_millis()).collect();
     assert!(durations.iter().all(|ms| *ms < 3100), "{durations:?}");
     assert!((8900..9200).contains(&total_ms(&stream.source)), "{durations:?}");
-    // Of 270, 90 were not sent, and the segment without any shows the one before.
+    // 90 of 270 were not sent, and the segment without any shows the one before.
     assert_eq!(written_pictures(&stream.rungs[0]), 180 + 1);
 }
 
