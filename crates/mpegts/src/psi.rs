@@ -27,7 +27,8 @@ impl Section {
         &self.bytes[..self.len]
     }
 
-    /// A section with an empty body. Bytes 3 and 4 are the transport stream's or the program's number.
+    /// A section with an empty body. Bytes 3 and 4 are the transport stream's or the program's
+    /// number.
     fn new(table_id: u8, version: u8) -> Self {
         let mut section = Self { bytes: [0; 32], len: 0 };
         section.push(&[table_id, 0, 0, 0, PROGRAM_NUMBER, CURRENT | (version << 1), 0, 0]);

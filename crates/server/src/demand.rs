@@ -1,4 +1,5 @@
-//! Which renditions somebody watches, and are to be made as pictures come. Decided by time, with time as an input.
+//! Which renditions somebody watches, and are to be made as pictures come. Decided by time, with
+//! time as an input.
 
 use std::time::Duration;
 
@@ -31,8 +32,9 @@ pub struct Wakefulness {
 
 /// Which renditions of one stream are awake, and who asked for them when.
 ///
-/// Demand is a segment that is fetched. A playlist alone (curl, a probe, a page that lists streams) keeps a rendition
-/// awake that is, as a player does that waits for the next segment, but wakes none.
+/// Demand is a segment that is fetched. A playlist alone (curl, a probe, a page that lists streams)
+/// keeps a rendition awake that is, as a player does that waits for the next segment, but wakes
+/// none.
 #[derive(Debug)]
 pub(crate) struct Demand {
     mode: Transcode,

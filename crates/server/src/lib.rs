@@ -7,8 +7,8 @@
 //!                  |_____________ registry (who may, until when) ___________|
 //! ```
 //!
-//! What depends on time is decided in [`registry`] and in `demand`, which take the time as an input. Every queue has a bound;
-//! what a peer may cost is in [`Limits`].
+//! What depends on time is decided in [`registry`] and in `demand`, which take the time as an
+//! input. Every queue has a bound; what a peer may cost is in [`Limits`].
 #![forbid(unsafe_code)]
 
 mod access;

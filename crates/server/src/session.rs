@@ -38,7 +38,8 @@ impl StopReason {
     }
 }
 
-/// One publisher from its accepted publish command until its workers have published its last segment.
+/// One publisher from its accepted publish command until its workers have published its last
+/// segment.
 #[derive(Debug)]
 pub struct Session {
     id: u64,

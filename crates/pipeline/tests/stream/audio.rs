@@ -1,4 +1,5 @@
-//! Audio of every kind: what is passed through, what is made into AAC, what is refused; what changes on the way; its time.
+//! Audio of every kind: what is passed through, what is made into AAC, what is refused; what
+//! changes on the way; its time.
 
 use crate::support::RenditionEvent;
 use bytes::Bytes;
@@ -53,7 +54,8 @@ fn onset_ms(format: &str, file: &[u8]) -> f64 {
     at as f64 / 48.0
 }
 
-/// Source and ladder have the beep where it was sent, within `tolerance` ms, and ffmpeg likes every segment.
+/// Source and ladder have the beep where it was sent, within `tolerance` ms, and ffmpeg likes every
+/// segment.
 fn assert_beep_at(stream: &Stream, expected_ms: f64, tolerance: f64) {
     for events in [&stream.source, &stream.rungs[0]] {
         let onset = onset_ms("mpegts", &ts(events)) - SHIFT_MS;
@@ -265,8 +267,8 @@ fn row_36_mono_at_16_khz_and_every_rate_and_channel_count_of_aac_pass_through() 
     }
 }
 
-/// HE-AAC of 44.1 kHz stereo, broadcast as LC of 22.05 kHz, under this `AudioSpecificConfig`. The pictures beside it
-/// miss their start, which ffmpeg would have much to say about.
+/// HE-AAC of 44.1 kHz stereo, broadcast as LC of 22.05 kHz, under this `AudioSpecificConfig`. The
+/// pictures beside it miss their start, which ffmpeg would have much to say about.
 fn he_aac(asc: &[u8]) -> Vec<Tag> {
     let file = testmedia::path("ts/no_initial_keyframe_heaac.ts");
     let copy = "-map 0:a -c copy -bsf:a aac_adtstoasc -f flv -";

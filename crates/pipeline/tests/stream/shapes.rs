@@ -1,4 +1,5 @@
-//! Streams of every shape: which tracks, sizes, rates; what changes on the way and what that does to the playlists.
+//! Streams of every shape: which tracks, sizes, rates; what changes on the way and what that does
+//! to the playlists.
 
 use crate::support::RenditionEvent;
 use flv::{Tag, TagKind};
