@@ -43,7 +43,8 @@ impl Section {
     /// Fills in the length and appends the CRC.
     fn finish(mut self) -> Self {
         let section_length = self.len - UNCOUNTED_BYTES + CRC_BYTES;
-        self.bytes[1] = 0xb0; // section_syntax_indicator; a section this small leaves the high bits 0
+        // section_syntax_indicator; a section this small leaves the high bits 0
+        self.bytes[1] = 0xb0;
         self.bytes[2] = section_length as u8;
         let crc = crc32(self.as_slice());
         self.push(&crc.to_be_bytes());

@@ -33,7 +33,8 @@ const MAX_SOURCE_SEGMENT_BYTES: usize = 32 * 1024 * 1024;
 const LEAST_SOURCE_SEGMENT: Duration = Duration::from_secs(1);
 
 /// What is kept of the pictures since the last one that a decoder can start with, so that it can
-/// start there later: past it a rendition that joins waits for the next such picture.
+/// start there later. Past it a rendition that joins when no other is live has no picture until the
+/// next such one.
 const MAX_PREROLL_BYTES: usize = 16 * 1024 * 1024;
 const MAX_PREROLL_PICTURES: usize = 1024;
 

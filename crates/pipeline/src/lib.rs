@@ -4,7 +4,7 @@
 //! ```text
 //! RTMP messages -> Ingest -> packages of the source
 //!                    |
-//!                    |-> spans -> SegmentStore -> make_segment -> a package that somebody asked for
+//!                    |-> spans -> SegmentStore -> make_segment -> a package somebody asked for
 //!                    |
 //!                  items -> Queue -> Transcoder -> packages of the ladder, or promises
 //! ```

@@ -23,8 +23,7 @@ const MAX_MEDIA: Duration = Duration::from_secs(2);
 /// Bytes of media the queue may hold before a whole GOP is dropped.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// Items the queue may hold before the driver has to wait: over a minute of audio and video
-/// together.
+/// Items the queue may hold before the driver has to wait: over a minute at 60 pictures a second.
 const MAX_ITEMS: usize = 4096;
 
 /// Items on their way to the transcoder; plain data, the driver adds lock and wake-up.

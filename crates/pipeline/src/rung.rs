@@ -17,7 +17,7 @@ use crate::source_segment::SourceSegment;
 /// Scales and encodes one rendition. Pictures are scaled as they are decoded and encoded in display
 /// order.
 ///
-/// What it carries from one segment to the next is in the encoder: how it spends its bits, and the
+/// What it carries from one segment to the next is the encoder's way of spending its bits, and the
 /// picture that stands until the next one. A segment begins with an IDR whatever came before it.
 pub(crate) struct Rung {
     preset: Preset,

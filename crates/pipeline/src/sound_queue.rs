@@ -8,8 +8,8 @@ use media::{AudioFrame, Timestamp};
 
 use crate::source_segment::Sound;
 
-/// Frames that may wait for the end of their span: over three minutes at 48 kHz. Past it the oldest
-/// go.
+/// Frames that may wait for the end of their span: nearly three minutes at 48 kHz. Past it the
+/// oldest go.
 const MAX_FRAMES: usize = 8192;
 
 /// Bytes of the frames that may wait: a span of 30 s at 1 Mbit/s. Past it the oldest go.

@@ -1,5 +1,4 @@
-//! Responses with the contract's headers, made from bytes that are already rendered. No I/O, no
-//! state.
+//! Responses with the contract's headers, made of playlists and segments. No I/O, no state.
 
 use std::ops::RangeInclusive;
 
@@ -80,7 +79,7 @@ pub(crate) fn uncached(
     response
 }
 
-/// 503: what was asked for is being made, and will be there in a second or some.
+/// 503: what was asked for is not made yet; who comes again in a second may find it.
 pub(crate) fn come_again(method: &Method) -> Response<Body> {
     let text = "the segment is not made yet\n";
     let mut response = uncached(method, StatusCode::SERVICE_UNAVAILABLE, text);

@@ -1,10 +1,10 @@
 //! The async shell of feathercast: sockets, threads and clocks around crates that have none.
 //!
 //! ```text
-//! publisher -> rtmp_conn -> feed -> worker (ingest, xcode threads) -> publication -> http -> viewer
-//!                  |                                                    |   |
-//!                  |                                  maker (make threads)   demand (who is awake)
-//!                  |_____________ registry (who may, until when) ___________|
+//! publisher -> rtmp_conn -> feed -> worker (ingest, xcode) -> publication -> http -> viewer
+//!                                       maker (make) --------------^            |
+//!                                            ^------------- demand -------------'
+//!                  registry: who may publish, and when a stream ends
 //! ```
 //!
 //! What depends on time is decided in [`registry`] and in `demand`, which take the time as an

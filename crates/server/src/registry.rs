@@ -1,5 +1,4 @@
-//! Which streams there are and who may publish: every decision that depends on time, with time as
-//! an input.
+//! Which streams there are, who may publish, and when a stream ends, with time as an input.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
