@@ -4,9 +4,11 @@ use std::collections::VecDeque;
 
 use media::{Duration, TICKS_PER_SECOND};
 
-/// The average is taken over this much media: long enough to be calm, short enough to follow the scene.
+/// The average is taken over this much media: long enough to be calm, short enough to follow the
+/// scene.
 const AVERAGE_OVER: Duration = Duration::from_secs(120);
-/// And over this many segments at most, so that segments without duration cannot pile up.
+/// The average is taken over this many segments at most, so that segments without duration cannot
+/// pile up.
 const MAX_SEGMENTS: usize = 1024;
 
 /// No run is longer: a day. It keeps the arithmetic in range, whatever the target duration.
@@ -56,7 +58,8 @@ impl BandwidthMeter {
         self.measure(target_duration_secs);
     }
 
-    /// Measures the runs that end with the newest segment: after a push, and when the target duration has grown.
+    /// Measures the runs that end with the newest segment: after a push, and when the target
+    /// duration has grown.
     pub(crate) fn measure(&mut self, target_duration_secs: u64) {
         let rate = self.peak_ending_here(target_duration_secs);
         // A first segment of a few milliseconds says nothing about a rate that never falls again.
@@ -75,7 +78,8 @@ impl BandwidthMeter {
         Measured { duration: self.total.duration.max(self.least), ..self.total }.bps()
     }
 
-    /// The largest rate of the runs of segments that end with the newest and last 0.5 to 1.5 target durations.
+    /// The largest rate of the runs of segments that end with the newest and last 0.5 to 1.5 target
+    /// durations.
     fn peak_ending_here(&self, target_duration_secs: u64) -> u64 {
         let target = Duration::from_secs(target_duration_secs.min(MAX_TARGET_SECS) as i64).ticks();
         let (shortest, longest) = (target / 2, target / 2 * 3);

@@ -9,8 +9,8 @@ use flate2::write::GzEncoder;
 
 /// A rendered playlist: made once per change, handed out as often as asked for.
 ///
-/// It is compressed by the first reader who takes gzip, so that nothing is compressed that nobody reads, and nobody who
-/// writes playlists waits for it.
+/// It is compressed by the first reader who takes gzip, so that nothing is compressed that nobody
+/// reads, and nobody who writes playlists waits for it.
 #[derive(Clone, Debug)]
 pub struct Body {
     /// The text, UTF-8.
@@ -46,7 +46,8 @@ fn gzip(bytes: &[u8]) -> Bytes {
     written.expect("writing to a Vec cannot fail").into()
 }
 
-/// FNV-1a, 64 bits: tells versions of one playlist apart, and is the same in every process and release.
+/// FNV-1a, 64 bits: tells versions of one playlist apart, and is the same in every process and
+/// release.
 fn fnv_1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)

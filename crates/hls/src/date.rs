@@ -18,7 +18,8 @@ pub(crate) fn rfc3339(unix_ms: i64) -> String {
 
 /// Year, month and day of the proleptic Gregorian calendar, `days` after 1970-01-01.
 ///
-/// The year is taken to begin in March, so that the leap day is its last; 400 years are 146 097 days.
+/// The year is taken to begin in March, so that the leap day is its last; 400 years are 146 097
+/// days.
 fn civil(days: i64) -> (i64, i64, i64) {
     let since_march_0 = days + 719_468;
     let era = since_march_0.div_euclid(146_097);

@@ -1,17 +1,21 @@
-//! Where segments are cut, for the source and for the renditions made of it ("the grid"), and what number each gets.
+//! Where segments are cut, for the source and for the renditions made of it ("the grid"), and what
+//! number each gets.
 //!
-//! RFC 8216 asks that a playlist's target duration never changes (6.2.1) and that all variant streams have the same
-//! timestamps, discontinuities and target duration (6.2.4). The source can be cut only where its encoder put an IDR,
-//! the ladder anywhere. So the grid waits for the first IDR that makes a good segment, up to twice the segment
-//! duration, and then decides for the stream's life:
+//! RFC 8216 asks that a playlist's target duration never changes (6.2.1) and that all variant
+//! streams have the same timestamps, discontinuities and target duration (6.2.4). The source can be
+//! cut only where its encoder put an IDR, the ladder anywhere. So the grid waits for the first IDR
+//! that makes a good segment, up to twice the segment duration, and then decides for the stream's
+//! life:
 //!
-//! - **one grid**: source and ladder are cut together at the source's IDRs, and a number means the same span in both;
-//! - **own grid**: the source's IDRs come too seldom; the ladder is cut every segment duration, the source at its
-//!   IDRs. Both count on from the number they had. A stream moves from one grid to own grid when a later GOP breaks
-//!   the target duration, and never back.
+//! - **one grid**: source and ladder are cut together at the source's IDRs, and a number means the
+//!   same span in both;
+//! - **own grid**: the source's IDRs come too seldom; the ladder is cut every segment duration, the
+//!   source at its IDRs. Both count on from the number they had. A stream moves from one grid to
+//!   own grid when a later GOP breaks the target duration, and never back.
 //!
-//! Pure arithmetic on timestamps: pictures go in, in decoding order, before they are packaged; steps come out.
-//! **After every call that takes a picture, sound or the end, drain [`Grid::poll`] to None.**
+//! Pure arithmetic on timestamps: pictures go in, in decoding order, before they are packaged;
+//! steps come out. **After every call that takes a picture, sound or the end, drain [`Grid::poll`]
+//! to None.**
 
 use std::collections::VecDeque;
 
@@ -19,31 +23,35 @@ use media::{Duration, Timestamp};
 
 use crate::span::{Cut, Numbering};
 
-/// A ladder segment may exceed the target duration by this much (Apple's authoring rule 7.7 allows 0.5 s).
+/// A ladder segment may exceed the target duration by this much (Apple's authoring rule 7.7 allows
+/// 0.5 s).
 const OVERRUN: Duration = Duration::from_millis(400);
 
-/// A first segment this much over whole seconds does not raise the target duration: 60 pictures at 29.97 fps last
-/// 2.002 s, and RFC 8216 4.3.3.1 rounds EXTINF before it compares.
+/// A first segment this much over whole seconds does not raise the target duration: 60 pictures at
+/// 29.97 fps last 2.002 s, and RFC 8216 4.3.3.1 rounds EXTINF before it compares.
 const ROUNDING: Duration = Duration::from_millis(100);
 
-/// A picture this little before a time is meant by it: times come from whole milliseconds, added up.
+/// A picture this little before a time is meant by it: times come from whole milliseconds, added
+/// up.
 pub const TOLERANCE: Duration = Duration::from_millis(4);
 
-/// Of the longest interval between IDRs so much of each new one is forgotten: 2 s become 1 s in 16 s.
+/// The longest interval between IDRs is forgotten slowly: each new one takes one part in so many of
+/// itself away from it, so that 2 s become 1 s in 16 s.
 const FORGETTING: i64 = 16;
 
 /// Half a picture at 25 fps: an IDR this much early is as good as on time.
 const HALF_PICTURE: Duration = Duration::from_millis(20);
 
-/// Audio frames are shorter than this (2048 samples at 8 kHz): one that comes later than that came after silence.
+/// Audio frames are shorter than this (2048 samples at 8 kHz): one that comes later than that came
+/// after silence.
 const LATE: Duration = Duration::from_millis(300);
 
-/// A ladder cut that is due at some time falls on the first picture behind it, unless that is this far away: then on
-/// the time itself.
+/// A ladder cut that is due at some time falls on the first picture behind it, unless that is this
+/// far away: then on the time itself.
 const MAX_CUT_DELAY: Duration = Duration::from_millis(200);
 
-/// Presentation times of pictures whose turn in display order has not come: H.264 reorders 16 at most. More are those
-/// of a publisher whose stamps make no sense.
+/// Presentation times of pictures whose turn in display order has not come: H.264 reorders 16 at
+/// most. More are those of a publisher whose stamps make no sense.
 const MAX_AHEAD: usize = 64;
 
 /// One thing to do before the picture (or audio frame) just reported is packaged.
@@ -51,10 +59,12 @@ const MAX_AHEAD: usize = 64;
 pub enum Step {
     /// How the stream is cut from now on.
     Mode(GridMode),
-    /// The source's running span ends where this one begins. The first one of a publisher's stay ends none.
+    /// The source's running span ends where this one begins. The first one of a publisher's stay
+    /// ends none.
     CutSource(Cut),
-    /// The same for the ladder. It comes when every picture that is shown before it has been reported; where the
-    /// stream turns out to have a grid of its own, once, later than that.
+    /// The ladder's running span ends where this one begins. It comes when every picture that is
+    /// shown before it has been reported; where the ladder turns out to have a grid of its own,
+    /// once, later than that.
     CutLadder(Cut),
     /// No more samples come: the running spans of source and ladder end here, and no other begins.
     End(Timestamp),
@@ -65,7 +75,8 @@ pub enum Step {
 pub enum CutPoint {
     /// No picture that is decoded behind it is shown before it (NAL type 5).
     Idr,
-    /// A recovery point, where no IDR comes: pictures that are decoded behind it may be shown before it.
+    /// A recovery point, where no IDR comes: pictures that are decoded behind it may be shown
+    /// before it.
     RecoveryPoint,
 }
 
@@ -83,9 +94,9 @@ pub struct GridMode {
 pub struct GridState {
     /// How the stream is cut, if that was decided: target durations never change.
     pub mode: Option<GridMode>,
-    /// Of the source's spans.
+    /// The numbers of the source's spans.
     pub source: Numbering,
-    /// Of the ladder's spans. The same as the source's as long as there is one grid.
+    /// The numbers of the ladder's spans: those of the source's as long as there is one grid.
     pub ladder: Numbering,
 }
 
@@ -121,7 +132,8 @@ pub struct Grid {
     picture_interval: Duration,
     /// Presentation times of the pictures that are not shown yet, ascending.
     ahead: VecDeque<Timestamp>,
-    /// Until the mode is decided: where the ladder's first segment ends if it gets a grid of its own.
+    /// Until the mode is decided: where the ladder's first segment ends if it gets a grid of its
+    /// own.
     mark: Mark,
     /// The ladder's cuts that are decided and wait for the pictures before them, ascending.
     pending: VecDeque<Pending>,
@@ -134,19 +146,21 @@ struct Line {
     numbering: Numbering,
     /// The running span; None before the first and after the last.
     running: Option<Cut>,
-    /// Where the running span was meant to begin. What is due is counted from here, so that it does not drift.
+    /// Where the running span was meant to begin. What is due is counted from here, so that it does
+    /// not drift.
     nominal: Timestamp,
 }
 
-/// A cut that is due however short the segment, behind a discontinuity and with a wall clock of its own: parameters changed
-/// or time jumped.
+/// A cut that is due however short the segment, behind a discontinuity and with a wall clock of its
+/// own: parameters changed or time jumped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Break {
     /// None is due.
     None,
     /// At the next picture that the stream may be cut at.
     AtRandomAccess,
-    /// And where pictures do not come at the next audio frame.
+    /// At the next picture that the stream may be cut at, or, where pictures do not come, at the
+    /// next audio frame.
     AtRandomAccessOrAudio,
 }
 
@@ -195,8 +209,8 @@ impl Line {
 }
 
 impl Grid {
-    /// A grid for a stay whose segments shall last `segment_duration`; `state` is what the stream's earlier publisher
-    /// left, or [`GridState::new`].
+    /// A grid for a stay whose segments shall last `segment_duration`; `state` is what the stream's
+    /// earlier publisher left, or [`GridState::new`].
     #[must_use]
     pub fn new(segment_duration: Duration, state: GridState) -> Self {
         Self {
@@ -235,7 +249,8 @@ impl Grid {
         self.source.running
     }
 
-    /// What a later publisher's grid goes on from: the numbers of the spans that have ended are used.
+    /// What a later publisher's grid goes on from: the numbers of the spans that have ended are
+    /// used.
     #[must_use]
     pub fn state(&self) -> GridState {
         GridState { mode: self.mode, source: self.source.ended(), ladder: self.ladder.ended() }
@@ -246,15 +261,17 @@ impl Grid {
         self.steps.pop_front()
     }
 
-    /// Makes the next IDR a cut, however short the segment, behind a discontinuity and with a wall clock of its own:
-    /// the parameters changed or time jumped.
+    /// Makes the next picture that the stream may be cut at a cut, however short the segment,
+    /// behind a discontinuity and with a wall clock of its own: the parameters changed or time
+    /// jumped.
     pub fn break_at_next_random_access(&mut self) {
         if self.has_started() && self.pending_break == Break::None {
             self.pending_break = Break::AtRandomAccess;
         }
     }
 
-    /// The same, and where pictures do not come it is the next audio frame: the audio has become another.
+    /// Makes the next picture that the stream may be cut at such a cut, or, where pictures do not
+    /// come, the next audio frame: the audio has become another.
     pub fn break_at_next_random_access_or_audio(&mut self) {
         if self.has_started() {
             self.pending_break = Break::AtRandomAccessOrAudio;
@@ -267,8 +284,8 @@ impl Grid {
         self.ladder.numbering.discontinuity_next = true;
     }
 
-    /// Starts the first span at `at`; `unix_ms` is the wall clock. Pictures start it by themselves: this is for sound
-    /// that turns out to be alone.
+    /// Starts the first span at `at`; `unix_ms` is the wall clock. Pictures start it by themselves:
+    /// this is for sound that turns out to be alone.
     pub fn start(&mut self, at: Timestamp, unix_ms: i64) {
         self.anchor = Some((at, unix_ms));
         self.last_random_access = at;
@@ -281,10 +298,11 @@ impl Grid {
         self.begin_ladder(cut, at);
     }
 
-    /// The picture with these times comes next, in decoding order; `arrival_unix_ms` is the wall clock.
+    /// The picture with these times comes next, in decoding order; `arrival_unix_ms` is the wall
+    /// clock.
     ///
-    /// `cut_point` where the stream may be cut at it. The first call starts the first segment; the caller has skipped
-    /// everything before such a picture.
+    /// `cut_point` where the stream may be cut at it. The first call starts the first segment; the
+    /// caller has skipped everything before such a picture.
     pub fn picture(
         &mut self,
         pts: Timestamp,
@@ -304,7 +322,8 @@ impl Grid {
         self.settle(complete_to);
     }
 
-    /// Whether the picture at `pts`, just reported, may turn out to be the first of a ladder segment.
+    /// Whether the picture at `pts`, just reported, may turn out to be the first of a ladder
+    /// segment.
     #[must_use]
     pub fn may_begin_ladder_span(&self, pts: Timestamp) -> bool {
         let begins = |nominal: Timestamp| {
@@ -315,10 +334,11 @@ impl Grid {
         begun || marked || self.pending.iter().any(|pending| begins(pending.nominal()))
     }
 
-    /// An audio frame with presentation time `pts` comes next. Audio decides nothing while pictures come.
+    /// An audio frame with presentation time `pts` comes next. Audio decides nothing while pictures
+    /// come.
     ///
-    /// To be called for the frames that come while there are no pictures (there is no video, or it stopped): then
-    /// segments are cut by time.
+    /// To be called for the frames that come while there are no pictures (there is no video, or it
+    /// stopped): then segments are cut by time.
     pub fn audio(&mut self, pts: Timestamp, arrival_unix_ms: i64) {
         if !self.has_started() {
             self.start(pts, arrival_unix_ms);
@@ -333,7 +353,8 @@ impl Grid {
         self.settle(Timestamp::MAX);
     }
 
-    /// Cuts the source at a picture or audio frame that is no place to cut: the segment became too long or too large.
+    /// Cuts the source at a picture or audio frame that is no place to cut: the segment became too
+    /// long or too large.
     pub fn cut_here(&mut self, pts: Timestamp, arrival_unix_ms: i64) {
         if pts <= self.source.started_at() {
             return;
@@ -370,8 +391,8 @@ impl Grid {
         self.steps.push_back(Step::End(end));
     }
 
-    /// Where audio ends the segment: at once where it became another, else when its time is up, but not among its
-    /// pictures. That may have passed before it was sure that no more pictures come.
+    /// Where audio ends the segment: at once where it became another, else when its time is up, but
+    /// not among its pictures. That may have passed before it was sure that no more pictures come.
     fn audio_cut_at(&self, pts: Timestamp) -> Option<Timestamp> {
         let source_start = self.source.started_at();
         if self.pending_break == Break::AtRandomAccessOrAudio {
@@ -381,7 +402,8 @@ impl Grid {
             self.last_picture.map_or(source_start, |last| last + self.picture_interval);
         let newest = self.pending.back().map_or(self.ladder.nominal, Pending::nominal);
         let due = (source_start.max(newest) + self.segment_duration).max(pictures_end);
-        // What the pictures left open ends where it should have; what follows is cut with the sound.
+        // What the pictures left open ends where it should have; what follows is cut with the
+        // sound.
         (pts >= due).then(|| if pts - due < LATE { pts } else { due })
     }
 
@@ -422,16 +444,17 @@ impl Grid {
         }
     }
 
-    /// An IDR is usable when the segment is long enough, or when the next IDR may come too late: encoders put one more
-    /// at a change of scene, and count their keyframe interval anew from there.
+    /// An IDR is usable when the segment is long enough, or when the next IDR may come too late:
+    /// encoders put one more at a change of scene, and count their keyframe interval anew from
+    /// there.
     fn usable(&self, pts: Timestamp) -> bool {
         let length = pts - self.source.started_at();
         length >= self.segment_duration - HALF_PICTURE
             || length + self.longest_interval_at(pts) > self.longest()
     }
 
-    /// With the interval that ends with the IDR at `pts`. A longer one than a segment may last is a pause, or nothing
-    /// that cutting earlier could help.
+    /// With the interval that ends with the IDR at `pts`. A longer one than a segment may last is a
+    /// pause, or nothing that cutting earlier could help.
     fn longest_interval_at(&self, pts: Timestamp) -> Duration {
         let interval = pts - self.last_random_access;
         if interval > self.longest() {
@@ -566,8 +589,8 @@ impl Grid {
         unix_ms.saturating_add((at - anchor).as_millis())
     }
 
-    /// Lets the ladder's cuts fall for which all pictures that are shown before them have come: all those that are shown
-    /// before `dts` have, as a picture is not shown before it is decoded.
+    /// Lets the ladder's cuts fall for which all pictures that are shown before them have come: all
+    /// those that are shown before `dts` have, as a picture is not shown before it is decoded.
     fn settle(&mut self, dts: Timestamp) {
         if let Mark::Due(nominal) = self.mark
             && let Some(at) = self.fall(nominal, None, dts)
@@ -599,8 +622,8 @@ impl Grid {
         }
     }
 
-    /// Where a cut meant for `nominal` falls, if that is known at decoding time `dts`: on the first picture at or behind
-    /// it, if that is near and does not begin the `next` segment.
+    /// Where a cut meant for `nominal` falls, if that is known at decoding time `dts`: on the first
+    /// picture at or behind it, if that is near and does not begin the `next` segment.
     fn fall(
         &self,
         nominal: Timestamp,
@@ -811,7 +834,8 @@ mod tests {
     fn a_ladder_cut_comes_when_the_pictures_before_it_have_come() {
         let mut grid = new_grid();
         let mut steps = Vec::new();
-        // Two B pictures between the others: decoding order I0 P3 B1 B2 P6 ..., display two pictures later.
+        // Two B pictures between the others: decoding order I0 P3 B1 B2 P6 ..., display two
+        // pictures later.
         let order = [0, 3, 1, 2].into_iter().chain((1..40).flat_map(|gop| {
             let first = gop * 3 + 3;
             [first, first - 2, first - 1]

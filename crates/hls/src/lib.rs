@@ -6,8 +6,8 @@
 //! | [HLS authoring specification for Apple devices](https://developer.apple.com/documentation/http-live-streaming/hls-authoring-specification-for-apple-devices) | 2025 | Apple's authoring rules |
 //! | RFC 3339, date and time | 2002 | RFC 3339 |
 //!
-//! Pure: finished segments in, snapshots out. A playlist is rendered and compressed once per change, by the first who
-//! reads it; segments are shared, not copied.
+//! Pure: numbered spans and the segments made of them in, snapshots out. A playlist is rendered and
+//! compressed once per change, by the first who reads it; segments are shared, not copied.
 //!
 //! **After every change of a [`Window`], take a [`Window::snapshot`] and publish it.**
 //!

@@ -256,7 +256,8 @@ impl Run {
                     seconds + segment.span.duration.as_secs_f64(),
                 )
             });
-            // A push measures by the target duration of its time; at the limits, floats may differ from ticks.
+            // A push measures by the target duration of its time; at the limits, floats may differ
+            // from ticks.
             let in_range = seconds > 0.501 * target && seconds < 1.499 * target;
             let same_target = self
                 .last

@@ -24,7 +24,8 @@ pub struct VariantStream {
     pub independent: bool,
 }
 
-/// Renders the playlist with these variant streams, one at least, in this order: players start with the first.
+/// Renders the playlist with these variant streams, one at least, in this order: players start with
+/// the first.
 #[must_use]
 pub fn render(variants: &[VariantStream]) -> Body {
     let mut text = String::with_capacity(1024);

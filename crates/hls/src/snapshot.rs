@@ -13,8 +13,8 @@ use crate::{Body, Span};
 /// The playlist is rendered by the first reader who asks for it.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// BANDWIDTH, bits per second: the largest rate of any run of segments of 0.5 to 1.5 target durations so far
-    /// (RFC 8216 4.3.4.2), or the least that was configured. Never falls.
+    /// BANDWIDTH, bits per second: the largest rate of any run of segments of 0.5 to 1.5 target
+    /// durations so far (RFC 8216 4.3.4.2), or the least that was configured. Never falls.
     pub bandwidth_bps: u64,
     /// AVERAGE-BANDWIDTH, bits per second: over the last two minutes.
     pub average_bandwidth_bps: u64,
@@ -27,7 +27,8 @@ pub struct Snapshot {
     /// What the playlist lists, in order, contiguous numbers.
     pub listed: Vec<Span>,
     pub(crate) uri_prefix: String,
-    /// By number, ascending, ending with those that are listed; None where nobody has made the segment yet.
+    /// Every segment that may be asked for, by number, ascending; the last ones are those that are
+    /// listed. None where nobody has made the segment yet.
     pub(crate) fetchable: Vec<(u64, Option<Bytes>)>,
     pub(crate) playlist: OnceLock<Body>,
 }

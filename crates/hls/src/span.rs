@@ -2,16 +2,19 @@
 
 use media::{Duration, Timestamp};
 
-/// Where a span begins. All renditions of a grid use the same cuts, so a number says the same span in all of them.
+/// Where a span begins. All renditions of a grid use the same cuts, so a number says the same span
+/// in all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut {
-    /// The media sequence number of the segments made of the span that begins here (RFC 8216 6.2.1).
+    /// The media sequence number of the segments made of the span that begins here (RFC 8216
+    /// 6.2.1).
     pub sequence: u64,
     /// Discontinuities of the stream up to here, this one included.
     pub discontinuity_sequence: u64,
     /// Timestamps, parameters or tracks do not go on from the span before (`EXT-X-DISCONTINUITY`).
     pub discontinuity: bool,
-    /// Presentation time of the span's first picture, or of its first sound where there are no pictures.
+    /// Presentation time of the span's first picture, or of its first sound where there are no
+    /// pictures.
     pub at: Timestamp,
     /// The wall clock at that time, in milliseconds since 1970 (`EXT-X-PROGRAM-DATE-TIME`).
     pub unix_ms: i64,

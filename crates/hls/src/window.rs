@@ -1,4 +1,4 @@
-//! One rendition's sliding window of segments.
+//! One rendition's sliding window of spans, made or promised.
 
 use std::collections::VecDeque;
 use std::sync::OnceLock;
@@ -10,12 +10,12 @@ use crate::bandwidth::BandwidthMeter;
 use crate::media_playlist::rounded_ms;
 use crate::{Snapshot, Span};
 
-/// A segment without, or with hardly any, duration ages removed ones by this much all the same: it bounds how many
-/// can be kept.
+/// A segment without, or with hardly any, duration ages removed ones by this much all the same: it
+/// bounds how many can be kept.
 const LEAST_AGEING: Duration = Duration::from_millis(100);
 
-/// A window keeps this many bytes: past it removed segments go before their time, then listed ones but the last
-/// [`LEAST_LISTED`]. 13 segments of 2 s at 40 Mbit/s fit.
+/// A window keeps this many bytes: past it removed segments go before their time, then listed ones
+/// but the last [`LEAST_LISTED`]. 13 segments of 2 s at 40 Mbit/s fit.
 const MAX_BYTES: usize = 128 * 1024 * 1024;
 
 /// What stays listed whatever its size: less is no playlist to follow.
@@ -37,16 +37,18 @@ pub struct WindowConfig {
     pub uri_prefix: String,
     /// How many segments the playlist lists once there are as many; at least 1.
     pub listed: usize,
-    /// BANDWIDTH is never less than this, in bits per second: what an encoder's cap allows it to become.
+    /// BANDWIDTH is never less than this, in bits per second: what an encoder's cap allows it to
+    /// become.
     pub min_bandwidth_bps: u64,
 }
 
-/// One rendition's segments: those that its playlist lists, and those removed from it that are still fetchable.
+/// One rendition's segments: those that its playlist lists, and those removed from it that are
+/// still fetchable.
 ///
-/// It takes numbered spans, with a segment or as a promise that one can be made when somebody asks for it. What it lists
-/// is one run of numbers without a hole: a rendition that missed some begins anew behind them. A removed segment stays
-/// for as long as it and the longest playlist that listed it play, and for one more push than the playlist lists
-/// segments (RFC 8216 6.2.2).
+/// It takes numbered spans, with a segment or as a promise that one can be made when somebody asks
+/// for it. What it lists is one run of numbers without a hole: a rendition that missed some begins
+/// anew behind them. A removed segment stays for as long as it and the longest playlist that listed
+/// it play, and for one more push than the playlist lists segments (RFC 8216 6.2.2).
 ///
 /// **After every change, take a [`snapshot`](Self::snapshot); readers see nothing else.**
 #[derive(Debug)]
@@ -95,8 +97,8 @@ impl Window {
         }
     }
 
-    /// Sets `EXT-X-TARGETDURATION`, in seconds: to be decided before the first segment, as players do not expect it
-    /// to change (RFC 8216 6.2.1). It can only grow; a smaller one is ignored.
+    /// Sets `EXT-X-TARGETDURATION`, in seconds: to be decided before the first segment, as players
+    /// do not expect it to change (RFC 8216 6.2.1). It can only grow; a smaller one is ignored.
     pub fn set_target_duration(&mut self, secs: u64) {
         if secs > self.target_duration_secs {
             self.target_duration_secs = secs;
@@ -104,7 +106,8 @@ impl Window {
         }
     }
 
-    /// Not every segment starts with an IDR from here on: no `EXT-X-INDEPENDENT-SEGMENTS` (RFC 8216 4.3.5.1).
+    /// Not every segment starts with an IDR from here on: no `EXT-X-INDEPENDENT-SEGMENTS` (RFC 8216
+    /// 4.3.5.1).
     pub fn set_dependent(&mut self) {
         self.independent = false;
     }
@@ -116,16 +119,17 @@ impl Window {
 
     /// Adds a segment at the end; where its span is listed as a promise, it is kept.
     ///
-    /// One that, rounded, is longer than the target duration raises it: RFC 8216 allows neither (4.3.3.1, 6.2.1), but
-    /// players take a late reload better than a segment that is longer than promised. A number that was passed, or has
-    /// its segment already, is ignored: what was served once is never another. Whether the segment was taken.
+    /// One that, rounded, is longer than the target duration raises it: RFC 8216 allows neither
+    /// (4.3.3.1, 6.2.1), but players take a late reload better than a segment that is longer than
+    /// promised. A number that was passed, or has its segment already, is ignored: what was served
+    /// once is never another. Whether the segment was taken.
     pub fn push(&mut self, segment: Segment) -> bool {
         self.list(segment.span);
         self.fill(segment.span.sequence(), segment.data)
     }
 
-    /// Lists a span whose segment will be made when it is asked for. A number that was passed is ignored; one that does
-    /// not follow the newest empties the playlist first.
+    /// Lists a span whose segment will be made when it is asked for. A number that was passed is
+    /// ignored; one that does not follow the newest empties the playlist first.
     pub fn list(&mut self, span: Span) {
         if let Some(newest) = self.newest_sequence() {
             if span.sequence() <= newest {
@@ -149,7 +153,8 @@ impl Window {
         self.note_playlist();
     }
 
-    /// Keeps the promise of a span that is listed, or was a short while ago; whether there was one to keep.
+    /// Keeps the promise of a span that is listed, or was a short while ago; whether there was one
+    /// to keep.
     pub fn fill(&mut self, sequence: u64, data: Bytes) -> bool {
         let target_duration_secs = self.target_duration_secs;
         let listed = self.listed.iter_mut().find(|listed| listed.span.sequence() == sequence);
@@ -218,7 +223,8 @@ impl Window {
         self.listed.back().map(|listed| listed.span.sequence())
     }
 
-    /// The numbers that follow are not those that the playlist waits for: it begins behind the hole.
+    /// The numbers that follow are not those that the playlist waits for: it begins behind the
+    /// hole.
     fn begin_anew(&mut self) {
         while !self.listed.is_empty() {
             self.remove_oldest();

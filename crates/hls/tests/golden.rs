@@ -17,7 +17,8 @@ fn window() -> Window {
     window
 }
 
-/// The segment with the `nth` number; a stream has had one discontinuity where it stands behind one.
+/// The segment with the `nth` number; a stream has had one discontinuity where it stands behind
+/// one.
 fn segment(nth: u64, start_ms: i64, duration_ms: i64, discontinuity: bool) -> Segment {
     let cut = Cut {
         sequence: 1_795_266_725 + nth,

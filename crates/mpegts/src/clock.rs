@@ -4,12 +4,12 @@ use media::{Duration, Timestamp};
 
 /// How far the PCR runs ahead of the DTS in the same packet (0.7 s).
 ///
-/// It is the time a decoder has to receive a picture before decoding it, and the longest that a group of audio
-/// frames may be held back by the caller without arriving late.
+/// It is the time a decoder has to receive a picture before decoding it, and the longest that a
+/// group of audio frames may be held back by the caller without arriving late.
 pub(crate) const PCR_LEAD: Duration = Duration::from_millis(700);
 
-/// Added to every timestamp that is written (1.4 s), so that neither the PCR of a stream that starts at zero nor
-/// a slightly negative first timestamp starts a hair below the 33-bit wrap.
+/// Added to every timestamp that is written (1.4 s), so that neither the PCR of a stream that
+/// starts at zero nor a slightly negative first timestamp starts a hair below the 33-bit wrap.
 pub(crate) const SHIFT: Duration = Duration::from_millis(1400);
 
 /// The longest time between two PCRs (13818-1 2.7.2).
@@ -40,8 +40,8 @@ impl PcrSchedule {
         *self = Self::default();
     }
 
-    /// Whether the sample at `dts` has to carry a PCR: the one after it, if as far away as the one before, would
-    /// come too late.
+    /// Whether the sample at `dts` has to carry a PCR: the one after it, if as far away as the one
+    /// before, would come too late.
     pub(crate) fn is_due(&self, dts: Timestamp) -> bool {
         let (Some(last_pcr), Some(last_sample)) = (self.last_pcr, self.last_sample) else {
             return true;

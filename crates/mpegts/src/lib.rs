@@ -6,13 +6,14 @@
 //! | ISO/IEC 14496-10 Annex B, byte stream format | 2020 | Annex B |
 //! | RFC 8216 section 3.2, MPEG-2 Transport Stream segments | 2017 | RFC 8216 |
 //!
-//! Pure: samples in, 188-byte packets out, straight into the caller's buffer, nothing allocated in between.
-//! It cannot fail. Every byte is paid for by a viewer on a slow link, so it writes no byte that the specs let
-//! it leave out: no DTS equal to the PTS, a PCR only where it is due or costs nothing, three-byte start codes
-//! where Annex B allows them, stuffing only in the last packet of a PES packet.
+//! Pure: samples in, 188-byte packets out, straight into the caller's buffer, nothing allocated in
+//! between. It cannot fail. Every byte is paid for by a viewer on a slow link, so it writes no byte
+//! that the specs let it leave out: no DTS equal to the PTS, a PCR only where it is due or costs
+//! nothing, three-byte start codes where Annex B allows them, stuffing only in the last packet of a
+//! PES packet.
 //!
-//! **Call [`Muxer::start_segment`], then write samples in decoding order; a sample belongs to the segment
-//! whose buffer it was written to.**
+//! **Call [`Muxer::start_segment`], then write samples in decoding order; a sample belongs to the
+//! segment whose buffer it was written to.**
 //!
 //! ```
 //! use media::Timestamp;

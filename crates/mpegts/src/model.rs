@@ -6,7 +6,8 @@ use super::oracle::{Pes, Stream, demux};
 use super::{Muxer, Tracks};
 
 const CLOCK_33_BITS: i64 = 1 << 33;
-/// Shift of every timestamp on the wire and lead of the PCR, in ticks, said again: this is a contract.
+/// Shift of every timestamp on the wire and lead of the PCR, in ticks, said again: this is a
+/// contract.
 const SHIFT: i64 = 126_000;
 const PCR_LEAD: i64 = 63_000;
 const MAX_PCR_INTERVAL: i64 = 9_000;
@@ -33,7 +34,8 @@ pub(crate) enum Op {
     },
 }
 
-/// Muxes `ops` from time `start` on and checks what the demuxer makes of it. Samples without a track are left out.
+/// Muxes `ops` from time `start` on and checks what the demuxer makes of it. Samples without a
+/// track are left out.
 pub(crate) fn check(start: i64, tracks: Tracks, ops: &[Op]) {
     let mut run = Run::new(start, tracks);
     ops.iter().for_each(|op| run.apply(op));
@@ -197,7 +199,8 @@ fn check_length(pes: &Pes) {
     assert!(pes.stated_length.is_some() || pes.pid == 0x100, "audio states its length");
 }
 
-/// The clock starts with each segment, leads the DTS by its constant, and is not seldom without need.
+/// The clock starts with each segment, leads the DTS by its constant, and is not seldom without
+/// need.
 fn check_clock(expected: &[Expected], stream: &Stream) {
     let timed: Vec<&Pes> = stream.pes.iter().filter(|pes| pes.pts.is_some()).collect();
     assert_eq!(timed.len(), expected.len());

@@ -16,7 +16,7 @@ const NO_PCR_PID: u16 = 0x1fff;
 
 /// Access unit delimiter that allows every slice type, with its start code (14496-10 7.3.2.4).
 const ACCESS_UNIT_DELIMITER: [u8; 6] = [0, 0, 0, 1, 9, 0xf0];
-/// For parameter sets, which Annex B wants to have the `zero_byte` in front.
+/// The start code of parameter sets: Annex B wants the `zero_byte` in front of them.
 const LONG_START_CODE: &[u8] = &[0, 0, 0, 1];
 const START_CODE: &[u8] = &[0, 0, 1];
 
@@ -45,12 +45,13 @@ impl Tracks {
     }
 }
 
-/// Where the continuity counters of the elementary streams stand between two segments, 0 to 15 each.
+/// Where the continuity counters of the elementary streams stand between two segments, 0 to 15
+/// each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Continuity {
-    /// Of the next video packet.
+    /// The counter of the next video packet.
     pub video: u8,
-    /// Of the next audio packet.
+    /// The counter of the next audio packet.
     pub audio: u8,
 }
 
@@ -59,22 +60,22 @@ pub struct Continuity {
 pub struct SegmentStart {
     /// The segment's number: PAT and PMT, one packet each in a segment, are counted by it.
     pub sequence: u64,
-    /// `version_number` of the PMT, of which the lowest 5 bits count: another one where the tracks are others.
+    /// `version_number` of the PMT, of which the lowest 5 bits count: another one where the tracks
+    /// are others.
     pub pmt_version: u64,
     /// What the program consists of.
     pub tracks: Tracks,
-    /// Where the segment before this one left the counters. None where that is not known, because it was not made, or
-    /// not yet: then the first packet of each elementary stream says that its counter does not go on
-    /// (`discontinuity_indicator`, 13818-1 2.4.3.5).
+    /// Where the segment before this one left the counters. None where that is not known, because
+    /// it was not made, or not yet: then the first packet of each elementary stream says that its
+    /// counter does not go on (`discontinuity_indicator`, 13818-1 2.4.3.5).
     pub continuity: Option<Continuity>,
 }
 
 /// Muxes one rendition's samples into the packets of its segments.
 ///
-/// One muxer may make segments one after the other, so that continuity counters and the clock go on over them, or a
-/// single one ([`Muxer::for_segment`]).
-/// Timestamps are shifted by 1.4 s on the wire and wrap at 33 bits there; the PCR is 0.7 s below the DTS it
-/// comes with.
+/// One muxer may make segments one after the other, so that continuity counters and the clock go on
+/// over them, or a single one ([`Muxer::for_segment`]). Timestamps are shifted by 1.4 s on the wire
+/// and wrap at 33 bits there; the PCR is 0.7 s below the DTS it comes with.
 #[derive(Debug)]
 pub struct Muxer {
     tracks: Tracks,
@@ -131,7 +132,8 @@ impl Muxer {
         Continuity { video: self.video.next_counter(), audio: self.audio.next_counter() }
     }
 
-    /// Changes the tracks from the next segment on. Other tracks than before mean a new PMT version.
+    /// Changes the tracks from the next segment on. Other tracks than before mean a new PMT
+    /// version.
     pub fn set_tracks(&mut self, tracks: Tracks) {
         if tracks != self.tracks {
             self.tracks = tracks;
@@ -139,15 +141,17 @@ impl Muxer {
         }
     }
 
-    /// Announces that timestamps jump: the next PCR gets the `discontinuity_indicator` (13818-1 2.4.3.5).
+    /// Announces that timestamps jump: the next PCR gets the `discontinuity_indicator` (13818-1
+    /// 2.4.3.5).
     ///
-    /// To be called before the [`start_segment`](Self::start_segment) of the first segment after the jump, which
-    /// has `EXT-X-DISCONTINUITY` in its playlist.
+    /// To be called before the [`start_segment`](Self::start_segment) of the first segment after
+    /// the jump, which has `EXT-X-DISCONTINUITY` in its playlist.
     pub fn discontinuity(&mut self) {
         self.discontinuity = true;
     }
 
-    /// Starts a segment: PAT and PMT (RFC 8216 section 3.2). The first picture after it carries a PCR.
+    /// Starts a segment: PAT and PMT (RFC 8216 section 3.2). The first picture after it carries a
+    /// PCR.
     pub fn start_segment(&mut self, out: &mut Vec<u8>) {
         write_section(&mut self.pat, psi::pat(PMT_PID).as_slice(), out);
         let pmt = psi::pmt(self.pmt_version, self.tracks.pcr_pid(), self.tracks.streams());
@@ -155,12 +159,13 @@ impl Muxer {
         self.pcr.restart();
     }
 
-    /// Writes one picture as one PES packet: access unit delimiter, parameter sets, then the other NAL units.
+    /// Writes one picture as one PES packet: access unit delimiter, parameter sets, then the other
+    /// NAL units.
     ///
-    /// `dts` never falls between discontinuities and is not above `pts`. `parameter_sets` (SPS first, then PPS)
-    /// are for random access points, `nal_units` without delimiters; empty NAL units are skipped. The PCR, where
-    /// one is due (13818-1 2.7.2: every 100 ms, though no packet is written for it alone) or costs nothing, comes
-    /// with the picture.
+    /// `dts` never falls between discontinuities and is not above `pts`. `parameter_sets` (SPS
+    /// first, then PPS) are for random access points, `nal_units` without delimiters; empty NAL
+    /// units are skipped. The PCR, where one is due (13818-1 2.7.2: every 100 ms, though no packet
+    /// is written for it alone) or costs nothing, comes with the picture.
     pub fn write_video<'a>(
         &mut self,
         pts: Timestamp,
@@ -182,8 +187,8 @@ impl Muxer {
 
     /// Writes one or several whole ADTS frames as one PES packet; `pts` is that of the first.
     ///
-    /// One PES packet costs 14 bytes and, on average, half a packet of stuffing, so frames should come in groups;
-    /// a group must not be held back longer than the PCR's lead of 0.7 s.
+    /// One PES packet costs 14 bytes and, on average, half a packet of stuffing, so frames should
+    /// come in groups; a group must not be held back longer than the PCR's lead of 0.7 s.
     pub fn write_audio(&mut self, pts: Timestamp, adts: &[u8], out: &mut Vec<u8>) {
         let (first, rest) = adts.split_at(adts.len().min(MAX_STATED_PAYLOAD));
         let header = PesHeader::new(AUDIO_STREAM_ID, pts, pts, first.len());
@@ -210,7 +215,8 @@ impl Muxer {
         writer.write(data);
     }
 
-    /// The adaptation field for a PES packet of `total` bytes: nothing, unless the PID carries the clock.
+    /// The adaptation field for a PES packet of `total` bytes: nothing, unless the PID carries the
+    /// clock.
     fn adaptation(
         &mut self,
         pid: u16,

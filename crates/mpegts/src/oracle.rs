@@ -1,4 +1,5 @@
-//! What an independent demuxer (mpeg2ts-reader) makes of a transport stream. For tests and fuzzing only.
+//! What an independent demuxer (mpeg2ts-reader) makes of a transport stream. For tests and fuzzing
+//! only.
 
 use mpeg2ts_reader::demultiplex::{
     Demultiplex, DemuxContext, FilterChangeset, FilterRequest, NullPacketFilter, PacketFilter,

@@ -94,7 +94,8 @@ impl Adaptation {
     }
 }
 
-/// A PCR with extension 0: base (33 bits), six reserved bits, extension (9 bits) (13818-1 table 2-6).
+/// A PCR with extension 0: base (33 bits), six reserved bits, extension (9 bits) (13818-1 table
+/// 2-6).
 fn pcr_bytes(base: u64) -> [u8; 6] {
     let [_, _, bytes @ ..] = ((base << 15) | (0x3f << 9)).to_be_bytes();
     bytes

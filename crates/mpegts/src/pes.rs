@@ -28,7 +28,8 @@ pub(crate) struct PesHeader {
 }
 
 impl PesHeader {
-    /// The header of a packet with `payload` bytes. A DTS equal to the PTS is left out (13818-1 2.7.5).
+    /// The header of a packet with `payload` bytes. A DTS equal to the PTS is left out (13818-1
+    /// 2.7.5).
     ///
     /// A length that does not fit is written as 0, "not stated", which only video may do.
     pub(crate) fn new(stream_id: u8, pts: Timestamp, dts: Timestamp, payload: usize) -> Self {

@@ -27,7 +27,8 @@ impl Section {
         &self.bytes[..self.len]
     }
 
-    /// A section with an empty body. Bytes 3 and 4 are the transport stream's or the program's number.
+    /// A section with an empty body. Bytes 3 and 4 are the transport stream's or the program's
+    /// number.
     fn new(table_id: u8, version: u8) -> Self {
         let mut section = Self { bytes: [0; 32], len: 0 };
         section.push(&[table_id, 0, 0, 0, PROGRAM_NUMBER, CURRENT | (version << 1), 0, 0]);
@@ -42,7 +43,8 @@ impl Section {
     /// Fills in the length and appends the CRC.
     fn finish(mut self) -> Self {
         let section_length = self.len - UNCOUNTED_BYTES + CRC_BYTES;
-        self.bytes[1] = 0xb0; // section_syntax_indicator; a section this small leaves the high bits 0
+        // section_syntax_indicator; a section this small leaves the high bits 0
+        self.bytes[1] = 0xb0;
         self.bytes[2] = section_length as u8;
         let crc = crc32(self.as_slice());
         self.push(&crc.to_be_bytes());

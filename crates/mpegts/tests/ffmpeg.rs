@@ -204,7 +204,8 @@ fn b_pictures_keep_their_times_segments_decode_alone_and_we_need_fewer_bytes_tha
     for stream in ["v", "a"] {
         let (ours, theirs) = (times(&ours, stream), times(&theirs, stream));
         assert_eq!(ours.len(), theirs.len());
-        // ffprobe works out the times of all but the first audio frame of a PES packet, to the tick.
+        // ffprobe works out the times of all but the first audio frame of a PES packet, to the
+        // tick.
         let is_same = |ours: i64, theirs: i64| (ours - theirs - shift).abs() <= 1;
         let mut pairs = ours.iter().zip(&theirs);
         assert!(pairs.all(|(o, t)| is_same(o.0, t.0) && is_same(o.1, t.1)), "times of {stream}");

@@ -131,7 +131,8 @@ fn a_clock_does_not_cost_a_packet_where_it_is_not_due() {
     let tables = samples.ts.len();
     for picture in 0..30 {
         let time = Duration::from_secs(picture).ticks() / 30;
-        // With a header of 14 bytes, a delimiter of 6 and a start code of 3, one byte short of a full packet.
+        // With a header of 14 bytes, a delimiter of 6 and a start code of 3, one byte short of a
+        // full packet.
         samples.picture(time, time, 184 - 14 - 6 - 3 - 1);
     }
     let packets = (samples.ts.len() - tables) / 188;

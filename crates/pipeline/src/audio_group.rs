@@ -6,8 +6,8 @@ use media::{AccessUnit, AudioFrame, Duration, Timestamp};
 /// A group spans at most this long: well inside the 0.7 s that the muxer's PCR leads by.
 const MAX_SPAN: Duration = Duration::from_millis(350);
 
-/// A group holds at most this many bytes, so that it fits the 3584-byte buffer of a two-channel ADTS decoder
-/// (ISO/IEC 13818-1 2.4.2.7).
+/// A group holds at most this many bytes, so that it fits the 3584-byte buffer of a two-channel
+/// ADTS decoder (ISO/IEC 13818-1 2.4.2.7).
 const MAX_BYTES: usize = 2800;
 
 /// Whole ADTS frames, one behind the other; its buffer is kept from group to group.
@@ -25,13 +25,14 @@ impl AudioGroup {
         })
     }
 
-    /// Whether the group has to be written before `unit`: audio stopped, and nothing else writes what there was of it.
+    /// Whether the group has to be written before `unit`: audio stopped, and nothing else writes
+    /// what there was of it.
     pub(crate) fn is_late_for(&self, unit: &AccessUnit) -> bool {
         self.pts.is_some_and(|first| unit.dts - first >= MAX_SPAN + MAX_SPAN)
     }
 
-    /// Adds a frame. One too large for an ADTS header (13 bits of length) is no AAC frame and is left out; the
-    /// configuration itself was tried before.
+    /// Adds a frame. One too large for an ADTS header (13 bits of length) is no AAC frame and is
+    /// left out; the configuration itself was tried before.
     pub(crate) fn push(&mut self, config: &AudioSpecificConfig, frame: &AudioFrame) {
         let Ok(header) = aac::adts_header(config, frame.data.len()) else { return };
         self.pts.get_or_insert(frame.pts);

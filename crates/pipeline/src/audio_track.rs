@@ -12,10 +12,12 @@ use crate::message_error::MessageError;
 use crate::mp3_track::Mp3Track;
 use crate::sample_clock::SampleClock;
 
-/// The most that an ADTS frame holds behind its header (13 bits of length, ISO/IEC 14496-3 1.A.2.2).
+/// The most that an ADTS frame holds behind its header (13 bits of length, ISO/IEC 14496-3
+/// 1.A.2.2).
 const MAX_FRAME_BYTES: usize = 8184;
 
-/// Frames in which unannounced SBR is looked for. It is in every frame; parametric stereo shows with the second one.
+/// Frames in which unannounced SBR is looked for. It is in every frame; parametric stereo shows
+/// with the second one.
 const PROBED_FRAMES: u8 = 16;
 
 /// Cores above this rate have no SBR that is not announced: what is heard would be above 48 kHz.
@@ -69,8 +71,8 @@ pub(crate) enum AudioEvent {
 }
 
 impl AudioTrack {
-    /// Takes an AAC sequence header. One that cannot be read changes nothing; one of something that is not carried
-    /// ends the sound until another comes.
+    /// Takes an AAC sequence header. One that cannot be read changes nothing; one of something that
+    /// is not carried ends the sound until another comes.
     pub(crate) fn configure(&mut self, sequence_header: &[u8]) {
         match AudioSpecificConfig::parse(sequence_header).and_then(carried) {
             Ok(config) => self.set_aac(config, false),
@@ -98,7 +100,8 @@ impl AudioTrack {
         self.events.push_back(AudioEvent::Skipped(why));
     }
 
-    /// Takes an AAC message, stamped `stamp`: a frame, or, from senders that know no better, a piece of an ADTS stream.
+    /// Takes an AAC message, stamped `stamp`: a frame, or, from senders that know no better, a
+    /// piece of an ADTS stream.
     pub(crate) fn aac(&mut self, stamp: Timestamp, data: Bytes) {
         if AdtsFrame::parse(&data).is_none() {
             return self.raw(stamp, data);
@@ -145,8 +148,8 @@ impl AudioTrack {
         }
         self.finish();
         self.source = Source::Aac(AacTrack::new(config.clone(), is_of_adts));
-        // A change is told at once: the picture behind it may start the segment that it takes effect with. The first
-        // configuration waits for its first frame, which may never come.
+        // A change is told at once: the picture behind it may start the segment that it takes
+        // effect with. The first configuration waits for its first frame, which may never come.
         if self.has_run {
             self.announce(config, Origin::Publisher);
         }

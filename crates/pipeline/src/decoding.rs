@@ -13,8 +13,8 @@ use crate::picture::{Picture, VideoConfig};
 /// Whose decoder is to be used; docs/decode.md has the table behind [`Auto`](Self::Auto).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DecoderChoice {
-    /// rusty first, because it is exact and faster; openh264 where that one refuses, and from the next picture that a
-    /// decoder can start at where it fails.
+    /// rusty first, because it is exact and faster; openh264 where that one refuses, and from the
+    /// next picture that a decoder can start at where it fails.
     #[default]
     Auto,
     /// This one only.
@@ -30,12 +30,13 @@ impl fmt::Display for DecoderChoice {
     }
 }
 
-/// Frames that are hidden at most because a recovery point says that they are not right yet: refreshing takes a GOP in
-/// practice, and what is sent as `recovery_frame_cnt` may be anything up to 65 535.
+/// Frames that are hidden at most because a recovery point says that they are not right yet:
+/// refreshing takes a GOP in practice, and what is sent as `recovery_frame_cnt` may be anything up
+/// to 65 535.
 const MAX_RECOVERY_FRAMES: u32 = 300;
 
-/// How long a decoder that failed waits for an IDR or a recovery point, before it starts at any intra picture: pictures
-/// behind that one may still refer to what came before it.
+/// How long a decoder that failed waits for an IDR or a recovery point, before it starts at any
+/// intra picture: pictures behind that one may still refer to what came before it.
 const MAX_START_WAIT: Duration = Duration::from_secs(4);
 
 /// The decoding of a stream with one set of parameters.
@@ -49,7 +50,8 @@ pub(crate) struct Decoding {
     sets_are_new: bool,
     /// The access unit being decoded, in Annex B.
     annexb: Vec<u8>,
-    /// The next picture given is the decoder's first, or its first after an error that it does not conceal.
+    /// The next picture given is the decoder's first, or its first after an error that it does not
+    /// conceal.
     starting: bool,
     hidden: Hidden,
     /// The last error since the decoder was opened, and the decoding time it came at.
@@ -61,7 +63,8 @@ pub(crate) struct Decoding {
     notices: VecDeque<Notice>,
 }
 
-/// Pictures that come out but are not right: they refer to what came before the decoder's first picture.
+/// Pictures that come out but are not right: they refer to what came before the decoder's first
+/// picture.
 #[derive(Default)]
 struct Hidden {
     before: Option<Timestamp>,
@@ -99,7 +102,8 @@ impl Decoding {
         &self.config
     }
 
-    /// Takes other picture parameter sets from the next picture on. (Another SPS needs another decoding.)
+    /// Takes other picture parameter sets from the next picture on. (Another SPS needs another
+    /// decoding.)
     pub(crate) fn set_config(&mut self, config: &Arc<VideoConfig>) {
         self.config = Arc::clone(config);
         self.parameter_sets.clear();
@@ -117,15 +121,17 @@ impl Decoding {
         self.notices.pop_front()
     }
 
-    /// Decodes the next picture; `on_picture` gets those that are due, maybe out of turn. A picture that nothing can be
-    /// made of, because what it refers to was lost, is left out without an error.
+    /// Decodes the next picture; `on_picture` gets those that are due, maybe out of turn. A picture
+    /// that nothing can be made of, because what it refers to was lost, is left out without an
+    /// error.
     pub(crate) fn decode(
         &mut self,
         picture: &Picture,
         mut on_picture: impl FnMut(I420<'_>, Timestamp),
     ) -> Result<(), Error> {
         if picture.after_gap && !picture.unit.random_access {
-            // What the decoder holds is not what the next pictures refer to: from here on as from the beginning.
+            // What the decoder holds is not what the next pictures refer to: from here on as from
+            // the beginning.
             self.drain(&mut on_picture);
         }
         let can_start = self.can_start(picture);
@@ -133,8 +139,8 @@ impl Decoding {
             return Ok(());
         }
         if can_start && let Some((failure, _)) = self.failure.take() {
-            // openh264 gives no B pictures where it does not start with an IDR; rusty starts with any intra picture. But
-            // where it failed behind one, it would do so again.
+            // openh264 gives no B pictures where it does not start with an IDR; rusty starts with
+            // any intra picture. But where it failed behind one, it would do so again.
             let is_final = matches!(failure, Error::Unsupported { .. });
             if picture.unit.random_access || is_final || self.began_without_idr {
                 self.change(failure, &mut on_picture);
@@ -143,7 +149,8 @@ impl Decoding {
         let may_begin = can_start && !self.starting && !picture.unit.random_access;
         let mut result = self.give(picture, &mut on_picture);
         if may_begin && self.starting && matches!(result, Err(Error::Damaged { .. })) {
-            // Something is missing in front of it. The decoder has forgotten what it knew, and can begin here.
+            // Something is missing in front of it. The decoder has forgotten what it knew, and can
+            // begin here.
             self.failure = None;
             result = self.give(picture, &mut on_picture);
         }
@@ -241,7 +248,8 @@ impl Decoding {
 }
 
 impl Hidden {
-    /// Whether the picture would be hidden and nothing else needs it: a decoder need not be asked for what it cannot know.
+    /// Whether the picture would be hidden and nothing else needs it: a decoder need not be asked
+    /// for what it cannot know.
     fn leads(&self, picture: &Picture) -> bool {
         let is_before = self.before.is_some_and(|before| picture.unit.pts < before);
         self.frames_left == 0 && picture.disposable && is_before

@@ -176,7 +176,8 @@ fn a_pps_that_changes_does_not_cost_a_picture() {
     assert!(come.iter().all(|samples| reference.contains(samples)));
 }
 
-/// A picture is lost on the way: what refers to it is not shown, and at the next IDR the other decoder goes on.
+/// A picture is lost on the way: what refers to it is not shown, and at the next IDR the other
+/// decoder goes on.
 #[test]
 fn auto_falls_over_at_the_next_random_access_unit() {
     let bytes = x264("keyint=10:bframes=0:scenecut=0", 40);
@@ -226,7 +227,8 @@ fn a_picture_that_ends_early_is_not_shown_by_rusty() {
     assert!(outcome.samples.iter().all(|samples| reference.contains(samples)));
 }
 
-/// 4.3 row 41: intra refresh has one IDR, long ago. The picture is shown from where the recovery point says it is whole.
+/// 4.3 row 41: intra refresh has one IDR, long ago. The picture is shown from where the recovery
+/// point says it is whole.
 #[test]
 fn row_41_decoding_starts_at_a_recovery_point_and_shows_what_is_recovered() {
     let bytes = x264("intra-refresh=1:keyint=10:bframes=0", 60);
@@ -245,7 +247,8 @@ fn row_41_decoding_starts_at_a_recovery_point_and_shows_what_is_recovered() {
     assert_eq!(alone.samples.len(), 0);
 }
 
-/// An open GOP starts with an intra picture and B pictures that are shown before it and refer to the GOP before.
+/// An open GOP starts with an intra picture and B pictures that are shown before it and refer to
+/// the GOP before.
 #[test]
 fn row_41_an_open_gop_is_shown_from_its_first_picture_on() {
     let bytes = x264("open-gop=1:keyint=8:min-keyint=8:bframes=2:b-adapt=0:scenecut=0", 40);

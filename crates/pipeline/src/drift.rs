@@ -5,7 +5,8 @@ use media::Duration;
 /// Messages the average goes over, and the first one is settled after.
 const WINDOW: u32 = 256;
 
-/// The average may move by this much before it is drift: what an encoder needs to change its ways of interleaving.
+/// The average may move by this much before it is drift: what an encoder needs to change its ways
+/// of interleaving.
 const TOLERANCE: Duration = Duration::from_millis(100);
 
 /// One message moves the average by no more than if it were this far off it.
@@ -16,8 +17,9 @@ const SLEW: Duration = Duration::from_millis(1);
 
 /// Watches how far ahead of the audio the video is when it arrives.
 ///
-/// Where both clocks tell the same time that stays as it was in the first seconds, whatever the order in which the
-/// encoder sends: what is sent at one moment was taken at one moment. Where it does not, the stamps drift apart.
+/// Where both clocks tell the same time that stays as it was in the first seconds, whatever the
+/// order in which the encoder sends: what is sent at one moment was taken at one moment. Where it
+/// does not, the stamps drift apart.
 #[derive(Debug, Default)]
 pub(crate) struct Drift {
     count: u32,

@@ -15,16 +15,18 @@ use crate::package::Package;
 use crate::picture::VideoConfig;
 use crate::source_segment::{Item, SourceSegment};
 
-/// Something the ingest half produced; drain [`Ingest::poll`](crate::Ingest::poll) to None after every call.
+/// Something the ingest half produced; drain [`Ingest::poll`](crate::Ingest::poll) to None after
+/// every call.
 #[derive(Debug)]
 pub enum IngestOutput {
     /// A segment of the `source` rendition.
     Source(Package),
-    /// For the store of what renditions are made of.
+    /// A span of the ladder that has ended, for the [`SegmentStore`](crate::SegmentStore).
     Segment(Arc<SourceSegment>),
-    /// For the queue to the transcoder.
+    /// The next item for the queue to the transcoder.
     Transcode(Item),
-    /// Where the grid stands, before what it holds for: a returning publisher's stay goes on from the last one.
+    /// Where the grid stands, before what it holds for: a returning publisher's stay goes on from
+    /// the last one.
     Grid(GridState),
     /// What the publisher sends, whenever it changes.
     Facts(SourceFacts),
@@ -32,8 +34,8 @@ pub enum IngestOutput {
     Keyframes(Keyframes),
     /// Something worth a log line.
     Notice(Notice),
-    /// The publisher's video is of this codec, which nobody here can carry: end its stay and tell it why. Comes once;
-    /// nothing of the publisher comes behind it.
+    /// The publisher's video is of this codec, which nobody here can carry: end its stay and tell
+    /// it why. Comes once; nothing of the publisher comes behind it.
     Refused(VideoCodec),
 }
 
@@ -56,8 +58,8 @@ pub enum TranscoderOutput {
         /// What its segment will be.
         info: RenditionInfo,
     },
-    /// The rendition at `index` has nothing for the span, and cannot have: there is no video, or none that can be decoded,
-    /// or it would be another rendition under a second name.
+    /// The rendition at `index` has nothing for the span, and cannot have: there is no video, or
+    /// none that can be decoded, or it would be another rendition under a second name.
     Impossible {
         /// Index into [`StreamConfig::renditions`](crate::StreamConfig::renditions).
         index: usize,
@@ -73,8 +75,8 @@ pub struct RenditionInfo {
     pub codecs: String,
     /// Width and height as shown; None without video.
     pub resolution: Option<(u32, u32)>,
-    /// Pictures per second: as measured over the first segment, or a later one with far more, or as they will be; None
-    /// without video.
+    /// Pictures per second: as measured over the first segment, or a later one with far more, or as
+    /// they will be; None without video.
     pub frame_rate: Option<f64>,
 }
 
@@ -96,7 +98,8 @@ impl RenditionInfo {
     /// Whether this holds for a segment of this duration, of which `measured` was measured.
     #[must_use]
     pub fn still_says(&self, measured: &Self, duration: Duration) -> bool {
-        // Fewer pictures than announced are no news. Clearly more are: the first segment lacked some of its own.
+        // Fewer pictures than announced are no news. Clearly more are: the first segment lacked
+        // some of its own.
         let rates = self.frame_rate.zip(measured.frame_rate);
         let is_faster = rates.is_some_and(|(known, now)| {
             now > known * 1.1 && (now - known) * duration.as_secs_f64() > 2.5
@@ -127,7 +130,8 @@ pub struct SourceFacts {
     pub undecodable: Option<VideoRefusal>,
 }
 
-/// A fact for the log: what happened, not what to do about it. Display gives one constant-style sentence.
+/// A fact for the log: what happened, not what to do about it. Display gives one constant-style
+/// sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {
@@ -162,7 +166,8 @@ pub enum Notice {
     NoKeyframeYet,
     /// No IDR came for a whole segment limit; source segments no longer all start with one.
     NoKeyframe,
-    /// The transcoder is behind: of this rendition only the picture that starts each segment is made.
+    /// The transcoder is behind: of this rendition only the picture that starts each segment is
+    /// made.
     Shed(String),
     /// The transcoder keeps up: this rendition has all its pictures again.
     Restored(String),

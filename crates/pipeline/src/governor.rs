@@ -1,20 +1,23 @@
-//! How many renditions the machine carries: sheds the heaviest while the transcoder is behind, and restores it after.
+//! How many renditions the machine carries: sheds the heaviest while the transcoder is behind, and
+//! restores it after.
 //!
-//! It looks at nothing but the queue and counts time by the pictures taken from it, so the same stream at the same speed
-//! always gets the same decisions. It acts well before the queue drops pictures, which costs every rendition.
+//! It looks at nothing but the queue and counts time by the pictures taken from it, so the same
+//! stream at the same speed always gets the same decisions. It acts well before the queue drops
+//! pictures, which costs every rendition.
 
 use media::Duration;
 
 use crate::queue::QueueStats;
 
-/// More than this waits: the transcoder is behind. Well under the 2 s at which the queue drops pictures.
+/// More than this waits: the transcoder is behind. Well under the 2 s at which the queue drops
+/// pictures.
 const BEHIND: Duration = Duration::from_millis(800);
 
 /// Less than this waits: the transcoder keeps up.
 const CALM: Duration = Duration::from_millis(200);
 
-/// Media that leaves the queue between two looks. A machine three times too slow gets here twice before the queue
-/// drops anything.
+/// Media that leaves the queue between two looks. A machine three times too slow gets here twice
+/// before the queue drops anything.
 const STEP: Duration = Duration::from_millis(200);
 
 /// Media that leaves the queue before it is known whether shedding a rendition was enough.
@@ -23,8 +26,8 @@ const STEP_AFTER_SHEDDING: Duration = Duration::from_millis(800);
 /// Media that has to be taken in calm before a rendition is restored: two segments.
 const FIRST_HOLD: Duration = Duration::from_secs(4);
 
-/// The hold doubles with each relapse up to this: a machine that stays too slow is tried twice a minute, which costs
-/// no picture.
+/// The hold doubles with each relapse up to this: a machine that stays too slow is tried twice a
+/// minute, which costs no picture.
 const LONGEST_HOLD: Duration = Duration::from_secs(32);
 
 /// Decides how many renditions are shed, heaviest first.
@@ -61,8 +64,8 @@ impl Governor {
         }
     }
 
-    /// A picture that lasts `interval` was taken from the queue, which is now as `queue` says. How many renditions are
-    /// to be shed, at most `max`.
+    /// A picture that lasts `interval` was taken from the queue, which is now as `queue` says. How
+    /// many renditions are to be shed, at most `max`.
     pub(crate) fn taken(&mut self, interval: Duration, queue: QueueStats, max: usize) -> usize {
         self.count(interval, queue);
         self.shed = self.shed.min(max);
@@ -86,7 +89,8 @@ impl Governor {
 
     fn look(&mut self, waiting: Duration, max: usize) {
         self.until_look = STEP;
-        // A queue that shrinks is left to: pictures came in a burst, or a rendition was shed just now.
+        // A queue that shrinks is left to: pictures came in a burst, or a rendition was shed just
+        // now.
         let is_behind = waiting > BEHIND && self.waited > BEHIND && waiting >= self.waited;
         if is_behind || self.losing {
             self.shed_one(max);
@@ -124,7 +128,8 @@ mod tests {
     /// A picture of 25 a second.
     const PICTURE: Duration = Duration::from_millis(40);
 
-    /// A stream in real time and a transcoder that needs some thousandths of real time, by the renditions not shed.
+    /// A stream in real time and a transcoder that needs some thousandths of real time, by the
+    /// renditions not shed.
     struct Machine {
         governor: Governor,
         queue: QueueStats,
@@ -144,7 +149,8 @@ mod tests {
             }
         }
 
-        /// Lets so many seconds pass; over 2 s of media the queue drops down to nothing, as it does with a long GOP.
+        /// Lets so many seconds pass; over 2 s of media the queue drops down to nothing, as it does
+        /// with a long GOP.
         fn run(&mut self, seconds: usize) -> &mut Self {
             let mut shed = self.governor.shed;
             for _ in 0..seconds {

@@ -1,4 +1,5 @@
-//! The ingest half of a stream: what the publisher sends in, the source rendition and the transcoder's items out.
+//! The ingest half of a stream: what the publisher sends in, the source rendition and the
+//! transcoder's items out.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -22,38 +23,44 @@ use crate::source_segment::{Item, LadderCut, Sound, SourceSegment, SpanStart};
 use crate::timeline::{Change, Side, Timeline};
 use crate::video_track::VideoTrack;
 
-/// A source segment is cut at any picture once it lasts this long or holds this many bytes: without an IDR it would
-/// grow for ever.
+/// A source segment is cut at any picture once it lasts this long or holds this many bytes: without
+/// an IDR it would grow for ever.
 const MAX_SOURCE_SEGMENT: Duration = Duration::from_secs(30);
 const MAX_SOURCE_SEGMENT_BYTES: usize = 32 * 1024 * 1024;
 
-/// A segment over its bytes that is shorter than this takes no more samples: cutting it would only make one more.
+/// A segment over its bytes that is shorter than this takes no more samples: cutting it would only
+/// make one more.
 const LEAST_SOURCE_SEGMENT: Duration = Duration::from_secs(1);
 
-/// What is kept of the pictures since the last one that a decoder can start with, so that it can start there later:
-/// past it a rendition that joins waits for the next such picture.
+/// What is kept of the pictures since the last one that a decoder can start with, so that it can
+/// start there later. Past it a rendition that joins when no other is live has no picture until the
+/// next such one.
 const MAX_PREROLL_BYTES: usize = 16 * 1024 * 1024;
 const MAX_PREROLL_PICTURES: usize = 1024;
 
 /// Where a publisher's stay is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Nothing has begun: no picture that a decoder can start with has come, and not enough sound to be sure that none
-    /// will.
+    /// Nothing has begun: no picture that a decoder can start with has come, and not enough sound
+    /// to be sure that none will.
     Waiting,
     /// Sound plays alone; the first picture joins it behind a discontinuity.
     SoundOnly,
     /// Pictures have begun.
     Running,
-    /// Pictures have begun, and no decoder here can make renditions of what they are now: they play as source only.
+    /// Pictures have begun, and no decoder here can make renditions of what they are now: they play
+    /// as source only.
     VideoRefused,
-    /// Nothing of the publisher is taken any more: it is gone, or its video is of a codec that nobody here can carry.
+    /// Nothing of the publisher is taken any more: it is gone, or its video is of a codec that
+    /// nobody here can carry.
     Ended,
 }
 
-/// Demuxes one publisher's messages, packs the source rendition, and decides where everything is cut.
+/// Demuxes one publisher's messages, packs the source rendition, and decides where everything is
+/// cut.
 ///
-/// After every [`push`](Self::push) and [`finish`](Self::finish), drain [`poll`](Self::poll) to None.
+/// After every [`push`](Self::push) and [`finish`](Self::finish), drain [`poll`](Self::poll) to
+/// None.
 pub struct Ingest {
     phase: Phase,
     grid: Grid,
@@ -94,12 +101,13 @@ struct RunningSource {
     span: Option<Cut>,
     pictures: Vec<Picture>,
     sound: SoundQueue,
-    /// Of all its samples.
+    /// Bytes of all its pictures and frames.
     bytes: usize,
     tracks: Tracks,
 }
 
-/// The tracks of a span are those that had been seen when it began; the first span has those that it turns out to have.
+/// Which tracks a span has: those that had been seen when it began; the first span has those that
+/// it turns out to have.
 #[derive(Clone, Copy, Debug, Default)]
 enum Tracks {
     #[default]
@@ -120,19 +128,23 @@ struct RunningLadder {
     tracks: Tracks,
     /// Parameters of the newest picture of the spans before.
     video: Option<Arc<VideoConfig>>,
-    /// The renditions for which pictures go to the transcoder, and those that are wanted from the next cut on.
+    /// The renditions for which pictures go to the transcoder.
     live: RenditionSet,
+    /// The renditions that are to be live from the next cut on.
     wanted: RenditionSet,
-    /// The pictures since the last cut point, in decoding order, and their bytes.
+    /// The pictures since the last one that a decoder can start with, in decoding order; none where
+    /// they are too many.
     since_cut_point: Vec<Picture>,
     since_cut_point_bytes: usize,
     /// Presentation time of the picture being taken, where a decoder can start with it.
     next_start: Option<Timestamp>,
+    /// Time from one picture to the next, as measured up to the newest.
     interval: Duration,
 }
 
 impl Ingest {
-    /// The stay of a new publisher; `state` says where the stream's earlier publisher left the grid.
+    /// The stay of a new publisher; `state` says where the stream's earlier publisher left the
+    /// grid.
     #[must_use]
     pub fn new(config: &StreamConfig, state: GridState) -> Self {
         Self {
@@ -167,7 +179,8 @@ impl Ingest {
         self.ladder.wanted = wanted;
     }
 
-    /// Takes one RTMP message (or FLV tag) body, its timestamp, and the wall clock at its arrival in ms since 1970.
+    /// Takes one RTMP message (or FLV tag) body, its timestamp, and the wall clock at its arrival
+    /// in ms since 1970.
     ///
     /// Never fails: what cannot be used becomes a [`Notice`] and is skipped.
     pub fn push(&mut self, kind: TagKind, timestamp_ms: u32, body: Bytes, arrival_unix_ms: i64) {
@@ -240,7 +253,8 @@ impl Ingest {
         }
     }
 
-    /// A publisher of another codec is to be told so. Behind H.264 it is a stray message: what plays goes on.
+    /// A publisher of another codec is to be told so. Behind H.264 it is a stray message: what
+    /// plays goes on.
     fn unsupported_video(&mut self, codec: VideoCodec) {
         if self.video.sps().is_some() {
             return self.notice(Notice::UnsupportedCodec(codec));
@@ -308,7 +322,8 @@ impl Ingest {
         self.facts_due = true;
     }
 
-    /// The first audio there is begins where it begins; what replaces other audio begins with a segment.
+    /// The first audio there is begins where it begins; what replaces other audio begins with a
+    /// segment.
     fn another_audio(&mut self, config: AudioSpecificConfig) {
         let config = Arc::new(config);
         let is_first = self.audio_config.is_none();
@@ -392,7 +407,8 @@ impl Ingest {
         }
     }
 
-    /// With its first picture the video begins the stream, or joins audio that has been playing alone.
+    /// With its first picture the video begins the stream, or joins audio that has been playing
+    /// alone.
     fn begin_video(&mut self, pts: Timestamp) {
         match self.phase {
             Phase::Waiting => {
@@ -406,7 +422,8 @@ impl Ingest {
             if self.video.refusal().is_some() { Phase::VideoRefused } else { Phase::Running };
     }
 
-    /// Whether the segment has room for a sample; one over its bytes within a second is no stream anybody can watch.
+    /// Whether the segment has room for a sample; one over its bytes within a second is no stream
+    /// anybody can watch.
     fn segment_takes(&mut self, pts: Timestamp, bytes: usize) -> bool {
         let start = self.source.span.map_or(pts, |cut| cut.at);
         let takes = self.source.bytes + bytes <= MAX_SOURCE_SEGMENT_BYTES
@@ -582,7 +599,8 @@ impl Ingest {
         self.outputs.push_back(IngestOutput::Notice(notice));
     }
 
-    /// Tells the facts anew with the first sample behind a change: metadata and both sequence headers come one by one.
+    /// Tells the facts anew with the first sample behind a change: metadata and both sequence
+    /// headers come one by one.
     fn update_facts(&mut self) {
         if !std::mem::take(&mut self.facts_due) {
             return;
@@ -661,7 +679,8 @@ impl RunningLadder {
         self.since_cut_point.clone()
     }
 
-    /// What the span holds that ends; its sound goes up to `sound_end`. The next one has the tracks `seen` so far.
+    /// What the span holds that ends; its sound goes up to `sound_end`. The next one has the tracks
+    /// `seen` so far.
     fn end_span(&mut self, span: Span, sound_end: Timestamp, seen: Tracks) -> SourceSegment {
         let end = span.end();
         let later = self.pictures.iter().position(|picture| picture.unit.dts >= end);

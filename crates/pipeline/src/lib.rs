@@ -1,13 +1,19 @@
-//! One stream from messages to segments: demux, cut, decode, scale, encode, package. Sync and without a clock.
+//! One stream from messages to segments: demux, cut, decode, scale, encode, package. Sync and
+//! without a clock.
 //!
 //! ```text
-//! RTMP messages -> Ingest -> source segments
+//! RTMP messages -> Ingest -> packages of the source
 //!                    |
-//!                  items -> Queue -> Transcoder -> the ladder's segments
+//!                    |-> spans -> SegmentStore -> make_segment -> a package somebody asked for
+//!                    |
+//!                  items -> Queue -> Transcoder -> packages of the ladder, or promises
 //! ```
 //!
-//! The two halves run on a thread each; the [`Queue`] between them says what is dropped when the second falls behind.
-//! **After every call that takes input, drain `poll` to None.** The same input gives the same output, always.
+//! [`write_ts`] makes a segment of a package.
+//!
+//! The two halves run on a thread each; the [`Queue`] between them says what is dropped when the
+//! second falls behind. **After every call that takes input, drain `poll` to None.** The same input
+//! gives the same output, always.
 #![forbid(unsafe_code)]
 
 mod audio_group;

@@ -159,7 +159,7 @@ mod tests {
         let rubbish = Bytes::from_static(&[0, 0, 0, 1, 0x65, 1, 2, 3]);
         let facts = decode_luma([(Timestamp::ZERO, rubbish)]);
         assert!(facts.pictures == 0 && facts.error.is_some(), "{facts:?}");
-        // Of x264: High 10, 10 bits a sample.
+        // High 10, 10 bits a sample, as x264 writes it.
         let high10 = Bytes::from_static(&[
             0, 0, 1, 0x67, 0x6e, 0x00, 0x0c, 0xa6, 0xcd, 0x94, 0x34, 0x6f, 0x96, 0x5c, 0x04, 0x40,
             0x00, 0x00, 0x03, 0x00, 0x40, 0x00, 0x00, 0x0f, 0x03, 0xc5, 0x0a, 0x65, 0x80, 0, 0, 1,

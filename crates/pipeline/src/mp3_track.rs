@@ -1,4 +1,5 @@
-//! MP3 made into AAC: HLS players in browsers, and every rendition, take AAC; MP3 in MPEG-TS many do not.
+//! MP3 made into AAC: HLS players in browsers, and every rendition, take AAC; MP3 in MPEG-TS many
+//! do not.
 
 use std::collections::VecDeque;
 
@@ -10,11 +11,12 @@ use crate::audio_track::{AudioEvent, span};
 use crate::message_error::MessageError;
 use crate::sample_clock::SampleClock;
 
-/// A message may hold more than a second of MP3 at its highest rate (320 kbit/s); a longer one is none.
+/// A message may hold more than a second of MP3 at its highest rate (320 kbit/s); a longer one is
+/// none.
 const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 
-/// Three bits for two samples: 132 kbit/s for stereo at 44.1 kHz, 12 kbit/s for mono at 8 kHz. Sound that has been
-/// coded once is not made much worse by this, and not better by more.
+/// Three bits for two samples: 132 kbit/s for stereo at 44.1 kHz, 12 kbit/s for mono at 8 kHz.
+/// Sound that has been coded once is not made much worse by this, and not better by more.
 const BITS_PER_TWO_SAMPLES: u32 = 3;
 
 /// Samples in an AAC frame.
@@ -70,7 +72,8 @@ impl Mp3Track {
     }
 }
 
-/// Encodes the sound of one frame; another rate or number of channels ends one encoder and opens the next.
+/// Encodes the sound of one frame; another rate or number of channels ends one encoder and opens
+/// the next.
 fn encode(
     encoding: &mut Option<Encoding>,
     at: Timestamp,
@@ -122,8 +125,8 @@ impl Encoding {
         (self.config.sample_rate_hz, self.config.channels) == (sound.sample_rate_hz, sound.channels)
     }
 
-    /// Takes samples that are heard at `at`. The frames that they complete began some samples earlier: the time from
-    /// those to these is counted.
+    /// Takes samples that are heard at `at`. The frames that they complete began some samples
+    /// earlier: the time from those to these is counted.
     fn push(
         &mut self,
         at: Timestamp,

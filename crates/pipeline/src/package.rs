@@ -1,5 +1,6 @@
-//! Packaging: a span's access units and audio frames, in the order in which a container holds them. Which container
-//! that is, this file does not know: [`ts_writer`](crate::ts_writer) writes MPEG-TS.
+//! Packaging: a span's access units and audio frames, in the order in which a container holds them.
+//! Which container that is, this file does not know: [`ts_writer`](crate::ts_writer) writes
+//! MPEG-TS.
 
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ pub struct Package {
     pub video: Option<Arc<VideoConfig>>,
     /// The audio track, where there is one.
     pub audio: Option<Arc<AudioSpecificConfig>>,
-    /// By decoding time.
+    /// Its pictures and audio frames, in decoding order.
     pub samples: Vec<Sample>,
 }
 
@@ -34,8 +35,8 @@ pub enum Sample {
 }
 
 impl Package {
-    /// Puts the pictures, in decoding order, and the sound of a span together: a frame comes in front of the first
-    /// picture that is decoded at its time or later.
+    /// Puts the pictures, in decoding order, and the sound of a span together: a frame comes in
+    /// front of the first picture that is decoded at its time or later.
     pub(crate) fn new(
         span: Span,
         video: Option<Arc<VideoConfig>>,
@@ -86,7 +87,8 @@ impl Package {
     }
 }
 
-/// The usual frame rate a measured one stands for (within 1 %), else the measured one to three decimals.
+/// The usual frame rate a measured one stands for (within 1 %), else the measured one to three
+/// decimals.
 pub(crate) fn nominal_frame_rate(measured: f64) -> f64 {
     const USUAL: [f64; 11] = [10.0, 12.0, 15.0, 20.0, 23.976, 24.0, 25.0, 29.97, 30.0, 50.0, 60.0];
     let near = |rate: &&f64| (measured / **rate - 1.0).abs() < 0.01;

@@ -1,4 +1,5 @@
-//! A coded picture on its way through the pipeline, and what must be known to decode and package it.
+//! A coded picture on its way through the pipeline, and what must be known to decode and package
+//! it.
 
 use std::sync::Arc;
 
@@ -28,11 +29,14 @@ pub struct Picture {
     pub config: Arc<VideoConfig>,
     /// No other picture refers to it (`nal_ref_idc` 0 throughout).
     pub disposable: bool,
-    /// A decoder that starts here shows whole pictures soon, though it is no IDR (SEI recovery point).
+    /// A decoder that starts here shows whole pictures soon, though it is no IDR (SEI recovery
+    /// point).
     pub recovery_point: bool,
-    /// The stream may be cut here, and gone on with after a gap: an IDR, or a recovery point where no IDR comes.
+    /// The stream may be cut here, and gone on with after a gap: an IDR, or a recovery point where
+    /// no IDR comes.
     pub cut_point: Option<CutPoint>,
-    /// It may turn out to be the first of a segment: it is kept whatever a rendition's frame rate is.
+    /// It may turn out to be the first of a segment: it is kept whatever a rendition's frame rate
+    /// is.
     pub may_begin_segment: bool,
     /// Pictures before it were dropped, and some that follow may refer to them.
     pub after_gap: bool,

@@ -7,8 +7,8 @@ pub(crate) const SILENCE: Duration = Duration::from_secs(1);
 
 /// The newest picture, and the sound since.
 ///
-/// Sound may be far ahead of the pictures as it arrives, so its time alone says nothing: there must also have been as
-/// much of it since the last picture.
+/// Sound may be far ahead of the pictures as it arrives, so its time alone says nothing: there must
+/// also have been as much of it since the last picture.
 #[derive(Debug, Default)]
 pub(crate) struct PictureWatch {
     picture: Option<Timestamp>,

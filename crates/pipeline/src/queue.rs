@@ -1,12 +1,13 @@
 //! The queue between ingest and transcoder, and what it drops when the transcoder falls behind.
 //!
-//! Bound: 2 s of pictures or one GOP, and 16 MiB. Over 2 s, pictures nothing refers to go first, then everything up to
-//! the next random access picture, or recovery point where no other comes. Random access pictures and everything that is
-//! no picture stay, so every segment exists, with its span. Over 16 MiB the oldest GOP goes whole, and the renditions
-//! show the picture before it meanwhile.
+//! Bound: 2 s of pictures or one GOP, and 16 MiB. Over 2 s, pictures nothing refers to go first,
+//! then everything up to the next random access picture, or recovery point where no other comes.
+//! Random access pictures and cuts stay, so every segment exists, with its span. Over 16 MiB the
+//! oldest GOP goes whole, and the renditions show the picture before it meanwhile.
 //!
-//! What is never dropped is bounded by [`Queue::is_full`]: a driver waits with the next item until it is not. A stream that
-//! comes in real time never gets there; one sent as fast as the network takes it is slowed down.
+//! What is never dropped is bounded by [`Queue::is_full`]: a driver waits with the next item until
+//! it is not. A stream that comes in real time never gets there; one sent as fast as the network
+//! takes it is slowed down.
 
 use std::collections::VecDeque;
 
@@ -15,14 +16,14 @@ use media::{Duration, Timestamp};
 use crate::picture::Picture;
 use crate::source_segment::Item;
 
-/// Media the queue may hold before pictures are dropped: the sum of its pictures' intervals, so that what is left of
-/// a GOP whose pictures were dropped counts as the work that it is.
+/// Media the queue may hold before pictures are dropped: the sum of its pictures' intervals, so
+/// that what is left of a GOP whose pictures were dropped counts as the work that it is.
 const MAX_MEDIA: Duration = Duration::from_secs(2);
 
 /// Bytes of media the queue may hold before a whole GOP is dropped.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// Items the queue may hold before the driver has to wait: over a minute of audio and video together.
+/// Items the queue may hold before the driver has to wait: over a minute at 60 pictures a second.
 const MAX_ITEMS: usize = 4096;
 
 /// Items on their way to the transcoder; plain data, the driver adds lock and wake-up.
@@ -31,7 +32,8 @@ pub struct Queue {
     items: VecDeque<Item>,
     bytes: usize,
     media: Duration,
-    /// A picture was dropped that others refer to: none is taken until the next that the stream may go on with.
+    /// A picture was dropped that others refer to: none is taken until the next that the stream may
+    /// go on with.
     skipping: bool,
     stats: QueueStats,
 }
@@ -102,7 +104,8 @@ impl Queue {
         }
     }
 
-    /// Drops the oldest run of pictures that others refer to, up to the random access picture behind it.
+    /// Drops the oldest run of pictures that others refer to, up to the random access picture
+    /// behind it.
     fn drop_to_random_access(&mut self) {
         let mut state = Run::Before;
         let dropped = self.drop_where(|picture| {

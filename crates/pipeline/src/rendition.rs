@@ -1,4 +1,5 @@
-//! What a rendition is to be (presets) and what it becomes for a given source (size, kept pictures).
+//! What a rendition is to be (presets) and what it becomes for a given source (size, kept
+//! pictures).
 
 use media::{Duration, TICKS_PER_SECOND, Timestamp};
 
@@ -7,7 +8,8 @@ pub use codec::Profile;
 /// Smallest side the encoder takes; a thinner picture is padded to it.
 pub const MIN_SIDE: u32 = 16;
 
-/// One encoding to make of every stream: a box to fit the picture in, a bitrate cap, a frame-rate ceiling.
+/// One encoding to make of every stream: a box to fit the picture in, a bitrate cap, a frame-rate
+/// ceiling.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preset {
     /// The rendition's name in URLs.
@@ -97,8 +99,9 @@ pub(crate) struct Fit {
 
 /// Fits a source of `size` pixels with sample aspect ratio `sar` into the preset's box.
 ///
-/// The box is turned to the source's orientation, the aspect of what a viewer sees is kept, nothing is enlarged,
-/// sides are even. None where a side of the source is under [`MIN_SIDE`]: such a stream is source-only.
+/// The box is turned to the source's orientation, the aspect of what a viewer sees is kept, nothing
+/// is enlarged, sides are even. None where a side of the source is under [`MIN_SIDE`]: such a
+/// stream is source-only.
 pub(crate) fn fit(preset: &Preset, size: (u32, u32), sar: (u32, u32)) -> Option<Fit> {
     if size.0 < MIN_SIDE || size.1 < MIN_SIDE {
         return None;
@@ -120,9 +123,10 @@ pub(crate) fn fit(preset: &Preset, size: (u32, u32), sar: (u32, u32)) -> Option<
 
 /// Chooses which pictures of a faster source a rendition keeps, by their presentation time alone.
 ///
-/// Stateless per picture, so that a picture may be judged in decoding order, before it is decoded: time is laid out
-/// in slots of the ceiling's interval from each random access picture on, and the first source picture of each slot is
-/// kept. (Slots that were never laid out anew would drift against 59.94 fps until two pictures fall on their edges.)
+/// Stateless per picture, so that a picture may be judged in decoding order, before it is decoded:
+/// time is laid out in slots of the ceiling's interval from each random access picture on, and the
+/// first source picture of each slot is kept. (Slots that were never laid out anew would drift
+/// against 59.94 fps until two pictures fall on their edges.)
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Thinner {
     slot: Option<Duration>,
@@ -140,10 +144,12 @@ impl Thinner {
         self.origin = origin;
     }
 
-    /// Whether the picture at `pts` is kept, from a source with one picture every `source_interval`.
+    /// Whether the picture at `pts` is kept, from a source with one picture every
+    /// `source_interval`.
     pub(crate) fn keeps(&self, pts: Timestamp, source_interval: Duration) -> bool {
         let Some(slot) = self.slot else { return true };
-        // Half an interval of slack: RTMP stamps are whole milliseconds (33, 34), so slot edges are never exact.
+        // Half an interval of slack: RTMP stamps are whole milliseconds (33, 34), so slot edges are
+        // never exact.
         let since = (pts - self.origin).ticks() + source_interval.ticks() / 2;
         since.rem_euclid(slot.ticks()) < source_interval.ticks()
     }

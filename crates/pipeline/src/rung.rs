@@ -14,10 +14,11 @@ use crate::picture::VideoConfig;
 use crate::rendition::{Fit, FrameRate, MIN_SIDE, Preset, Thinner};
 use crate::source_segment::SourceSegment;
 
-/// Scales and encodes one rendition. Pictures are scaled as they are decoded and encoded in display order.
+/// Scales and encodes one rendition. Pictures are scaled as they are decoded and encoded in display
+/// order.
 ///
-/// What it carries from one segment to the next is in the encoder: how it spends its bits, and the picture that stands
-/// until the next one. A segment begins with an IDR whatever came before it.
+/// What it carries from one segment to the next is the encoder's way of spending its bits, and the
+/// picture that stands until the next one. A segment begins with an IDR whatever came before it.
 pub(crate) struct Rung {
     preset: Preset,
     thinner: Thinner,
@@ -27,7 +28,8 @@ pub(crate) struct Rung {
     scaled: Vec<(Timestamp, I420Buf)>,
     /// Buffers to scale into, kept from picture to picture.
     spare: Vec<I420Buf>,
-    /// The newest picture that was due. It stands until the next one, and for a segment that has none of its own.
+    /// The newest picture that was due, scaled. It stands until the next one, and a segment that
+    /// has none of its own shows it.
     still: Option<I420Buf>,
     segment: Option<Segment>,
     stats: RungStats,
@@ -74,8 +76,8 @@ struct Encoder {
 }
 
 impl RungPlan {
-    /// What the preset becomes for a source with these parameters and this many pictures a second; None where it makes
-    /// nothing of it.
+    /// What the preset becomes for a source with these parameters and this many pictures a second;
+    /// None where it makes nothing of it.
     ///
     /// # Errors
     /// The encoder does not open.
@@ -160,7 +162,8 @@ impl Rung {
         let segment = self.segment.take();
         self.close();
         self.encoder = Some(Encoder::open(plan.clone())?);
-        // Pictures of two encoders do not go into one segment; one that has none yet is as good as new.
+        // Pictures of two encoders do not go into one segment; one that has none yet is as good as
+        // new.
         self.segment = segment.filter(|segment| segment.units.is_empty());
         Ok(())
     }
@@ -186,7 +189,8 @@ impl Rung {
         is_served && self.would_keep(pts, source_interval)
     }
 
-    /// The source picture at `pts`, which starts no segment, is taken; counts it where it is left out.
+    /// The source picture at `pts`, which starts no segment, is taken; counts it where it is left
+    /// out.
     pub(crate) fn note_taken(&mut self, pts: Timestamp, source_interval: Duration) {
         let is_left_out =
             self.would_keep(pts, source_interval) && !self.wants(pts, source_interval);
@@ -243,8 +247,8 @@ impl Rung {
         self.segment = Some(Segment { cut, units: Vec::new() });
     }
 
-    /// The turn of the picture at `pts` in display order has come: encodes it, where it was scaled and is part of the
-    /// running segment.
+    /// The turn of the picture at `pts` in display order has come: encodes it, where it was scaled
+    /// and is part of the running segment.
     pub(crate) fn show(
         &mut self,
         pts: Timestamp,
@@ -263,7 +267,8 @@ impl Rung {
             return Ok(());
         }
         if self.awaits_first_picture() {
-            // However late it is: the picture before it stands until then, also across the segments' border.
+            // However late it is: the picture before it stands until then, also across the
+            // segments' border.
         } else if self.stats.shed {
             // Scaled before the rung was shed, or because it might have started the segment.
             self.stats.shed_pictures += 1;
@@ -301,8 +306,8 @@ impl Rung {
         Ok(())
     }
 
-    /// Ends the running segment. One that no picture came for shows what was seen before it, or black: players do not
-    /// expect a video track without pictures.
+    /// Ends the running segment. One that no picture came for shows what was seen before it, or
+    /// black: players do not expect a video track without pictures.
     ///
     /// # Errors
     /// The encoder failed on that picture; the segment is lost.

@@ -9,8 +9,8 @@ const SLEW: Duration = Duration::from_millis(1);
 /// Off by more than this, audio was missing: the clock is set anew.
 const RESYNC: Duration = Duration::from_millis(500);
 
-/// Audio presentation times by counting samples: message timestamps are whole milliseconds, which would make every
-/// frame a little early or late.
+/// Audio presentation times by counting samples: message timestamps are whole milliseconds, which
+/// would make every frame a little early or late.
 #[derive(Debug)]
 pub(crate) struct SampleClock {
     samples_per_frame: i64,

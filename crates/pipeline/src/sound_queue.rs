@@ -8,29 +8,31 @@ use media::{AudioFrame, Timestamp};
 
 use crate::source_segment::Sound;
 
-/// Frames that may wait for the end of their span: over three minutes at 48 kHz. Past it the oldest go.
+/// Frames that may wait for the end of their span: nearly three minutes at 48 kHz. Past it the
+/// oldest go.
 const MAX_FRAMES: usize = 8192;
 
-/// And this many bytes: a span of 30 s at 1 Mbit/s.
+/// Bytes of the frames that may wait: a span of 30 s at 1 Mbit/s. Past it the oldest go.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// The frames that the spans of one grid have not taken yet, and of which kind a span takes.
+/// The frames that the spans of one grid have not taken yet, and the kind of frames that a span
+/// takes.
 ///
-/// A segment holds audio of one kind. Another one begins with a span; what comes of it before, or is still there of the
-/// old one then, is left out: no player takes two kinds in one segment.
+/// A segment holds audio of one kind. Another one begins with a span; what comes of it before, or
+/// is still there of the old one then, is left out: no player takes two kinds in one segment.
 #[derive(Debug, Default)]
 pub(crate) struct SoundQueue {
     frames: VecDeque<(AudioFrame, Arc<AudioSpecificConfig>)>,
     bytes: usize,
-    /// Of the frames that the running span takes; None before there is sound.
+    /// The kind of frames that the running span takes; None before there is sound.
     in_force: Option<Arc<AudioSpecificConfig>>,
     /// What is in force from the first span on that begins at this time or later.
     next: Option<(Timestamp, Arc<AudioSpecificConfig>)>,
 }
 
 impl SoundQueue {
-    /// The frames that come from here on are of this kind. Where it is another one, it is in force from the first span
-    /// on that begins at `from` or later.
+    /// The frames that come from here on are of this kind. Where it is another one, it is in force
+    /// from the first span on that begins at `from` or later.
     pub(crate) fn configure(&mut self, config: &Arc<AudioSpecificConfig>, from: Timestamp) {
         if self.in_force.as_ref().is_none_or(|now| now.has_core_of(config)) {
             self.in_force = Some(Arc::clone(config));

@@ -13,19 +13,20 @@ use crate::rendition_set::RenditionSet;
 /// The sound of one span.
 #[derive(Clone, Debug)]
 pub struct Sound {
-    /// Of all its frames.
+    /// What all its frames are.
     pub config: Arc<AudioSpecificConfig>,
     /// Ascending by time. May be empty: the track is there all the same.
     pub frames: Vec<AudioFrame>,
 }
 
-/// A span of the ladder's grid, as the publisher sent it: all renditions of the span are made of this.
+/// A span of the ladder's grid, as the publisher sent it: all renditions of the span are made of
+/// this.
 #[derive(Clone, Debug)]
 pub struct SourceSegment {
-    /// When, and under which number.
+    /// When it is, and its number.
     pub span: Span,
-    /// The parameters of its first picture, or of the last one before it; None without video, and where no decoder can
-    /// make pictures of it.
+    /// The parameters of its first picture, or of the last one before it; None without video, and
+    /// where no decoder can make pictures of it.
     pub video: Option<Arc<VideoConfig>>,
     /// In decoding order, those with decoding times inside the span: some may be shown behind it.
     pub pictures: Vec<Picture>,
@@ -62,8 +63,9 @@ pub struct SpanStart {
     pub cut: Cut,
     /// The renditions that are made of it picture by picture, as they come.
     pub live: RenditionSet,
-    /// Where renditions join those that are live: the pictures before this cut, in decoding order, that a decoder has
-    /// to be given before the next ones. Empty where the next picture is one to start with.
+    /// Where renditions join those that are live: the pictures before this cut, in decoding order,
+    /// that a decoder has to be given before the next ones. Empty where the next picture is one to
+    /// start with.
     pub preroll: Vec<Picture>,
 }
 
@@ -72,7 +74,7 @@ pub struct SpanStart {
 pub enum Item {
     /// One coded picture.
     Picture(Picture),
-    /// Behind all pictures that are shown before it.
+    /// A cut; it comes behind all pictures that are shown before it.
     Cut(LadderCut),
 }
 
@@ -114,7 +116,8 @@ pub struct SegmentSource {
 /// Bytes of media that a store keeps at most; past it the oldest spans cannot be made any more.
 const MAX_STORED_BYTES: usize = 64 * 1024 * 1024;
 
-/// The newest spans of a stream's ladder grid: what renditions that nobody watches can still be made of.
+/// The newest spans of a stream's ladder grid: what renditions that nobody watches can still be
+/// made of.
 #[derive(Debug)]
 pub struct SegmentStore {
     /// Spans that are to be makeable.

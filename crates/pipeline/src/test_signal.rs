@@ -38,7 +38,8 @@ pub enum TestSignalError {
     ParameterSets,
 }
 
-/// What comes out, by presentation time across the tracks; there are no B pictures, so that is the decoding time, too.
+/// What comes out, by presentation time across the tracks; there are no B pictures, so that is the
+/// decoding time, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TestSample {
     /// One picture.
@@ -59,7 +60,8 @@ pub enum TestSample {
     },
 }
 
-/// Makes the test signal, picture by picture. It reads no clock: [`restart`](Self::restart) says what time it is.
+/// Makes the test signal, picture by picture. It reads no clock: [`restart`](Self::restart) says
+/// what time it is.
 pub struct TestSignal {
     config: TestSignalConfig,
     card: TestCard,
@@ -135,8 +137,9 @@ impl TestSignal {
         self.audio.audio_specific_config().clone()
     }
 
-    /// The next picture shows this time, and those after it the time since; it is an IDR. Timestamps go on. The time is
-    /// moved by up to half a picture, so that full seconds, where flash and beep are, begin with a picture.
+    /// The next picture shows this time, and those after it the time since; it is an IDR.
+    /// Timestamps go on. The time is moved by up to half a picture, so that full seconds, where
+    /// flash and beep are, begin with a picture.
     pub fn restart(&mut self, unix_ms: i64) {
         let pts = self.picture_time(self.frame_number);
         self.wall_clock = on_picture_grid(unix_ms, self.config.frame_rate) - pts;
@@ -201,7 +204,8 @@ impl TestSignal {
     }
 }
 
-/// A moment in 1/90 of milliseconds since 1970, the nearest that is whole pictures after a full second.
+/// A moment in 1/90 of milliseconds since 1970, the nearest that is whole pictures after a full
+/// second.
 fn on_picture_grid(unix_ms: i64, frame_rate: FrameRate) -> Timestamp {
     let interval = frame_rate.interval().ticks().max(1);
     let in_second = unix_ms.rem_euclid(1000) * 90;
@@ -221,7 +225,8 @@ fn scaled(count: u64, by: i64, per: u32) -> i64 {
 }
 
 fn encoder_config(config: &TestSignalConfig) -> H264EncoderConfig {
-    // ITU-T H.264 tables E-3 to E-5: BT.709, or SMPTE 170M, which is what BT.601 is in North America.
+    // ITU-T H.264 tables E-3 to E-5: BT.709, or SMPTE 170M, which is what BT.601 is in North
+    // America.
     let code = match Matrix::for_height(config.height as usize) {
         Matrix::Bt709 => 1,
         Matrix::Bt601 => 6,

@@ -1,19 +1,24 @@
-//! The stream's time: RTMP's 32-bit milliseconds mapped to it track by track; jumps closed, strays put in line.
+//! The stream's time: RTMP's 32-bit milliseconds mapped to it track by track; jumps closed, strays
+//! put in line.
 
 use media::{Duration, Timestamp};
 
 use crate::drift::Drift;
 
-/// The time of one track may run ahead or fall back by this much from message to message; more is a jump, or a stray.
+/// The time of one track may run ahead or fall back by this much from message to message; more is a
+/// jump, or a stray.
 const MAX_STEP: Duration = Duration::from_secs(2);
 
-/// Pictures may come this far apart (a slide show): a track of which that is the habit may step twice as far, at most this.
+/// Pictures may come this far apart (a slide show): a track of which that is the habit may step
+/// twice as far, at most this.
 const MAX_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Audio and video of one moment arrive within this of each other; further apart their clocks do not belong together.
+/// Audio and video of one moment arrive within this of each other; further apart their clocks do
+/// not belong together.
 const MAX_APART: Duration = Duration::from_secs(5);
 
-/// So many messages that do not get beyond what there was are put in line: their clock stands, or runs back.
+/// So many messages that do not get beyond what there was are put in line: their clock stands, or
+/// runs back.
 const MAX_HELD: u32 = 256;
 
 /// So many messages behind a jump, each later than the one before, make it one; fewer are strays.
@@ -37,8 +42,9 @@ pub(crate) enum Change {
 
 /// Maps message timestamps to stream time. RTMP time is unwrapped here and nowhere else.
 ///
-/// Each track has its own line from stamps to stream time. They share one as long as their stamps belong together, so
-/// that the stamps alone say what is seen and heard at once; a track that jumps later than the other follows it.
+/// Each track has its own line from stamps to stream time. They share one as long as their stamps
+/// belong together, so that the stamps alone say what is seen and heard at once; a track that jumps
+/// later than the other follows it.
 #[derive(Debug, Default)]
 pub(crate) struct Timeline {
     video: Track,
@@ -86,8 +92,9 @@ struct Line {
 }
 
 impl Line {
-    /// The stream time of a stamp: the signed 32-bit difference is the shortest way round the circle. ffmpeg leaves out
-    /// the highest bit, so that its stamps begin again after 2^31 ms: where that is near, it is meant.
+    /// The stream time of a stamp: the signed 32-bit difference is the shortest way round the
+    /// circle. ffmpeg leaves out the highest bit, so that its stamps begin again after 2^31 ms:
+    /// where that is near, it is meant.
     fn map(self, stamp_ms: u32) -> Timestamp {
         let step = i64::from(stamp_ms.wrapping_sub(self.stamp_ms) as i32);
         let in_31_bits = Duration::from_millis(step - step.signum() * (1 << 31));
@@ -109,7 +116,8 @@ struct Candidate {
 }
 
 impl Candidate {
-    /// With one more message, and its step from the one before; None where it is not on the same line.
+    /// With one more message, and its step from the one before; None where it is not on the same
+    /// line.
     fn with(self, stamp_ms: u32) -> Option<(Self, Duration)> {
         let step = self.line.map(stamp_ms) - self.line.at;
         if step.ticks() > 0 && step <= MAX_INTERVAL {
@@ -149,7 +157,8 @@ impl Default for Track {
 }
 
 impl Track {
-    /// The stream time of the next message, and the size of the jump if it is certain with it that there was one.
+    /// The stream time of the next message, and the size of the jump if it is certain with it that
+    /// there was one.
     fn place(&mut self, stamp_ms: u32, other: &Self) -> (Timestamp, Option<Duration>) {
         let Some(line) = self.line else { return (self.begin(stamp_ms, other), None) };
         let own = line.map(stamp_ms);
@@ -168,7 +177,8 @@ impl Track {
         self.off_line(line, stamp_ms, other)
     }
 
-    /// The first message: on the line of the other track if their stamps belong together, else where that one is.
+    /// The first message: on the line of the other track if their stamps belong together, else
+    /// where that one is.
     fn begin(&mut self, stamp_ms: u32, other: &Self) -> Timestamp {
         let line = match other.line {
             None => Line { stamp_ms, at: Timestamp::from_millis(stamp_ms.into()) },
@@ -191,7 +201,8 @@ impl Track {
         line.at
     }
 
-    /// Whether a message at `at` may be the next one: near the one before, or where the other track is after a pause.
+    /// Whether a message at `at` may be the next one: near the one before, or where the other track
+    /// is after a pause.
     fn takes(&self, at: Timestamp, other: &Self) -> bool {
         let step = at - self.newest;
         let longest = (self.interval + self.interval).min(MAX_INTERVAL).max(MAX_STEP);
@@ -206,7 +217,8 @@ impl Track {
         apart(at, self.newest)
     }
 
-    /// A message that is not on its track's line: put behind the one before, until enough of them agree on a new line.
+    /// A message that is not on its track's line: put behind the one before, until enough of them
+    /// agree on a new line.
     fn off_line(
         &mut self,
         line: Line,
@@ -240,8 +252,9 @@ impl Track {
         }
     }
 
-    /// Moves the later of two tracks up to the other where their clocks do not belong together; `at` is that of the
-    /// message just placed, the first behind one of `other`. Returns where it is now, and how far apart they were.
+    /// Moves the later of two tracks up to the other where their clocks do not belong together;
+    /// `at` is that of the message just placed, the first behind one of `other`. Returns where it
+    /// is now, and how far apart they were.
     fn join(&mut self, other: &mut Self, at: Timestamp) -> Option<(Timestamp, Duration)> {
         other.line?;
         let ahead = at - other.newest;
@@ -311,8 +324,8 @@ mod tests {
         Timestamp::from_millis(ms)
     }
 
-    /// A clip of both tracks, 40 ms a picture and 20 ms a frame of sound, with stamps as `stamp` makes them of the true
-    /// time; what the timeline makes of each, with the true time.
+    /// A clip of both tracks, 40 ms a picture and 20 ms a frame of sound, with stamps as `stamp`
+    /// makes them of the true time; what the timeline makes of each, with the true time.
     fn run(
         timeline: &mut Timeline,
         times_ms: std::ops::Range<i64>,
@@ -334,7 +347,8 @@ mod tests {
         changes.iter().filter(|change| matches!(change, Change::Jump(_))).count()
     }
 
-    /// Every track's times grow, and by the last message audio and video of one true time are at one stream time.
+    /// Every track's times grow, and by the last message audio and video of one true time are at
+    /// one stream time.
     fn assert_in_order_and_in_sync(placed: &[(Side, i64, Timestamp)]) {
         for side in [Video, Audio] {
             let times: Vec<_> = placed.iter().filter(|it| it.0 == side).map(|it| it.2).collect();
@@ -483,8 +497,9 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// Whatever the stamps: time never runs back by more than its tolerance, runs ahead by no more than the longest
-        /// step of a slide show a message, and audio and video that come in turn stay together.
+        /// Whatever the stamps: time never runs back by more than its tolerance, runs ahead by no
+        /// more than the longest step of a slide show a message, and audio and video that come in
+        /// turn stay together.
         #[test]
         fn no_stamps_break_the_timeline(
             messages in proptest::collection::vec((any::<bool>(), stamp()), 1..400),

@@ -18,19 +18,22 @@ use crate::rung::{Rung, RungPlan, RungStats, heaviest_first};
 use crate::source_segment::{Item, LadderCut, SegmentSource, SourceSegment, SpanStart};
 use crate::{DecoderChoice, StreamConfig};
 
-/// Decoded pictures may wait this many for their turn: what H.264 allows at most (A.3.1, `MaxDpbFrames`).
+/// Decoded pictures may wait this many for their turn: what H.264 allows at most (A.3.1,
+/// `MaxDpbFrames`).
 const MAX_WAITING: usize = 16;
 
-/// Cuts that may wait for the pictures before them. A decoder that gives nothing back passes them all the same.
+/// Cuts that may wait for the pictures before them. A decoder that gives nothing back passes them
+/// all the same.
 const MAX_CUTS: usize = 64;
 
-/// A decoder that gives no picture for this long, in decoding time, has none: nothing is waited for any more.
+/// A decoder that gives no picture for this long, in decoding time, has none: nothing is waited for
+/// any more.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Decodes the source once, and scales and encodes it for every rendition that is live.
 ///
-/// It is the state that a stream's renditions carry from one segment to the next, and a segment that somebody asks for
-/// later is made by the same code from a fresh one ([`make_segment`]).
+/// It is the state that a stream's renditions carry from one segment to the next, and a segment
+/// that somebody asks for later is made by the same code from a fresh one ([`make_segment`]).
 ///
 /// After every [`push`](Self::push), drain [`poll`](Self::poll) to None.
 pub struct Transcoder {
@@ -52,8 +55,9 @@ pub struct Transcoder {
     shown: Option<Timestamp>,
     /// Cuts that wait for the pictures before them.
     cuts: VecDeque<LadderCut>,
-    /// Decoding times of the newest picture taken, and of the newest from which one came out.
+    /// The decoding time of the newest picture taken.
     newest_taken: Option<Timestamp>,
+    /// The decoding time of the newest picture taken from which one came out.
     newest_given: Option<Timestamp>,
     interval: Duration,
     stats: TranscoderStats,
@@ -63,7 +67,8 @@ pub struct Transcoder {
 /// What the presets become for a source with these parameters.
 struct Plan {
     config: Arc<VideoConfig>,
-    /// For each configured rendition; None where nothing comes of it, or nothing that another is not already.
+    /// What each configured rendition becomes; None where nothing comes of it, or nothing that
+    /// another is not already.
     rungs: Vec<Option<RungPlan>>,
 }
 
@@ -76,13 +81,14 @@ pub struct TranscoderStats {
     pub thinned: u64,
     /// Pictures that could not be decoded or encoded.
     pub failed: u64,
-    /// The decoder in use, or the one used last; None before the first picture and where no decoder can do it.
+    /// The decoder in use, or the one used last; None before the first picture and where no decoder
+    /// can do it.
     pub decoder: Option<DecoderKind>,
     /// How often a decoder was left for the other one.
     pub decoder_changes: u64,
     /// Decoding time of the last picture taken; against the newest one ingested it gives the lag.
     pub last_taken: Option<Timestamp>,
-    /// For each configured rendition.
+    /// What was done for each configured rendition.
     pub renditions: Vec<RungStats>,
 }
 
@@ -106,8 +112,8 @@ pub struct MadeSegment {
     pub stats: TranscoderStats,
 }
 
-/// Makes the segment of the rendition at `index` of the configured ones from a span of the source, and from nothing else:
-/// the same input, the same segment.
+/// Makes the segment of the rendition at `index` of the configured ones from a span of the source,
+/// and from nothing else: the same input, the same segment.
 ///
 /// # Errors
 /// Nothing can be made of the span, or a codec failed.
@@ -178,7 +184,8 @@ impl Transcoder {
         }
     }
 
-    /// How the queue is from which the next item comes: while too much waits in it, renditions are shed.
+    /// How the queue is from which the next item comes: while too much waits in it, renditions are
+    /// shed.
     pub fn note_queue(&mut self, queue: QueueStats) {
         self.queue = queue;
     }
@@ -225,26 +232,30 @@ impl Transcoder {
         self.note_stats();
     }
 
-    /// Makes the decoder, and the encoders of the live renditions, those for the picture's parameters.
+    /// Makes the decoder, and the encoders of the live renditions, those for the picture's
+    /// parameters.
     fn take_config(&mut self, picture: &Picture) {
         let config = &picture.config;
         let known = self.decoding.as_ref().map(Decoding::config);
         if known.is_some_and(|known| Arc::ptr_eq(known, config)) || self.is_refused(config) {
             return;
         }
-        // Another PPS changes neither size nor order: it comes in front of the picture that needs it.
+        // Another PPS changes neither size nor order: it comes in front of the picture that needs
+        // it.
         if let Some(decoding) = &mut self.decoding
             && decoding.config().parameter_sets.sps == config.parameter_sets.sps
         {
             decoding.set_config(config);
             return;
         }
-        // What was decoded under the old parameters belongs in front of the cut that comes with the new ones.
+        // What was decoded under the old parameters belongs in front of the cut that comes with the
+        // new ones.
         self.drain_decoder();
         while !self.cuts.is_empty() {
             self.pass_oldest_cut();
         }
-        // A decoder keeps state across parameter sets that it must not: every changed SPS gets a new one.
+        // A decoder keeps state across parameter sets that it must not: every changed SPS gets a
+        // new one.
         self.refused = None;
         self.decoding = Some(Decoding::new(self.decoder, config));
         self.open_live(config, picture.interval);
@@ -344,7 +355,8 @@ impl Transcoder {
         }
     }
 
-    /// No decoder there is can do it: the renditions show what they last showed, until other parameters come.
+    /// No decoder there is can do it: the renditions show what they last showed, until other
+    /// parameters come.
     fn give_up(&mut self, why: codec::Error, config: &Arc<VideoConfig>) {
         let notice = Notice::Undecodable(VideoRefusal::Decoder(why));
         self.outputs.push_back(TranscoderOutput::Notice(notice));
@@ -361,7 +373,8 @@ impl Transcoder {
         self.show_until(Timestamp::MAX);
     }
 
-    /// A picture came out of the decoder, maybe out of turn: every rung that keeps it scales it now.
+    /// A picture came out of the decoder, maybe out of turn: every rung that keeps it scales it
+    /// now.
     fn decoded(
         &mut self,
         picture: media::I420<'_>,
@@ -390,7 +403,8 @@ impl Transcoder {
         }
     }
 
-    /// Shows, in display order, the pictures that no later one can come before: those up to the decoding time.
+    /// Shows, in display order, the pictures that no later one can come before: those up to the
+    /// decoding time.
     fn show_until(&mut self, decoding_time: Timestamp) {
         while let Some(&pts) = self.waiting.front() {
             if pts > decoding_time && self.waiting.len() <= MAX_WAITING {
@@ -447,8 +461,8 @@ impl Transcoder {
         self.cuts.front().map(LadderCut::at)
     }
 
-    /// Passes the cuts that nothing comes before any more: a picture behind them waits, or none has come out of the
-    /// decoder for so long that none will.
+    /// Passes the cuts that nothing comes before any more: a picture behind them waits, or none has
+    /// come out of the decoder for so long that none will.
     fn pass_cuts(&mut self) {
         while let Some(at) = self.oldest_cut_at() {
             let has_follower = self.waiting.front().is_some_and(|pts| *pts >= at);
@@ -527,8 +541,9 @@ impl Transcoder {
         }
     }
 
-    /// Decodes what lies in front of a cut at `at`, so that the `joining` renditions can go on from there with those that
-    /// are live: anew for all of them, as two decoders that have had the same pictures are equal.
+    /// Decodes what lies in front of a cut at `at`, so that the `joining` renditions can go on from
+    /// there with those that are live: anew for all of them, as two decoders that have had the same
+    /// pictures are equal.
     fn preroll(&mut self, pictures: &[Picture], at: Timestamp, joining: RenditionSet) {
         // What was seen last before the cut stands until the first picture behind it.
         let still = pictures.iter().map(|it| it.unit.pts).filter(|pts| *pts < at).max();
@@ -565,7 +580,8 @@ impl Transcoder {
         }
     }
 
-    /// A picture behind the cut came out of the preroll. Renditions that have been live have it already.
+    /// A picture behind the cut came out of the preroll. Renditions that have been live have it
+    /// already.
     fn prerolled(
         &mut self,
         picture: media::I420<'_>,

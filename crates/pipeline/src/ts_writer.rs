@@ -9,8 +9,8 @@ use crate::audio_group::AudioGroup;
 use crate::package::{Package, Sample};
 use crate::picture::VideoConfig;
 
-/// Writes the package as one segment; `continuity` is where the segment of the number before left the counters, if
-/// that is known. Also returns where this one leaves them.
+/// Writes the package as one segment; `continuity` is where the segment of the number before left
+/// the counters, if that is known. Also returns where this one leaves them.
 ///
 /// The same package and the same continuity give the same bytes.
 #[must_use]

@@ -15,12 +15,12 @@ use crate::timeline::PictureInterval;
 /// A stream that has had no IDR for this long is cut, and begun, at recovery points.
 const MAX_IDR_WAIT: Duration = Duration::from_secs(4);
 
-/// Display may come this long after decoding: 16 pictures (the most that H.264 reorders) at under 2 a second. A longer time is
-/// a lie that would put a picture, and the cuts after it, hours ahead.
+/// Display may come this long after decoding: 16 pictures (the most that H.264 reorders) at under 2
+/// a second. A longer time is a lie that would put a picture, and the cuts after it, hours ahead.
 const MAX_COMPOSITION_TIME: Duration = Duration::from_secs(10);
 
-/// Display may be stamped this long before decoding (NVENC does, by the pictures it reorders); decoding is taken to be
-/// that much earlier then.
+/// Display may be stamped this long before decoding (NVENC does, by the pictures it reorders);
+/// decoding is taken to be that much earlier then.
 const MAX_EARLY: Duration = Duration::from_secs(1);
 
 /// Pictures without a keyframe for this long are worth a word to the publisher.
@@ -37,7 +37,8 @@ pub(crate) struct VideoTrack {
     /// Decoding is this much earlier than stamped.
     early: Duration,
     last_idr: Option<Timestamp>,
-    /// Of pictures that are part of the stream, by presentation time.
+    /// Watches whether pictures have stopped, by the presentation times of those that are part of
+    /// the stream.
     watch: PictureWatch,
     keyframe_missed: bool,
 }
@@ -133,7 +134,8 @@ impl VideoTrack {
         }))
     }
 
-    /// Parameter sets inside the stream replace those of the sequence header; whether they are others.
+    /// Parameter sets inside the stream replace those of the sequence header; whether they are
+    /// others.
     fn update_parameter_sets(&mut self, seen: &ParameterSets) -> Result<bool, MessageError> {
         if seen.is_empty() {
             return Ok(false);
@@ -146,8 +148,8 @@ impl VideoTrack {
         self.set_parameter_sets(updated)
     }
 
-    /// A picture came that the video cannot begin with: whether it is time to say that no keyframe comes, so that nothing
-    /// can be shown. True once.
+    /// A picture came that the video cannot begin with: whether it is time to say that no keyframe
+    /// comes, so that nothing can be shown. True once.
     pub(crate) fn misses_keyframe(&mut self) -> bool {
         let (Some(first), Some(last)) = (self.first_dts, self.last_dts) else { return false };
         let due = !self.keyframe_missed && last - first >= KEYFRAME_DUE;
@@ -195,7 +197,8 @@ impl VideoTrack {
     }
 }
 
-/// No level of H.264 lets a picture be larger than what a decoder takes here: it would be nothing that can be shown.
+/// No level of H.264 lets a picture be larger than what a decoder takes here: it would be nothing
+/// that can be shown.
 fn too_many_bytes(nal_units: &NalUnits) -> Result<(), MessageError> {
     let (bytes, limit) =
         (nal_units.payload_bytes(), codec::Limits::default().max_access_unit_bytes);
@@ -205,13 +208,15 @@ fn too_many_bytes(nal_units: &NalUnits) -> Result<(), MessageError> {
     Ok(())
 }
 
-/// A picture's way from decoding to display; none where it is longer than any encoder's, either way.
+/// A picture's way from decoding to display; none where it is longer than any encoder's, either
+/// way.
 fn composition_time(ms: i32) -> Duration {
     let time = Duration::from_millis(ms.into());
     if time > MAX_COMPOSITION_TIME || -time > MAX_EARLY { Duration::ZERO } else { time }
 }
 
-/// What no decoder here can do of a stream with these parameter sets, if anything: judged by the SPS and every PPS.
+/// What no decoder here can do of a stream with these parameter sets, if anything: judged by the
+/// SPS and every PPS.
 pub(crate) fn refusal(sps: &Sps, parameter_sets: &ParameterSets) -> Option<VideoRefusal> {
     too_large(sps).or_else(|| {
         // A PPS that cannot be read is no reason yet: the decoder says so itself.
@@ -226,12 +231,14 @@ const MAX_DECODER_BYTES: u64 = 128 * 1024 * 1024;
 /// The highest level openh264 knows (5.2).
 const MAX_LEVEL_IDC: u8 = 52;
 
-/// A decoder allocates what the SPS says, before any picture: what is too large must not get that far.
+/// A decoder allocates what the SPS says, before any picture: what is too large must not get that
+/// far.
 fn too_large(sps: &Sps) -> Option<VideoRefusal> {
     let (width, height) = (sps.coded_width, sps.coded_height);
     let pixels = u64::from(width) * u64::from(height);
     let limit = codec::Limits::default().max_pixels as u64;
-    // Its references, the picture itself and one that is shown; 4:2:0 has one and a half samples a pixel.
+    // Its references, the picture itself and one that is shown; 4:2:0 has one and a half samples a
+    // pixel.
     let decoder_bytes = pixels * u64::from(sps.max_num_ref_frames.min(16) + 2) * 3 / 2;
     if pixels > limit {
         Some(VideoRefusal::TooManyPixels { width, height, limit })

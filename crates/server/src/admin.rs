@@ -1,4 +1,5 @@
-//! The operator's routes, on a listener of their own. No CORS: pages on other origins have no business here.
+//! The operator's routes, on a listener of their own. No CORS: pages on other origins have no
+//! business here.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -30,8 +31,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// A web page may point a name of its own at this address and then counts as its origin (DNS rebinding). Such a
-/// name is in the request; an address is nobody's to give away.
+/// A web page may point a name of its own at this address and then counts as its origin (DNS
+/// rebinding). Such a name is in the request; an address is nobody's to give away.
 async fn refuse_foreign_hosts(request: Request, next: Next) -> Response<Body> {
     let mut hosts = request.headers().get_all(HOST).iter();
     if hosts.all(|host| host.to_str().is_ok_and(is_own_host)) {
@@ -76,7 +77,8 @@ async fn kick(
     headers: HeaderMap,
     Path(name): Path<String>,
 ) -> Response<Body> {
-    // A web page may send a POST to any address its visitor reaches, but not without saying where it is from.
+    // A web page may send a POST to any address its visitor reaches, but not without saying where
+    // it is from.
     if is_from_a_page(&headers) {
         return uncached(&Method::POST, StatusCode::FORBIDDEN, "not from a web page\n");
     }

@@ -18,7 +18,7 @@ use crate::clock::Clock;
 /// What to check, and for how long.
 #[derive(Clone, Debug)]
 pub struct CheckConfig {
-    /// Of a multivariant or a media playlist.
+    /// Where the multivariant or media playlist is.
     pub url: String,
     /// How long to follow the stream.
     pub duration: Duration,

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// A moment on both clocks: the monotonic one for timeouts, the wall clock for playlists and humans.
+/// A moment on both clocks: the monotonic one for timeouts, the wall clock for playlists and
+/// humans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
     /// Time since the process's clock was started; never goes back.

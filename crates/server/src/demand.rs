@@ -1,4 +1,5 @@
-//! Which renditions somebody watches: those that are made as pictures come. Decided by time, with time as an input.
+//! Which renditions somebody watches, and are to be made as pictures come. Decided by time, with
+//! time as an input.
 
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ pub enum Transcode {
 pub struct Wakefulness {
     /// It is made as pictures come, or will be from the next segment on.
     pub awake: bool,
-    /// Since then; None if it has always been so.
+    /// When that began; None if it has always been so.
     pub since: Option<Moment>,
     /// The last time that somebody fetched something of it that counts.
     pub last_request: Option<Moment>,
@@ -29,10 +30,11 @@ pub struct Wakefulness {
     pub wake_ups: u64,
 }
 
-/// What the renditions of one stream are wanted for.
+/// Which renditions of one stream are awake, and who asked for them when.
 ///
-/// Demand is a segment that is fetched. A playlist alone (curl, a probe, a page that lists streams) keeps a rendition
-/// awake that is, as a player does that waits for the next segment, but wakes none.
+/// Demand is a segment that is fetched. A playlist alone (curl, a probe, a page that lists streams)
+/// keeps a rendition awake that is, as a player does that waits for the next segment, but wakes
+/// none.
 #[derive(Debug)]
 pub(crate) struct Demand {
     mode: Transcode,
@@ -40,7 +42,7 @@ pub(crate) struct Demand {
 }
 
 impl Demand {
-    /// Of so many renditions.
+    /// The demand for so many renditions: none yet.
     pub(crate) fn new(mode: Transcode, renditions: usize) -> Self {
         let awake = mode == Transcode::Always;
         let idle = Wakefulness { awake, since: None, last_request: None, wake_ups: 0 };

@@ -1,5 +1,5 @@
-//! `feathercast demo`: a server on loopback, the test signal published to it, and a check of what comes out, in one
-//! process.
+//! `feathercast demo`: a server on loopback, the test signal published to it, and a check of what
+//! comes out, in one process.
 
 use std::cell::Cell;
 use std::future::pending;
@@ -83,8 +83,9 @@ pub enum DemoError {
     PublisherFailed,
 }
 
-/// Shows everything once and stays up until `stop_after`, SIGINT or SIGTERM. The result is whether the stream was found
-/// good, and with `stop_after` whether it stayed good to the end; stopped before it is known, it is not.
+/// Shows everything once and stays up until `stop_after`, SIGINT or SIGTERM. The result is whether
+/// the stream was found good, and with `stop_after` whether it stayed good to the end; stopped
+/// before it is known, it is not.
 ///
 /// # Errors
 /// What [`DemoError`] lists.

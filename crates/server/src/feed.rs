@@ -1,5 +1,5 @@
-//! The bounded queue from a connection to its ingest thread: when it is full the socket is not read, so TCP pushes
-//! back on the publisher.
+//! The bounded queue from a connection to its ingest thread: when it is full the socket is not
+//! read, so TCP pushes back on the publisher.
 
 use std::sync::Arc;
 
@@ -56,7 +56,8 @@ impl FeedSender {
 }
 
 impl FeedReceiver {
-    /// The next message; None when the sender is gone and everything was taken. Blocks: for worker threads.
+    /// The next message; None when the sender is gone and everything was taken. Blocks: for worker
+    /// threads.
     pub(crate) fn receive(&mut self) -> Option<Fed> {
         // The room is free again as soon as the worker has the message.
         self.messages.blocking_recv().map(|(fed, _permit)| fed)
@@ -65,7 +66,8 @@ impl FeedReceiver {
 
 impl Drop for FeedReceiver {
     fn drop(&mut self) {
-        // Queued messages hold permits: a sender that waits for room must see that the worker is gone.
+        // Queued messages hold permits: a sender that waits for room must see that the worker is
+        // gone.
         self.messages.close();
         while self.messages.try_recv().is_ok() {}
     }

@@ -1,5 +1,5 @@
-//! The viewers' routes. A handler looks its stream up, and clones bytes that are already there; it waits where they are on
-//! their way.
+//! The viewers' routes. A handler looks its stream up and clones bytes that are there already.
+//! Where they are not made yet it waits, without a thread.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,8 +86,9 @@ async fn serve(
     }
 }
 
-/// The media playlist, once it is long enough to be played: players that begin with one or two segments run out of them,
-/// and one gives up at once. What there is after three target durations, or when players lose patience, has to do.
+/// The media playlist, once it is long enough to be played: players that begin with one or two
+/// segments run out of them, and one gives up at once. After three target durations, or when players
+/// lose patience, it is answered with what there is.
 async fn media_playlist(
     shared: &Shared,
     conditions: Conditions<'_>,
@@ -109,7 +110,8 @@ async fn media_playlist(
     let is_long_enough = |view: &Arc<View>| {
         view.rendition(name).is_some_and(|rendition| shared.can_be_played(&rendition.snapshot))
     };
-    // Where it is not, in the end, there is nobody to blame: the publisher sends slower than in real time, or is gone.
+    // Where it is not, in the end, there is nobody to blame: the publisher sends slower than in
+    // real time, or is gone.
     let _ = timeout(patience, views.wait_for(is_long_enough)).await;
     let view = publication.view();
     let rendition = view.rendition(name)?;

@@ -98,7 +98,8 @@ struct Watched<T> {
     shared: Arc<Shared>,
     /// A request has come: its response may be long in coming.
     asked: Arc<AtomicBool>,
-    /// Runs until the first request: hyper's own timer is the longer one for the time between requests.
+    /// Runs until the first request: hyper's own timer is the longer one for the time between
+    /// requests.
     first_head: Option<Pin<Box<Sleep>>>,
     /// Runs while a write waits for the peer.
     stall: Option<Pin<Box<Sleep>>>,

@@ -2,13 +2,15 @@
 
 use rtmp::StreamName;
 
-/// Longest path that is looked at: a name and a rendition of 128 each, a 20-digit number, and the rest.
+/// Longest path that is looked at: a name and a rendition of 128 each, a 20-digit number, and the
+/// rest.
 const MAX_PATH_BYTES: usize = 320;
 
 /// What all paths of streams begin with.
 const ROOT: &str = "/stream/";
 
-/// A media playlist's URI as the multivariant playlist has it: relative, so that it holds behind any proxy.
+/// A media playlist's URI as the multivariant playlist has it: relative, so that it holds behind
+/// any proxy.
 pub(crate) fn variant_uri(stream: &StreamName, rendition: &str) -> String {
     format!("{stream}/{rendition}.m3u8")
 }
@@ -33,8 +35,9 @@ pub(crate) enum Resource<'a> {
 
 /// The resource at `path`, the path of a request target as it came (no query).
 ///
-/// Names hold only characters that need no percent-encoding, so nothing is decoded: a path with `%`, an empty
-/// element, a dot segment or any other byte that no name holds is None, which is a 404.
+/// Names hold only characters that need no percent-encoding, so nothing is decoded: a path with
+/// `%`, an empty element, a dot segment or any other byte that no name holds is None, which is a
+/// 404.
 #[must_use]
 pub(crate) fn parse(path: &str) -> Option<Resource<'_>> {
     if path.len() > MAX_PATH_BYTES {

@@ -1,4 +1,4 @@
-//! Responses with the contract's headers, made from bytes that are already rendered. No I/O, no state.
+//! Responses with the contract's headers, made of playlists and segments. No I/O, no state.
 
 use std::ops::RangeInclusive;
 
@@ -46,7 +46,8 @@ pub(crate) fn playlist(
     response
 }
 
-/// A media segment, or the part of it that is asked for. It never changes: its number is never used again.
+/// A media segment, or the part of it that is asked for. It never changes: its number is never used
+/// again.
 pub(crate) fn segment(request: Conditions<'_>, sequence: u64, data: &Bytes) -> Response<Body> {
     let etag = format!("\"{sequence}-{}\"", data.len());
     let mut response = match matches_etag(request.headers, &etag) {
@@ -78,7 +79,7 @@ pub(crate) fn uncached(
     response
 }
 
-/// 503: what was asked for is being made, and will be there in a second or some.
+/// 503: what was asked for is not made yet; who comes again in a second may find it.
 pub(crate) fn come_again(method: &Method) -> Response<Body> {
     let text = "the segment is not made yet\n";
     let mut response = uncached(method, StatusCode::SERVICE_UNAVAILABLE, text);
@@ -182,7 +183,8 @@ fn matches_etag(headers: &HeaderMap, etag: &str) -> bool {
         .any(|candidate| candidate == "*" || candidate.trim_start_matches("W/") == etag)
 }
 
-/// The elements of a comma-separated header that may come several times. (None of our etags holds a comma.)
+/// The elements of a comma-separated header that may come several times. (None of our etags holds a
+/// comma.)
 fn list(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
     headers
         .get_all(name)
@@ -199,8 +201,8 @@ enum Requested {
     Unsatisfiable,
 }
 
-/// What `Range` asks for (RFC 9110 14.2): one byte range of a GET. Several ranges, other units and bad syntax are
-/// ignored, and so is a range whose `If-Range` names another representation.
+/// What `Range` asks for (RFC 9110 14.2): one byte range of a GET. Several ranges, other units and
+/// bad syntax are ignored, and so is a range whose `If-Range` names another representation.
 fn requested_range(request: Conditions<'_>, length: usize, etag: &str) -> Requested {
     let text = |name| request.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let (Some(range), true) = (text(RANGE), request.method == Method::GET) else {

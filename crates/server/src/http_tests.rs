@@ -59,8 +59,8 @@ impl Site {
         Self { shared, addr }
     }
 
-    /// A stream with two segments of `source`, numbers from `first` on, that has just ended: who asks for its playlist need
-    /// not wait for more.
+    /// A stream with two segments of `source`, numbers from `first` on, that has just ended: who
+    /// asks for its playlist need not wait for more.
     fn publish(&self, name: &str) -> (Admission, u64) {
         self.publish_two_segments(name, true)
     }
@@ -342,7 +342,8 @@ async fn bytes_that_are_no_request_are_refused() {
     assert_eq!(site.get("/stream/cam.m3u8").await.status, 200, "others do not notice");
 }
 
-/// Request smuggling: what a proxy in front takes for the body of a request must not be answered as another one.
+/// Request smuggling: what a proxy in front takes for the body of a request must not be answered as
+/// another one.
 #[tokio::test]
 async fn a_body_is_never_a_request() {
     let site = Site::viewers().await;

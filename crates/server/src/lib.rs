@@ -1,12 +1,14 @@
 //! The async shell of feathercast: sockets, threads and clocks around crates that have none.
 //!
 //! ```text
-//! publisher -> rtmp_conn -> feed -> worker (ingest, xcode threads) -> publication -> http -> viewer
-//!                  \________________ registry (who may, until when) ________________/
+//! publisher -> rtmp_conn -> feed -> worker (ingest, xcode) -> publication -> http -> viewer
+//!                                       maker (make) --------------^            |
+//!                                            ^------------- demand -------------'
+//!                  registry: who may publish, and when a stream ends
 //! ```
 //!
-//! Everything that depends on time is in [`registry`], which takes the time as an input. Every queue has a bound and
-//! every peer a limit: they are all in [`Limits`].
+//! What depends on time is decided in [`registry`] and in `demand`, which take the time as an
+//! input. Every queue has a bound; what a peer may cost is in [`Limits`].
 #![forbid(unsafe_code)]
 
 mod access;

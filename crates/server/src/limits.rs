@@ -1,4 +1,4 @@
-//! Every bound of the shell in one place, each with its reason.
+//! The bounds of the shell on what peers may cost, in one place, each with its reason.
 
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ pub struct Limits {
     pub rtmp_idle_publishing: Duration,
     /// Longest wait for a peer to take an answer.
     pub rtmp_write: Duration,
-    /// How long, and for how many bytes, a refused publisher's input is still read, so that the reason reaches it
-    /// (closing with unread input makes TCP throw the answer away).
+    /// How long, and for how many bytes, a refused publisher's input is still read, so that the
+    /// reason reaches it (closing with unread input makes TCP throw the answer away).
     pub rtmp_linger: (Duration, usize),
     /// One read from a socket.
     pub rtmp_read_bytes: usize,
@@ -32,24 +32,30 @@ pub struct Limits {
     pub reconnect_window: Duration,
     /// After ENDLIST a stream is still served for this long.
     pub ended_retention: Duration,
-    /// Streams without a publisher that are remembered at once; past it they are forgotten (each holds its last segments):
-    /// first the brief ones, then those that have ended, then those with the fewest segments.
+    /// Streams without a publisher that are remembered at once; past it they are forgotten (each
+    /// holds its last segments): first the brief ones, then those that have ended, then those with
+    /// the fewest segments.
     pub remembered_streams: usize,
-    /// A stream of fewer segments is brief: nobody can be watching it for long, and anybody can make many.
+    /// A stream of fewer segments is brief: nobody can be watching it for long, and anybody can
+    /// make many.
     pub brief_segments: u64,
-    /// Replaced publishers of one stream whose workers may still be ending when the next one is accepted: each holds two
-    /// threads and seconds of media. An encoder that reconnects in a loop waits for them.
+    /// Replaced publishers of one stream whose workers may still be ending when the next one is
+    /// accepted: each holds two threads and seconds of media. An encoder that reconnects in a loop
+    /// waits for them.
     pub draining_sessions: usize,
     /// HTTP connections at once; at most what the process may open less `reserved_files`.
     pub http_connections: usize,
-    /// HTTP connections at once from one address, but for this host's own, which may be a reverse proxy's: a mobile
-    /// carrier has hundreds of viewers behind one, and nobody alone may take all places.
+    /// HTTP connections at once from one address, but for this host's own, which may be a reverse
+    /// proxy's: a mobile carrier has hundreds of viewers behind one, and nobody alone may take all
+    /// places.
     pub http_connections_per_ip: usize,
     /// Files the process keeps for everything that is not an HTTP viewer.
     pub reserved_files: usize,
-    /// From a connection to its first response. A connection without a request costs its peer nothing: it waits less.
+    /// From a connection to its first request. A connection without a request costs its peer
+    /// nothing: it waits less.
     pub http_first_head: Duration,
-    /// From the last response on a connection to the end of the next request's head: a playlist's refresh and some.
+    /// From the last response on a connection to the end of the next request's head: a playlist's
+    /// refresh and some.
     pub http_head: Duration,
     /// A viewer that takes no byte for this long is gone.
     pub http_write: Duration,
@@ -57,16 +63,19 @@ pub struct Limits {
     pub http_head_bytes: usize,
     /// Fields in a request's head.
     pub http_headers: usize,
-    /// How long a request waits at most for what is on its way, a segment that is being made or a playlist that is too short
-    /// to be played: hls.js gives up on a server that says nothing for 10 s.
+    /// How long a request waits at most for what is on its way, a segment that is being made or a
+    /// playlist that is too short to be played: hls.js gives up on a server that says nothing for
+    /// 10 s.
     pub http_wait: Duration,
     /// From a signal to the end of the process.
     pub shutdown: Duration,
     /// At most one log line of a kind in this time; what was left out is counted in the next.
     pub log_interval: Duration,
-    /// But this many lines about peers that were refused or sent bad input: usually each is worth one.
+    /// In that time this many log lines about peers that were refused or sent bad input: usually
+    /// each is worth one.
     pub peer_log_burst: u64,
-    /// And this many about what one publisher sends: at its start codecs, size and encoder come one by one.
+    /// In that time this many log lines about what one publisher sends: at its start codecs, size
+    /// and encoder come one by one.
     pub facts_log_burst: u64,
 }
 

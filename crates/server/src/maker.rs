@@ -1,4 +1,5 @@
-//! Segments that somebody asks for and nobody has made: a few threads that make them, the newest demand first.
+//! Segments that somebody asks for and nobody has made: a few threads that make them, the newest
+//! demand first.
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,8 +14,8 @@ use tracing::{debug, error, warn};
 use crate::publication::{Publication, Slot};
 use crate::sync::lock;
 
-/// Segments that may wait to be made. Past it the oldest demand is given up: whoever waits for it has waited longest, and
-/// is told to come again.
+/// Segments that somebody waits for, at most, and as many that are made ahead. Past it the oldest
+/// demand is given up: whoever waits for it has waited longest, and is told to come again.
 const MAX_WAITING: usize = 256;
 
 /// What becomes of a segment that was asked for.
@@ -24,7 +25,8 @@ pub(crate) enum Making {
     Underway,
     /// It is in its window.
     Done,
-    /// It was not made; the log says why.
+    /// It was not made: nothing can be made of its span, its span is gone, or too many others were
+    /// asked for since.
     Failed,
 }
 
@@ -67,7 +69,8 @@ impl Maker {
         Arc::new(Self { config, max_threads, state: Mutex::default() })
     }
 
-    /// Somebody waits for segment `sequence` of the rendition at `index`: it comes before all that was asked for earlier.
+    /// Somebody waits for segment `sequence` of the rendition at `index`: it comes before all that
+    /// was asked for earlier.
     pub(crate) fn ask(
         self: &Arc<Self>,
         publication: &Arc<Publication>,

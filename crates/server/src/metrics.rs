@@ -1,4 +1,5 @@
-//! Counters, and their Prometheus text. Labels are stream and rendition names, never keys or addresses.
+//! Counters, and their Prometheus text. Labels are stream and rendition names, never keys or
+//! addresses.
 
 use std::fmt::{Display, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,7 +26,8 @@ impl Counter {
     }
 }
 
-/// Upper bounds of a histogram's buckets in milliseconds; what is longer counts in the last one, without a bound.
+/// Upper bounds of a histogram's buckets in milliseconds; what is longer counts in the last one,
+/// without a bound.
 const BUCKETS_MS: [u64; 8] = [100, 250, 500, 1000, 2000, 4000, 6000, 8000];
 
 /// How long something took, by classes.
@@ -190,7 +192,8 @@ const STREAM: &[Family<StreamRow>] = &[
     ),
 ];
 
-/// A rendition of some stream; with what the transcoder has done for it, where it is not the source.
+/// A rendition of some stream; with what the transcoder has done for it, where it is not the
+/// source.
 struct RenditionRow {
     stream: StreamName,
     rendition: Rendition,
@@ -215,7 +218,7 @@ const RENDITION: &[Family<RenditionRow>] = &[
     ),
     counter(
         "rendition_encoded_pictures_total",
-        "Pictures encoded as they came, for the present or last publisher.",
+        "Pictures encoded, for the present or last publisher.",
         |row| row.rung.map(|rung| rung.encoded as f64),
     ),
     counter(

@@ -11,7 +11,8 @@ use crate::sync::lock;
 pub(crate) struct Places {
     max: usize,
     max_per_ip: usize,
-    /// Whether this host's own addresses have no limit but `max`: a reverse proxy is all its viewers.
+    /// Whether this host's own addresses have no limit but `max`: a reverse proxy is all its
+    /// viewers.
     frees_loopback: bool,
     taken: Mutex<Taken>,
 }

@@ -1,4 +1,5 @@
-//! What one stream offers to viewers: a window per rendition, and the view of them that HTTP serves.
+//! What one stream offers to viewers: a window per rendition, and the view of them that HTTP
+//! serves.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, AtomicU16, Ordering};
@@ -26,11 +27,12 @@ pub const SOURCE: &str = "source";
 /// Audio is passed through into every rendition; what encoders send by default.
 const AUDIO_BPS: u64 = 128_000;
 
-/// The multivariant playlist waits for the renditions to say what they will be, but not longer than for so many segments
-/// of the source.
+/// The multivariant playlist waits until every rendition has said what it will be, but no longer
+/// than for so many segments of the source.
 const PATIENCE_SEGMENTS: u64 = 2;
 
-/// Segments made, after which the next may be made: where they left the counters of their transport stream.
+/// So many of the newest segments made are known by where they left the counters of their transport
+/// stream, so that the next can go on from there.
 const REMEMBERED_CONTINUITIES: usize = 32;
 
 /// Spans that stay makeable after they have left the playlist: who has just read it may still come.
@@ -69,11 +71,14 @@ pub struct Publication {
     /// What segments are made of that nobody has asked for yet.
     store: Mutex<SegmentStore>,
     demand: Mutex<Demand>,
-    /// What the demand wants, for who looks with every message.
+    /// The renditions that are awake, as [`RenditionSet::bits`]: the ingest thread looks with every
+    /// message.
     wanted: AtomicU16,
-    /// Decoding times of the newest picture received for the transcoder and the newest that it has taken; the least there
-    /// is where there is none.
+    /// Decoding time of the newest picture received for the transcoder; `i64::MIN` before the
+    /// first.
     newest: AtomicI64,
+    /// Decoding time of the newest picture that the transcoder has taken; `i64::MIN` before the
+    /// first.
     taken: AtomicI64,
 }
 
@@ -103,7 +108,7 @@ pub struct TranscodeLoad {
     pub decoder: Option<DecoderKind>,
     /// How often a decoder was left for the other one.
     pub decoder_changes: u64,
-    /// For each configured rendition.
+    /// What the transcoder has done for each configured rendition.
     pub renditions: Vec<RungStats>,
 }
 
@@ -112,7 +117,8 @@ pub struct TranscodeLoad {
 pub struct Reception {
     /// How often its keyframes come.
     pub keyframes: Keyframes,
-    /// They came too seldom once, so that source and renditions are cut apart for the stream's life.
+    /// They came too seldom once, so that source and renditions are cut apart for the stream's
+    /// life.
     pub cut_apart: bool,
     /// Messages that could not be used.
     pub malformed_messages: u64,
@@ -195,7 +201,8 @@ struct Writer {
     facts: SourceFacts,
     reception: Reception,
     load: TranscodeLoad,
-    /// Of the segments that were made when somebody asked for them, in the present or last stay: the rest of the load.
+    /// The load of segments that were made when somebody asked for them, in the present or last
+    /// stay; it adds to `load`.
     made: TranscodeLoad,
 }
 
@@ -206,7 +213,7 @@ struct Track {
     window: Window,
     prospect: Prospect,
     snapshot: Option<Arc<Snapshot>>,
-    /// Of the newest segments made, by number.
+    /// Where the newest segments that were made left the continuity counters, by number.
     continuities: VecDeque<(u64, Continuity)>,
     published_segments: u64,
     published_bytes: u64,
@@ -289,7 +296,8 @@ impl Publication {
         self.publish_package(Slot::Source, package);
     }
 
-    /// Takes a segment of a rendition that was made as its pictures came, or when somebody asked for it.
+    /// Takes a segment of a rendition that was made as its pictures came, or when somebody asked
+    /// for it.
     pub fn publish_package(&self, slot: Slot, package: &Package) {
         let continuity = self.continuity_before(slot, package.span.sequence());
         let (data, continuity) = write_ts(package, continuity);
@@ -301,7 +309,8 @@ impl Publication {
         }
     }
 
-    /// Takes a finished segment, what it is, and whether a decoder can start with it. A slot outside the ladder is ignored.
+    /// Takes a finished segment, what it is, and whether a decoder can start with it. A slot
+    /// outside the ladder is ignored.
     pub fn publish_segment(
         &self,
         slot: Slot,
@@ -323,7 +332,8 @@ impl Publication {
         self.publish(&writer);
     }
 
-    /// Nothing can be made for the rendition of the source as it is now: it leaves the multivariant playlist.
+    /// Nothing can be made for the rendition of the source as it is now: it leaves the multivariant
+    /// playlist.
     pub fn note_impossible(&self, slot: Slot) {
         let mut writer = lock(&self.writer);
         let Some(track) = writer.track(slot) else { return };
@@ -521,7 +531,8 @@ impl Publication {
         before.map(|(_, continuity)| *continuity)
     }
 
-    /// Swaps what viewers get. The writer's lock is held, so views follow each other in order; nothing is rendered here.
+    /// Swaps what viewers get. The writer's lock is held, so views follow each other in order;
+    /// nothing is rendered here.
     fn publish(&self, writer: &Writer) {
         self.view.send_replace(Arc::new(writer.view(&self.name)));
     }
@@ -583,7 +594,8 @@ impl Writer {
         View { renditions, variants, multivariant: OnceLock::new() }
     }
 
-    /// Whether every rendition has said what it will be: players do not read the multivariant playlist again.
+    /// Whether every rendition has said what it will be: players do not read the multivariant
+    /// playlist again.
     fn is_settled(&self) -> bool {
         let segments = self.source().map_or(0, |source| source.published_segments);
         let is_known = |track: &Track| !matches!(track.prospect, Prospect::Unknown);
@@ -703,8 +715,9 @@ impl Track {
     }
 }
 
-/// The least BANDWIDTH announced for a rendition we make, whatever easy pictures need: its cap, audio, and what
-/// MPEG-TS adds (4 of 188 bytes, and about half a packet of stuffing for each picture).
+/// The least BANDWIDTH announced for a rendition we make, whatever easy pictures need: its cap,
+/// audio, and what MPEG-TS adds (4 of 188 bytes, and about half a packet of stuffing for each
+/// picture).
 fn floor_bps(preset: &Preset) -> u64 {
     let frame_rate = preset.frame_rate.map_or(30.0, |rate| rate.as_f64()).clamp(0.0, 240.0);
     let payload = u64::from(preset.bitrate_bps) + AUDIO_BPS;

@@ -1,4 +1,5 @@
-//! `feathercast publish`: sends files or the test signal to an RTMP server, in real time, for as long as it takes.
+//! `feathercast publish`: sends files or the test signal to an RTMP server, in real time, for as
+//! long as it takes.
 //!
 //! ```text
 //! playlist or test signal -> feed (a thread) -> tags -> publisher (paces, reconnects) -> link -> socket
@@ -114,8 +115,8 @@ pub enum PublishError {
     Runtime(#[source] std::io::Error),
 }
 
-/// Publishes until the programme ends, the time is over, or SIGINT or SIGTERM comes; all three are good ends. When the
-/// server goes, it is tried again until it is back; the timestamps go on then.
+/// Publishes until the programme ends, the time is over, or SIGINT or SIGTERM comes; all three are
+/// good ends. When the server goes, it is tried again until it is back; the timestamps go on then.
 ///
 /// # Errors
 /// What [`PublishError`] lists: bad files, and a server that refuses or was never there.
@@ -164,7 +165,8 @@ enum End {
     Failed(PublishError),
 }
 
-/// How long media is left out after a reconnect to begin with a key picture. Files with intra refresh have only one.
+/// How long media is left out after a reconnect to begin with a key picture. Files with intra
+/// refresh have only one.
 const LONGEST_SKIP: media::Duration = media::Duration::from_secs(10);
 
 const TICK: Duration = Duration::from_secs(1);
@@ -269,8 +271,8 @@ impl<R: FnMut(PublishReport<'_>)> Publisher<R> {
         self.feed.start(self.clock.now().unix_ms);
     }
 
-    /// Sends each sample when it is due: the first at once, all others as long after it as their timestamps say,
-    /// whatever was late in between.
+    /// Sends each sample when it is due: the first at once, all others as long after it as their
+    /// timestamps say, whatever was late in between.
     async fn send_all(&mut self, link: &mut Link) -> Result<(), End> {
         let Some(first) = self.first_sample(link).await? else { return Ok(()) };
         let start = Instant::now();
@@ -305,7 +307,8 @@ impl<R: FnMut(PublishReport<'_>)> Publisher<R> {
         Ok(Some(time))
     }
 
-    /// The next sample with a time; what comes between is noted. `None` at the end, and when stopped.
+    /// The next sample with a time; what comes between is noted. `None` at the end, and when
+    /// stopped.
     async fn pull(&mut self, link: &mut Link) -> Result<Option<source::Sample>, End> {
         loop {
             let item = tokio::select! {

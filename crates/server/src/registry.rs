@@ -1,4 +1,4 @@
-//! Which streams there are and who may publish: every decision that depends on time, with time as an input.
+//! Which streams there are, who may publish, and when a stream ends, with time as an input.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -61,8 +61,9 @@ pub enum State {
     Ended(Moment),
 }
 
-/// What remembering a stream without a publisher is worth; the least is forgotten first. Names are free to anybody,
-/// so those that only came and went must not push out a stream that has been watched and may come back.
+/// What remembering a stream without a publisher is worth; the least is forgotten first. Names are
+/// free to anybody, so those that only came and went must not push out a stream that has been
+/// watched and may come back.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Worth {
     /// Fewer than [`Limits::brief_segments`] were published.
@@ -91,7 +92,8 @@ pub struct Admission {
     pub session: Arc<Session>,
     /// Where its segments go.
     pub publication: Arc<Publication>,
-    /// The stays before on the same stream whose workers are not done: they must be before the new ones publish.
+    /// The stays before on the same stream whose workers are not done: they must be before the new
+    /// ones publish.
     pub previous: Vec<Arc<Session>>,
 }
 
@@ -124,7 +126,8 @@ impl Registry {
         Self { config, streams: BTreeMap::new(), sessions: 0, next_sequence: 0, closed: false }
     }
 
-    /// Decides about a publisher; an accepted one must be followed by [`publisher_gone`](Self::publisher_gone).
+    /// Decides about a publisher; an accepted one must be followed by
+    /// [`publisher_gone`](Self::publisher_gone).
     ///
     /// # Errors
     /// The reason to tell the publisher.
@@ -209,8 +212,8 @@ impl Registry {
         self.streams.get(name).map(|stream| Arc::clone(&stream.publication))
     }
 
-    /// The newest stream that is live and has something to play; one whose publisher may still come back only
-    /// where no other is.
+    /// The newest stream that is live and has something to play; one whose publisher may still come
+    /// back only where no other is.
     #[must_use]
     pub fn current(&self) -> Option<Arc<Publication>> {
         let open = self.streams.values().filter(|stream| !matches!(stream.state, State::Ended(_)));
@@ -241,7 +244,8 @@ impl Registry {
         if crowded { Err(Refusal::NameInUse) } else { Ok(()) }
     }
 
-    /// Streams of other names with a publisher, or with workers that still end: both hold codecs and threads.
+    /// Streams of other names with a publisher, or with workers that still end: both hold codecs
+    /// and threads.
     fn places_taken_by_others(&self, name: &StreamName) -> usize {
         let others = self.streams.iter().filter(|(other, _)| *other != name);
         others
@@ -315,7 +319,8 @@ impl Registry {
             .collect()
     }
 
-    /// Streams without a publisher beyond the number that is remembered, those least worth it first.
+    /// Streams without a publisher beyond the number that is remembered, those least worth it
+    /// first.
     fn crowded_out(&self) -> Vec<StreamName> {
         let limits = &self.config.limits;
         let gone =
@@ -342,7 +347,8 @@ impl Registry {
     /// 8 random hex digits that no stream has.
     fn unused_name(&self) -> StreamName {
         loop {
-            // RandomState is keyed from the system's randomness: nobody outside can tell the next name.
+            // RandomState is keyed from the system's randomness: nobody outside can tell the next
+            // name.
             let random = RandomState::new().build_hasher().finish();
             if let Ok(name) = StreamName::parse(&format!("{:08x}", random >> 32))
                 && !self.streams.contains_key(&name)

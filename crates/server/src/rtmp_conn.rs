@@ -1,4 +1,5 @@
-//! One RTMP connection: moves bytes between the socket and `rtmp::Connection`, and messages to the ingest thread.
+//! One RTMP connection: moves bytes between the socket and `rtmp::Connection`, and messages to the
+//! ingest thread.
 
 use std::fmt;
 use std::io;
@@ -49,7 +50,7 @@ struct Conn {
     rtmp: Connection,
     /// What the socket has not taken yet of the answer before those that wait in `rtmp`.
     answer: Bytes,
-    /// By when a publish command must have come, while there is none.
+    /// When a publish command must have come, where there has been none.
     publish_deadline: Instant,
     publishing: Option<Publishing>,
     shared: Arc<Shared>,
@@ -163,8 +164,8 @@ impl Conn {
         }
     }
 
-    /// Sends all answers. A publisher that is asked to end meanwhile ends, whether it reads them or not; what is
-    /// left then can still be sent.
+    /// Sends all answers. A publisher that is asked to end meanwhile ends, whether it reads them or
+    /// not; what is left then can still be sent.
     async fn transmit(&mut self) -> Result<(), End> {
         let limit = self.shared.limits.rtmp_write;
         loop {
@@ -309,7 +310,8 @@ impl Conn {
         }
     }
 
-    /// Closes our side and reads on for a moment: TCP throws answers away when unread input is left at the close.
+    /// Closes our side and reads on for a moment: TCP throws answers away when unread input is left
+    /// at the close.
     async fn linger(&mut self) {
         let (limit, max_bytes) = self.shared.limits.rtmp_linger;
         let mut input = BytesMut::with_capacity(4096);

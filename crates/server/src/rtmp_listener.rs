@@ -12,7 +12,8 @@ use crate::rtmp_conn;
 use crate::shared::Shared;
 use crate::throttle::Throttle;
 
-/// A moment of rest when the system has no file or memory for a connection: it stays in the backlog.
+/// A moment of rest when the system has no file or memory for a connection: it stays in the
+/// backlog.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts until it is dropped.

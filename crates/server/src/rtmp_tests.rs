@@ -1,4 +1,5 @@
-//! Publishers over real sockets: a small client written from Adobe's RTMP 1.0 specification, and recorded media.
+//! Publishers over real sockets: a small client written from Adobe's RTMP 1.0 specification, and
+//! recorded media.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -25,8 +25,8 @@ const TICK: Duration = Duration::from_millis(250);
 /// The operator's tools are few.
 const ADMIN_CONNECTIONS: usize = 64;
 
-/// Threads of the async runtime. They only move bytes: one core of it feeds some Gbit/s of viewers; the second is for
-/// machines that have one to spare.
+/// Threads of the async runtime. They move bytes, and render a playlist once per change: one core of
+/// it feeds some Gbit/s of viewers; the second is for machines that have one to spare.
 const MAX_RUNTIME_THREADS: usize = 2;
 
 /// Serves until SIGINT or SIGTERM, then ends all streams.
@@ -46,7 +46,7 @@ pub fn serve(config: &Config) -> Result<(), Error> {
     result
 }
 
-/// For everything that serves: the first threads of the process.
+/// The async runtime of everything that serves. Its threads are the first of the process.
 pub(crate) fn runtime() -> Result<Runtime, Error> {
     pipeline::share_one_heap();
     let threads =
@@ -220,8 +220,8 @@ fn viewer_connections(limits: &Limits) -> usize {
     connections
 }
 
-/// Raises the soft limit on open files, by default 1024, towards `wanted` as far as the hard limit lets it; the limit
-/// then. (Nothing here uses select(2), the reason for the low default.)
+/// Raises the soft limit on open files, by default 1024, towards `wanted` as far as the hard limit
+/// lets it; the limit then. (Nothing here uses select(2), the reason for the low default.)
 fn raise_open_files_limit(wanted: usize) -> usize {
     let limit = getrlimit(Resource::Nofile);
     let wanted = limit.maximum.map_or(wanted as u64, |most| most.min(wanted as u64));

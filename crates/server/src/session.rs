@@ -38,7 +38,8 @@ impl StopReason {
     }
 }
 
-/// One publisher from its accepted publish command until its workers have published its last segment.
+/// One publisher from its accepted publish command until its workers have published its last
+/// segment.
 #[derive(Debug)]
 pub struct Session {
     id: u64,
@@ -92,7 +93,7 @@ impl Session {
         self.drained.wait();
     }
 
-    /// For the connection: resolves when the session is asked to end.
+    /// What the connection waits with: it resolves when the session is asked to end.
     #[must_use]
     pub fn stop_signal(&self) -> StopSignal {
         StopSignal(self.stop.subscribe())

@@ -17,15 +17,17 @@ use crate::registry::{Registry, RegistryConfig};
 use crate::sync::lock;
 use crate::throttle::Throttle;
 
-/// A live playlist shorter than this many target durations is nothing to begin with: Apple's authoring rules ask for six
-/// segments, and Chromium's own player ends at once on fewer than three.
+/// A live playlist shorter than this many target durations is nothing to begin with: Apple's
+/// authoring rules ask for six segments, and Chromium's own player ends at once on fewer than
+/// three.
 pub(crate) const LEAST_TARGET_DURATIONS: u64 = 3;
 
-/// Segments are a little shorter than their target duration: GOPs of 1.98 s, keyframe intervals in milliseconds.
+/// Segments are a little shorter than their target duration: GOPs of 1.98 s, keyframe intervals in
+/// milliseconds.
 const ALMOST: media::Duration = media::Duration::from_millis(300);
 
-/// Threads that make segments which somebody waits for: one core is left for those that are made as they come, where there
-/// are two.
+/// Threads that make segments which somebody waits for: one core is left for those that are made as
+/// they come, where there are two.
 fn maker_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).saturating_sub(1)
 }
@@ -83,8 +85,8 @@ impl Shared {
         snapshot.ended || is_full || snapshot.listed_duration() >= least
     }
 
-    /// Somebody fetches a segment of the rendition. One that slept is awake from here on, and what it still lacks up to
-    /// where it is live again is made in advance.
+    /// Somebody fetches a segment of the rendition. One that slept is awake from here on, and what
+    /// it still lacks up to where it is live again is made in advance.
     pub(crate) fn note_demand(
         &self,
         publication: &Arc<Publication>,
@@ -109,7 +111,8 @@ impl Shared {
         lock(&self.registry)
     }
 
-    /// Whether to log what a peer did wrong: Some with the number of such lines that were held back.
+    /// Whether to log what a peer did wrong: Some with the number of such lines that were held
+    /// back.
     pub(crate) fn admit_peer_log(&self) -> Option<u64> {
         lock(&self.peer_log).admit(self.clock.now())
     }

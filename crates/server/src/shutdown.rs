@@ -37,8 +37,8 @@ impl Signals {
     }
 }
 
-/// Ends all streams: publishers go, workers publish what they have, playlists end, and viewers get one target
-/// duration to fetch the last segment.
+/// Ends all streams: publishers go, workers publish what they have, playlists end, and viewers get
+/// one target duration to fetch the last segment.
 pub(crate) async fn end_streams(shared: &Shared) {
     let deadline = Instant::now() + shared.limits.shutdown;
     shared.registry().close();

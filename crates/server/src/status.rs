@@ -119,7 +119,8 @@ struct RenditionStatus {
     encoded_pictures: u64,
     /// Pictures left out to stay under the bitrate cap.
     skipped_pictures: u64,
-    /// It is made as pictures come; otherwise each of its segments is made when somebody asks for it.
+    /// It is made as pictures come; otherwise each of its segments is made when somebody asks for
+    /// it.
     awake: bool,
     /// How long it has been one or the other; null where it has never changed.
     awake_or_asleep_for_secs: Option<u64>,

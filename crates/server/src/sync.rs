@@ -2,8 +2,8 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Locks, also after a holder panicked: worker panics are caught and end their stream, and what the locks guard here
-/// is valid after every single step.
+/// Locks, also after a holder panicked: worker panics are caught and end their stream, and what the
+/// locks guard here is valid after every single step.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -28,7 +28,8 @@ impl Throttle {
         Self { interval, burst, since: None, admitted: 0, held_back: 0 }
     }
 
-    /// Whether to log now: Some with the number of events held back since the last that went through.
+    /// Whether to log now: Some with the number of events held back since the last that went
+    /// through.
     pub fn admit(&mut self, now: Moment) -> Option<u64> {
         if self.since.is_none_or(|since| now.since(since) >= self.interval) {
             self.since = Some(now);

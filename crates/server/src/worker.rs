@@ -1,5 +1,6 @@
-//! The two OS threads of a published stream: `ingest:<name>` cuts the source rendition and is cheap; `xcode:<name>`
-//! decodes, scales and encodes, and exists only where renditions are configured.
+//! The two OS threads of a published stream: `ingest:<name>` cuts it, makes the source rendition
+//! and is cheap; `xcode:<name>` decodes, scales and encodes the renditions that are live, and
+//! exists only where renditions are configured.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex};
@@ -46,7 +47,8 @@ pub(crate) fn spawn(
         (Arc::clone(&admission.session), Arc::clone(&admission.publication));
     let stream = Stream { shared: Arc::clone(shared), session, publication, span: span.clone() };
     let previous = admission.previous.clone();
-    // Dropped at the end of the thread, also by a panic, and with the closure where no thread starts.
+    // Dropped at the end of the thread, also by a panic, and with the closure where no thread
+    // starts.
     let drained = Drained(Arc::clone(&admission.session));
     let body = move || {
         let _drained = drained;
@@ -163,7 +165,8 @@ impl Stream {
         self.publication.publish_package(slot, package);
     }
 
-    /// None, with an error in the log, where the system gives no thread: the source rendition goes on.
+    /// None, with an error in the log, where the system gives no thread: the source rendition goes
+    /// on.
     fn start_transcode(&self) -> Option<Transcode> {
         let handoff = Arc::new(Handoff::default());
         let (stream, queue) = (self.clone(), Arc::clone(&handoff));
@@ -237,7 +240,8 @@ fn note_load(load: &mut TranscodeLoad, transcoder: &Transcoder, queue: QueueStat
     load.renditions.clone_from(&stats.renditions);
 }
 
-/// The ingest thread's hold on its transcoding thread: dropped, it lets the thread drain and waits for its end.
+/// The ingest thread's hold on its transcoding thread: dropped, it lets the thread drain and waits
+/// for its end.
 struct Transcode {
     handoff: Arc<Handoff>,
     thread: Option<JoinHandle<()>>,
@@ -267,7 +271,8 @@ struct HandoffState {
 }
 
 impl Handoff {
-    /// Adds an item; after [`close`](Self::close) it is dropped. Waits only where the queue cannot drop any more.
+    /// Adds an item; after [`close`](Self::close) it is dropped. Waits only where the queue cannot
+    /// drop any more.
     fn push(&self, item: Item) {
         let mut state = lock(&self.state);
         while state.queue.is_full() && !state.closed {
@@ -307,9 +312,11 @@ impl Handoff {
     }
 }
 
-/// The log of a thread's notices: one line of a kind per interval, the others are counted in the next.
+/// The log of a thread's notices: one line of a kind per interval, the others are counted in the
+/// next.
 struct Notices {
-    /// Of the line that says what the publisher sends, which changes as often as the publisher likes.
+    /// Limits the line that says what the publisher sends, which changes as often as the publisher
+    /// likes.
     facts: Throttle,
     throttle: Throttle,
     by_kind: HashMap<mem::Discriminant<Notice>, Throttle>,

@@ -71,8 +71,8 @@ fn info(rendition: Slot) -> RenditionInfo {
     }
 }
 
-/// One 2 s segment of a rendition, as the workers publish it: one of the source has the next number, one of the ladder that
-/// of the source's newest.
+/// One 2 s segment of a rendition, as the workers publish it: one of the source has the next
+/// number, one of the ladder that of the source's newest.
 fn publish_segment(admission: &Admission, slot: Slot, discontinuity: bool) {
     let publication = &admission.publication;
     let view = publication.view();

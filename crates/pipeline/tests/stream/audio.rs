@@ -1,4 +1,5 @@
-//! Audio of every kind: what is passed through, what is made into AAC, what is refused; what changes on the way; its time.
+//! Audio of every kind: what is passed through, what is made into AAC, what is refused; what
+//! changes on the way; its time.
 
 use crate::support::RenditionEvent;
 use bytes::Bytes;
@@ -53,7 +54,8 @@ fn onset_ms(format: &str, file: &[u8]) -> f64 {
     at as f64 / 48.0
 }
 
-/// Source and ladder have the beep where it was sent, within `tolerance` ms, and ffmpeg likes every segment.
+/// Source and ladder have the beep where it was sent, within `tolerance` ms, and ffmpeg likes every
+/// segment.
 fn assert_beep_at(stream: &Stream, expected_ms: f64, tolerance: f64) {
     for events in [&stream.source, &stream.rungs[0]] {
         let onset = onset_ms("mpegts", &ts(events)) - SHIFT_MS;
@@ -265,8 +267,8 @@ fn row_36_mono_at_16_khz_and_every_rate_and_channel_count_of_aac_pass_through() 
     }
 }
 
-/// HE-AAC of 44.1 kHz stereo, broadcast as LC of 22.05 kHz, under this `AudioSpecificConfig`. The pictures beside it
-/// miss their start, which ffmpeg would have much to say about.
+/// HE-AAC of 44.1 kHz stereo, broadcast as LC of 22.05 kHz, under this `AudioSpecificConfig`. The
+/// pictures beside it miss their start, which ffmpeg would have much to say about.
 fn he_aac(asc: &[u8]) -> Vec<Tag> {
     let file = testmedia::path("ts/no_initial_keyframe_heaac.ts");
     let copy = "-map 0:a -c copy -bsf:a aac_adtstoasc -f flv -";
@@ -556,7 +558,7 @@ fn row_46_case_60_a_segment_of_audio_alone_passes_first_and_in_the_middle() {
     let durations: Vec<_> = segments(&stream.source).map(|s| s.duration.as_millis()).collect();
     assert!(durations.iter().all(|ms| *ms < 3100), "{durations:?}");
     assert!((8900..9200).contains(&total_ms(&stream.source)), "{durations:?}");
-    // Of 270, 90 were not sent, and the segment without any shows the one before.
+    // 90 of 270 were not sent, and the segment without any shows the one before.
     assert_eq!(written_pictures(&stream.rungs[0]), 180 + 1);
 }
 

@@ -1,4 +1,5 @@
-//! Messages that lie, or mean nothing: each is skipped and counted, and the stream goes on at the next good picture.
+//! Messages that lie, or mean nothing: each is skipped and counted, and the stream goes on at the
+//! next good picture.
 
 use bytes::Bytes;
 use flv::{Tag, TagKind};
@@ -53,7 +54,8 @@ impl Bits {
     }
 }
 
-/// A sequence header whose SPS says this level, size in macroblocks, and cropping on the right in units of 2 pixels.
+/// A sequence header whose SPS says this level, size in macroblocks, and cropping on the right in
+/// units of 2 pixels.
 fn lying_header(level: u8, width_mbs: u32, height_mbs: u32, crop_right: u32) -> Tag {
     let mut sps = Bits::default();
     // Id, frame number bits, POC type 2, one reference, no gaps.
@@ -171,8 +173,8 @@ fn row_01_row_02_row_45_empty_messages_and_nal_units_and_delimiters_change_no_pi
         if !is_picture(&tag) {
             return vec![tag];
         }
-        // Units of no length before and behind, a delimiter, an SEI of no payload, filler; beside it a message without any
-        // unit, and one without a byte.
+        // Units of no length before and behind, a delimiter, an SEI of no payload, filler; beside
+        // it a message without any unit, and one without a byte.
         let around = [0, 0, 0, 0, 0, 0, 0, 2, 9, 0xf0, 0, 0, 0, 1, 6, 0, 0, 0, 3, 12, 0xff, 0x80];
         let body = [&tag.body[..5], &around, &tag.body[5..], &[0, 0, 0, 0]].concat();
         let nothing = |kind| Tag { kind, timestamp_ms: at, body: Bytes::new() };

@@ -125,7 +125,8 @@ fn row_39_parameter_sets_may_come_with_the_pictures_alone() {
     assert_another_size_is_seen(in_band);
 }
 
-/// SPS and PPS in a message without a picture, in front of every IDR, and no sequence header at all.
+/// SPS and PPS in a message without a picture, in front of every IDR, and no sequence header at
+/// all.
 fn alone(tags: &[Tag]) -> Vec<Tag> {
     let header = tags.iter().find(|tag| is_header(tag, TagKind::Video)).expect("a header");
     let body: Bytes = [&[0x17, 1, 0, 0, 0][..], &parameter_sets(header)].concat().into();
@@ -199,7 +200,8 @@ fn video_that_nobody_decodes_for_a_while_leaves_a_gap_in_the_ladder_and_no_giant
     }
 }
 
-/// Sound cuts where pictures do not come, and a picture with other parameters comes at any time after such a cut.
+/// Sound cuts where pictures do not come, and a picture with other parameters comes at any time
+/// after such a cut.
 #[test]
 fn two_cuts_in_front_of_one_picture_are_two_in_all_renditions() {
     let first = both("64x48", 5);

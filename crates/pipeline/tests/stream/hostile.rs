@@ -1,4 +1,5 @@
-//! Publishers that lie about time or size: what they cost is bounded, in the source and in the ladder.
+//! Publishers that lie about time or size: what they cost is bounded, in the source and in the
+//! ladder.
 
 use bytes::Bytes;
 use flv::{Tag, TagKind};

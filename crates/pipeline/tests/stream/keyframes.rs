@@ -1,4 +1,5 @@
-//! Keyframe intervals of every length: where source and ladder are cut, and what the publisher is told.
+//! Keyframe intervals of every length: where source and ladder are cut, and what the publisher is
+//! told.
 
 use crate::support::RenditionEvent;
 use pipeline::Keyframes;
@@ -19,7 +20,8 @@ fn durations(events: &[RenditionEvent]) -> Vec<i64> {
     segments(events).map(|segment| segment.duration.as_millis()).collect()
 }
 
-/// The last that was said of a rendition's playlist: target duration, independent, in the multivariant playlist.
+/// The last that was said of a rendition's playlist: target duration, independent, in the
+/// multivariant playlist.
 fn playlist(events: &[RenditionEvent]) -> (u64, bool, bool) {
     let said = events.iter().filter_map(|event| match event {
         RenditionEvent::Playlist { target_duration_secs, independent, in_multivariant } => {
@@ -30,7 +32,8 @@ fn playlist(events: &[RenditionEvent]) -> (u64, bool, bool) {
     said.last().expect("a playlist")
 }
 
-/// No segment of the ladder exceeds its target duration by more than 0.4 s, and every picture (up to 30 a second) is in one.
+/// No segment of the ladder exceeds its target duration by more than 0.4 s, and every picture (up
+/// to 30 a second) is in one.
 fn assert_ladder(stream: &Stream, expected_pictures: usize) {
     let ladder = &stream.rungs[0];
     let longest = playlist(ladder).0 as i64 * 1000 + 400;
@@ -56,7 +59,8 @@ fn row_38_one_more_keyframe_at_a_change_of_scene_keeps_one_grid() {
     assert_eq!((pictures(&stream.source), pictures(&stream.rungs[0])), (600, 600));
 }
 
-/// GOPs up to twice the segment duration cut source and ladder at the same times, and nobody is told anything.
+/// GOPs up to twice the segment duration cut source and ladder at the same times, and nobody is
+/// told anything.
 #[test]
 fn row_38_case_70_short_intervals_make_one_grid() {
     let cases = [
@@ -84,8 +88,8 @@ fn row_38_case_70_short_intervals_make_one_grid() {
     }
 }
 
-/// Longer ones leave the ladder at 2 s, the source at its IDRs and out of the multivariant playlist; log and status say
-/// what to set.
+/// Longer ones leave the ladder at 2 s, the source at its IDRs and out of the multivariant
+/// playlist; log and status say what to set.
 #[test]
 fn row_38_long_intervals_leave_the_ladder_on_its_own_grid() {
     for (gop, seconds) in [(50, 16), (100, 25), (600, 65)] {
@@ -127,7 +131,8 @@ fn no_keyframe_for_half_a_minute_cuts_the_source_anywhere_and_says_so() {
     assert!(stream.notices.iter().any(|notice| notice.contains("for a whole segment")));
 }
 
-/// Recovery points of an open GOP (I-pictures that are no IDR) and of an intra refresh (none at all).
+/// Recovery points of an open GOP (I-pictures that are no IDR) and of an intra refresh (none at
+/// all).
 #[test]
 fn row_41_recovery_points_cut_the_source_where_no_keyframe_comes() {
     for x264 in ["keyint=20:open-gop=1:bframes=2:b-adapt=0:scenecut=0", "keyint=20:intra-refresh=1"]

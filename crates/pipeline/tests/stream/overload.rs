@@ -1,5 +1,5 @@
-//! A transcoder too slow for its stream: what is given up, in which order, and how it comes back. Nothing here measures
-//! time: the slow machine is an account of what each picture costs.
+//! A transcoder too slow for its stream: what is given up, in which order, and how it comes back.
+//! Nothing here measures time: the slow machine is an account of what each picture costs.
 
 use flv::Tag;
 use media::Duration;
@@ -144,7 +144,8 @@ impl SlowStream {
         [0, 1, 2].map(|at| self.transcoder.stats().renditions[at].shed)
     }
 
-    /// Whatever happened: source has all its pictures, and the renditions have the same segments as it.
+    /// Whatever happened: source has all its pictures, and the renditions have the same segments as
+    /// it.
     fn assert_complete(&self, source_pictures: usize) {
         assert_eq!(pictures(&self.source.events).iter().sum::<usize>(), source_pictures);
         for rung in &self.rungs {
@@ -267,7 +268,8 @@ fn row_41_a_stream_without_idrs_moves_again_after_a_slow_time() {
     for (x264, whole) in [
         ("intra-refresh=1:bframes=0", 58),
         ("open-gop=1:bframes=2:b-pyramid=none:ref=3", 58),
-        // rusty cannot begin where B pictures are referred to, and openh264 gives none where it begins without an IDR.
+        // rusty cannot begin where B pictures are referred to, and openh264 gives none where it
+        // begins without an IDR.
         ("open-gop=1:bframes=3:b-adapt=0:b-pyramid=normal:ref=3", 14),
     ] {
         let mut slow = SlowStream::new(NOT_EVEN_THE_LIGHTEST);

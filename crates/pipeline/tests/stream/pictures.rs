@@ -1,4 +1,5 @@
-//! Cases of picture sizes, formats and counts that go-livepeer's own tests have, through both halves of the pipeline.
+//! Cases of picture sizes, formats and counts that go-livepeer's own tests have, through both
+//! halves of the pipeline.
 
 use crate::support::RenditionEvent;
 use flv::Tag;
@@ -78,7 +79,8 @@ fn case_45_a_picture_of_16x4000_is_transcoded() {
     assert_eq!((pictures(&stream.rungs[0]), sizes(&stream)), (10, vec![(16, 256)]));
 }
 
-/// B pictures at the end of a segment are decoded after the IDR that the next one starts with is due.
+/// B pictures at the end of a segment are decoded after the IDR that the next one starts with is
+/// due.
 #[test]
 fn case_53_b_pictures_at_a_segment_s_border_are_in_it() {
     let x264 =

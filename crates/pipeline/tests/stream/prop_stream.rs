@@ -1,4 +1,5 @@
-//! Arbitrary messages: nothing panics, time never runs back, source and ladder are cut at the same times.
+//! Arbitrary messages: nothing panics, time never runs back, source and ladder are cut at the same
+//! times.
 //!
 //! The pictures are real (one x264 GOP a stream), their order, timestamps and company are not.
 

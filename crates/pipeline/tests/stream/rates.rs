@@ -1,4 +1,5 @@
-//! Frame rates: no picture is made, none is lost but those over a preset's ceiling, and FRAME-RATE is the true one.
+//! Frame rates: no picture is made, none is lost but those over a preset's ceiling, and FRAME-RATE
+//! is the true one.
 
 use flv::{Tag, TagKind};
 

@@ -1,4 +1,5 @@
-//! Streams of every shape: which tracks, sizes, rates; what changes on the way and what that does to the playlists.
+//! Streams of every shape: which tracks, sizes, rates; what changes on the way and what that does
+//! to the playlists.
 
 use crate::support::RenditionEvent;
 use flv::{Tag, TagKind};
@@ -36,7 +37,7 @@ pub(crate) fn play(tags: impl IntoIterator<Item = Tag>) -> Stream {
     play_resumed(tags, GridState::new(FIRST_SEQUENCE))
 }
 
-/// Of a publisher who has not sent anything yet: source and 144p.
+/// The stream of a publisher who has not sent anything yet: source and 144p.
 pub(crate) fn stream() -> Stream {
     stream_resumed(GridState::new(FIRST_SEQUENCE))
 }
@@ -119,7 +120,7 @@ fn sixty_pictures_a_second_become_thirty() {
     let stream = play(make(&picture("320x240", 60), &format!("-t 4 {x264}")));
     assert_eq!((pictures(&stream.source), pictures(&stream.rungs[0])), (240, 120));
     assert_eq!(infos(&stream.rungs[0])[0].frame_rate, Some(30.0));
-    // Of the second segment; the first was made when it was known how long it is.
+    // Pictures of the second segment; the first was made when it was known how long it is.
     assert!(stream.transcoder_stats().thinned >= 50, "pictures nobody wants are not decoded");
 }
 

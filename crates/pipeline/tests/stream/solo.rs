@@ -24,7 +24,8 @@ pub(crate) struct Solo {
 const MODE: GridMode = GridMode { target_duration_secs: 2, own_grid: false };
 
 impl Solo {
-    /// Ingest for a source without renditions; keeps what they would be made of where `keeps_samples`.
+    /// Ingest for a source without renditions; keeps what they would be made of where
+    /// `keeps_samples`.
     pub(crate) fn new(segment_duration: Duration, keeps_samples: bool) -> Self {
         let renditions = Vec::new();
         let ingest = Ingest::new(
@@ -96,7 +97,8 @@ impl Solo {
 pub(crate) const VIDEO_PID: u16 = 0x100;
 pub(crate) const AUDIO_PID: u16 = 0x101;
 
-/// PID, PTS and DTS of every PES packet, as they are on the wire (ISO/IEC 13818-1 2.4.3.3 and 2.4.3.6).
+/// PID, PTS and DTS of every PES packet, as they are on the wire (ISO/IEC 13818-1 2.4.3.3 and
+/// 2.4.3.6).
 pub(crate) fn pes_times(ts: &[u8]) -> impl Iterator<Item = (u16, u64, u64)> {
     ts.chunks_exact(188).filter_map(|packet| {
         let pid = u16::from_be_bytes([packet[1] & 0x1f, packet[2]]);
@@ -130,7 +132,8 @@ pub(crate) fn step_33_bits(from: u64, to: u64) -> i64 {
     ((to.wrapping_sub(from) << 31) as i64) >> 31
 }
 
-/// The messages of which streams of any length can be made: headers, a picture that is an IDR, a frame of sound.
+/// The messages of which streams of any length can be made: headers, a picture that is an IDR, a
+/// frame of sound.
 pub(crate) struct Parts {
     pub(crate) headers: [Tag; 2],
     picture: Tag,

@@ -93,8 +93,8 @@ impl Rendition {
     }
 }
 
-/// Both halves of one stream, in step, with all they said. All renditions are wanted, and what could not be made live is
-/// made at once.
+/// Both halves of one stream, in step, with all they said. All renditions are wanted, and what
+/// could not be made live is made at once.
 pub(crate) struct Stream {
     config: StreamConfig,
     ingest: Ingest,
@@ -208,7 +208,8 @@ pub(crate) fn segments(events: &[RenditionEvent]) -> impl Iterator<Item = &Segme
     })
 }
 
-/// Pictures that ffmpeg decodes from one segment, or audio frames where there are none; it must have nothing to say.
+/// Pictures that ffmpeg decodes from one segment, or audio frames where there are none; it must
+/// have nothing to say.
 pub(crate) fn decode_without_warning(segment: &Bytes) -> usize {
     let output = ffmpeg_without_warning("-f mpegts -i - -map 0 -f framecrc -", segment);
     String::from_utf8_lossy(&output).lines().filter(|line| line.starts_with("0,")).count()

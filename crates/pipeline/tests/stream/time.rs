@@ -1,4 +1,5 @@
-//! Clocks of every kind: they wrap, jump, stand, run back and drift apart; what comes out is in order and in sync.
+//! Clocks of every kind: they wrap, jump, stand, run back and drift apart; what comes out is in
+//! order and in sync.
 
 use flv::{Tag, TagKind};
 use media::Duration;
@@ -22,7 +23,8 @@ fn is_picture(tag: &Tag) -> bool {
     tag.kind == TagKind::Video && tag.body[1] == 1
 }
 
-/// Whether there is sound at this time: the first half minute, and around each wrap of 33 bits, 2^24 ms and 2^31 ms.
+/// Whether there is sound at this time: the first half minute, and around each wrap of 33 bits,
+/// 2^24 ms and 2^31 ms.
 fn is_heard(ms: u64) -> bool {
     let near = |at: u64, every: u64| (ms + every + 15_000 - at % every) % every < 30_000;
     let wrap_90k = ((1u64 << 33) - 126_000) / 90;
@@ -32,7 +34,8 @@ fn is_heard(ms: u64) -> bool {
         || near(1 << 31, 1 << 31)
 }
 
-/// A picture a second for 30 days, with sound at times. Every clock wraps: 2^24, 2^31 and 2^32 ms, 33 bits of 90 kHz.
+/// A picture a second for 30 days, with sound at times. Every clock wraps: 2^24, 2^31 and 2^32 ms,
+/// 33 bits of 90 kHz.
 #[test]
 fn row_34_thirty_days_past_every_wrap() {
     let parts = Parts::make();
@@ -131,7 +134,8 @@ fn a_jump_of_seconds_or_hours_either_way_is_one_discontinuity_and_in_sync() {
     }
 }
 
-/// A sender whose sound is further than its pictures: the order of the messages says nothing about the pictures.
+/// A sender whose sound is further than its pictures: the order of the messages says nothing about
+/// the pictures.
 #[test]
 fn sound_that_arrives_far_ahead_of_its_pictures_moves_no_cut() {
     // From 2 s on the first segment is one of sound alone.
@@ -174,7 +178,8 @@ fn case_51_a_gap_of_ten_seconds_makes_no_pictures_and_no_time() {
 fn row_32_presentation_before_decoding_keeps_its_order() {
     let x264 = "-c:v libx264 -x264-params bframes=2:b-adapt=0:keyint=30:scenecut=0";
     let tags = make(&picture("64x48", 30), &format!("-t 4 {x264}"));
-    // As NVENC stamps: decoding times of the pictures' own place, so that B-pictures come after their time.
+    // As NVENC stamps: decoding times of the pictures' own place, so that B-pictures come after
+    // their time.
     let as_nvenc = |tag: Tag| {
         if !is_picture(&tag) {
             return tag;
@@ -280,8 +285,8 @@ fn stamps() -> impl Strategy<Value = Vec<(bool, Stamp)>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever the stamps: decoding times of pictures grow, times of sound grow, and there is no more time in the
-    /// segments than the messages can stand for.
+    /// Whatever the stamps: decoding times of pictures grow, times of sound grow, and there is no
+    /// more time in the segments than the messages can stand for.
     #[test]
     fn no_stamps_bring_time_out_of_order(messages in stamps(), start in any::<u32>()) {
         let parts = PARTS.get_or_init(Parts::make);

@@ -1,4 +1,5 @@
-//! HTTP GET as a player does it: one connection is kept, no redirect is followed, bodies come as they were sent.
+//! HTTP GET as a player does it: one connection is kept, no redirect is followed, bodies come as
+//! they were sent.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -19,7 +20,8 @@ use crate::clock::Clock;
 /// From connecting to the last byte of the body.
 const ANSWER: Duration = Duration::from_secs(10);
 const OURSELVES: &str = concat!("feathercast/", env!("CARGO_PKG_VERSION"));
-/// Pages of other sites play the stream, too, and some servers only say that they may when there is such a page.
+/// Pages of other sites play the stream, too, and some servers only say that they may when there is
+/// such a page.
 const OTHER_SITE: &str = "http://feathercast.invalid";
 
 /// Fetches one thing at a time.
@@ -184,7 +186,8 @@ mod tests {
 
     use super::*;
 
-    /// Accepts as many connections as there are lists of answers, and gives these; the heads of the requests.
+    /// Accepts as many connections as there are lists of answers, and gives these; the heads of the
+    /// requests.
     fn origin(connections: Vec<Vec<&'static str>>) -> (SocketAddr, JoinHandle<Vec<String>>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();

@@ -12,7 +12,8 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use super::playlist::{ENCODER, Playlist};
 use super::{Programme, PublishError};
 
-/// Samples read ahead. Enough for a hiccup of the disk, little enough for 15 MB with the largest pictures.
+/// Samples read ahead. Enough for a hiccup of the disk, little enough for 15 MB with the largest
+/// pictures.
 const AHEAD: usize = 8;
 
 /// No new time.

@@ -82,8 +82,9 @@ impl Link {
         Ok(())
     }
 
-    /// Listens until the server is gone; what it wants to be answered waits for the next [`transmit`](Self::transmit),
-    /// which is never far. May be dropped and called again at any time.
+    /// Listens until the server is gone; what it wants to be answered waits for the next
+    /// [`transmit`](Self::transmit), which is never far. May be dropped and called again at any
+    /// time.
     pub(super) async fn listen(&mut self) -> Gone {
         loop {
             if let Err(gone) = self.receive().await {

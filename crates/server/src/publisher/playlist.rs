@@ -12,7 +12,8 @@ use super::feed::Item;
 /// What we call ourselves.
 pub(super) const ENCODER: &str = concat!("feathercast/", env!("CARGO_PKG_VERSION"));
 
-/// Files one behind the other. Each begins when the longest track of the one before has ended; one is open at a time.
+/// Files one behind the other. Each begins when the longest track of the one before has ended; one
+/// is open at a time.
 #[derive(Debug)]
 pub(super) struct Playlist {
     paths: Vec<PathBuf>,

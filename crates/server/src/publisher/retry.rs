@@ -7,9 +7,11 @@ use crate::clock::Moment;
 
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(10);
-/// A stay this long ends all earlier trouble: a server that accepts and drops at once is not asked twice a second.
+/// A stay this long ends all earlier trouble: a server that accepts and drops at once is not asked
+/// twice a second.
 const SETTLED: Duration = Duration::from_secs(10);
-/// How long the server may take to notice that our own earlier connection, which holds the name, is dead.
+/// How long the server may take to notice that our own earlier connection, which holds the name, is
+/// dead.
 const GHOST: Duration = Duration::from_secs(30);
 
 /// Whether to try again.
@@ -53,8 +55,9 @@ impl Retry {
         Verdict::TryAgainIn(self.waited)
     }
 
-    /// A broken connection and a server that stops may be better the next time; a wrong key may not. A name in use
-    /// is our own earlier connection, or somebody took our place while we published, and is welcome to it.
+    /// A broken connection and a server that stops may be better the next time; a wrong key may
+    /// not. A name in use is our own earlier connection, or somebody took our place while we
+    /// published, and is welcome to it.
     fn may_pass(&self, gone: &Gone, was_publishing: bool, away: Duration) -> bool {
         let Gone::Refused(reason) = gone else { return true };
         match reason.code.as_str() {

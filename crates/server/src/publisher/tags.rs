@@ -26,7 +26,8 @@ impl Tags {
         self.current.metadata = Some(metadata.to_data_message());
     }
 
-    /// Whether the sample is a configuration, which is noted then and goes out with the next sample.
+    /// Whether the sample is a configuration, which is noted then and goes out with the next
+    /// sample.
     pub(super) fn take_config(&mut self, sample: &Sample) -> bool {
         match sample {
             Sample::VideoConfig(config) => {
