@@ -144,6 +144,8 @@ pub struct Grid {
 #[derive(Debug)]
 struct Line {
     numbering: Numbering,
+    /// The number of the stay's first span.
+    first_sequence: u64,
     /// The running span; None before the first and after the last.
     running: Option<Cut>,
     /// Where the running span was meant to begin. What is due is counted from here, so that it does
@@ -194,11 +196,23 @@ impl Pending {
 
 impl Line {
     fn new(numbering: Numbering) -> Self {
-        Self { numbering, running: None, nominal: Timestamp::ZERO }
+        let first_sequence = numbering.next_sequence;
+        Self { numbering, first_sequence, running: None, nominal: Timestamp::ZERO }
     }
 
     fn started_at(&self) -> Timestamp {
         self.running.map_or(self.nominal, |cut| cut.at)
+    }
+
+    /// The publisher is gone: the running span ends at `end`.
+    fn end(&mut self, end: Timestamp) {
+        let Some(running) = self.running.take() else { return };
+        if end <= running.at {
+            // A span of no length is none: its number is free again.
+            self.numbering = self.numbering.before(running);
+        }
+        // What comes next does not continue what there was of this stay.
+        self.numbering.discontinuity_next |= self.numbering.next_sequence != self.first_sequence;
     }
 
     /// The numbering as far as spans have ended.
@@ -243,12 +257,6 @@ impl Grid {
         self.source.running.is_some()
     }
 
-    /// The source's running span.
-    #[must_use]
-    pub fn source_span(&self) -> Option<Cut> {
-        self.source.running
-    }
-
     /// What a later publisher's grid goes on from: the numbers of the spans that have ended are
     /// used.
     #[must_use]
@@ -276,12 +284,6 @@ impl Grid {
         if self.has_started() {
             self.pending_break = Break::AtRandomAccessOrAudio;
         }
-    }
-
-    /// The next spans of source and ladder stand behind a discontinuity: a track joins.
-    pub fn discontinuity_at_next_cut(&mut self) {
-        self.source.numbering.discontinuity_next = true;
-        self.ladder.numbering.discontinuity_next = true;
     }
 
     /// Starts the first span at `at`; `unix_ms` is the wall clock. Pictures start it by themselves:
@@ -380,13 +382,11 @@ impl Grid {
         self.ahead.retain(|pts| *pts < end);
         self.settle(Timestamp::MAX);
         for line in [&mut self.source, &mut self.ladder] {
-            match line.running.take() {
-                // A span of no length is none: its number is free again.
-                Some(running) if end <= running.at => {
-                    line.numbering = line.numbering.before(running);
-                }
-                _ => line.numbering.discontinuity_next = true,
-            }
+            line.end(end);
+        }
+        if self.mode.is_none_or(|mode| !mode.own_grid) {
+            // Cuts that the ladder did not get to are none.
+            self.ladder.numbering = self.source.numbering;
         }
         self.steps.push_back(Step::End(end));
     }
@@ -426,15 +426,20 @@ impl Grid {
     }
 
     fn random_access(&mut self, pts: Timestamp, arrival_unix_ms: i64) {
-        let is_due = self.pending_break != Break::None || self.usable(pts);
-        if pts <= self.source.started_at() || !is_due {
-            return;
-        }
+        let start = self.source.started_at();
+        let pts = if self.pending_break == Break::None {
+            if pts <= start || !self.usable(pts) {
+                return;
+            }
+            pts
+        } else {
+            // Sound that is ahead may have cut behind this picture: a break is due all the same.
+            pts.max(start + Duration::from_ticks(1))
+        };
         match self.mode {
             None => {
                 let length = (pts - self.source.started_at()).max(self.segment_duration);
                 self.decide(GridMode { target_duration_secs: target(length), own_grid: false });
-                self.mark = Mark::Ahead;
                 self.cut_both(pts, arrival_unix_ms);
             }
             Some(GridMode { own_grid: true, .. }) if self.pending_break == Break::None => {
@@ -513,8 +518,9 @@ impl Grid {
 
     fn go_own_grid(&mut self) {
         let target_duration_secs = self.target_duration_secs();
+        let mark = self.mark;
         self.decide(GridMode { target_duration_secs, own_grid: true });
-        match std::mem::replace(&mut self.mark, Mark::Ahead) {
+        match mark {
             Mark::Ahead => {}
             Mark::Due(nominal) => self.cut_ladder_at(nominal, false),
             // The cut has been passed: it fell where its picture was.
@@ -529,6 +535,7 @@ impl Grid {
 
     fn decide(&mut self, mode: GridMode) {
         self.mode = Some(mode);
+        self.mark = Mark::Ahead;
         self.steps.push_back(Step::Mode(mode));
     }
 

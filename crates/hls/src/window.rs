@@ -112,11 +112,6 @@ impl Window {
         self.independent = false;
     }
 
-    /// BANDWIDTH is at least this, in bits per second. It can only grow.
-    pub fn raise_min_bandwidth(&mut self, bps: u64) {
-        self.config.min_bandwidth_bps = self.config.min_bandwidth_bps.max(bps);
-    }
-
     /// Adds a segment at the end; where its span is listed as a promise, it is kept.
     ///
     /// One that, rounded, is longer than the target duration raises it: RFC 8216 allows neither
@@ -176,6 +171,19 @@ impl Window {
             }
             _ => false,
         }
+    }
+
+    /// Promises of spans before `sequence` cannot be kept any more: the playlist begins behind them. Whether there were
+    /// any.
+    pub fn withdraw_promises_before(&mut self, sequence: u64) -> bool {
+        let is_lost = |data: &Option<Bytes>, number: u64| data.is_none() && number < sequence;
+        let lost = self.listed.iter().rposition(|it| is_lost(&it.data, it.span.sequence()));
+        for _ in 0..lost.map_or(0, |place| place + 1) {
+            self.remove_oldest();
+        }
+        let removed = self.removed.len();
+        self.removed.retain(|it| !is_lost(&it.data, it.sequence));
+        lost.is_some() || self.removed.len() != removed
     }
 
     /// The stream has ended: `EXT-X-ENDLIST` (RFC 8216 4.3.3.4).
@@ -350,6 +358,21 @@ mod tests {
         let snapshot = window.snapshot().unwrap();
         assert_eq!(snapshot.media_sequence(), 6);
         assert_eq!(snapshot.segment(5), Lookup::Made(Bytes::from_static(b"five")));
+    }
+
+    #[test]
+    fn promises_that_cannot_be_kept_leave_the_playlist() {
+        let mut window = window(6);
+        let two = Duration::from_secs(2);
+        (5..9).for_each(|sequence| window.list(span(sequence, two)));
+        window.fill(5, Bytes::from_static(b"five"));
+        assert!(!window.withdraw_promises_before(5));
+        assert!(window.withdraw_promises_before(7));
+        let snapshot = window.snapshot().unwrap();
+        assert_eq!(snapshot.media_sequence(), 7);
+        assert!(matches!(snapshot.segment(5), Lookup::Made(_)), "who was told of it may come");
+        assert_eq!(snapshot.segment(6), Lookup::Gone);
+        assert_eq!(snapshot.segment(7), Lookup::NotMade);
     }
 
     #[test]

@@ -126,10 +126,14 @@ impl Muxer {
         }
     }
 
-    /// Where the counters stand now.
+    /// Where the counters stand now; None where an elementary stream that was to say that its counter does not go on has
+    /// had no packet to say it in.
     #[must_use]
-    pub fn continuity(&self) -> Continuity {
-        Continuity { video: self.video.next_counter(), audio: self.audio.next_counter() }
+    pub fn continuity(&self) -> Option<Continuity> {
+        let is_said = !self.audio_breaks || !self.tracks.audio;
+        let continuity =
+            Continuity { video: self.video.next_counter(), audio: self.audio.next_counter() };
+        is_said.then_some(continuity)
     }
 
     /// Changes the tracks from the next segment on. Other tracks than before mean a new PMT
@@ -247,6 +251,9 @@ impl Muxer {
             return plain;
         }
         self.discontinuity = false;
+        if pid == AUDIO_PID {
+            self.audio_breaks = false;
+        }
         timed
     }
 }

@@ -1,7 +1,6 @@
 //! What the pipeline tells its driver: segments to publish, facts to show, notices to log.
 
 use std::fmt;
-use std::sync::Arc;
 
 use aac::AudioSpecificConfig;
 use codec::DecoderKind;
@@ -22,7 +21,7 @@ pub enum IngestOutput {
     /// A segment of the `source` rendition.
     Source(Package),
     /// A span of the ladder that has ended, for the [`SegmentStore`](crate::SegmentStore).
-    Segment(Arc<SourceSegment>),
+    Segment(SourceSegment),
     /// The next item for the queue to the transcoder.
     Transcode(Item),
     /// Where the grid stands, before what it holds for: a returning publisher's stay goes on from

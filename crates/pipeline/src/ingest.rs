@@ -7,7 +7,7 @@ use std::sync::Arc;
 use aac::AudioSpecificConfig;
 use bytes::Bytes;
 use flv::{AudioBody, AudioTag, OnMetaData, TagKind, VideoBody, VideoCodec, VideoTag};
-use hls::{Cut, Grid, GridMode, GridState, Span, Step};
+use hls::{Cut, CutPoint, Grid, GridMode, GridState, Span, Step};
 use media::{AudioFrame, Duration, Timestamp};
 
 use crate::StreamConfig;
@@ -19,7 +19,10 @@ use crate::package::Package;
 use crate::picture::{Picture, VideoConfig};
 use crate::rendition_set::RenditionSet;
 use crate::sound_queue::SoundQueue;
-use crate::source_segment::{Item, LadderCut, Sound, SourceSegment, SpanStart};
+use crate::source_segment::{
+    EndedSpan, Item, LadderCut, MAX_PREROLL_BYTES, MAX_PREROLL_PICTURES, SAMPLE_COST, Sound,
+    SourceSegment, SpanStart, decoding_begins,
+};
 use crate::timeline::{Change, Side, Timeline};
 use crate::video_track::VideoTrack;
 
@@ -31,12 +34,6 @@ const MAX_SOURCE_SEGMENT_BYTES: usize = 32 * 1024 * 1024;
 /// A segment over its bytes that is shorter than this takes no more samples: cutting it would only
 /// make one more.
 const LEAST_SOURCE_SEGMENT: Duration = Duration::from_secs(1);
-
-/// What is kept of the pictures since the last one that a decoder can start with, so that it can
-/// start there later. Past it a rendition that joins when no other is live has no picture until the
-/// next such one.
-const MAX_PREROLL_BYTES: usize = 16 * 1024 * 1024;
-const MAX_PREROLL_PICTURES: usize = 1024;
 
 /// Where a publisher's stay is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,11 +129,14 @@ struct RunningLadder {
     live: RenditionSet,
     /// The renditions that are to be live from the next cut on.
     wanted: RenditionSet,
-    /// The pictures since the last one that a decoder can start with, in decoding order; none where
+    /// There are renditions that may be made.
+    is_configured: bool,
+    /// The newest pictures, in decoding order, from one on that a decoder can start with; none where
     /// they are too many.
-    since_cut_point: Vec<Picture>,
-    since_cut_point_bytes: usize,
-    /// Presentation time of the picture being taken, where a decoder can start with it.
+    recent: Vec<Picture>,
+    /// With what each costs besides.
+    recent_bytes: usize,
+    /// Presentation time of the picture being taken, where it is an IDR.
     next_start: Option<Timestamp>,
     /// Time from one picture to the next, as measured up to the newest.
     interval: Duration,
@@ -160,6 +160,7 @@ impl Ingest {
             next_audio: None,
             source: RunningSource::default(),
             ladder: RunningLadder {
+                is_configured: !config.renditions.is_empty(),
                 interval: Duration::from_millis(40),
                 ..RunningLadder::default()
             },
@@ -176,7 +177,12 @@ impl Ingest {
 
     /// The renditions that are to be made as pictures come, from the next cut of the ladder on.
     pub fn set_wanted(&mut self, wanted: RenditionSet) {
+        let joining = wanted.minus(self.ladder.wanted).minus(self.ladder.live);
         self.ladder.wanted = wanted;
+        // Where others are live there is a decoder at work already: they need not begin anew.
+        if !joining.is_empty() && !self.ladder.live.is_empty() {
+            self.outputs.push_back(IngestOutput::Transcode(Item::Expect(joining)));
+        }
     }
 
     /// Takes one RTMP message (or FLV tag) body, its timestamp, and the wall clock at its arrival
@@ -391,7 +397,7 @@ impl Ingest {
         self.video.run(&picture);
         let arrival = self.message.arrival_unix_ms;
         self.grid.picture(pts, picture.unit.dts, picture.cut_point, arrival);
-        self.ladder.next_start = picture.cut_point.map(|_| pts);
+        self.ladder.next_start = picture.unit.random_access.then_some(pts);
         self.take_steps();
         self.limit_source_segment(pts);
         self.ladder.next_start = None;
@@ -426,6 +432,7 @@ impl Ingest {
     /// anybody can watch.
     fn segment_takes(&mut self, pts: Timestamp, bytes: usize) -> bool {
         let start = self.source.span.map_or(pts, |cut| cut.at);
+        let bytes = bytes + SAMPLE_COST;
         let takes = self.source.bytes + bytes <= MAX_SOURCE_SEGMENT_BYTES
             || pts - start >= LEAST_SOURCE_SEGMENT;
         if takes {
@@ -464,7 +471,7 @@ impl Ingest {
         }
         self.limit_source_segment(pts);
         if self.segment_takes(pts, frame.data.len()) {
-            self.ladder.sound.push(frame.clone(), &config);
+            self.ladder.take_sound(&frame, &config);
             self.source.sound.push(frame, &config);
         }
     }
@@ -481,7 +488,7 @@ impl Ingest {
         if self.source.sound.waiting().is_none() {
             self.sound_began_unix_ms = self.message.arrival_unix_ms;
         }
-        self.ladder.sound.push(frame.clone(), config);
+        self.ladder.take_sound(&frame, config);
         self.source.sound.push(frame, config);
         let began = self.source.sound.waiting().map(|(first, _)| first);
         if began.is_some_and(|began| end - began >= self.segment_duration) {
@@ -540,7 +547,8 @@ impl Ingest {
         let span = cut.span_to(end);
         let pictures = std::mem::take(&mut self.source.pictures);
         let sound = self.source.sound.end_span(sound_end);
-        let (video, sound) = self.source.tracks.of_span(self.video.config(), &pictures, sound);
+        let (video, pictures, sound) =
+            self.source.tracks.of_span(self.video.config(), pictures, sound);
         self.source.tracks = self.tracks_seen();
         let pictures = pictures.into_iter().map(|picture| (picture.unit, picture.config));
         let package = Package::new(span, video, pictures, sound.as_ref());
@@ -554,6 +562,9 @@ impl Ingest {
     }
 
     fn cut_ladder(&mut self, cut: Cut) {
+        if !self.ladder.is_configured {
+            return;
+        }
         let ended = self.end_ladder_span(cut.at, cut.at);
         self.ladder.sound.begin_span(cut.at);
         self.ladder.span = Some(cut);
@@ -562,32 +573,30 @@ impl Ingest {
         let is_running = self.phase == Phase::Running;
         let wanted =
             if is_decided && is_running { self.ladder.wanted } else { RenditionSet::EMPTY };
-        let joins = !wanted.minus(self.ladder.live).is_empty();
-        let preroll = if joins { self.ladder.preroll(cut.at) } else { Vec::new() };
-        self.ladder.live = wanted;
-        let begins = Some(SpanStart { cut, live: wanted, preroll });
+        let (live, preroll) = self.ladder.go_live(wanted, cut);
+        let begins = Some(SpanStart { cut, live, preroll });
         let pictures_stopped = self.message.track == TagKind::Audio;
         let cut = LadderCut { ended, begins, pictures_stopped };
+        self.outputs.push_back(IngestOutput::Grid(self.grid.state()));
         self.outputs.push_back(IngestOutput::Transcode(Item::Cut(cut)));
     }
 
     fn end_ladder(&mut self, end: Timestamp) {
+        if !self.ladder.is_configured {
+            return;
+        }
         let ended = self.end_ladder_span(end, Timestamp::MAX);
         self.ladder.live = RenditionSet::EMPTY;
         let cut = LadderCut { ended, begins: None, pictures_stopped: true };
         self.outputs.push_back(IngestOutput::Transcode(Item::Cut(cut)));
     }
 
-    fn end_ladder_span(
-        &mut self,
-        end: Timestamp,
-        sound_end: Timestamp,
-    ) -> Option<Arc<SourceSegment>> {
+    fn end_ladder_span(&mut self, end: Timestamp, sound_end: Timestamp) -> Option<Arc<EndedSpan>> {
         let cut = self.ladder.span.take().filter(|cut| cut.at < end)?;
-        let segment =
-            Arc::new(self.ladder.end_span(cut.span_to(end), sound_end, self.tracks_seen()));
-        self.outputs.push_back(IngestOutput::Segment(Arc::clone(&segment)));
-        Some(segment)
+        let segment = self.ladder.end_span(cut.span_to(end), sound_end, self.tracks_seen());
+        let ended = Arc::clone(&segment.ended);
+        self.outputs.push_back(IngestOutput::Segment(segment));
+        Some(ended)
     }
 
     fn skip(&mut self, why: MessageError) {
@@ -636,72 +645,99 @@ impl Tracks {
     fn of_span(
         self,
         config: Option<Arc<VideoConfig>>,
-        pictures: &[Picture],
+        pictures: Vec<Picture>,
         sound: Option<Sound>,
-    ) -> (Option<Arc<VideoConfig>>, Option<Sound>) {
+    ) -> (Option<Arc<VideoConfig>>, Vec<Picture>, Option<Sound>) {
         match self {
             Self::Open => {
                 let sound = sound.filter(|sound| !sound.frames.is_empty());
-                (config.filter(|_| !pictures.is_empty()), sound)
+                (config.filter(|_| !pictures.is_empty()), pictures, sound)
             }
-            Self::Decided { video, audio } => (config.filter(|_| video), sound.filter(|_| audio)),
+            Self::Decided { video: true, audio } => (config, pictures, sound.filter(|_| audio)),
+            Self::Decided { video: false, audio } => (None, Vec::new(), sound.filter(|_| audio)),
         }
     }
 }
 
 impl RunningLadder {
+    /// Notes a frame of sound.
+    fn take_sound(&mut self, frame: &AudioFrame, config: &Arc<AudioSpecificConfig>) {
+        if self.is_configured {
+            self.sound.push(frame.clone(), config);
+        }
+    }
+
     /// Notes a picture of the stream.
     fn take(&mut self, picture: &Picture) {
-        self.interval = picture.interval;
-        self.pictures.push(picture.clone());
-        if picture.cut_point.is_some() {
-            self.since_cut_point.clear();
-            self.since_cut_point_bytes = 0;
-        } else if self.since_cut_point.is_empty() {
-            // Nothing to start with.
+        if !self.is_configured {
             return;
         }
-        self.since_cut_point_bytes += picture.unit.nal_units.held_bytes();
-        self.since_cut_point.push(picture.clone());
-        if self.since_cut_point_bytes > MAX_PREROLL_BYTES
-            || self.since_cut_point.len() > MAX_PREROLL_PICTURES
-        {
-            self.since_cut_point.clear();
-            self.since_cut_point_bytes = 0;
+        self.interval = picture.interval;
+        self.pictures.push(picture.clone());
+        match picture.cut_point {
+            Some(CutPoint::Idr) => self.recent.clear(),
+            // One refresh more is kept: see `decoding_begins`.
+            Some(CutPoint::RecoveryPoint) => {
+                let last = self.recent.iter().rposition(|it| it.cut_point.is_some());
+                self.recent.drain(..last.unwrap_or(0));
+            }
+            None if self.recent.is_empty() => return,
+            None => {}
+        }
+        self.recent.push(picture.clone());
+        let bytes = |picture: &Picture| SAMPLE_COST + picture.unit.nal_units.held_bytes();
+        self.recent_bytes = match self.recent.len() {
+            1 => bytes(picture),
+            _ if picture.cut_point.is_some() => self.recent.iter().map(bytes).sum(),
+            _ => self.recent_bytes + bytes(picture),
+        };
+        if self.recent_bytes > MAX_PREROLL_BYTES || self.recent.len() > MAX_PREROLL_PICTURES {
+            self.recent.clear();
         }
     }
 
-    /// What a decoder has to be given so that renditions can join at a cut at `at`.
-    fn preroll(&self, at: Timestamp) -> Vec<Picture> {
-        if self.next_start.is_some_and(|next| next <= at + hls::TOLERANCE) {
-            return Vec::new();
+    /// The renditions of those wanted that can be live from the cut on, and the pictures that a decoder has to be given
+    /// for it. Who has nothing to begin with stays asleep until there is something: it would only show black.
+    fn go_live(&mut self, wanted: RenditionSet, cut: Cut) -> (RenditionSet, Vec<Picture>) {
+        let is_running = !self.live.is_empty();
+        if is_running || wanted.is_empty() {
+            self.live = wanted;
+            return (wanted, Vec::new());
         }
-        self.since_cut_point.clone()
+        let begins_itself = self.next_start.is_some_and(|next| next <= cut.at + hls::TOLERANCE);
+        let span = cut.span_to(cut.at);
+        let start = decoding_begins(self.recent.iter(), &span);
+        self.live = if begins_itself || start.is_some() { wanted } else { RenditionSet::EMPTY };
+        let preroll = match start {
+            Some(start) if !begins_itself => self.recent[start..].to_vec(),
+            _ => Vec::new(),
+        };
+        (self.live, preroll)
     }
 
-    /// What the span holds that ends; its sound goes up to `sound_end`. The next one has the tracks
-    /// `seen` so far.
+    /// What the span holds that ends; its sound goes up to `sound_end`. The next one has the tracks `seen` so far.
     fn end_span(&mut self, span: Span, sound_end: Timestamp, seen: Tracks) -> SourceSegment {
         let end = span.end();
-        let later = self.pictures.iter().position(|picture| picture.unit.dts >= end);
-        let later = later.map(|place| self.pictures.split_off(place)).unwrap_or_default();
-        let pictures = std::mem::replace(&mut self.pictures, later);
-        let first =
-            pictures.iter().find(|picture| picture.unit.pts + hls::TOLERANCE >= span.start());
+        let mut pictures = std::mem::take(&mut self.pictures);
+        if let Some(later) = pictures.iter().position(|picture| picture.unit.dts >= end) {
+            self.pictures = pictures.split_off(later);
+        }
+        let first = pictures.iter().find(|it| it.unit.pts + hls::TOLERANCE >= span.start());
         let config =
             first.map(|picture| Arc::clone(&picture.config)).or_else(|| self.video.clone());
         if let Some(newest) = pictures.last() {
             self.video = Some(Arc::clone(&newest.config));
         }
         let sound = self.sound.end_span(sound_end);
-        let (video, sound) = self.tracks.of_span(config, &pictures, sound);
+        let (video, pictures, sound) = self.tracks.of_span(config, pictures, sound);
         self.tracks = seen;
-        SourceSegment {
+        let ended = EndedSpan {
             span,
             video: video.filter(|config| config.refusal.is_none()),
-            pictures,
+            picture_count: pictures.len(),
             sound,
             interval: self.interval,
-        }
+        };
+        SourceSegment { ended: Arc::new(ended), pictures }
     }
 }

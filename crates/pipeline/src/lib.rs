@@ -61,7 +61,7 @@ pub use rendition::{FrameRate, MIN_SIDE, Preset, Profile, preset_names};
 pub use rendition_set::RenditionSet;
 pub use rung::RungStats;
 pub use source_segment::{
-    Item, LadderCut, SegmentSource, SegmentStore, Sound, SourceSegment, SpanStart,
+    EndedSpan, Item, LadderCut, SegmentSource, SegmentStore, Sound, SourceSegment, SpanStart,
 };
 pub use test_signal::{TestSample, TestSignal, TestSignalConfig, TestSignalError};
 pub use transcoder::{MadeSegment, MakeError, Transcoder, TranscoderStats, make_segment};

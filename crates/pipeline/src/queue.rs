@@ -26,11 +26,16 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Items the queue may hold before the driver has to wait: over a minute at 60 pictures a second.
 const MAX_ITEMS: usize = 4096;
 
+/// Bytes of what is never dropped (the sound of spans, what renditions that join begin with) that the queue may hold
+/// before the driver has to wait.
+const MAX_KEPT_BYTES: usize = 32 * 1024 * 1024;
+
 /// Items on their way to the transcoder; plain data, the driver adds lock and wake-up.
 #[derive(Debug, Default)]
 pub struct Queue {
     items: VecDeque<Item>,
     bytes: usize,
+    kept_bytes: usize,
     media: Duration,
     /// A picture was dropped that others refer to: none is taken until the next that the stream may
     /// go on with.
@@ -69,6 +74,7 @@ impl Queue {
             picture.after_gap = std::mem::take(&mut self.skipping);
         }
         self.bytes += item.bytes();
+        self.kept_bytes += item.kept_bytes();
         self.media += item.media();
         self.items.push_back(item);
         self.enforce_media();
@@ -79,6 +85,7 @@ impl Queue {
     pub fn pop(&mut self) -> Option<Item> {
         let item = self.items.pop_front()?;
         self.bytes -= item.bytes();
+        self.kept_bytes -= item.kept_bytes();
         self.media = self.media - item.media();
         Some(item)
     }
@@ -86,7 +93,7 @@ impl Queue {
     /// Whether the next item has to wait.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.items.len() >= MAX_ITEMS
+        self.items.len() >= MAX_ITEMS || self.kept_bytes >= MAX_KEPT_BYTES
     }
 
     /// Counts since the start, and what waits.

@@ -23,12 +23,6 @@ impl RenditionSet {
         if index < Self::MAX { Self(self.0 | 1 << index) } else { self }
     }
 
-    /// These without the one at `index`.
-    #[must_use]
-    pub fn without(self, index: usize) -> Self {
-        if index < Self::MAX { Self(self.0 & !(1 << index)) } else { self }
-    }
-
     /// Whether the one at `index` is among them.
     #[must_use]
     pub fn contains(self, index: usize) -> bool {
@@ -45,6 +39,18 @@ impl RenditionSet {
     #[must_use]
     pub fn minus(self, others: Self) -> Self {
         Self(self.0 & !others.0)
+    }
+
+    /// Those that are among the `others`, too.
+    #[must_use]
+    pub fn and(self, others: Self) -> Self {
+        Self(self.0 & others.0)
+    }
+
+    /// These and the `others`.
+    #[must_use]
+    pub fn or(self, others: Self) -> Self {
+        Self(self.0 | others.0)
     }
 
     /// As a number, for an atomic; [`Self::from_bits`] reads it.

@@ -12,7 +12,7 @@ use crate::event::RenditionInfo;
 use crate::package::{Package, nominal_frame_rate};
 use crate::picture::VideoConfig;
 use crate::rendition::{Fit, FrameRate, MIN_SIDE, Preset, Thinner};
-use crate::source_segment::SourceSegment;
+use crate::source_segment::EndedSpan;
 
 /// Scales and encodes one rendition. Pictures are scaled as they are decoded and encoded in display
 /// order.
@@ -119,10 +119,10 @@ impl RungPlan {
     }
 
     /// What the multivariant playlist will say of a segment made of `source`.
-    pub(crate) fn info(&self, source: &SourceSegment) -> RenditionInfo {
+    pub(crate) fn info(&self, source: &EndedSpan) -> RenditionInfo {
         let audio = source.sound.as_ref().map(|sound| &*sound.config);
         let seconds = source.span.duration.as_secs_f64().max(0.001);
-        let measured = nominal_frame_rate(source.pictures.len() as f64 / seconds);
+        let measured = nominal_frame_rate(source.picture_count as f64 / seconds);
         let rate = self.ceiling.map_or(measured, |ceiling| ceiling.as_f64().min(measured));
         RenditionInfo::new(Some(&self.video), audio, Some(rate).filter(|rate| *rate > 0.0))
     }
@@ -204,6 +204,11 @@ impl Rung {
     /// Whether a segment has begun.
     pub(crate) fn has_segment(&self) -> bool {
         self.segment.is_some()
+    }
+
+    /// Whether the running segment has pictures.
+    pub(crate) fn has_pictures(&self) -> bool {
+        self.segment.as_ref().is_some_and(|segment| !segment.units.is_empty())
     }
 
     fn awaits_first_picture(&self) -> bool {
@@ -311,7 +316,7 @@ impl Rung {
     ///
     /// # Errors
     /// The encoder failed on that picture; the segment is lost.
-    pub(crate) fn end_segment(&mut self, source: &SourceSegment) -> Result<Package, codec::Error> {
+    pub(crate) fn end_segment(&mut self, source: &EndedSpan) -> Result<Package, codec::Error> {
         let span = source.span;
         if self.awaits_first_picture() {
             self.encode_still(span.start(), Force::Idr)?;
@@ -320,7 +325,7 @@ impl Rung {
         Ok(self.package(span, units, source))
     }
 
-    fn package(&self, span: Span, units: Vec<AccessUnit>, source: &SourceSegment) -> Package {
+    fn package(&self, span: Span, units: Vec<AccessUnit>, source: &EndedSpan) -> Package {
         let video = self.encoder.as_ref().map(|encoder| Arc::clone(&encoder.plan.video));
         let config = video.clone();
         let pictures = units.into_iter().filter_map(|unit| Some((unit, config.clone()?)));

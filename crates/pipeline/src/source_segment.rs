@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use aac::AudioSpecificConfig;
-use hls::{Cut, Span};
+use hls::{Cut, CutPoint, Span};
 use media::{AudioFrame, Duration, Timestamp};
 
 use crate::picture::{Picture, VideoConfig};
@@ -19,28 +19,39 @@ pub struct Sound {
     pub frames: Vec<AudioFrame>,
 }
 
-/// A span of the ladder's grid, as the publisher sent it: all renditions of the span are made of
-/// this.
+/// A span of the ladder's grid that has ended: all that is known of it but for its pictures.
 #[derive(Clone, Debug)]
-pub struct SourceSegment {
+pub struct EndedSpan {
     /// When it is, and its number.
     pub span: Span,
     /// The parameters of its first picture, or of the last one before it; None without video, and
     /// where no decoder can make pictures of it.
     pub video: Option<Arc<VideoConfig>>,
-    /// In decoding order, those with decoding times inside the span: some may be shown behind it.
-    pub pictures: Vec<Picture>,
+    /// How many pictures the publisher sent for it.
+    pub picture_count: usize,
     /// The audio track, where there is one.
     pub sound: Option<Sound>,
     /// Time from one source picture to the next.
     pub interval: Duration,
 }
 
+/// A span of the ladder's grid, as the publisher sent it: all renditions of the span are made of
+/// this.
+#[derive(Clone, Debug)]
+pub struct SourceSegment {
+    /// What it is.
+    pub ended: Arc<EndedSpan>,
+    /// In decoding order, from the first that was decoded behind the cut on: some may be shown
+    /// behind the span, and the one that begins it may have come with the span before.
+    pub pictures: Vec<Picture>,
+}
+
 /// The end of one span of the ladder's grid and the beginning of the next.
 #[derive(Clone, Debug)]
 pub struct LadderCut {
-    /// The span that ends here; None at the first cut of a publisher's stay.
-    pub ended: Option<Arc<SourceSegment>>,
+    /// The span that ends here; None at the first cut of a publisher's stay. Without its pictures:
+    /// they have gone their own way, and what was dropped of them is not to be kept alive.
+    pub ended: Option<Arc<EndedSpan>>,
     /// The span that begins here; None at the end.
     pub begins: Option<SpanStart>,
     /// No picture will come that is shown before the cut: they have stopped.
@@ -74,7 +85,10 @@ pub struct SpanStart {
 pub enum Item {
     /// One coded picture.
     Picture(Picture),
-    /// A cut; it comes behind all pictures that are shown before it.
+    /// These renditions begin with the next cut, and join others that are live: what may belong to
+    /// their first segment is to be kept for them.
+    Expect(RenditionSet),
+    /// Behind all pictures that are shown before it.
     Cut(LadderCut),
 }
 
@@ -83,24 +97,38 @@ impl Item {
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Picture(picture) => picture.unit.nal_units.held_bytes(),
-            Self::Cut(_) => 0,
+            Self::Expect(_) | Self::Cut(_) => 0,
         }
+    }
+
+    /// Bytes of media it keeps alive that the queue may not drop.
+    pub(crate) fn kept_bytes(&self) -> usize {
+        let Self::Cut(cut) = self else { return 0 };
+        let sound = cut.ended.as_ref().map_or(0, |ended| ended.cost());
+        let preroll = cut.begins.iter().flat_map(|begins| &begins.preroll);
+        sound + preroll.map(cost).sum::<usize>()
     }
 
     /// The time its picture is shown; what a transcoder has to work through.
     pub(crate) fn media(&self) -> Duration {
         match self {
             Self::Picture(picture) => picture.interval,
-            Self::Cut(_) => Duration::ZERO,
+            Self::Expect(_) | Self::Cut(_) => Duration::ZERO,
         }
     }
 }
 
-impl SourceSegment {
-    fn held_bytes(&self) -> usize {
-        let pictures: usize = self.pictures.iter().map(|it| it.unit.nal_units.held_bytes()).sum();
+/// What a sample costs in memory besides its bytes: a picture of five bytes is not free.
+pub(crate) const SAMPLE_COST: usize = 256;
+
+fn cost(picture: &Picture) -> usize {
+    SAMPLE_COST + picture.unit.nal_units.held_bytes()
+}
+
+impl EndedSpan {
+    fn cost(&self) -> usize {
         let frames = self.sound.iter().flat_map(|sound| &sound.frames);
-        pictures + frames.map(|frame| frame.data.len()).sum::<usize>()
+        SAMPLE_COST + frames.map(|frame| SAMPLE_COST + frame.data.len()).sum::<usize>()
     }
 }
 
@@ -108,88 +136,148 @@ impl SourceSegment {
 #[derive(Clone, Debug)]
 pub struct SegmentSource {
     /// The span.
-    pub segment: Arc<SourceSegment>,
+    pub segment: SourceSegment,
     /// The pictures in front of it that decoding begins with, in decoding order.
     pub preroll: Vec<Picture>,
 }
 
-/// Bytes of media that a store keeps at most; past it the oldest spans cannot be made any more.
+/// What a store keeps of one stream at most, in bytes with [`SAMPLE_COST`]: 14 spans of 2 s at
+/// 18 Mbit/s. Past it the oldest spans cannot be made any more.
 const MAX_STORED_BYTES: usize = 64 * 1024 * 1024;
 
-/// The newest spans of a stream's ladder grid: what renditions that nobody watches can still be
-/// made of.
+/// What may have to be decoded in front of a segment: past it the segment is not made, as it would
+/// take a machine too long. Ten seconds at 60 pictures a second, and 13 Mbit/s of them.
+pub(crate) const MAX_PREROLL_PICTURES: usize = 1024;
+pub(crate) const MAX_PREROLL_BYTES: usize = 16 * 1024 * 1024;
+
+/// The newest spans of a stream's ladder grid: what renditions that nobody watches can still be made
+/// of.
 #[derive(Debug)]
 pub struct SegmentStore {
     /// Spans that are to be makeable.
     kept: usize,
-    segments: VecDeque<Arc<SourceSegment>>,
+    spans: VecDeque<StoredSpan>,
+    /// All pictures in decoding order, from the first that the oldest span needs on.
+    pictures: VecDeque<Picture>,
+    /// Pictures that have gone before those.
+    gone: u64,
     bytes: usize,
+}
+
+/// A span, and its pictures as places counted from the first ever stored.
+#[derive(Debug)]
+struct StoredSpan {
+    ended: Arc<EndedSpan>,
+    first: u64,
+    end: u64,
 }
 
 impl SegmentStore {
     /// A store from which the newest `kept` spans can be made.
     #[must_use]
     pub fn new(kept: usize) -> Self {
-        Self { kept, segments: VecDeque::new(), bytes: 0 }
+        Self { kept, spans: VecDeque::new(), pictures: VecDeque::new(), gone: 0, bytes: 0 }
     }
 
     /// Adds the newest span.
-    pub fn push(&mut self, segment: Arc<SourceSegment>) {
-        self.bytes += segment.held_bytes();
-        self.segments.push_back(segment);
-        while self.oldest_is_needless() || self.bytes > MAX_STORED_BYTES {
-            self.pop_oldest();
+    pub fn push(&mut self, segment: SourceSegment) {
+        let first = self.gone + self.pictures.len() as u64;
+        self.bytes += segment.ended.cost() + segment.pictures.iter().map(cost).sum::<usize>();
+        self.pictures.extend(segment.pictures);
+        let end = self.gone + self.pictures.len() as u64;
+        self.spans.push_back(StoredSpan { ended: segment.ended, first, end });
+        while self.spans.len() > self.kept {
+            self.pop_span();
+        }
+        self.drop_needless_pictures();
+        while self.bytes > MAX_STORED_BYTES && !self.spans.is_empty() {
+            self.pop_span();
+            self.drop_needless_pictures();
         }
     }
 
-    /// The stream is not served any more.
-    pub fn clear(&mut self) {
-        self.segments.clear();
-        self.bytes = 0;
+    /// The number of the oldest span from which on all can be made; None where none can.
+    #[must_use]
+    pub fn oldest_makeable(&self) -> Option<u64> {
+        let lost = self.spans.iter().rposition(|stored| self.preroll_begins(stored).is_none());
+        let oldest = lost.map_or(0, |place| place + 1);
+        self.spans.get(oldest).map(|stored| stored.ended.span.sequence())
     }
 
     /// What span `sequence` is made of, if it is still here.
     #[must_use]
     pub fn source_of(&self, sequence: u64) -> Option<SegmentSource> {
-        let place = self.segments.iter().position(|it| it.span.sequence() == sequence)?;
-        let first = self.decoding_begins(place);
-        let segment = Arc::clone(&self.segments[place]);
-        let mut preroll = Vec::new();
-        for earlier in self.segments.range(first..place) {
-            preroll.extend(earlier.pictures.iter().cloned());
-        }
-        let from = preroll.iter().rposition(|picture| begins(picture, &segment.span));
-        if let Some(from) = from {
-            preroll.drain(..from);
-        }
-        if segment.pictures.first().is_some_and(|picture| begins(picture, &segment.span)) {
-            preroll.clear();
-        }
-        Some(SegmentSource { segment, preroll })
+        let stored = self.spans.iter().rfind(|it| it.ended.span.sequence() == sequence)?;
+        let start = self.preroll_begins(stored)?;
+        let pictures = |from: u64, to: u64| -> Vec<Picture> {
+            self.pictures.range(self.place(from)..self.place(to)).cloned().collect()
+        };
+        Some(SegmentSource {
+            preroll: pictures(start.min(stored.first), stored.first),
+            segment: SourceSegment {
+                ended: Arc::clone(&stored.ended),
+                pictures: pictures(stored.first.max(start), stored.end),
+            },
+        })
     }
 
-    /// Place of the segment in which decoding must begin for the one at `place`.
-    fn decoding_begins(&self, place: usize) -> usize {
-        let span = &self.segments[place].span;
-        let has_start =
-            |segment: &SourceSegment| segment.pictures.iter().any(|it| begins(it, span));
-        (0..=place).rev().find(|place| has_start(&self.segments[*place])).unwrap_or(0)
+    /// Where decoding begins for a span: its place, if what lies before the span is not too much.
+    fn preroll_begins(&self, stored: &StoredSpan) -> Option<u64> {
+        if stored.first < self.gone {
+            return None;
+        }
+        let until = self.pictures.range(..self.place(stored.end));
+        let start = decoding_begins(until, &stored.ended.span)? as u64 + self.gone;
+        let preroll = self.pictures.range(self.place(start.min(stored.first))..);
+        let preroll = preroll.take(stored.first.saturating_sub(start) as usize);
+        let bytes: usize = preroll.clone().map(cost).sum();
+        (preroll.len() <= MAX_PREROLL_PICTURES && bytes <= MAX_PREROLL_BYTES).then_some(start)
     }
 
-    /// Whether there are enough without the oldest, and none needs it to begin decoding with.
-    fn oldest_is_needless(&self) -> bool {
-        let oldest_kept = self.segments.len().saturating_sub(self.kept);
-        oldest_kept > 0 && self.decoding_begins(oldest_kept) > 0
+    fn place(&self, picture: u64) -> usize {
+        (picture - self.gone) as usize
     }
 
-    fn pop_oldest(&mut self) {
-        if let Some(oldest) = self.segments.pop_front() {
-            self.bytes -= oldest.held_bytes();
+    fn pop_span(&mut self) {
+        if let Some(oldest) = self.spans.pop_front() {
+            self.bytes -= oldest.ended.cost();
+        }
+    }
+
+    /// Forgets the pictures that no span needs any more.
+    fn drop_needless_pictures(&mut self) {
+        let needed = match self.spans.front() {
+            Some(oldest) => self.preroll_begins(oldest).unwrap_or(oldest.first).min(oldest.first),
+            None => self.gone + self.pictures.len() as u64,
+        };
+        while self.gone < needed {
+            let Some(picture) = self.pictures.pop_front() else { return };
+            self.bytes -= cost(&picture);
+            self.gone += 1;
         }
     }
 }
 
-/// Whether a decoder that starts with the picture shows everything that the span shows.
-fn begins(picture: &Picture, span: &Span) -> bool {
-    picture.cut_point.is_some() && picture.unit.pts <= span.start() + hls::TOLERANCE
+/// Place of the picture that a decoder has to start with so that it shows everything that the span
+/// shows, if there is one.
+///
+/// An IDR is whole at once. Behind a recovery point pictures become whole only by and by: one refresh
+/// in front of it is the safe place, unless there is none earlier, where nobody has seen more.
+pub(crate) fn decoding_begins<'a>(
+    pictures: impl DoubleEndedIterator<Item = &'a Picture> + ExactSizeIterator,
+    span: &Span,
+) -> Option<usize> {
+    let mut recovery_point = None;
+    for (place, picture) in pictures.enumerate().rev() {
+        if picture.unit.pts > span.start() + hls::TOLERANCE {
+            continue;
+        }
+        match picture.cut_point {
+            Some(CutPoint::Idr) => return Some(recovery_point.unwrap_or(place).min(place)),
+            Some(CutPoint::RecoveryPoint) if recovery_point.is_some() => return Some(place),
+            Some(CutPoint::RecoveryPoint) => recovery_point = Some(place),
+            None => {}
+        }
+    }
+    recovery_point
 }

@@ -15,7 +15,7 @@ use crate::picture::{Picture, VideoConfig};
 use crate::queue::QueueStats;
 use crate::rendition_set::RenditionSet;
 use crate::rung::{Rung, RungPlan, RungStats, heaviest_first};
-use crate::source_segment::{Item, LadderCut, SegmentSource, SourceSegment, SpanStart};
+use crate::source_segment::{EndedSpan, Item, LadderCut, SegmentSource, SpanStart};
 use crate::{DecoderChoice, StreamConfig};
 
 /// Decoded pictures may wait this many for their turn: what H.264 allows at most (A.3.1,
@@ -39,6 +39,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct Transcoder {
     rungs: Vec<Rung>,
     live: RenditionSet,
+    /// Those that begin with the next cut, and are scaled for already.
+    expected: RenditionSet,
+    /// The one that is to be made, where no other is.
+    only: Option<usize>,
     /// Places in `rungs` of those that are open, in the order in which they are shed.
     heaviest_first: Vec<usize>,
     governor: Governor,
@@ -62,6 +66,17 @@ pub struct Transcoder {
     interval: Duration,
     stats: TranscoderStats,
     outputs: VecDeque<TranscoderOutput>,
+}
+
+/// Which of the pictures that a decoder gives are shown.
+#[derive(Clone, Copy)]
+enum Shown {
+    All,
+    /// Those at or behind `at`; and `still`, the last one before it, stands until the first of them.
+    From {
+        at: Timestamp,
+        still: Option<Timestamp>,
+    },
 }
 
 /// What the presets become for a source with these parameters.
@@ -122,10 +137,10 @@ pub fn make_segment(
     index: usize,
     source: &SegmentSource,
 ) -> Result<MadeSegment, MakeError> {
-    let mut transcoder = Transcoder::new(config);
+    let mut transcoder = Transcoder { only: Some(index), ..Transcoder::new(config) };
     let segment = &source.segment;
     let begins = SpanStart {
-        cut: segment.span.cut,
+        cut: segment.ended.span.cut,
         live: RenditionSet::EMPTY.with(index),
         preroll: source.preroll.clone(),
     };
@@ -138,7 +153,7 @@ pub fn make_segment(
         transcoder.push(Item::Picture(picture.clone()));
     }
     transcoder.push(Item::Cut(LadderCut {
-        ended: Some(Arc::clone(segment)),
+        ended: Some(Arc::clone(&segment.ended)),
         begins: None,
         pictures_stopped: true,
     }));
@@ -163,6 +178,8 @@ impl Transcoder {
         Self {
             rungs: config.renditions.iter().cloned().map(Rung::new).collect(),
             live: RenditionSet::EMPTY,
+            expected: RenditionSet::EMPTY,
+            only: None,
             heaviest_first: Vec::new(),
             governor: Governor::new(),
             queue: QueueStats::default(),
@@ -194,6 +211,7 @@ impl Transcoder {
     pub fn push(&mut self, item: Item) {
         match item {
             Item::Picture(picture) => self.picture(&picture),
+            Item::Expect(joining) => self.expect(joining),
             Item::Cut(cut) => self.take_cut(cut),
         }
     }
@@ -225,7 +243,7 @@ impl Transcoder {
         if picture.disposable && !self.wanted(picture) {
             self.stats.thinned += 1;
         } else {
-            self.decode(picture);
+            self.decode(picture, Shown::All);
         }
         self.show_until(unit.dts);
         self.pass_cuts();
@@ -235,30 +253,37 @@ impl Transcoder {
     /// Makes the decoder, and the encoders of the live renditions, those for the picture's
     /// parameters.
     fn take_config(&mut self, picture: &Picture) {
-        let config = &picture.config;
-        let known = self.decoding.as_ref().map(Decoding::config);
-        if known.is_some_and(|known| Arc::ptr_eq(known, config)) || self.is_refused(config) {
-            return;
+        if self.needs_decoder_for(&picture.config) {
+            // What was decoded under the old parameters belongs in front of the cut that comes with
+            // the new ones.
+            self.drain_decoder();
+            while !self.cuts.is_empty() {
+                self.pass_oldest_cut();
+            }
+            self.open_decoder(picture);
         }
-        // Another PPS changes neither size nor order: it comes in front of the picture that needs
-        // it.
-        if let Some(decoding) = &mut self.decoding
-            && decoding.config().parameter_sets.sps == config.parameter_sets.sps
-        {
-            decoding.set_config(config);
-            return;
+    }
+
+    /// Whether pictures of these parameters need another decoder than there is. Another PPS does
+    /// not: it changes neither size nor order, and comes in front of the picture that needs it.
+    fn needs_decoder_for(&mut self, config: &Arc<VideoConfig>) -> bool {
+        match &mut self.decoding {
+            Some(decoding) if decoding.config().parameter_sets.sps == config.parameter_sets.sps => {
+                if !Arc::ptr_eq(decoding.config(), config) {
+                    decoding.set_config(config);
+                }
+                false
+            }
+            _ => !self.is_refused(config),
         }
-        // What was decoded under the old parameters belongs in front of the cut that comes with the
-        // new ones.
-        self.drain_decoder();
-        while !self.cuts.is_empty() {
-            self.pass_oldest_cut();
-        }
-        // A decoder keeps state across parameter sets that it must not: every changed SPS gets a
-        // new one.
+    }
+
+    /// A decoder keeps state across parameter sets that it must not: every changed SPS gets a new
+    /// one.
+    fn open_decoder(&mut self, picture: &Picture) {
         self.refused = None;
-        self.decoding = Some(Decoding::new(self.decoder, config));
-        self.open_live(config, picture.interval);
+        self.decoding = Some(Decoding::new(self.decoder, &picture.config));
+        self.open_live(&picture.config, picture.interval);
     }
 
     /// Plans the renditions for a source with these parameters, where that has not been done.
@@ -270,6 +295,10 @@ impl Transcoder {
         let frame_rate = 90_000.0 / interval.ticks().max(1) as f64;
         let mut rungs: Vec<Option<RungPlan>> = Vec::new();
         for place in 0..self.rungs.len() {
+            if self.only.is_some_and(|only| only != place) {
+                rungs.push(None);
+                continue;
+            }
             let planned = RungPlan::new(self.rungs[place].preset(), &config.sps, frame_rate);
             let planned = planned.unwrap_or_else(|error| {
                 self.failed(error);
@@ -287,7 +316,8 @@ impl Transcoder {
         self.plan_for(config, interval);
         for place in 0..self.rungs.len() {
             let planned = self.plan.as_ref().and_then(|plan| plan.rungs[place].as_ref());
-            let opened = match planned.filter(|_| self.live.contains(place)) {
+            let is_open = self.live.or(self.expected).contains(place);
+            let opened = match planned.filter(|_| is_open) {
                 Some(planned) => self.rungs[place].open(planned),
                 None => {
                     self.rungs[place].close();
@@ -330,13 +360,20 @@ impl Transcoder {
         self.cuts.iter().any(begins)
     }
 
-    fn decode(&mut self, picture: &Picture) {
+    fn decode(&mut self, picture: &Picture, shown: Shown) {
         let Some(mut decoding) = self.decoding.take() else { return };
         let before = self.stats.decoded;
         let keeps = picture.may_begin_segment;
-        let interval = self.interval;
-        let result =
-            decoding.decode(picture, |decoded, pts| self.decoded(decoded, pts, keeps, interval));
+        let interval = picture.interval;
+        let result = decoding.decode(picture, |decoded, pts| match shown {
+            Shown::From { at, still } if pts < at => {
+                if Some(pts) == still {
+                    self.stand(decoded, pts);
+                }
+            }
+            Shown::From { at, .. } => self.decoded(decoded, pts, keeps || pts == at, interval),
+            Shown::All => self.decoded(decoded, pts, keeps, interval),
+        });
         if self.stats.decoded > before {
             self.newest_given = Some(picture.unit.dts);
         }
@@ -445,6 +482,14 @@ impl Transcoder {
         self.pass_cuts();
     }
 
+    /// These renditions begin with the next cut: pictures are scaled for them from here on.
+    fn expect(&mut self, joining: RenditionSet) {
+        self.expected = self.expected.or(joining);
+        if let Some(config) = self.decoding.as_ref().map(|it| Arc::clone(it.config())) {
+            self.open_live(&config, self.interval);
+        }
+    }
+
     /// Shows what is due before `at`.
     fn show_before(&mut self, at: Timestamp) {
         while self.waiting.front().is_some_and(|pts| *pts < at) {
@@ -483,21 +528,21 @@ impl Transcoder {
             self.end_segments(ended);
         }
         let live = cut.begins.as_ref().map_or(RenditionSet::EMPTY, |begins| begins.live);
-        let joining = live.minus(self.live);
         self.live = live;
+        self.expected = self.expected.minus(live);
         for place in 0..self.rungs.len() {
-            if !live.contains(place) {
+            if !live.or(self.expected).contains(place) {
                 self.rungs[place].close();
             }
         }
         match cut.begins {
-            Some(begins) if !live.is_empty() => self.begin_segments(&begins, joining),
+            Some(begins) if !live.is_empty() => self.begin_segments(&begins),
             _ => self.sleep(),
         }
         self.note_stats();
     }
 
-    fn end_segments(&mut self, ended: &SourceSegment) {
+    fn end_segments(&mut self, ended: &EndedSpan) {
         if let Some(config) = &ended.video {
             self.plan_for(config, ended.interval);
         }
@@ -507,11 +552,14 @@ impl Transcoder {
         }
     }
 
-    fn end_segment(&mut self, index: usize, ended: &SourceSegment) -> TranscoderOutput {
+    fn end_segment(&mut self, index: usize, ended: &EndedSpan) -> TranscoderOutput {
         let impossible = TranscoderOutput::Impossible { index };
         let Some(video) = &ended.video else { return impossible };
+        let is_refused = self.is_refused(video);
         let rung = &mut self.rungs[index];
-        if self.live.contains(index) && rung.is_open() && rung.has_segment() {
+        let is_made = self.live.contains(index) && rung.is_open() && rung.has_segment();
+        // Where nothing can be decoded any more, a segment ends with what there was; the next one is none.
+        if is_made && (rung.has_pictures() || !is_refused) {
             match rung.end_segment(ended) {
                 Ok(package) => return TranscoderOutput::Made { index, package },
                 // Somebody who asks for it may have better luck with an encoder of his own.
@@ -519,7 +567,7 @@ impl Transcoder {
             }
         }
         let planned = self.plan.as_ref().and_then(|plan| plan.rungs[index].as_ref());
-        match planned.filter(|_| !self.is_refused(video)) {
+        match planned.filter(|_| !is_refused) {
             Some(planned) => {
                 TranscoderOutput::Promised { index, span: ended.span, info: planned.info(ended) }
             }
@@ -527,10 +575,10 @@ impl Transcoder {
         }
     }
 
-    fn begin_segments(&mut self, begins: &SpanStart, joining: RenditionSet) {
+    fn begin_segments(&mut self, begins: &SpanStart) {
         let at = begins.cut.at;
         if !begins.preroll.is_empty() {
-            self.preroll(&begins.preroll, at, joining);
+            self.preroll(&begins.preroll, at);
         } else if let Some(config) = self.decoding.as_ref().map(|it| Arc::clone(it.config())) {
             self.open_live(&config, self.interval);
         }
@@ -541,74 +589,33 @@ impl Transcoder {
         }
     }
 
-    /// Decodes what lies in front of a cut at `at`, so that the `joining` renditions can go on from
-    /// there with those that are live: anew for all of them, as two decoders that have had the same
-    /// pictures are equal.
-    fn preroll(&mut self, pictures: &[Picture], at: Timestamp, joining: RenditionSet) {
+    /// Decodes what lies in front of a cut at `at`, so that the renditions can go on from there.
+    fn preroll(&mut self, pictures: &[Picture], at: Timestamp) {
         // What was seen last before the cut stands until the first picture behind it.
         let still = pictures.iter().map(|it| it.unit.pts).filter(|pts| *pts < at).max();
-        self.decoding = None;
         for picture in pictures {
             let unit = &picture.unit;
             if picture.disposable && unit.pts < at && Some(unit.pts) != still {
                 continue;
             }
-            let config = &picture.config;
-            let mut decoding = match self.decoding.take() {
-                Some(decoding) if Arc::ptr_eq(decoding.config(), config) => decoding,
-                _ => {
-                    self.open_live(config, picture.interval);
-                    Decoding::new(self.decoder, config)
-                }
-            };
+            if self.needs_decoder_for(&picture.config) {
+                self.open_decoder(picture);
+            }
             if unit.random_access {
                 self.rungs.iter_mut().for_each(|rung| rung.restart_thinning(unit.pts));
             }
-            let keeps = picture.may_begin_segment;
-            let interval = picture.interval;
-            let result = decoding.decode(picture, |decoded, pts| {
-                if pts >= at {
-                    self.prerolled(decoded, pts, keeps || pts == at, interval);
-                } else if Some(pts) == still {
-                    self.stand(decoded, pts, joining);
-                }
-            });
-            if let Err(error) = result {
-                self.failed(error);
-            }
-            self.decoding = Some(decoding);
+            self.decode(picture, Shown::From { at, still });
         }
     }
 
-    /// A picture behind the cut came out of the preroll. Renditions that have been live have it
-    /// already.
-    fn prerolled(
-        &mut self,
-        picture: media::I420<'_>,
-        pts: Timestamp,
-        keeps: bool,
-        interval: Duration,
-    ) {
-        if self.shown.is_some_and(|shown| pts <= shown) {
-            return;
-        }
-        self.stats.decoded += 1;
-        if !self.waiting.contains(&pts) {
-            let place = self.waiting.partition_point(|waiting| *waiting < pts);
-            self.waiting.insert(place, pts);
-        }
-        self.scale(picture, pts, keeps, interval);
-    }
-
-    /// The picture is what the joining renditions show until their first.
-    fn stand(&mut self, picture: media::I420<'_>, pts: Timestamp, joining: RenditionSet) {
+    /// The picture is what the renditions show until their first.
+    fn stand(&mut self, picture: media::I420<'_>, pts: Timestamp) {
+        let interval = self.interval;
         for place in 0..self.rungs.len() {
-            if joining.contains(place) {
-                let rung = &mut self.rungs[place];
-                let scaled = rung.scale(picture, pts).and_then(|()| rung.show(pts, self.interval));
-                if let Err(error) = scaled {
-                    self.failed(error);
-                }
+            let rung = &mut self.rungs[place];
+            let scaled = rung.scale(picture, pts).and_then(|()| rung.show(pts, interval));
+            if let Err(error) = scaled {
+                self.failed(error);
             }
         }
     }
@@ -616,6 +623,7 @@ impl Transcoder {
     /// No rendition is live: nothing is kept but what the presets become.
     fn sleep(&mut self) {
         self.decoding = None;
+        self.expected = RenditionSet::EMPTY;
         self.waiting.clear();
         self.shown = None;
         self.newest_taken = None;

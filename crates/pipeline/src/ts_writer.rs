@@ -14,7 +14,7 @@ use crate::picture::VideoConfig;
 ///
 /// The same package and the same continuity give the same bytes.
 #[must_use]
-pub fn write_ts(package: &Package, continuity: Option<Continuity>) -> (Bytes, Continuity) {
+pub fn write_ts(package: &Package, continuity: Option<Continuity>) -> (Bytes, Option<Continuity>) {
     let cut = package.span.cut;
     let tracks = Tracks { video: package.video.is_some(), audio: package.audio.is_some() };
     let mut muxer = Muxer::for_segment(SegmentStart {

@@ -138,19 +138,25 @@ async fn segment(
         }
         Lookup::NotMade => {
             let began = shared.clock.now();
-            shared.note_demand(publication, rendition, sequence);
             let Slot::Ladder(index) = rendition.slot else { return None };
+            // Before what will be asked for next.
             let mut making = shared.maker.ask(publication, index, sequence);
+            shared.note_demand(publication, rendition, sequence);
             let is_over = |making: &Making| *making != Making::Underway;
-            let _ = timeout(shared.limits.http_wait, making.wait_for(is_over)).await;
+            let waited = timeout(shared.limits.http_wait, making.wait_for(is_over)).await;
+            let is_gone = matches!(&waited, Ok(Ok(making)) if **making == Making::Gone);
+            if waited.is_err() {
+                shared.maker.note_too_slow(publication.name(), sequence);
+            }
+            drop(waited);
             shared.metrics.segment_waits.observe(shared.clock.now().since(began));
             match publication.view().rendition(name)?.snapshot.segment(sequence) {
                 Lookup::Made(data) => data,
-                Lookup::NotMade => {
+                Lookup::NotMade if !is_gone => {
                     shared.metrics.http_segments_not_made.add(1);
                     return Some(response::come_again(conditions.method));
                 }
-                Lookup::Gone => return None,
+                Lookup::NotMade | Lookup::Gone => return None,
             }
         }
         Lookup::Gone => return None,

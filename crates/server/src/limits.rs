@@ -63,6 +63,8 @@ pub struct Limits {
     pub http_head_bytes: usize,
     /// Fields in a request's head.
     pub http_headers: usize,
+    /// A rendition that nobody has asked for in this long is not made any more until somebody does.
+    pub rendition_idle: Duration,
     /// How long a request waits at most for what is on its way, a segment that is being made or a
     /// playlist that is too short to be played: hls.js gives up on a server that says nothing for
     /// 10 s.
@@ -106,6 +108,7 @@ impl Default for Limits {
             http_write: Duration::from_secs(20),
             http_head_bytes: 16 << 10,
             http_headers: 64,
+            rendition_idle: Duration::from_secs(30),
             http_wait: Duration::from_secs(8),
             shutdown: Duration::from_millis(4500),
             log_interval: Duration::from_secs(5),

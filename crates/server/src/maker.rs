@@ -11,8 +11,10 @@ use rtmp::StreamName;
 use tokio::sync::watch;
 use tracing::{debug, error, warn};
 
+use crate::clock::Clock;
 use crate::publication::{Publication, Slot};
 use crate::sync::lock;
+use crate::throttle::Throttle;
 
 /// Segments that somebody waits for, at most, and as many that are made ahead. Past it the oldest
 /// demand is given up: whoever waits for it has waited longest, and is told to come again.
@@ -25,9 +27,10 @@ pub(crate) enum Making {
     Underway,
     /// It is in its window.
     Done,
-    /// It was not made: nothing can be made of its span, its span is gone, or too many others were
-    /// asked for since.
+    /// It was not made, and may be another time; the log says why.
     Failed,
+    /// It cannot be made any more.
+    Gone,
 }
 
 /// Makes segments on threads of its own. There are none while nothing is to be made.
@@ -35,6 +38,8 @@ pub(crate) enum Making {
 pub(crate) struct Maker {
     config: StreamConfig,
     max_threads: usize,
+    clock: Clock,
+    log: Mutex<Throttle>,
     state: Mutex<State>,
 }
 
@@ -64,9 +69,19 @@ struct Task {
 
 impl Maker {
     /// A maker that uses at most so many threads.
-    pub(crate) fn new(config: StreamConfig, max_threads: usize) -> Arc<Self> {
-        let max_threads = max_threads.max(1);
-        Arc::new(Self { config, max_threads, state: Mutex::default() })
+    pub(crate) fn new(
+        config: StreamConfig,
+        max_threads: usize,
+        clock: Clock,
+        log: Throttle,
+    ) -> Arc<Self> {
+        let log = Mutex::new(log);
+        Arc::new(Self { config, max_threads, clock, log, state: Mutex::default() })
+    }
+
+    /// Somebody has waited for the segment for as long as a request may.
+    pub(crate) fn note_too_slow(&self, stream: &StreamName, sequence: u64) {
+        self.log_failure(stream, sequence, "the machine is too slow, or has too much to do");
     }
 
     /// Somebody waits for segment `sequence` of the rendition at `index`: it comes before all that
@@ -86,10 +101,7 @@ impl Maker {
         }
         let receiver = state.begin(&key);
         state.asked.push(Task { key, publication: Arc::clone(publication) });
-        if state.asked.len() > MAX_WAITING {
-            let oldest = state.asked.remove(0);
-            state.end(&oldest.key, Making::Failed);
-        }
+        state.give_up_oldest();
         self.start_thread(&mut state);
         receiver
     }
@@ -133,8 +145,7 @@ impl Maker {
             if made.is_err() {
                 error!(stream = %task.key.stream, "making a segment panicked");
             }
-            let making = if made.unwrap_or(false) { Making::Done } else { Making::Failed };
-            lock(&self.state).end(&task.key, making);
+            lock(&self.state).end(&task.key, made.unwrap_or(Making::Failed));
         }
     }
 
@@ -148,25 +159,34 @@ impl Maker {
         task
     }
 
-    fn make(&self, task: &Task) -> bool {
+    fn make(&self, task: &Task) -> Making {
         let Key { stream, index, sequence } = &task.key;
         let Some(source) = task.publication.source_of(*sequence) else {
             debug!(%stream, sequence, "too late to make the segment");
-            return false;
+            return Making::Gone;
         };
         match make_segment(&self.config, *index, &source) {
             Ok(made) => {
                 task.publication.note_made(*index, &made.stats);
                 task.publication.publish_package(Slot::Ladder(*index), &made.package);
-                true
+                Making::Done
             }
             Err(why) => {
-                warn!(%stream, sequence, %why, "segment not made");
+                self.log_failure(stream, *sequence, &why.to_string());
                 if why == MakeError::Impossible {
-                    task.publication.note_impossible(Slot::Ladder(*index));
+                    let span = source.segment.ended.span;
+                    task.publication.note_unmakeable(Slot::Ladder(*index), &span);
+                    return Making::Gone;
                 }
-                false
+                Making::Failed
             }
+        }
+    }
+
+    /// Viewers make these lines by asking: a few are enough.
+    fn log_failure(&self, stream: &StreamName, sequence: u64, why: &str) {
+        if let Some(held_back) = lock(&self.log).admit(self.clock.now()) {
+            warn!(%stream, sequence, why, held_back, "segment not made");
         }
     }
 }
@@ -195,6 +215,14 @@ impl State {
             (None, None) => None,
         };
         self.asked.extend(task);
+        self.give_up_oldest();
+    }
+
+    fn give_up_oldest(&mut self) {
+        while self.asked.len() > MAX_WAITING {
+            let oldest = self.asked.remove(0);
+            self.end(&oldest.key, Making::Failed);
+        }
     }
 
     fn give_up(&mut self) {

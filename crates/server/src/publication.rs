@@ -36,10 +36,10 @@ const PATIENCE_SEGMENTS: u64 = 2;
 const REMEMBERED_CONTINUITIES: usize = 32;
 
 /// Spans that stay makeable after they have left the playlist: who has just read it may still come.
-const MAKEABLE_BEHIND_PLAYLIST: usize = 2;
+const MAKEABLE_BEHIND_PLAYLIST: usize = 4;
 
-/// A rendition sleeps when nobody has asked for it in this long, and in this many target durations.
-const IDLE: Duration = Duration::from_secs(30);
+/// A rendition sleeps when nobody has asked for it in [`Limits::rendition_idle`](crate::Limits), and
+/// in this many target durations: a player asks once in each.
 const IDLE_TARGET_DURATIONS: u32 = 4;
 
 /// What all streams have in common.
@@ -215,6 +215,8 @@ struct Track {
     snapshot: Option<Arc<Snapshot>>,
     /// Where the newest segments that were made left the continuity counters, by number.
     continuities: VecDeque<(u64, Continuity)>,
+    /// The discontinuity number of spans of which nothing can be made, as somebody has tried.
+    unmakeable: Option<u64>,
     published_segments: u64,
     published_bytes: u64,
 }
@@ -291,22 +293,21 @@ impl Publication {
         writer.grid
     }
 
-    /// Takes a segment of the source.
-    pub fn publish_source(&self, package: &Package) {
-        self.publish_package(Slot::Source, package);
-    }
-
     /// Takes a segment of a rendition that was made as its pictures came, or when somebody asked
     /// for it.
     pub fn publish_package(&self, slot: Slot, package: &Package) {
-        let continuity = self.continuity_before(slot, package.span.sequence());
+        let sequence = package.span.sequence();
+        let continuity = self.continuity_before(slot, sequence);
         let (data, continuity) = write_ts(package, continuity);
         let segment = Segment { span: package.span, data };
-        self.publish_segment(slot, segment, &package.info(), package.is_independent());
         let mut writer = lock(&self.writer);
-        if let Some(track) = writer.track(slot) {
-            track.note_continuity(package.span.sequence(), continuity);
+        let Some(track) = writer.track(slot) else { return };
+        if track.push(segment, &package.info(), package.is_independent())
+            && let Some(continuity) = continuity
+        {
+            track.note_continuity(sequence, continuity);
         }
+        self.publish(&writer);
     }
 
     /// Takes a finished segment, what it is, and whether a decoder can start with it. A slot
@@ -325,11 +326,20 @@ impl Publication {
     }
 
     /// Lists a span of a rendition that nobody has made: it is made when somebody asks for it.
-    pub fn promise(&self, slot: Slot, span: Span, info: RenditionInfo) {
+    /// Whether it can be.
+    pub fn promise(&self, slot: Slot, span: Span, info: RenditionInfo) -> bool {
+        let oldest = lock(&self.store).oldest_makeable();
+        if oldest.is_none_or(|oldest| span.sequence() < oldest) {
+            return false;
+        }
         let mut writer = lock(&self.writer);
-        let Some(track) = writer.track(slot) else { return };
-        track.promise(span, info);
-        self.publish(&writer);
+        let Some(track) = writer.track(slot) else { return false };
+        let is_unmakeable = track.unmakeable == Some(span.cut.discontinuity_sequence);
+        if !is_unmakeable {
+            track.promise(span, info);
+            self.publish(&writer);
+        }
+        !is_unmakeable
     }
 
     /// Nothing can be made for the rendition of the source as it is now: it leaves the multivariant
@@ -340,6 +350,18 @@ impl Publication {
         if track.set_impossible() {
             self.publish(&writer);
         }
+    }
+
+    /// Making a segment of the span for the rendition has shown that nothing can be made of it: nor
+    /// can of what comes, until the source is another, which is behind a discontinuity.
+    pub fn note_unmakeable(&self, slot: Slot, span: &Span) {
+        let mut writer = lock(&self.writer);
+        let Some(track) = writer.track(slot) else { return };
+        track.unmakeable = Some(span.cut.discontinuity_sequence);
+        track.window.withdraw_promises_before(u64::MAX);
+        track.set_impossible();
+        track.refresh();
+        self.publish(&writer);
     }
 
     /// Where the grid stands: how the stream is cut, and which numbers are used.
@@ -401,9 +423,26 @@ impl Publication {
         self.taken.store(dts.ticks(), Ordering::Relaxed);
     }
 
-    /// Keeps what segments of a span can be made of.
-    pub fn store(&self, segment: Arc<SourceSegment>) {
-        lock(&self.store).push(segment);
+    /// Keeps what segments of a span can be made of. What cannot be made any more for it is not
+    /// promised any more.
+    pub fn store(&self, segment: SourceSegment) {
+        let oldest = {
+            let mut store = lock(&self.store);
+            store.push(segment);
+            store.oldest_makeable()
+        };
+        let Some(oldest) = oldest else { return };
+        let mut writer = lock(&self.writer);
+        let mut withdrawn = false;
+        for track in &mut writer.tracks {
+            if track.window.withdraw_promises_before(oldest) {
+                track.refresh();
+                withdrawn = true;
+            }
+        }
+        if withdrawn {
+            self.publish(&writer);
+        }
     }
 
     /// What the segments of span `sequence` can be made of, if it is still here.
@@ -436,18 +475,25 @@ impl Publication {
     }
 
     /// Puts the renditions to sleep that nobody asks for any more; their names.
-    pub fn sleep_idle(&self, now: Moment) -> Vec<Arc<str>> {
+    pub fn sleep_idle(&self, now: Moment, idle: Duration) -> Vec<Arc<str>> {
         let view = self.view();
         let secs = view.longest_target_duration_secs();
-        let idle = IDLE.max(Duration::from_secs(secs).saturating_mul(IDLE_TARGET_DURATIONS));
-        let mut demand = lock(&self.demand);
-        let slept = demand.tick(now, idle);
-        self.wanted.store(demand.wanted().bits(), Ordering::Relaxed);
-        let name = |index| {
-            let slept = view.renditions.iter().find(|it| it.slot == Slot::Ladder(index));
-            slept.map(|rendition| Arc::clone(&rendition.name))
+        let idle = idle.max(Duration::from_secs(secs).saturating_mul(IDLE_TARGET_DURATIONS));
+        let slept = {
+            let mut demand = lock(&self.demand);
+            let slept = demand.tick(now, idle);
+            self.wanted.store(demand.wanted().bits(), Ordering::Relaxed);
+            slept
         };
-        slept.into_iter().filter_map(name).collect()
+        let mut names = Vec::new();
+        for rendition in &view.renditions {
+            if let Slot::Ladder(index) = rendition.slot
+                && slept.contains(&index)
+            {
+                names.push(Arc::clone(&rendition.name));
+            }
+        }
+        names
     }
 
     /// The renditions that are to be made as pictures come.
@@ -627,26 +673,36 @@ impl Track {
             prospect: Prospect::Unknown,
             snapshot: None,
             continuities: VecDeque::new(),
+            unmakeable: None,
             published_segments: 0,
             published_bytes: 0,
         }
     }
 
-    fn push(&mut self, segment: Segment, info: &RenditionInfo, is_independent: bool) {
-        let is_known = matches!(&self.prospect, Prospect::Possible(known)
-            if known.still_says(info, segment.span.duration));
-        if !is_known {
+    /// Whether the segment was taken.
+    fn push(&mut self, segment: Segment, info: &RenditionInfo, is_independent: bool) -> bool {
+        let newest = self.snapshot.as_ref().and_then(|snapshot| snapshot.listed.last());
+        let is_new = newest.is_none_or(|newest| newest.sequence() < segment.span.sequence());
+        let has_changed = match &self.prospect {
+            Prospect::Unknown => true,
+            Prospect::Possible(known) => !known.still_says(info, segment.span.duration),
+            // What was made late says nothing of what the source is now.
+            Prospect::Impossible(_) => is_new,
+        };
+        if has_changed {
             self.prospect = Prospect::Possible(info.clone());
         }
         if !is_independent {
             self.window.set_dependent();
         }
         let bytes = segment.data.len() as u64;
-        if self.window.push(segment) {
+        let is_taken = self.window.push(segment);
+        if is_taken {
             self.published_segments += 1;
             self.published_bytes += bytes;
         }
         self.refresh();
+        is_taken
     }
 
     fn promise(&mut self, span: Span, info: RenditionInfo) {

@@ -168,7 +168,7 @@ impl Registry {
     pub fn tick(&mut self, now: Moment) -> Vec<Change> {
         let mut changes = Vec::new();
         for (name, stream) in &mut self.streams {
-            for rendition in stream.publication.sleep_idle(now) {
+            for rendition in stream.publication.sleep_idle(now, self.config.limits.rendition_idle) {
                 changes.push(Change::Asleep(name.clone(), rendition));
             }
             if stream.should_end(now, &self.config.limits) {

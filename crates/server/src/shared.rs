@@ -26,10 +26,13 @@ pub(crate) const LEAST_TARGET_DURATIONS: u64 = 3;
 /// milliseconds.
 const ALMOST: media::Duration = media::Duration::from_millis(300);
 
-/// Threads that make segments which somebody waits for: one core is left for those that are made as
-/// they come, where there are two.
+/// Threads that make segments which somebody waits for: each has a decoder, whose size a publisher
+/// chooses. One core is left for those that are made as they come, where there are two.
+const MAX_MAKER_THREADS: usize = 3;
+
 fn maker_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from).saturating_sub(1)
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (cores - 1).clamp(1, MAX_MAKER_THREADS)
 }
 
 #[derive(Debug)]
@@ -59,11 +62,14 @@ impl Shared {
             limits: limits.clone(),
         };
         let peer_log = Throttle::with_burst(limits.log_interval, limits.peer_log_burst);
+        let clock = Clock::start();
+        let maker_log = Throttle::new(limits.log_interval);
+        let maker = Maker::new(config.stream_config(), maker_threads(), clock, maker_log);
         Arc::new(Self {
-            clock: Clock::start(),
+            clock,
             limits,
             metrics: Metrics::default(),
-            maker: Maker::new(config.stream_config(), maker_threads()),
+            maker,
             playlist_segments: config.playlist_segments,
             pipeline: config.stream_config(),
             current_manifest: config.current_manifest,

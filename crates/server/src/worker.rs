@@ -214,8 +214,8 @@ impl Stream {
                     self.publish(Slot::Ladder(index), name, &package);
                 }
                 TranscoderOutput::Promised { index, span, info } => {
-                    self.publication.promise(Slot::Ladder(index), span, info);
-                    if self.publication.wanted().contains(index) {
+                    let can_be_made = self.publication.promise(Slot::Ladder(index), span, info);
+                    if can_be_made && self.publication.wanted().contains(index) {
                         let maker = &self.shared.maker;
                         maker.make_ahead(&self.publication, index, span.sequence());
                     }

@@ -27,7 +27,8 @@ impl Solo {
     /// Ingest for a source without renditions; keeps what they would be made of where
     /// `keeps_samples`.
     pub(crate) fn new(segment_duration: Duration, keeps_samples: bool) -> Self {
-        let renditions = Vec::new();
+        let preset = || pipeline::Preset::named("P144p30fps16x9").expect("a preset");
+        let renditions = if keeps_samples { vec![preset()] } else { vec![] };
         let ingest = Ingest::new(
             &StreamConfig { renditions, segment_duration, decoder: DecoderChoice::Auto },
             GridState::new(crate::support::FIRST_SEQUENCE),
@@ -62,7 +63,8 @@ impl Solo {
                     self.source.events.clear();
                 }
                 IngestOutput::Segment(segment) if self.keeps_samples => {
-                    self.frames.extend(segment.sound.iter().flat_map(|sound| sound.frames.clone()));
+                    self.frames
+                        .extend(segment.ended.sound.iter().flat_map(|sound| sound.frames.clone()));
                     self.pictures.extend(segment.pictures.iter().cloned());
                 }
                 IngestOutput::Notice(notice) => self.notices.push(notice.to_string()),

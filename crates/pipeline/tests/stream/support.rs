@@ -62,7 +62,7 @@ impl Rendition {
         }
         let before = self.continuity.filter(|(sequence, _)| sequence + 1 == span.sequence());
         let (data, continuity) = write_ts(package, before.map(|(_, continuity)| continuity));
-        self.continuity = Some((span.sequence(), continuity));
+        self.continuity = continuity.map(|continuity| (span.sequence(), continuity));
         self.events.push(RenditionEvent::Segment(Segment {
             sequence: span.sequence(),
             discontinuity_sequence: span.cut.discontinuity_sequence,
