@@ -125,8 +125,7 @@ mod tests {
         let mut access_unit = |number| {
             let pts = Timestamp::from_ticks(number * 3000);
             let unit = encoder.encode(picture.as_i420(), pts, Force::None).unwrap();
-            let headers = [&sets.sps[..], &sets.pps[..]].into_iter();
-            let headers = headers.filter(|_| unit.random_access);
+            let headers = sets.iter().filter(|_| unit.random_access);
             let mut annexb = Vec::new();
             h264::annexb::write(headers.chain(unit.nal_units.iter()), &mut annexb);
             (pts, annexb.into())
