@@ -51,8 +51,8 @@ pub enum Force {
     None,
 }
 
-/// An H.264 encoder: pictures in, each an access unit out at once, without B pictures, so dts =
-/// pts.
+/// An H.264 encoder: pictures in, each an access unit out at once. There are no B pictures, so
+/// dts = pts.
 pub struct H264Encoder {
     raw: RawEncoder,
     parameter_sets: ParameterSets,

@@ -45,12 +45,14 @@
 //! ```
 
 mod aac_encoder;
+mod decoder_kind;
 mod error;
 #[doc(hidden)]
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod h264_decoder;
 mod h264_encoder;
+mod headers;
 mod mp3_decoder;
 mod mp3_frames;
 mod openh264_decoder;
@@ -59,11 +61,11 @@ mod rate_guard;
 mod rusty_decoder;
 mod sbr_probe;
 mod scaler;
-mod slice_header;
 
 pub use aac_encoder::{AacEncoder, AacEncoderConfig};
+pub use decoder_kind::{DecoderKind, DecoderStart, decodable};
 pub use error::Error;
-pub use h264_decoder::{DecoderKind, H264Decoder, Limits};
+pub use h264_decoder::{H264Decoder, Limits};
 pub use h264_encoder::{Force, H264Encoder, H264EncoderConfig, Profile};
 pub use mp3_decoder::{Mp3Decoder, Mp3Sound};
 pub use rate_guard::RateGuard;
