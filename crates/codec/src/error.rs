@@ -16,7 +16,8 @@ pub enum Error {
     },
     /// An access unit gave no picture because of an error in it or in one it refers to.
     ///
-    /// The decoder stays usable: it recovers at a later random access unit that brings its parameter sets.
+    /// The decoder stays usable: it recovers at a later random access unit that brings its
+    /// parameter sets.
     #[error("access unit of {bytes} bytes does not decode (openh264 state {state:#x})")]
     Decode {
         /// Size of the access unit.
@@ -31,6 +32,15 @@ pub enum Error {
         decoder: DecoderKind,
         /// What was found in the stream.
         tool: &'static str,
+    },
+    /// An access unit whose parameter sets or slice headers cannot be read; the decoder has not
+    /// seen it.
+    #[error("access unit of {bytes} bytes does not decode: {error}")]
+    Malformed {
+        /// Size of the access unit.
+        bytes: usize,
+        /// Which field of which of them.
+        error: h264::Error,
     },
     /// An access unit that is broken, or refers to one that is missing.
     #[error("access unit of {bytes} bytes does not decode: {why}")]
@@ -132,7 +142,8 @@ pub enum Error {
     /// The MP3 decoder cannot be opened.
     #[error("cannot open the MP3 decoder")]
     Mp3Open,
-    /// A picture's planes do not hold what their sizes say, or have no samples, so it cannot be scaled.
+    /// A picture's planes do not hold what their sizes say, or have no samples, so it cannot be
+    /// scaled.
     #[error("cannot scale a plane of {width}x{height}, stride {stride}, in {bytes} bytes")]
     Plane {
         /// Samples in a row.

@@ -5,10 +5,11 @@ use media::{I420, Plane, Timestamp};
 
 use crate::{DecoderKind, H264Decoder, Limits, Mp3Decoder, SbrProbe};
 
-/// Whatever the bytes are, decoding ends, hands out only stamps it was given, each at most once, and planes that can be
-/// read to their last sample; afterwards nothing is left to drain.
+/// Whatever the bytes are, decoding ends, hands out only stamps it was given, each at most once,
+/// and planes that can be read to their last sample; afterwards nothing is left to drain.
 ///
-/// The input is an Annex B stream; each NAL unit is given alone, so that most pictures are incomplete.
+/// The input is an Annex B stream; each NAL unit is given alone, so that most pictures are
+/// incomplete.
 pub fn h264_decoder(data: &[u8]) {
     report_panics();
     decode_all(DecoderKind::Openh264, split(data, |_| true));
@@ -20,7 +21,8 @@ pub fn h264_rusty_decoder(data: &[u8]) {
     decode_all(DecoderKind::Rusty, split(data, starts_access_unit));
 }
 
-/// A fuzzer takes every panic for a crash, those of rusty's decoder and parsers are caught: only what comes through is one.
+/// A fuzzer takes every panic for a crash; those of rusty's decoder are caught: only
+/// what comes through is one.
 fn report_panics() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     if cfg!(fuzzing) {
@@ -50,8 +52,9 @@ fn decode_all<'a>(kind: DecoderKind, units: impl Iterator<Item = &'a [u8]>) {
     assert!(seen.windows(2).all(|pair| pair[0] < pair[1]), "a stamp came twice: {seen:?}");
 }
 
-/// Whatever the bytes are, each frame that is found gives its samples, or silence of the same length, in a format that
-/// AAC has; and a stream of good frames gives the same sound wherever it is cut into messages.
+/// Whatever the bytes are, each frame that is found gives its samples, or silence of the same
+/// length, in a format that AAC has; and a stream of good frames gives the same sound wherever it
+/// is cut into messages.
 ///
 /// The first byte says how long a message is, the rest is the stream.
 pub fn mp3_decoder(data: &[u8]) {
@@ -80,7 +83,8 @@ fn mp3_sound<'a>(messages: impl IntoIterator<Item = &'a [u8]>) -> (Vec<i16>, usi
     (samples, damaged)
 }
 
-/// Whatever the frames are, the probe only ever finds SBR at a multiple of the core's rate, and PS only with SBR.
+/// Whatever the frames are, the probe only ever finds SBR at a multiple of the core's rate, and PS
+/// only with SBR.
 ///
 /// Two bytes of configuration, then frames, each behind a byte with its length.
 pub fn sbr_probe(data: &[u8]) {
@@ -96,8 +100,8 @@ pub fn sbr_probe(data: &[u8]) {
     }
 }
 
-/// Whether a NAL unit, its start code stripped, is one that a new picture begins with: a parameter set, or a slice whose
-/// `first_mb_in_slice` is 0.
+/// Whether a NAL unit, its start code stripped, is one that a new picture begins with: a parameter
+/// set, or a slice whose `first_mb_in_slice` is 0.
 fn starts_access_unit(unit: &[u8]) -> bool {
     match unit {
         [header, first, ..] if matches!(header & 0x1f, 1 | 5) => first & 0x80 != 0,
@@ -185,8 +189,7 @@ mod tests {
             colour: None,
         };
         let mut encoder = H264Encoder::new(&config).unwrap();
-        let sets = encoder.parameter_sets().clone();
-        let mut units = vec![sets.sps.to_vec(), sets.pps.to_vec()];
+        let mut units: Vec<Vec<u8>> = encoder.parameter_sets().iter().map(<[u8]>::to_vec).collect();
         for index in 0..3_u8 {
             let mut picture = media::I420Buf::new(48, 32);
             for (at, sample) in picture.planes_mut()[0].iter_mut().enumerate() {

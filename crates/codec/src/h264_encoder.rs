@@ -1,6 +1,7 @@
 //! Pictures to H.264 access units.
 
 use bytes::Bytes;
+use h264::{Colour, NalType, ParameterSets, nal_type};
 use media::{AccessUnit, I420, NalUnits, Timestamp};
 use openh264_sys2::{
     CAMERA_VIDEO_REAL_TIME, CONSTANT_ID, MEDIUM_COMPLEXITY, PRO_BASELINE, PRO_HIGH, PRO_MAIN,
@@ -19,7 +20,8 @@ pub struct H264EncoderConfig {
     pub height: u32,
     /// Pictures in a second, for the rate control; above 60 counts as 60.
     pub frame_rate: f32,
-    /// Bits in a second, a cap: easy pictures cost less. Keep hard ones under it with [`RateGuard`](crate::RateGuard).
+    /// Bits in a second, a cap: easy pictures cost less. Keep hard ones under it with
+    /// [`RateGuard`](crate::RateGuard).
     pub bitrate_bps: u32,
     /// The profile.
     pub profile: Profile,
@@ -27,7 +29,8 @@ pub struct H264EncoderConfig {
     pub colour: Option<Colour>,
 }
 
-/// The profile (ITU-T H.264 A.2). Main and High are coded with CABAC, which saves about a tenth of the bits.
+/// The profile (ITU-T H.264 A.2). Main and High are coded with CABAC, which saves about a tenth of
+/// the bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Profile {
     /// Constrained Baseline, CAVLC: decodes on anything.
@@ -39,19 +42,6 @@ pub enum Profile {
     High,
 }
 
-/// What the samples mean (ITU-T H.264 E.2.1). 2 is "unspecified" in all three code points.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Colour {
-    /// Samples use 0 to 255, not 16 to 235 (`video_full_range_flag`).
-    pub full_range: bool,
-    /// `colour_primaries` (table E-3).
-    pub primaries: u8,
-    /// `transfer_characteristics` (table E-4).
-    pub transfer: u8,
-    /// `matrix_coefficients` (table E-5).
-    pub matrix: u8,
-}
-
 /// Whether a picture must be an IDR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Force {
@@ -61,16 +51,8 @@ pub enum Force {
     None,
 }
 
-/// The parameter sets of an encoder, NAL units without start code. They never change.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ParameterSets {
-    /// The sequence parameter set.
-    pub sps: Bytes,
-    /// The picture parameter set.
-    pub pps: Bytes,
-}
-
-/// An H.264 encoder: pictures in, each an access unit out at once, without B pictures, so dts = pts.
+/// An H.264 encoder: pictures in, each an access unit out at once. There are no B pictures, so
+/// dts = pts.
 pub struct H264Encoder {
     raw: RawEncoder,
     parameter_sets: ParameterSets,
@@ -82,7 +64,8 @@ impl H264Encoder {
     /// Opens an encoder.
     ///
     /// # Errors
-    /// [`Error::EncoderSize`], [`Error::EncoderRate`]; [`Error::Open`] where openh264 refuses or memory is short.
+    /// [`Error::EncoderSize`], [`Error::EncoderRate`]; [`Error::Open`] where openh264 refuses or
+    /// memory is short.
     pub fn new(config: &H264EncoderConfig) -> Result<Self, Error> {
         let (width, height) = sides(config)?;
         let bitrate_bps = i32::try_from(config.bitrate_bps)
@@ -94,20 +77,15 @@ impl H264Encoder {
             RawEncoder::open(width, height, |params| configure(params, config, bitrate_bps))
                 .map_err(open_error)?;
         let mut parameter_sets = ParameterSets::default();
-        raw.parameter_sets(|unit| match without_start_code(unit) {
-            sps @ [header, ..] if header & NAL_TYPE == SPS => {
-                parameter_sets.sps = Bytes::copy_from_slice(sps)
-            }
-            pps @ [header, ..] if header & NAL_TYPE == PPS => {
-                parameter_sets.pps = Bytes::copy_from_slice(pps)
-            }
-            _ => {}
+        raw.parameter_sets(|unit| {
+            parameter_sets.insert(without_start_code(unit));
         })
         .map_err(open_error)?;
         Ok(Self { raw, parameter_sets, width: width.into(), height: height.into() })
     }
 
-    /// Encodes one picture. Its access unit has slices only: no parameter sets, no access unit delimiter.
+    /// Encodes one picture. Its access unit has slices only: no parameter sets, no access unit
+    /// delimiter.
     ///
     /// # Errors
     /// [`Error::WrongPictureSize`]; [`Error::Encode`], after which the encoder should be closed.
@@ -128,8 +106,8 @@ impl H264Encoder {
             .raw
             .encode(picture, pts.ticks() / TICKS_PER_MS, |unit| {
                 let unit = without_start_code(unit);
-                if let (Some(1 | 5), Some(end)) =
-                    (unit.first().map(|header| header & NAL_TYPE), ends.get_mut(slices))
+                if let (NalType::Slice | NalType::Idr, Some(end)) =
+                    (nal_type(unit), ends.get_mut(slices))
                 {
                     data.extend_from_slice(unit);
                     *end = data.len();
@@ -145,7 +123,7 @@ impl H264Encoder {
         Ok(AccessUnit { pts, dts: pts, random_access, nal_units })
     }
 
-    /// SPS and PPS, the same from the first picture to the last.
+    /// One SPS and one PPS, the same from the first picture to the last.
     #[must_use]
     pub fn parameter_sets(&self) -> &ParameterSets {
         &self.parameter_sets
@@ -180,10 +158,11 @@ fn sides(config: &H264EncoderConfig) -> Result<(u16, u16), Error> {
 
 /// Changes openh264's defaults.
 ///
-/// Measured at 400 kbit/s on recordings and test pictures of 256x144, against these settings: CAVLC costs 5 to 10 %
-/// more bits; low complexity 1 to 18 % more, for the same time within noise, and high is the same as medium; background
-/// detection saves 1 to 7 % but leaves stale samples (SSIM 0.987 instead of 0.994); a minimum QP of 12 doubles the bits of
-/// easy pictures for 0.002 of SSIM; no deblocking loses 0.003; more reference pictures change nothing.
+/// Measured at 400 kbit/s on recordings and test pictures of 256x144, against these settings: CAVLC
+/// costs 5 to 10 % more bits; low complexity 1 to 18 % more, for the same time within noise, and
+/// high is the same as medium; background detection saves 1 to 7 % but leaves stale samples (SSIM
+/// 0.987 instead of 0.994); a minimum QP of 12 doubles the bits of easy pictures for 0.002 of SSIM;
+/// no deblocking loses 0.003; more reference pictures change nothing.
 fn configure(params: &mut SEncParamExt, config: &H264EncoderConfig, bitrate_bps: i32) {
     params.iUsageType = CAMERA_VIDEO_REAL_TIME;
     params.fMaxFrameRate = config.frame_rate;
@@ -245,10 +224,6 @@ fn nal_units(data: Vec<u8>, ends: &[usize]) -> NalUnits {
     nal_units
 }
 
-/// `nal_unit_type` in the first byte of a NAL unit (ITU-T H.264 7.3.1).
-const NAL_TYPE: u8 = 0x1f;
-const SPS: u8 = 7;
-const PPS: u8 = 8;
 /// "Unspecified" in the code points of colour.
 const UNSPECIFIED: u8 = 2;
 /// openh264 encodes nothing smaller.

@@ -34,11 +34,8 @@
 //! assert!(access_unit.random_access);
 //!
 //! let mut annexb = Vec::new();
-//! let sets = encoder.parameter_sets();
-//! for unit in [&sets.sps[..], &sets.pps[..]].into_iter().chain(access_unit.nal_units.iter()) {
-//!     annexb.extend_from_slice(&[0, 0, 0, 1]);
-//!     annexb.extend_from_slice(unit);
-//! }
+//! let units = encoder.parameter_sets().iter().chain(access_unit.nal_units.iter());
+//! h264::annexb::write(units, &mut annexb);
 //! let mut decoder = H264Decoder::new(DecoderKind::Rusty)?;
 //! let mut sizes = Vec::new();
 //! decoder.decode(&annexb, access_unit.pts, |picture, _| sizes.push((picture.width(), picture.height())))?;
@@ -48,12 +45,14 @@
 //! ```
 
 mod aac_encoder;
+mod decoder_kind;
 mod error;
 #[doc(hidden)]
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod h264_decoder;
 mod h264_encoder;
+mod headers;
 mod mp3_decoder;
 mod mp3_frames;
 mod openh264_decoder;
@@ -62,12 +61,12 @@ mod rate_guard;
 mod rusty_decoder;
 mod sbr_probe;
 mod scaler;
-mod slice_header;
 
 pub use aac_encoder::{AacEncoder, AacEncoderConfig};
+pub use decoder_kind::{DecoderKind, DecoderStart, decodable};
 pub use error::Error;
-pub use h264_decoder::{DecoderKind, H264Decoder, Limits};
-pub use h264_encoder::{Colour, Force, H264Encoder, H264EncoderConfig, ParameterSets, Profile};
+pub use h264_decoder::{H264Decoder, Limits};
+pub use h264_encoder::{Force, H264Encoder, H264EncoderConfig, Profile};
 pub use mp3_decoder::{Mp3Decoder, Mp3Sound};
 pub use rate_guard::RateGuard;
 pub use sbr_probe::{FoundSbr, SbrProbe};

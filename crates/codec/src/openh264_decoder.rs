@@ -1,21 +1,26 @@
 //! openh264's decoder.
 
+use h264::{
+    DecRefPicMarking, MemoryManagementControl, NalType, Pps, SliceHeader, SliceType, Sps, nal_type,
+};
 use media::{I420, Timestamp};
 use rusty_h264_common::nal::split_annex_b;
 
+use crate::h264_decoder::Decode;
+use crate::headers::Headers;
 use crate::openh264_raw::RawDecoder;
-use crate::slice_header::{Coding, Headers, SliceHeader, Unit};
 use crate::{DecoderKind, Error, Limits};
 
 /// openh264, which holds back up to 16 pictures.
 ///
-/// Baseline pictures come out of the call that brought their access unit. From Main and High streams a picture comes out
-/// one call later at the earliest, because openh264 waits to see whether B pictures follow (seen: at most 2 held back;
-/// with B pictures up to 5 calls late, in an extreme stream 8). After some errors it starts anew and has forgotten the
-/// parameter sets.
+/// Baseline pictures come out of the call that brought their access unit. From Main and High
+/// streams a picture comes out one call later at the earliest, because openh264 waits to see
+/// whether B pictures follow (seen: at most 2 held back; with B pictures up to 5 calls late, in an
+/// extreme stream 8). After some errors it starts anew and has forgotten the parameter sets.
 ///
-/// Lost pictures and slices are concealed by copying (`SLICE_COPY`, what openh264's own tests and fuzzers run), so that
-/// decoding may start at a recovery point, too: the picture is whole after one refresh.
+/// Lost pictures and slices are concealed by copying (`SLICE_COPY`, what openh264's own tests and
+/// fuzzers run), so that decoding may start at a recovery point, too: the picture is whole after
+/// one refresh.
 pub(crate) struct Openh264Decoder {
     raw: RawDecoder,
     limits: Limits,
@@ -38,19 +43,54 @@ impl Openh264Decoder {
         Ok(Self { raw, limits, headers: Headers::default(), seen: Seen::default() })
     }
 
-    /// As [`H264Decoder::decode`](crate::H264Decoder::decode).
-    pub(crate) fn decode(
+    /// Finds what openh264 decodes wrongly without saying so.
+    fn judge(&mut self, annexb: &[u8]) -> Result<(), Error> {
+        for nal_unit in split_annex_b(annexb) {
+            self.look_at(nal_unit);
+        }
+        if self.seen.b_slices && self.seen.long_term_references {
+            let tool = "long-term references in a stream with B pictures";
+            return Err(Error::Unsupported { decoder: DecoderKind::Openh264, tool });
+        }
+        Ok(())
+    }
+
+    /// What cannot be read is for openh264 to judge.
+    fn look_at(&mut self, nal_unit: &[u8]) {
+        match nal_type(nal_unit) {
+            NalType::Sps => {
+                if let Ok(sps) = Sps::parse(nal_unit) {
+                    self.headers.insert_sps(sps);
+                }
+            }
+            NalType::Pps => {
+                if let Ok(pps) = Pps::parse(nal_unit) {
+                    self.headers.insert_pps(pps);
+                }
+            }
+            NalType::Slice | NalType::Idr => {
+                if let Ok(slice) = self.headers.read_slice(nal_unit) {
+                    self.seen.slice(&slice);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Decode for Openh264Decoder {
+    fn decode(
         &mut self,
         annexb: &[u8],
         pts: Timestamp,
-        mut on_picture: impl FnMut(I420<'_>, Timestamp),
+        on_picture: &mut dyn FnMut(I420<'_>, Timestamp),
     ) -> Result<(), Error> {
         self.judge(annexb)?;
         let stamp = pts.ticks().cast_unsigned();
         let (submitted, picture) = self.raw.submit(annexb, stamp);
-        let early = hand_out(picture, self.limits, &mut on_picture)?;
+        let early = hand_out(picture, self.limits, on_picture)?;
         let (finished, picture) = self.raw.finish(stamp);
-        let due = hand_out(picture, self.limits, &mut on_picture)?;
+        let due = hand_out(picture, self.limits, on_picture)?;
         let state = submitted | finished;
         if state == 0 || early || due || state & openh264_sys2::dsDataErrorConcealed != 0 {
             return Ok(());
@@ -58,27 +98,12 @@ impl Openh264Decoder {
         Err(Error::Decode { bytes: annexb.len(), state })
     }
 
-    /// As [`H264Decoder::drain`](crate::H264Decoder::drain).
-    pub(crate) fn drain(&mut self, mut on_picture: impl FnMut(I420<'_>, Timestamp)) {
-        // A picture over the limit has been reported by `decode` or is of a stream that is about to be closed.
-        while hand_out(self.raw.flush(), self.limits, &mut on_picture)
-            .is_ok_and(|handed_out| handed_out)
-        {}
-    }
-
-    /// Finds what openh264 decodes wrongly without saying so.
-    fn judge(&mut self, annexb: &[u8]) -> Result<(), Error> {
-        for nal_unit in split_annex_b(annexb) {
-            // What cannot be read is for openh264 to judge.
-            if let Ok(Unit::Slice(slice)) = self.headers.read(nal_unit) {
-                self.seen.slice(&slice);
-            }
+    fn drain(&mut self, on_picture: &mut dyn FnMut(I420<'_>, Timestamp)) {
+        // A picture over the limit has been reported by `decode` or is of a stream that is about to
+        // be closed.
+        while hand_out(self.raw.flush(), self.limits, on_picture).is_ok_and(|handed_out| handed_out)
+        {
         }
-        if self.seen.b_slices && self.seen.long_term_references {
-            let tool = "long-term references in a stream with B pictures";
-            return Err(Error::Unsupported { decoder: DecoderKind::Openh264, tool });
-        }
-        Ok(())
     }
 }
 
@@ -87,8 +112,23 @@ impl Seen {
         if slice.idr {
             *self = Self::default();
         }
-        self.b_slices |= slice.coding == Coding::B;
-        self.long_term_references |= slice.marking.long_term;
+        self.b_slices |= slice.slice_type == SliceType::B;
+        self.long_term_references |= makes_long_term(&slice.dec_ref_pic_marking);
+    }
+}
+
+/// Whether the picture, or an earlier one, becomes a long-term reference (ITU-T H.264 7.4.3.3).
+fn makes_long_term(marking: &DecRefPicMarking) -> bool {
+    match marking {
+        DecRefPicMarking::NonReference | DecRefPicMarking::SlidingWindow => false,
+        DecRefPicMarking::Idr { long_term_reference_flag, .. } => *long_term_reference_flag,
+        DecRefPicMarking::Adaptive(operations) => operations.iter().any(|operation| {
+            matches!(
+                operation,
+                MemoryManagementControl::AssignLongTerm { .. }
+                    | MemoryManagementControl::CurrentLongTerm { .. }
+            )
+        }),
     }
 }
 
@@ -96,7 +136,7 @@ impl Seen {
 fn hand_out(
     picture: Option<(I420<'_>, u64)>,
     limits: Limits,
-    on_picture: &mut impl FnMut(I420<'_>, Timestamp),
+    on_picture: &mut dyn FnMut(I420<'_>, Timestamp),
 ) -> Result<bool, Error> {
     let Some((picture, stamp)) = picture else {
         return Ok(false);

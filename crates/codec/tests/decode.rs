@@ -213,12 +213,12 @@ fn limits_hold() {
 #[test]
 fn hostile_streams_are_refused_before_rusty_sees_them() {
     for (seed, words) in [
-        ("weights_of_2_31_references", "a value out of its range"),
+        ("weights_of_2_31_references", "slice header: num_ref_idx_active_minus1"),
         ("a_million_reference_frames", "more reference frames than level 5.2 holds"),
         ("picture_of_4096x4096", "picture of 4096x4096 exceeds limit 9437184 pixels"),
-        ("many_parameter_sets", "a value out of its range"),
+        ("many_parameter_sets", "SPS: seq_parameter_set_id"),
         ("two_pictures_at_once", "slices out of order"),
-        ("crop_that_overflows", "a value out of its range"),
+        ("crop_that_overflows", "cropping that leaves nothing"),
     ] {
         let stream = testmedia::seed("codec_h264_rusty_decoder", seed);
         let mut decoder = H264Decoder::new(DecoderKind::Rusty).unwrap();
@@ -231,6 +231,69 @@ fn hostile_streams_are_refused_before_rusty_sees_them() {
         decoder.decode(&good[0], Timestamp::ZERO, |_, _| pictures += 1).unwrap();
         assert_eq!(pictures, 1, "{seed}");
     }
+}
+
+/// `00 00 03` in front of more than 3 (ITU-T H.264 7.4.1): rusty and `h264` would read two different SPS.
+#[test]
+fn bytes_that_escape_nothing_do_not_reach_rusty() {
+    let good = &good_access_units()[0];
+    let forbidden = [&[0, 0, 0, 1, 0x67, 66, 0, 30, 0, 0, 3, 4, 0x80][..], good].concat();
+    let mut decoder = H264Decoder::new(DecoderKind::Rusty).unwrap();
+    let result = decoder.decode(&forbidden, Timestamp::ZERO, |_, _| panic!("decoded"));
+    assert!(matches!(result, Err(Error::Unsupported { .. })), "{result:?}");
+    let mut pictures = 0;
+    decoder.decode(good, Timestamp::ZERO, |_, _| pictures += 1).unwrap();
+    assert_eq!(pictures, 1);
+}
+
+/// What rusty allocates by is what was judged: its own parser reads the same in every SPS there is, whole and with each
+/// of its bits turned over.
+#[test]
+fn rusty_reads_the_sps_that_was_judged() {
+    let streams = ["codec_h264_rusty_decoder", "codec_h264_decoder", "h264_annexb"];
+    let mut streams: Vec<Vec<u8>> = streams.into_iter().flat_map(testmedia::seeds).collect();
+    streams.extend(
+        ["SVA_BA2_D.264", "test_scalinglist_jm.264"]
+            .map(|name| testmedia::read(&format!("h264/{name}"))),
+    );
+    let mut compared = 0;
+    for stream in &streams {
+        for unit in support::nal_units(stream) {
+            if unit.first().is_none_or(|header| header & 0x1f != 7) || unit.len() > 200 {
+                continue;
+            }
+            for bit in 8..=unit.len() * 8 {
+                let mut unit = unit.to_vec();
+                if let Some(byte) = unit.get_mut(bit / 8) {
+                    *byte ^= 1 << (bit % 8);
+                }
+                compared += usize::from(rusty_agrees(&unit));
+            }
+        }
+    }
+    assert!(compared > 500, "{compared}");
+}
+
+/// False where one of the two refuses the SPS, or where what escapes nothing is refused before.
+fn rusty_agrees(nal_unit: &[u8]) -> bool {
+    let is_refused = nal_unit.windows(4).any(|bytes| bytes[..3] == [0, 0, 3] && bytes[3] > 3);
+    let Ok(ours) = h264::Sps::parse(nal_unit) else { return false };
+    if is_refused || ours.chroma_format_idc != 1 || ours.mb_adaptive_frame_field {
+        return false;
+    }
+    let rbsp = rusty_h264_common::nal::emulation_unprevent(&nal_unit[1..]).into_owned();
+    let Ok(Ok(theirs)) = std::panic::catch_unwind(|| rusty_h264_decoder::Sps::parse(&rbsp)) else {
+        return false;
+    };
+    assert_eq!(ours.id, theirs.seq_parameter_set_id, "{nal_unit:02x?}");
+    assert_eq!(ours.coded_width as usize, theirs.coded_width(), "{nal_unit:02x?}");
+    assert_eq!(ours.coded_height as usize, theirs.coded_height(), "{nal_unit:02x?}");
+    assert_eq!(ours.max_num_ref_frames, theirs.max_num_ref_frames, "{nal_unit:02x?}");
+    assert_eq!(u32::from(ours.log2_max_frame_num), theirs.log2_max_frame_num, "{nal_unit:02x?}");
+    assert_eq!(u32::from(ours.pic_order_cnt_type), theirs.pic_order_cnt_type, "{nal_unit:02x?}");
+    assert_eq!(ours.crop_left, 2 * theirs.frame_crop_left, "{nal_unit:02x?}");
+    assert_eq!(ours.lossless, theirs.transform_bypass, "{nal_unit:02x?}");
+    true
 }
 
 /// Parameter sets are read ahead of openh264, too: a number that overflows there costs its own access unit.

@@ -5,7 +5,8 @@ mod support;
 
 use std::process::Command;
 
-use codec::{Colour, Error, Force, H264Encoder, H264EncoderConfig, Profile, RateGuard, Scaler};
+use codec::{Error, Force, H264Encoder, H264EncoderConfig, Profile, RateGuard, Scaler};
+use h264::Colour;
 use media::{I420Buf, Timestamp};
 use support::{ffmpeg, packed, run, source};
 
@@ -42,11 +43,8 @@ fn encode(
         // Slices only (ITU-T H.264 table 7-1), of the right kind.
         let kind = if unit.random_access { 5 } else { 1 };
         assert!(unit.nal_units.iter().all(|unit| unit[0] & 0x1f == kind));
-        let sets = [&sets.sps[..], &sets.pps[..]].into_iter().filter(|_| unit.random_access);
-        for nal_unit in sets.chain(unit.nal_units.iter()) {
-            stream.extend_from_slice(&[0, 0, 0, 1]);
-            stream.extend_from_slice(nal_unit);
-        }
+        let sets = sets.iter().filter(|_| unit.random_access);
+        h264::annexb::write(sets.chain(unit.nal_units.iter()), &mut stream);
         sizes.push(unit.nal_units.payload_bytes());
     }
     assert_eq!(*encoder.parameter_sets(), sets);

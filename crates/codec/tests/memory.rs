@@ -47,12 +47,8 @@ impl Chain {
         let pts = Timestamp::from_millis(index as i64 * 33);
         let unit = self.encoder.encode(picture.as_i420(), pts, force).unwrap();
         self.annexb.clear();
-        let sets = self.encoder.parameter_sets();
-        let sets = [&sets.sps[..], &sets.pps[..]].into_iter().filter(|_| unit.random_access);
-        for unit in sets.chain(unit.nal_units.iter()) {
-            self.annexb.extend_from_slice(&[0, 0, 0, 1]);
-            self.annexb.extend_from_slice(unit);
-        }
+        let sets = self.encoder.parameter_sets().iter().filter(|_| unit.random_access);
+        h264::annexb::write(sets.chain(unit.nal_units.iter()), &mut self.annexb);
         let mut small = I420Buf::new(32, 24);
         let (scaler, pictures) = (&mut self.scaler, &mut self.pictures);
         self.decoder

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use h264_reader::rbsp::{BitRead, BitReader, BitReaderError};
 use media::NalUnits;
 
-use crate::{NalType, ParameterSets, nal, nal_ref_idc, nal_type, sei};
+use crate::{Limits, NalType, ParameterSets, nal, nal_ref_idc, nal_type, sei};
 
 /// `slice_type` (14496-10 table 7-6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -112,8 +112,7 @@ fn is_intra(slice: &[u8]) -> bool {
 
 /// From the start of the slice header (14496-10 7.3.3).
 fn slice_type(slice: &[u8]) -> Option<SliceType> {
-    // Two Exp-Golomb numbers of which the first, a macroblock address, may have 35 bits.
-    let rbsp = nal::rbsp(slice, 12);
+    let rbsp = nal::rbsp(slice, Limits::DEFAULT.max_slice_type_bytes);
     match read_slice_type(&mut BitReader::new(&rbsp[..])).ok()? {
         0 | 5 => Some(SliceType::P),
         1 | 6 => Some(SliceType::B),

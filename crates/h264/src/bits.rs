@@ -91,9 +91,9 @@ mod tests {
     #[test]
     fn the_end_and_ranges_are_errors_with_the_field() {
         let error = Error::Syntax { structure: "test", field: "code" };
-        assert_eq!(Bits::new(&[0], "test").ue(9, "code"), Err(error.clone()), "cut");
-        assert_eq!(Bits::new(&[0; 9], "test").ue(9, "code"), Err(error.clone()), "too long");
-        assert_eq!(Bits::new(&[0b0010_0000], "test").ue(2, "code"), Err(error.clone()), "3");
+        assert_eq!(Bits::new(&[0], "test").ue(9, "code"), Err(error), "cut");
+        assert_eq!(Bits::new(&[0; 9], "test").ue(9, "code"), Err(error), "too long");
+        assert_eq!(Bits::new(&[0b0010_0000], "test").ue(2, "code"), Err(error), "3");
         assert_eq!(Bits::new(&[0xff], "test").u(9, "code"), Err(error));
         // 31 zeros: the largest code of 32 bits.
         let longest = [0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff];

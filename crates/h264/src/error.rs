@@ -4,7 +4,7 @@ use crate::NalType;
 
 /// Why a configuration, an access unit or a parameter set could not be read. Positions are bytes from the start
 /// of what was parsed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Neither an avcC record nor Annex B.
     #[error("configuration version {actual} at byte 0, allowed is 1")]

@@ -16,6 +16,12 @@ pub struct Limits {
     pub max_sei_bytes: usize,
     /// Bytes of a slice that can hold its header: 64 weights and the commands below fit.
     pub max_slice_header_bytes: usize,
+    /// Bytes of a slice that are searched for its type without parameter sets: it is behind the
+    /// address of a macroblock, which may have 35 bits, and has 7 itself.
+    pub max_slice_type_bytes: usize,
+    /// Bytes of a parameter set that are searched for its id: behind three bytes of an SPS, the
+    /// longest legal id takes 17 bits, and emulation prevention can add two bytes.
+    pub max_parameter_set_id_bytes: usize,
     /// Commands of one kind in a slice header: reference list modifications of a list, or memory management control
     /// operations. A list has 32 entries and a buffer 32 fields.
     pub max_slice_commands: usize,
@@ -29,6 +35,8 @@ impl Limits {
         max_side: 16_384,
         max_sei_bytes: 4096,
         max_slice_header_bytes: 4096,
+        max_slice_type_bytes: 12,
+        max_parameter_set_id_bytes: 8,
         max_slice_commands: 66,
     };
 }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use h264_reader::rbsp::{BitRead, BitReader};
 
+use crate::sps::MAX_SPS_ID;
 use crate::{Limits, NalType, nal, nal_type};
 
 /// The sequence and picture parameter sets in force, one for each id, as NAL units without framing.
@@ -40,7 +41,7 @@ impl ParameterSets {
 
     /// Puts in an SPS or PPS in place of the one with its id; returns whether that changed anything. Other NAL
     /// units, those without a legal id, and what would go over the [`Limits`] are left out.
-    pub(crate) fn insert(&mut self, nal_unit: &[u8]) -> bool {
+    pub fn insert(&mut self, nal_unit: &[u8]) -> bool {
         let Some(id) = id_of(nal_unit) else { return false };
         if self.iter().any(|known| known == nal_unit) || !self.has_room_for(nal_unit) {
             return false;
@@ -75,12 +76,11 @@ impl<'a> FromIterator<&'a [u8]> for ParameterSets {
 /// `seq_parameter_set_id`, 0 to 31, or `pic_parameter_set_id`, 0 to 255 (14496-10 7.4.2.1.1, 7.4.2.2).
 fn id_of(nal_unit: &[u8]) -> Option<u32> {
     let (header_bytes, max) = match nal_type(nal_unit) {
-        NalType::Sps => (3, 31),
-        NalType::Pps => (0, 255),
+        NalType::Sps => (3, MAX_SPS_ID.into()),
+        NalType::Pps => (0, u8::MAX.into()),
         _ => return None,
     };
-    // The longest legal id takes 17 bits; emulation prevention can add two bytes.
-    let rbsp = nal::rbsp(nal_unit, 8);
+    let rbsp = nal::rbsp(nal_unit, Limits::DEFAULT.max_parameter_set_id_bytes);
     let id = BitReader::new(rbsp.get(header_bytes..)?).read_ue("id").ok()?;
     (id <= max).then_some(id)
 }

@@ -3,7 +3,7 @@
 use h264_reader::rbsp::{BitRead, BitReader, BitReaderError};
 
 use crate::scaling::ScalingLists;
-use crate::sps::{small, syntax_error};
+use crate::sps::{MAX_SPS_ID, small, syntax_error};
 use crate::{Error, Limits, NalType, nal, nal_type};
 
 /// A picture parameter set (14496-10 7.3.2.2).
@@ -56,6 +56,8 @@ impl Pps {
         let rbsp = nal::rbsp(nal_unit, Limits::DEFAULT.max_parameter_set_bytes);
         let mut bits = BitReader::new(&rbsp[..]);
         let mut pps = Self::read_head(&mut bits).map_err(|error| syntax_error("PPS", &error))?;
+        small("PPS", pps.id, u8::MAX, "pic_parameter_set_id")?;
+        small("PPS", pps.sps_id, MAX_SPS_ID, "seq_parameter_set_id")?;
         match pps.slice_groups {
             1 => pps.read_rest(&mut bits)?,
             2..=8 => {}
@@ -173,6 +175,10 @@ mod tests {
         let text = |nal_unit: &[u8]| Pps::parse(nal_unit).unwrap_err().to_string();
         assert_eq!(text(&hex!("6742")), "NAL unit type Sps, allowed is Pps");
         assert_eq!(text(&hex!("68")), "PPS: pic_parameter_set_id is cut or out of range");
+        // Ids of a PPS and an SPS too large by one: 256 and 32.
+        let id = "is cut or out of range";
+        assert_eq!(text(&hex!("68 0080cc")), format!("PPS: pic_parameter_set_id {id}"));
+        assert_eq!(text(&hex!("68 8213")), format!("PPS: seq_parameter_set_id {id}"));
         assert_eq!(text(&hex!("68 c0")), "PPS: num_slice_groups_minus1 is cut or out of range");
         assert_eq!(
             text(&hex!("68 c120")),

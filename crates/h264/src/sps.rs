@@ -60,6 +60,8 @@ pub struct Sps {
     pub crop_left: u32,
     /// Rows above what is shown.
     pub crop_top: u32,
+    /// Cropping that would leave nothing is coded, and ignored above: some decoders refuse that.
+    pub cropping_ignored: bool,
     /// Width to height of a sample; (1, 1) where the stream does not say.
     pub sar: (u32, u32),
     /// Frames a second as a reduced fraction, as the stream claims: not to be trusted.
@@ -142,6 +144,8 @@ impl Sps {
 }
 
 const MAX_DPB_FRAMES: u8 = 16;
+/// The largest `seq_parameter_set_id` (14496-10 7.4.2.1.1).
+pub(crate) const MAX_SPS_ID: u8 = 31;
 
 fn at_most_16(frames: u32) -> u8 {
     u8::try_from(frames).map_or(MAX_DPB_FRAMES, |frames| frames.min(MAX_DPB_FRAMES))
@@ -241,8 +245,10 @@ impl Head {
     fn into_sps(self, vui: &Vui) -> Result<Sps, Error> {
         let (coded_width, coded_height) = self.coded_size()?;
         let [left, right, top, bottom] = self.crop_in_samples();
-        let (crop_left, width) = cropped(coded_width, left, right);
-        let (crop_top, height) = cropped(coded_height, top, bottom);
+        let columns = cropped(coded_width, left, right);
+        let rows = cropped(coded_height, top, bottom);
+        let (crop_left, width) = columns.unwrap_or((0, coded_width));
+        let (crop_top, height) = rows.unwrap_or((0, coded_height));
         let within = |value: u32, max: u8, field| small("SPS", value, max, field);
         let poc = self.pic_order_cnt;
         within(poc.cycle_len, u8::MAX, "num_ref_frames_in_pic_order_cnt_cycle")?;
@@ -253,7 +259,7 @@ impl Head {
             None => 0,
         };
         Ok(Sps {
-            id: self.id,
+            id: within(self.id, MAX_SPS_ID, "seq_parameter_set_id")?.into(),
             profile_idc: self.profile_idc,
             constraint_flags: self.constraint_flags,
             level_idc: self.level_idc,
@@ -289,6 +295,7 @@ impl Head {
             coded_height,
             crop_left,
             crop_top,
+            cropping_ignored: columns.is_none() || rows.is_none(),
             sar: vui.sar.unwrap_or((1, 1)),
             frame_rate: vui.frame_rate,
             colour: vui.colour,
@@ -324,12 +331,10 @@ impl Head {
     }
 }
 
-/// Where what is shown begins, and how long it is. Cropping that would leave nothing is ignored, as decoders do.
-fn cropped(side: u32, before: u32, after: u32) -> (u32, u32) {
-    side.checked_sub(before)
-        .and_then(|side| side.checked_sub(after))
-        .filter(|&side| side > 0)
-        .map_or((0, side), |side| (before, side))
+/// Where what is shown begins, and how long it is; None where nothing would be left.
+fn cropped(side: u32, before: u32, after: u32) -> Option<(u32, u32)> {
+    let shown = side.checked_sub(before)?.checked_sub(after)?;
+    (shown > 0).then_some((before, shown))
 }
 
 /// A value that must not be over `max`.
@@ -562,6 +567,11 @@ mod tests {
         assert_eq!(
             text(&HIGH_720P[..8]),
             "SPS: pic_height_in_map_units_minus1 is cut or out of range"
+        );
+        // The id is 32: 000001 00001.
+        assert_eq!(
+            text(&hex!("6742000a 043682c4e4")),
+            "SPS: seq_parameter_set_id is cut or out of range"
         );
         // 1025 macroblocks wide.
         assert_eq!(

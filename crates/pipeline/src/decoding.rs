@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use codec::{DecoderKind, Error, H264Decoder};
+use h264::Pps;
 use media::{Duration, I420, Timestamp};
 
 use crate::event::Notice;
@@ -13,8 +14,9 @@ use crate::picture::{Picture, VideoConfig};
 /// Whose decoder is to be used; docs/decode.md has the table behind [`Auto`](Self::Auto).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DecoderChoice {
-    /// rusty first, because it is exact and faster; openh264 where that one refuses, and from the
-    /// next picture that a decoder can start at where it fails.
+    /// The preferred one of [`DecoderKind`] that decodes what the parameter sets say; the next one
+    /// where that one refuses, and from the next picture that a decoder can start at where it
+    /// fails.
     #[default]
     Auto,
     /// This one only.
@@ -58,8 +60,8 @@ pub(crate) struct Decoding {
     failure: Option<(Error, Timestamp)>,
     /// The decoder began at a recovery point that is no IDR.
     began_without_idr: bool,
-    /// The other one was left for good: it does not decode what the stream uses, or panicked.
-    other_refused: bool,
+    /// Decoders that were left for good: they do not decode what the stream uses, or panicked.
+    left_for_good: Vec<DecoderKind>,
     notices: VecDeque<Notice>,
 }
 
@@ -75,7 +77,7 @@ struct Hidden {
 impl Decoding {
     pub(crate) fn new(choice: DecoderChoice, config: &Arc<VideoConfig>) -> Self {
         let kind = match choice {
-            DecoderChoice::Auto => DecoderKind::Rusty,
+            DecoderChoice::Auto => preferred(config),
             DecoderChoice::Only(kind) => kind,
         };
         let mut decoding = Self {
@@ -90,7 +92,7 @@ impl Decoding {
             hidden: Hidden::default(),
             failure: None,
             began_without_idr: false,
-            other_refused: false,
+            left_for_good: Vec::new(),
             notices: VecDeque::new(),
         };
         decoding.set_config(config);
@@ -139,8 +141,9 @@ impl Decoding {
             return Ok(());
         }
         if can_start && let Some((failure, _)) = self.failure.take() {
-            // openh264 gives no B pictures where it does not start with an IDR; rusty starts with
-            // any intra picture. But where it failed behind one, it would do so again.
+            // At an IDR every decoder is right from the first picture on. At another picture some
+            // give no B pictures (openh264), so the one that failed gets a second try there, unless
+            // it began at such a picture before: it would fail again.
             let is_final = matches!(failure, Error::Unsupported { .. });
             if picture.unit.random_access || is_final || self.began_without_idr {
                 self.change(failure, &mut on_picture);
@@ -148,18 +151,22 @@ impl Decoding {
         }
         let may_begin = can_start && !self.starting && !picture.unit.random_access;
         let mut result = self.give(picture, &mut on_picture);
-        if may_begin && self.starting && matches!(result, Err(Error::Damaged { .. })) {
+        if may_begin && self.starting && is_damage(&result) {
             // Something is missing in front of it. The decoder has forgotten what it knew, and can
             // begin here.
             self.failure = None;
             result = self.give(picture, &mut on_picture);
         }
-        match result {
-            Err(error) if can_start && self.change(error, &mut on_picture) => {
-                self.give(picture, &mut on_picture)
+        // Nothing is lost where another one can take the picture: each is asked once.
+        for _ in DecoderKind::all().skip(1) {
+            match result {
+                Err(error) if can_start && self.change(error, &mut on_picture) => {
+                    result = self.give(picture, &mut on_picture);
+                }
+                _ => break,
             }
-            result => result,
         }
+        result
     }
 
     /// Hands out what the decoder holds back.
@@ -174,7 +181,7 @@ impl Decoding {
     pub(crate) fn undecodable(&self) -> Option<Error> {
         let (refusal, _) =
             self.failure.filter(|(error, _)| matches!(error, Error::Unsupported { .. }))?;
-        (self.other_refused || self.choice != DecoderChoice::Auto).then_some(refusal)
+        self.next_kind().is_none().then_some(refusal)
     }
 
     /// Whether a decoder can start with this picture.
@@ -210,8 +217,7 @@ impl Decoding {
             Err(Error::AccessUnitTooLarge { .. }) => {}
             Err(error) => {
                 self.failure = Some((error, unit.dts));
-                // openh264 conceals what is missing and goes on.
-                self.starting |= self.kind == DecoderKind::Rusty;
+                self.starting |= !self.kind.conceals();
             }
         }
         result
@@ -230,21 +236,41 @@ impl Decoding {
         decoder.decode(&self.annexb, pts, |picture, pts| hidden.pass(picture, pts, on_picture))
     }
 
-    /// Takes the other decoder because of `failure`, if there is another.
+    /// Takes the next decoder because of `failure`, if there is another.
     fn change(&mut self, failure: Error, on_picture: &mut impl FnMut(I420<'_>, Timestamp)) -> bool {
         let is_shared = matches!(failure, Error::AccessUnitTooLarge { .. });
-        if is_shared || self.choice != DecoderChoice::Auto || self.other_refused {
-            return false;
-        }
+        let Some(next) = self.next_kind().filter(|_| !is_shared) else { return false };
         self.drain(on_picture);
-        let left = self.kind;
-        self.kind = left.other();
-        self.failure = None;
         // What makes a decoder panic would do so again.
-        self.other_refused = matches!(failure, Error::Unsupported { .. } | Error::Panicked { .. });
+        if matches!(failure, Error::Unsupported { .. } | Error::Panicked { .. }) {
+            self.left_for_good.push(self.kind);
+        }
+        self.kind = next;
+        self.failure = None;
         self.notices.push_back(Notice::DecoderChanged { to: self.kind, why: failure });
         true
     }
+
+    /// The decoder to take where this one fails.
+    fn next_kind(&self) -> Option<DecoderKind> {
+        match self.choice {
+            DecoderChoice::Auto => self.kind.next(|kind| self.left_for_good.contains(&kind)),
+            DecoderChoice::Only(_) => None,
+        }
+    }
+}
+
+/// The decoder to begin with.
+fn preferred(config: &VideoConfig) -> DecoderKind {
+    let sets = &config.parameter_sets;
+    // A PPS that cannot be read is no reason yet: the decoder says so itself.
+    let pps: Vec<Pps> = sets.pps.iter().filter_map(|pps| Pps::parse(pps).ok()).collect();
+    DecoderKind::preferred(&config.sps, &pps).unwrap_or_default()
+}
+
+/// Whether something of the picture, or of what it refers to, is missing or broken.
+fn is_damage(result: &Result<(), Error>) -> bool {
+    matches!(result, Err(Error::Damaged { .. } | Error::Malformed { .. }))
 }
 
 impl Hidden {

@@ -148,7 +148,7 @@ pub enum Notice {
     Undecodable(VideoRefusal),
     /// The encoder or decoder failed on a picture; it was skipped.
     CodecFailed(codec::Error),
-    /// A decoder failed or refused, and the other one goes on.
+    /// A decoder failed or refused, and another one goes on.
     DecoderChanged {
         /// The one in use from here on.
         to: DecoderKind,

@@ -1,7 +1,7 @@
 //! Does a picture come out of this, and does it show anything?
 
 use bytes::Bytes;
-use codec::{DecoderKind, H264Decoder};
+use codec::{DecoderKind, DecoderStart, H264Decoder};
 use h264::{ParameterSets, Sps};
 use media::{I420, Timestamp};
 
@@ -64,7 +64,7 @@ impl Decoding {
     fn decode(&mut self, pts: Timestamp, annexb: &[u8]) -> Result<(), codec::Error> {
         let decoder = match &mut self.decoder {
             Some(decoder) => decoder,
-            none => none.insert(H264Decoder::new(DecoderKind::Openh264)?),
+            none => none.insert(H264Decoder::new(kind())?),
         };
         decoder.decode(annexb, pts, |picture, _| self.facts.take(picture))
     }
@@ -74,6 +74,11 @@ impl Decoding {
             decoder.drain(|picture, _| self.facts.take(picture));
         }
     }
+}
+
+/// The preferred one of those that begin anywhere: what is looked at may begin anywhere, too.
+fn kind() -> DecoderKind {
+    DecoderKind::all().find(|kind| kind.start() == DecoderStart::AnyPicture).unwrap_or_default()
 }
 
 impl LumaFacts {
@@ -125,8 +130,7 @@ mod tests {
         let mut access_unit = |number| {
             let pts = Timestamp::from_ticks(number * 3000);
             let unit = encoder.encode(picture.as_i420(), pts, Force::None).unwrap();
-            let headers = [&sets.sps[..], &sets.pps[..]].into_iter();
-            let headers = headers.filter(|_| unit.random_access);
+            let headers = sets.iter().filter(|_| unit.random_access);
             let mut annexb = Vec::new();
             h264::annexb::write(headers.chain(unit.nal_units.iter()), &mut annexb);
             (pts, annexb.into())

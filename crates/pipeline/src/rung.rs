@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use codec::{Force, H264Encoder, H264EncoderConfig, RateGuard, Scaler};
-use h264::{ParameterSets, Sps};
+use h264::Sps;
 use hls::{Cut, Span};
 use media::{AccessUnit, Duration, I420, I420Buf, Timestamp};
 
@@ -97,18 +96,13 @@ impl RungPlan {
             frame_rate: encoded as f32,
             bitrate_bps: preset.bitrate_bps,
             profile: preset.profile,
-            colour: sps.colour.map(|colour| codec::Colour {
-                full_range: colour.full_range,
-                primaries: colour.primaries,
-                transfer: colour.transfer,
-                matrix: colour.matrix,
-            }),
+            colour: sps.colour,
         };
         let encoder = H264Encoder::new(&config)?;
-        let sets = encoder.parameter_sets();
-        let one = |set: &Bytes| vec![set.clone()];
-        let Ok(sps) = Sps::parse(&sets.sps) else { return Ok(None) };
-        let parameter_sets = ParameterSets { sps: one(&sets.sps), pps: one(&sets.pps) };
+        let parameter_sets = encoder.parameter_sets().clone();
+        let Some(Ok(sps)) = parameter_sets.sps.first().map(|sps| Sps::parse(sps)) else {
+            return Ok(None);
+        };
         let video = Arc::new(VideoConfig { parameter_sets, sps, refusal: None });
         Ok(Some(Self { fit, config, ceiling, video }))
     }

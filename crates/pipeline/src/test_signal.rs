@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use codec::{AacEncoder, AacEncoderConfig, Colour, Force, H264Encoder, H264EncoderConfig, Profile};
+use codec::{AacEncoder, AacEncoderConfig, Force, H264Encoder, H264EncoderConfig, Profile};
+use h264::Colour;
 use media::{AudioFrame, Duration, TICKS_PER_SECOND, Timestamp};
 use testcard::{Matrix, TestCard, Tone};
 
@@ -97,7 +98,8 @@ impl TestSignal {
         let (width, height) = (config.width as usize, config.height as usize);
         let video = H264Encoder::new(&encoder_config(config))?;
         let sets = video.parameter_sets();
-        let video_config = h264::avc_config_record(&sets.sps, &sets.pps);
+        let [sps, pps] = [&sets.sps, &sets.pps].map(|list| list.first());
+        let video_config = sps.zip(pps).and_then(|(sps, pps)| h264::avc_config_record(sps, pps));
         let audio = AacEncoder::new(&AacEncoderConfig {
             sample_rate_hz: Self::AUDIO_SAMPLE_RATE_HZ,
             channels: CHANNELS,

@@ -99,7 +99,7 @@ pub struct TranscoderStats {
     /// The decoder in use, or the one used last; None before the first picture and where no decoder
     /// can do it.
     pub decoder: Option<DecoderKind>,
-    /// How often a decoder was left for the other one.
+    /// How often a decoder was left for another one.
     pub decoder_changes: u64,
     /// Decoding time of the last picture taken; against the newest one ingested it gives the lag.
     pub last_taken: Option<Timestamp>,

@@ -106,7 +106,7 @@ pub struct TranscodeLoad {
     pub failed_pictures: u64,
     /// The decoder in use, if one is.
     pub decoder: Option<DecoderKind>,
-    /// How often a decoder was left for the other one.
+    /// How often a decoder was left for another one.
     pub decoder_changes: u64,
     /// What the transcoder has done for each configured rendition.
     pub renditions: Vec<RungStats>,
