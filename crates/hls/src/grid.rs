@@ -132,6 +132,8 @@ pub struct Grid {
 #[derive(Debug)]
 struct Line {
     numbering: Numbering,
+    /// The number that the stay's first span got, or will get.
+    first_sequence: u64,
     /// The running span; None before the first and after the last.
     running: Option<Cut>,
     /// Where the running span was meant to begin. What is due is counted from here, so that it does not drift.
@@ -180,11 +182,22 @@ impl Pending {
 
 impl Line {
     fn new(numbering: Numbering) -> Self {
-        Self { numbering, running: None, nominal: Timestamp::ZERO }
+        let first_sequence = numbering.next_sequence;
+        Self { numbering, first_sequence, running: None, nominal: Timestamp::ZERO }
     }
 
     fn started_at(&self) -> Timestamp {
         self.running.map_or(self.nominal, |cut| cut.at)
+    }
+
+    /// No span begins any more; the running one ends at `end`.
+    fn finish(&mut self, end: Timestamp) {
+        // A span of no length is none: its number is free again.
+        if let Some(running) = self.running.take_if(|running| running.at >= end) {
+            self.numbering = self.numbering.before(running);
+        }
+        self.running = None;
+        self.numbering.discontinuity_next |= self.numbering.next_sequence > self.first_sequence;
     }
 
     /// The numbering as far as spans have ended.
@@ -261,12 +274,6 @@ impl Grid {
         }
     }
 
-    /// The next spans of source and ladder stand behind a discontinuity: a track joins.
-    pub fn discontinuity_at_next_cut(&mut self) {
-        self.source.numbering.discontinuity_next = true;
-        self.ladder.numbering.discontinuity_next = true;
-    }
-
     /// Starts the first span at `at`; `unix_ms` is the wall clock. Pictures start it by themselves: this is for sound
     /// that turns out to be alone.
     pub fn start(&mut self, at: Timestamp, unix_ms: i64) {
@@ -325,8 +332,7 @@ impl Grid {
         }
         let Some(at) = self.audio_cut_at(pts) else { return };
         if self.mode.is_none() {
-            let length = (at - self.source.started_at()).max(self.segment_duration);
-            self.decide(GridMode { target_duration_secs: target(length), own_grid: false });
+            self.decide_one_grid(at);
         }
         self.cut_both(at, arrival_unix_ms);
         // No picture comes that could be waited for.
@@ -338,15 +344,14 @@ impl Grid {
         if pts <= self.source.started_at() {
             return;
         }
-        match self.mode {
-            Some(GridMode { own_grid: false, .. }) => self.cut_both(pts, arrival_unix_ms),
-            Some(_) => {
-                self.cut_source(pts, arrival_unix_ms);
-            }
-            None => {
-                self.go_own_grid();
-                self.cut_source(pts, arrival_unix_ms);
-            }
+        if self.mode.is_none() {
+            self.go_own_grid();
+        }
+        let has_own_grid = self.mode.is_some_and(|mode| mode.own_grid);
+        if has_own_grid && self.pending_break == Break::None {
+            self.cut_source(pts, arrival_unix_ms);
+        } else {
+            self.cut_both(pts, arrival_unix_ms);
         }
     }
 
@@ -355,18 +360,17 @@ impl Grid {
         if !self.has_started() {
             return;
         }
-        self.pending.retain(|pending| pending.nominal() < end);
-        self.ahead.retain(|pts| *pts < end);
-        self.settle(Timestamp::MAX);
-        for line in [&mut self.source, &mut self.ladder] {
-            match line.running.take() {
-                // A span of no length is none: its number is free again.
-                Some(running) if end <= running.at => {
-                    line.numbering = line.numbering.before(running);
-                }
-                _ => line.numbering.discontinuity_next = true,
+        // The newest cut may have been made for a sample that was not taken in the end.
+        let end = end.max(self.source.started_at());
+        while self.pending.back().is_some_and(|pending| pending.nominal() >= end) {
+            if let Some(Pending::Shared(cut)) = self.pending.pop_back() {
+                self.ladder.numbering = self.ladder.numbering.before(cut);
             }
         }
+        self.ahead.retain(|pts| *pts < end);
+        self.settle(Timestamp::MAX);
+        self.source.finish(end);
+        self.ladder.finish(end);
         self.steps.push_back(Step::End(end));
     }
 
@@ -410,9 +414,7 @@ impl Grid {
         }
         match self.mode {
             None => {
-                let length = (pts - self.source.started_at()).max(self.segment_duration);
-                self.decide(GridMode { target_duration_secs: target(length), own_grid: false });
-                self.mark = Mark::Ahead;
+                self.decide_one_grid(pts);
                 self.cut_both(pts, arrival_unix_ms);
             }
             Some(GridMode { own_grid: true, .. }) if self.pending_break == Break::None => {
@@ -488,6 +490,13 @@ impl Grid {
         self.pending.back().map_or(self.ladder.nominal, Pending::nominal)
     }
 
+    /// The first segment ends at `at` for both; where the ladder's would have ended alone is of no use any more.
+    fn decide_one_grid(&mut self, at: Timestamp) {
+        let length = (at - self.source.started_at()).max(self.segment_duration);
+        self.decide(GridMode { target_duration_secs: target(length), own_grid: false });
+        self.mark = Mark::Ahead;
+    }
+
     fn go_own_grid(&mut self) {
         let target_duration_secs = self.target_duration_secs();
         self.decide(GridMode { target_duration_secs, own_grid: true });
@@ -519,8 +528,21 @@ impl Grid {
         } else if at > self.newest_ladder_nominal() {
             self.cut_ladder_at(at, breaks);
         } else if breaks {
-            self.ladder.numbering.discontinuity_next = true;
+            self.break_ladder_behind(at);
         }
+    }
+
+    /// Puts the ladder's next cut at `at` or later behind a discontinuity: one is near enough already.
+    fn break_ladder_behind(&mut self, at: Timestamp) {
+        for pending in &mut self.pending {
+            if let Pending::At { nominal, discontinuity, .. } = pending
+                && *nominal >= at
+            {
+                *discontinuity = true;
+                return;
+            }
+        }
+        self.ladder.numbering.discontinuity_next = true;
     }
 
     /// Gives the ladder the source's cut.
