@@ -144,7 +144,7 @@ pub struct Grid {
 #[derive(Debug)]
 struct Line {
     numbering: Numbering,
-    /// The number of the stay's first span.
+    /// The number that the stay's first span got, or will get.
     first_sequence: u64,
     /// The running span; None before the first and after the last.
     running: Option<Cut>,
@@ -204,15 +204,14 @@ impl Line {
         self.running.map_or(self.nominal, |cut| cut.at)
     }
 
-    /// The publisher is gone: the running span ends at `end`.
-    fn end(&mut self, end: Timestamp) {
-        let Some(running) = self.running.take() else { return };
-        if end <= running.at {
-            // A span of no length is none: its number is free again.
+    /// No span begins any more; the running one ends at `end`.
+    fn finish(&mut self, end: Timestamp) {
+        // A span of no length is none: its number is free again.
+        if let Some(running) = self.running.take_if(|running| running.at >= end) {
             self.numbering = self.numbering.before(running);
         }
-        // What comes next does not continue what there was of this stay.
-        self.numbering.discontinuity_next |= self.numbering.next_sequence != self.first_sequence;
+        self.running = None;
+        self.numbering.discontinuity_next |= self.numbering.next_sequence > self.first_sequence;
     }
 
     /// The numbering as far as spans have ended.
@@ -286,8 +285,8 @@ impl Grid {
         }
     }
 
-    /// Starts the first span at `at`; `unix_ms` is the wall clock. Pictures start it by themselves:
-    /// this is for sound that turns out to be alone.
+    /// Starts the first span at `at`; `unix_ms` is the wall clock. Pictures start it by themselves: this is for sound
+    /// that turns out to be alone.
     pub fn start(&mut self, at: Timestamp, unix_ms: i64) {
         self.anchor = Some((at, unix_ms));
         self.last_random_access = at;
@@ -347,8 +346,7 @@ impl Grid {
         }
         let Some(at) = self.audio_cut_at(pts) else { return };
         if self.mode.is_none() {
-            let length = (at - self.source.started_at()).max(self.segment_duration);
-            self.decide(GridMode { target_duration_secs: target(length), own_grid: false });
+            self.decide_one_grid(at);
         }
         self.cut_both(at, arrival_unix_ms);
         // No picture comes that could be waited for.
@@ -361,15 +359,14 @@ impl Grid {
         if pts <= self.source.started_at() {
             return;
         }
-        match self.mode {
-            Some(GridMode { own_grid: false, .. }) => self.cut_both(pts, arrival_unix_ms),
-            Some(_) => {
-                self.cut_source(pts, arrival_unix_ms);
-            }
-            None => {
-                self.go_own_grid();
-                self.cut_source(pts, arrival_unix_ms);
-            }
+        if self.mode.is_none() {
+            self.go_own_grid();
+        }
+        let has_own_grid = self.mode.is_some_and(|mode| mode.own_grid);
+        if has_own_grid && self.pending_break == Break::None {
+            self.cut_source(pts, arrival_unix_ms);
+        } else {
+            self.cut_both(pts, arrival_unix_ms);
         }
     }
 
@@ -378,16 +375,17 @@ impl Grid {
         if !self.has_started() {
             return;
         }
-        self.pending.retain(|pending| pending.nominal() < end);
+        // The newest cut may have been made for a sample that was not taken in the end.
+        let end = end.max(self.source.started_at());
+        while self.pending.back().is_some_and(|pending| pending.nominal() >= end) {
+            if let Some(Pending::Shared(cut)) = self.pending.pop_back() {
+                self.ladder.numbering = self.ladder.numbering.before(cut);
+            }
+        }
         self.ahead.retain(|pts| *pts < end);
         self.settle(Timestamp::MAX);
-        for line in [&mut self.source, &mut self.ladder] {
-            line.end(end);
-        }
-        if self.mode.is_none_or(|mode| !mode.own_grid) {
-            // Cuts that the ladder did not get to are none.
-            self.ladder.numbering = self.source.numbering;
-        }
+        self.source.finish(end);
+        self.ladder.finish(end);
         self.steps.push_back(Step::End(end));
     }
 
@@ -426,20 +424,13 @@ impl Grid {
     }
 
     fn random_access(&mut self, pts: Timestamp, arrival_unix_ms: i64) {
-        let start = self.source.started_at();
-        let pts = if self.pending_break == Break::None {
-            if pts <= start || !self.usable(pts) {
-                return;
-            }
-            pts
-        } else {
-            // Sound that is ahead may have cut behind this picture: a break is due all the same.
-            pts.max(start + Duration::from_ticks(1))
-        };
+        let is_due = self.pending_break != Break::None || self.usable(pts);
+        if pts <= self.source.started_at() || !is_due {
+            return;
+        }
         match self.mode {
             None => {
-                let length = (pts - self.source.started_at()).max(self.segment_duration);
-                self.decide(GridMode { target_duration_secs: target(length), own_grid: false });
+                self.decide_one_grid(pts);
                 self.cut_both(pts, arrival_unix_ms);
             }
             Some(GridMode { own_grid: true, .. }) if self.pending_break == Break::None => {
@@ -516,6 +507,12 @@ impl Grid {
         self.pending.back().map_or(self.ladder.nominal, Pending::nominal)
     }
 
+    /// The first segment ends at `at` for both; where the ladder's would have ended alone is of no use any more.
+    fn decide_one_grid(&mut self, at: Timestamp) {
+        let length = (at - self.source.started_at()).max(self.segment_duration);
+        self.decide(GridMode { target_duration_secs: target(length), own_grid: false });
+    }
+
     fn go_own_grid(&mut self) {
         let target_duration_secs = self.target_duration_secs();
         let mark = self.mark;
@@ -549,8 +546,21 @@ impl Grid {
         } else if at > self.newest_ladder_nominal() {
             self.cut_ladder_at(at, breaks);
         } else if breaks {
-            self.ladder.numbering.discontinuity_next = true;
+            self.break_ladder_behind(at);
         }
+    }
+
+    /// Puts the ladder's next cut at `at` or later behind a discontinuity: one is near enough already.
+    fn break_ladder_behind(&mut self, at: Timestamp) {
+        for pending in &mut self.pending {
+            if let Pending::At { nominal, discontinuity, .. } = pending
+                && *nominal >= at
+            {
+                *discontinuity = true;
+                return;
+            }
+        }
+        self.ladder.numbering.discontinuity_next = true;
     }
 
     /// Gives the ladder the source's cut.

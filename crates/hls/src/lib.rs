@@ -64,6 +64,8 @@ mod window;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 #[cfg(any(test, fuzzing))]
+mod grid_model;
+#[cfg(any(test, fuzzing))]
 mod model;
 
 pub use body::Body;

@@ -103,9 +103,8 @@ struct RunningSource {
     tracks: Tracks,
 }
 
-/// Which tracks a span has: those that had been seen when it began; the first span has those that
-/// it turns out to have.
-#[derive(Clone, Copy, Debug, Default)]
+/// The tracks of a span: they change only behind a discontinuity. The first span has those that it turns out to have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Tracks {
     #[default]
     Open,
@@ -265,6 +264,10 @@ impl Ingest {
         if self.video.sps().is_some() {
             return self.notice(Notice::UnsupportedCodec(codec));
         }
+        // Where sound has begun to play, its segments end as with any stay.
+        if self.phase != Phase::Waiting {
+            self.finish();
+        }
         self.phase = Phase::Ended;
         self.outputs.push_back(IngestOutput::Refused(codec));
     }
@@ -339,8 +342,10 @@ impl Ingest {
             self.next_audio = Some(Arc::clone(&config));
         }
         self.audio_config = Some(config);
-        // Which tracks the first segment has is open until it ends.
-        if !is_first || matches!(self.source.tracks, Tracks::Decided { .. }) {
+        // Which tracks the first segment has is open until it ends. Where the ladder has a grid of its own, its first
+        // one has ended earlier.
+        let is_open = self.source.tracks == Tracks::Open && self.ladder.tracks == Tracks::Open;
+        if !is_first || !is_open {
             self.grid.break_at_next_random_access_or_audio();
         }
         self.facts_due = true;
@@ -384,14 +389,16 @@ impl Ingest {
     fn picture(&mut self, mut picture: Picture) {
         let keyframes = self.keyframes.note(picture.unit.dts, picture.unit.random_access);
         self.outputs.extend(keyframes.map(IngestOutput::Keyframes));
+        let pts = picture.unit.pts;
         let has_begun = matches!(self.phase, Phase::Running | Phase::VideoRefused);
-        if !has_begun && picture.cut_point.is_none() {
+        // One that is shown before the running span of sound can begin no span, and that one has no track for it.
+        let is_late = self.source.span.is_some_and(|cut| pts <= cut.at);
+        if !has_begun && (picture.cut_point.is_none() || is_late) {
             if self.video.misses_keyframe() {
                 self.notice(Notice::NoKeyframeYet);
             }
             return;
         }
-        let pts = picture.unit.pts;
         self.update_facts();
         self.begin_video(pts);
         self.video.run(&picture);
@@ -538,6 +545,9 @@ impl Ingest {
             self.configure_sound(&config, cut.at);
         }
         self.source.sound.begin_span(cut.at);
+        if cut.discontinuity && self.source.tracks != Tracks::Open {
+            self.source.tracks = self.tracks_seen();
+        }
         self.source.span = Some(cut);
         self.source.bytes = 0;
     }
@@ -547,15 +557,20 @@ impl Ingest {
         let span = cut.span_to(end);
         let pictures = std::mem::take(&mut self.source.pictures);
         let sound = self.source.sound.end_span(sound_end);
-        let (video, pictures, sound) =
-            self.source.tracks.of_span(self.video.config(), pictures, sound);
-        self.source.tracks = self.tracks_seen();
+        let tracks = self.source.tracks.of_span(&pictures, sound.as_ref());
+        self.source.tracks = tracks;
+        // The same span of the ladder ends later, and has the same tracks.
+        if self.ladder.tracks == Tracks::Open {
+            self.ladder.tracks = tracks;
+        }
+        let video = self.video.config().filter(|_| tracks.has_video());
+        let sound = sound.filter(|_| tracks.has_audio());
         let pictures = pictures.into_iter().map(|picture| (picture.unit, picture.config));
         let package = Package::new(span, video, pictures, sound.as_ref());
         self.outputs.push_back(IngestOutput::Source(package));
     }
 
-    /// The tracks of the span that begins now.
+    /// The tracks there are.
     fn tracks_seen(&self) -> Tracks {
         let video = matches!(self.phase, Phase::Running | Phase::VideoRefused);
         Tracks::Decided { video, audio: self.audio_config.is_some() }
@@ -567,6 +582,10 @@ impl Ingest {
         }
         let ended = self.end_ladder_span(cut.at, cut.at);
         self.ladder.sound.begin_span(cut.at);
+        // The source has been cut behind a discontinuity before: the tracks are the same.
+        if cut.discontinuity && self.ladder.tracks != Tracks::Open {
+            self.ladder.tracks = self.source.tracks;
+        }
         self.ladder.span = Some(cut);
         // Until it is decided how the stream is cut, nobody knows where this span ends.
         let is_decided = self.grid.mode().is_some();
@@ -593,7 +612,7 @@ impl Ingest {
 
     fn end_ladder_span(&mut self, end: Timestamp, sound_end: Timestamp) -> Option<Arc<EndedSpan>> {
         let cut = self.ladder.span.take().filter(|cut| cut.at < end)?;
-        let segment = self.ladder.end_span(cut.span_to(end), sound_end, self.tracks_seen());
+        let segment = self.ladder.end_span(cut.span_to(end), sound_end);
         let ended = Arc::clone(&segment.ended);
         self.outputs.push_back(IngestOutput::Segment(segment));
         Some(ended)
@@ -641,21 +660,21 @@ impl Ingest {
 }
 
 impl Tracks {
-    /// The tracks of a span that ends: those that were decided when it began, or those that it has.
-    fn of_span(
-        self,
-        config: Option<Arc<VideoConfig>>,
-        pictures: Vec<Picture>,
-        sound: Option<Sound>,
-    ) -> (Option<Arc<VideoConfig>>, Vec<Picture>, Option<Sound>) {
+    /// The tracks of a span that ends: those that were decided, or those that it has. A track of which frames have come
+    /// is one of them, though they are heard later.
+    fn of_span(self, pictures: &[Picture], sound: Option<&Sound>) -> Self {
         match self {
-            Self::Open => {
-                let sound = sound.filter(|sound| !sound.frames.is_empty());
-                (config.filter(|_| !pictures.is_empty()), pictures, sound)
-            }
-            Self::Decided { video: true, audio } => (config, pictures, sound.filter(|_| audio)),
-            Self::Decided { video: false, audio } => (None, Vec::new(), sound.filter(|_| audio)),
+            Self::Open => Self::Decided { video: !pictures.is_empty(), audio: sound.is_some() },
+            Self::Decided { .. } => self,
         }
+    }
+
+    fn has_video(self) -> bool {
+        matches!(self, Self::Decided { video: true, .. })
+    }
+
+    fn has_audio(self) -> bool {
+        matches!(self, Self::Decided { audio: true, .. })
     }
 }
 
@@ -715,8 +734,8 @@ impl RunningLadder {
         (self.live, preroll)
     }
 
-    /// What the span holds that ends; its sound goes up to `sound_end`. The next one has the tracks `seen` so far.
-    fn end_span(&mut self, span: Span, sound_end: Timestamp, seen: Tracks) -> SourceSegment {
+    /// What the span holds that ends; its sound goes up to `sound_end`.
+    fn end_span(&mut self, span: Span, sound_end: Timestamp) -> SourceSegment {
         let end = span.end();
         let mut pictures = std::mem::take(&mut self.pictures);
         if let Some(later) = pictures.iter().position(|picture| picture.unit.dts >= end) {
@@ -729,13 +748,12 @@ impl RunningLadder {
             self.video = Some(Arc::clone(&newest.config));
         }
         let sound = self.sound.end_span(sound_end);
-        let (video, pictures, sound) = self.tracks.of_span(config, pictures, sound);
-        self.tracks = seen;
+        self.tracks = self.tracks.of_span(&pictures, sound.as_ref());
         let ended = EndedSpan {
             span,
-            video: video.filter(|config| config.refusal.is_none()),
+            video: config.filter(|config| self.tracks.has_video() && config.refusal.is_none()),
             picture_count: pictures.len(),
-            sound,
+            sound: sound.filter(|_| self.tracks.has_audio()),
             interval: self.interval,
         };
         SourceSegment { ended: Arc::new(ended), pictures }

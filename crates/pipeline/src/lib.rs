@@ -45,6 +45,12 @@ mod transcoder;
 mod ts_writer;
 mod video_track;
 
+#[doc(hidden)]
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
+#[cfg(any(test, fuzzing))]
+mod model;
+
 pub use codec::{DecoderKind, share_one_heap};
 pub use decoding::DecoderChoice;
 pub use event::{AudioRefusal, IngestOutput, Notice, RenditionInfo, SourceFacts, TranscoderOutput};

@@ -167,6 +167,26 @@ async fn a_media_playlist_has_the_contracts_headers() {
     assert!(response.text().ends_with(&end), "{}", response.text());
 }
 
+/// A stream whose publisher has only just come has nothing to list.
+#[tokio::test]
+async fn a_playlist_that_is_not_there_is_not_counted_as_served() {
+    let site = Site::viewers().await;
+    let attempt = PublishAttempt {
+        name: Some(StreamName::parse("cam").unwrap()),
+        key: None,
+        peer: SocketAddr::from(([192, 0, 2, 7], 5000)),
+    };
+    let _admission = site.shared.registry().publish(attempt, site.shared.clock.now()).unwrap();
+    for path in ["/stream/cam.m3u8", "/stream/cam/source.m3u8", "/stream/current.m3u8"] {
+        assert_eq!(site.get(path).await.status, 404, "{path}");
+    }
+    let metrics = &site.shared.metrics;
+    assert_eq!((metrics.http_playlists.value(), metrics.http_not_found.value()), (0, 3));
+    site.publish("other");
+    assert_eq!(site.get("/stream/other.m3u8").await.status, 200);
+    assert_eq!(metrics.http_playlists.value(), 1);
+}
+
 #[tokio::test]
 async fn the_multivariant_playlist_also_as_current() {
     let site = Site::viewers().await;

@@ -196,7 +196,7 @@ impl Registry {
     /// Whether no worker has anything left to publish.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        self.streams.values().all(|stream| stream.session.is_drained())
+        self.streams.values().all(Stream::is_drained)
     }
 
     /// The longest target duration of all playlists, in seconds; 0 without any.
@@ -248,9 +248,7 @@ impl Registry {
     /// and threads.
     fn places_taken_by_others(&self, name: &StreamName) -> usize {
         let others = self.streams.iter().filter(|(other, _)| *other != name);
-        others
-            .filter(|(_, stream)| stream.state == State::Live || !stream.session.is_drained())
-            .count()
+        others.filter(|(_, stream)| stream.state == State::Live || !stream.is_drained()).count()
     }
 
     /// Whether the name is free or may be taken over, and a place is left.
@@ -308,7 +306,7 @@ impl Registry {
         let is_expired = |stream: &Stream| match stream.state {
             State::Live => false,
             State::Away(_) => {
-                stream.session.is_drained() && stream.publication.view().renditions.is_empty()
+                stream.is_drained() && stream.publication.view().renditions.is_empty()
             }
             State::Ended(at) => now.since(at) >= retention,
         };
@@ -363,7 +361,13 @@ impl Stream {
     fn should_end(&self, now: Moment, limits: &Limits) -> bool {
         // Workers that still drain will publish: an ended playlist must not grow.
         matches!(self.state, State::Away(since) if now.since(since) >= limits.reconnect_window)
-            && self.session.is_drained()
+            && self.is_drained()
+    }
+
+    /// Whether no worker of any stay has anything left to publish. The newest one's may be done before those of an earlier
+    /// stay: where the system gave it no thread.
+    fn is_drained(&self) -> bool {
+        self.session.is_drained() && self.draining.iter().all(|session| session.is_drained())
     }
 
     /// None while there is a publisher, or its workers still publish.
@@ -372,7 +376,7 @@ impl Stream {
         let is_brief = segments < limits.brief_segments;
         match self.state {
             State::Live => None,
-            State::Away(_) if !self.session.is_drained() => None,
+            State::Away(_) if !self.is_drained() => None,
             State::Away(at) | State::Ended(at) if is_brief => {
                 Some(Worth::Brief { segments, gone_at: at.uptime })
             }

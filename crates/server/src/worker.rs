@@ -394,6 +394,32 @@ mod tests {
         assert_eq!(shared.metrics.worker_panics.value(), 1);
     }
 
+    /// Two workers must never write one publication.
+    #[test]
+    fn who_comes_after_a_worker_that_did_not_start_waits_for_the_one_that_drains() {
+        let shared = Shared::new(&Config::default(), Limits::default());
+        let come = || {
+            let name = Some(rtmp::StreamName::parse("cam").unwrap());
+            let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+            let attempt = PublishAttempt { name, key: None, peer };
+            shared.registry().publish(attempt, shared.clock.now()).unwrap()
+        };
+        let go = |session: &Session| {
+            let name = rtmp::StreamName::parse("cam").unwrap();
+            shared.registry().publisher_gone(&name, session, shared.clock.now());
+        };
+        let drains = come();
+        go(&drains.session);
+        let unstarted = come();
+        // What becomes of the body of a thread that the system does not give.
+        drop(Drained(Arc::clone(&unstarted.session)));
+        go(&unstarted.session);
+        assert!(!shared.registry().is_drained(), "the first one's worker still publishes");
+        let next = come();
+        let waits_for: Vec<_> = next.previous.iter().map(|session| session.id()).collect();
+        assert!(waits_for.contains(&drains.session.id()), "{waits_for:?}");
+    }
+
     #[test]
     fn a_publisher_that_changes_all_the_time_does_not_fill_the_log() {
         let shared = Shared::new(&Config::default(), Limits::default());

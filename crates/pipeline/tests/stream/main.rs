@@ -5,6 +5,7 @@ mod bad_input;
 mod change;
 mod hostile;
 mod keyframes;
+mod on_demand;
 mod overload;
 mod pictures;
 mod prop_stream;

@@ -109,6 +109,11 @@ pub(crate) struct Stream {
     pub(crate) rungs: Vec<Vec<RenditionEvent>>,
     pub(crate) notices: Vec<String>,
     pub(crate) keyframes: Vec<Keyframes>,
+    /// The source's packages, and of each rendition those that were made as pictures came.
+    pub(crate) source_packages: Vec<Package>,
+    pub(crate) live_packages: Vec<Vec<Package>>,
+    /// The numbers of the spans that each rendition has or will have something for when it is asked for.
+    pub(crate) listed: Vec<Vec<u64>>,
     /// Video codecs for which the publisher is to be refused.
     pub(crate) refused: Vec<String>,
 }
@@ -131,6 +136,9 @@ impl Stream {
             rungs: config.renditions.iter().map(|_| Vec::new()).collect(),
             notices: Vec::new(),
             keyframes: Vec::new(),
+            source_packages: Vec::new(),
+            live_packages: config.renditions.iter().map(|_| Vec::new()).collect(),
+            listed: config.renditions.iter().map(|_| Vec::new()).collect(),
             refused: Vec::new(),
         }
     }
@@ -146,6 +154,17 @@ impl Stream {
         self.drain();
     }
 
+    /// From the next cut on these renditions are made as pictures come; the others when somebody asks for a segment.
+    pub(crate) fn set_wanted(&mut self, wanted: RenditionSet) {
+        self.ingest.set_wanted(wanted);
+    }
+
+    /// The segment of a rendition, made alone.
+    pub(crate) fn make(&self, index: usize, sequence: u64) -> Package {
+        let source = self.store.source_of(sequence).expect("it is stored");
+        make_segment(&self.config, index, &source).expect("it can be made").package
+    }
+
     pub(crate) fn transcoder_stats(&self) -> &TranscoderStats {
         self.transcoder.stats()
     }
@@ -156,6 +175,7 @@ impl Stream {
                 IngestOutput::Source(package) => {
                     self.source_track.segment(&package, self.mode, true);
                     self.source.append(&mut self.source_track.events);
+                    self.source_packages.push(package);
                 }
                 IngestOutput::Segment(segment) => self.store.push(segment),
                 IngestOutput::Transcode(item) => self.queue.push(item),
@@ -174,11 +194,15 @@ impl Stream {
         }
         while let Some(output) = self.transcoder.poll() {
             match output {
-                TranscoderOutput::Made { index, package } => self.made(index, &package),
+                TranscoderOutput::Made { index, package } => {
+                    self.made(index, &package);
+                    self.listed[index].push(package.span.sequence());
+                    self.live_packages[index].push(package);
+                }
                 TranscoderOutput::Promised { index, span, .. } => {
-                    let source = self.store.source_of(span.sequence()).expect("it is new");
-                    let made = make_segment(&self.config, index, &source).expect("a promise");
-                    self.made(index, &made.package);
+                    let package = self.make(index, span.sequence());
+                    self.made(index, &package);
+                    self.listed[index].push(span.sequence());
                 }
                 TranscoderOutput::Impossible { index } => {
                     self.rung_tracks[index].pause();

@@ -1,0 +1,597 @@
+//! What ingest must make of any messages: the property that the fuzz target and the property tests share.
+//!
+//! The pictures are NAL units that only say their kind and their number, and nobody decodes them: the ladder is played
+//! by a stand-in that takes the items and makes one segment of each span. So a stream of minutes takes milliseconds.
+
+use bytes::Bytes;
+use flv::TagKind;
+use media::{Duration, NalUnits, Timestamp};
+
+use super::{
+    DecoderChoice, GridState, Ingest, IngestOutput, Item, LadderCut, Package, Picture, Preset,
+    Queue, RenditionSet, Sample, SegmentStore, SourceSegment, StreamConfig,
+};
+
+/// The first number of every stream here.
+pub(crate) const FIRST: u64 = 1_800_000_000;
+
+/// Spans that a store keeps at least.
+const KEPT: usize = 3;
+
+/// A message does not step further in time than this without being a jump, which is closed, and no segment here is
+/// shorter than half a second: more outputs than this cannot come of one message.
+const MOST_OUTPUTS: usize = 256;
+
+/// avcC records of x264: 64x48, 80x64, and 4:2:2, which no decoder here takes.
+const VIDEO_HEADERS: [&[u8]; 3] = [
+    b"\x01\x42\xc0\x0a\xff\xe1\x00\x15\x67\x42\xc0\x0a\xda\x11\xec\x04\x40\x00\x00\x03\x00\x40\x00\x00\x0c\x83\xc4\x89\xa8\
+      \x01\x00\x04\x68\xce\x0f\xc8",
+    b"\x01\x42\xc0\x0a\xff\xe1\x00\x16\x67\x42\xc0\x0a\xda\x14\x9b\x01\x10\x00\x00\x03\x00\x10\x00\x00\x03\x03\x20\xf1\x22\x6a\
+      \x01\x00\x04\x68\xce\x0f\xc8",
+    b"\x01\x7a\x00\x0a\xff\xe1\x00\x16\x67\x7a\x00\x0a\xbc\xb4\x23\xd8\x08\x80\x00\x00\x03\x00\x80\x00\x00\x19\x07\x89\x13\x50\
+      \x01\x00\x04\x68\xce\x0f\xc8\xfe\xf8\xf8\x00",
+];
+
+/// AudioSpecificConfigs (ISO/IEC 14496-3 1.6.2.1): LC of 44.1 kHz in stereo and in mono, and of 48 kHz.
+const AUDIO_HEADERS: [&[u8]; 3] = [&[0x12, 0x10], &[0x12, 0x08], &[0x11, 0x90]];
+
+/// One thing that a publisher, or the viewers, may do next.
+#[derive(Clone, Debug)]
+pub(crate) enum Op {
+    VideoHeader(u8),
+    AudioHeader(u8),
+    /// A picture so long behind the one before.
+    Picture {
+        after_ms: u16,
+        composition_ms: i16,
+        kind: PictureKind,
+    },
+    /// A frame of sound so long behind the one before.
+    Sound {
+        after_ms: u16,
+    },
+    /// Both tracks at 25 pictures a second, every `gop`th of them an IDR, the others shown in order or, with
+    /// `reorders`, each pair of them the other way round.
+    Play {
+        pictures: u8,
+        gop: u8,
+        reorders: bool,
+        with_sound: bool,
+    },
+    /// Only sound for so many frames, as long as they are; pictures that follow are stamped behind it.
+    Listen {
+        frames: u8,
+    },
+    /// The stamps of the tracks jump.
+    Jump {
+        video_ms: i32,
+        audio_ms: i32,
+    },
+    /// A message with these bytes.
+    Raw {
+        kind: u8,
+        body: Vec<u8>,
+    },
+    /// These renditions are wanted.
+    Want(u16),
+    /// The publisher goes and another one comes.
+    Resume,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PictureKind {
+    Idr,
+    /// Only I slices, but no IDR.
+    Intra,
+    Inter,
+    /// Nothing refers to it.
+    Disposable,
+}
+
+/// Plays `ops`, looks at everything that comes out, and returns the packages of the source.
+pub(crate) fn check(segment_duration: Duration, ops: &[Op]) -> Vec<Package> {
+    // Nobody makes them: which they are does not matter.
+    let renditions = Preset::named("P144p30fps16x9").into_iter().collect();
+    let config = StreamConfig { renditions, segment_duration, decoder: DecoderChoice::Auto };
+    let state = GridState::new(FIRST);
+    let mut run = Run {
+        ingest: Ingest::new(&config, state),
+        config,
+        state,
+        sender: Sender::default(),
+        stay: Stay::default(),
+        source: Numbers::default(),
+        ladder: Numbers::default(),
+        store: Store::new(),
+        wanted: RenditionSet::EMPTY,
+        stand_in: StandIn::default(),
+        packages: Vec::new(),
+    };
+    ops.iter().for_each(|op| run.step(op));
+    run.resume();
+    run.packages
+}
+
+struct Run {
+    config: StreamConfig,
+    ingest: Ingest,
+    state: GridState,
+    sender: Sender,
+    stay: Stay,
+    source: Numbers,
+    ladder: Numbers,
+    store: Store,
+    wanted: RenditionSet,
+    stand_in: StandIn,
+    packages: Vec<Package>,
+}
+
+/// The publisher's clocks, and the numbers of what it sends next.
+#[derive(Default)]
+struct Sender {
+    video_ms: u32,
+    audio_ms: u32,
+    next_picture: u32,
+    next_sound: u32,
+}
+
+/// What has been sent, and what came of it, since the publisher came.
+#[derive(Default)]
+struct Stay {
+    /// Something was sent that is no message of this sender: pictures may be lost, and what comes out may be its own.
+    has_garbage: bool,
+    /// The number of the first IDR behind a sequence header: from there on everything is part of the stream.
+    first_idr: Option<u32>,
+    has_video_header: bool,
+    audio_headers: Vec<u8>,
+    /// The numbers of what came out, in the order in which it did.
+    source_pictures: Vec<u32>,
+    source_sounds: Vec<u32>,
+    ladder_pictures: Vec<u32>,
+    ladder_sounds: Vec<u32>,
+    first_picture: u32,
+    first_sound: u32,
+    source_spans: Vec<hls::Span>,
+    ladder_spans: Vec<hls::Span>,
+    /// How many of the source's spans had ended when the ladder got a grid of its own.
+    shared: Option<usize>,
+    source_tracks: Option<(bool, bool)>,
+    ladder_has_sound: Option<bool>,
+    /// The number of the sound that was to come when the source's last span ended.
+    sound_at_cut: Option<u32>,
+}
+
+/// The numbers of the spans of one grid.
+#[derive(Default)]
+struct Numbers {
+    last: Option<hls::Cut>,
+}
+
+impl Numbers {
+    fn note(&mut self, span: &hls::Span) {
+        let cut = span.cut;
+        let expected = self.last.map_or((FIRST, 0), |last| {
+            (last.sequence + 1, last.discontinuity_sequence + u64::from(cut.discontinuity))
+        });
+        assert_eq!((cut.sequence, cut.discontinuity_sequence), expected, "{cut:?}");
+        assert!(self.last.is_some() || !cut.discontinuity, "nothing stands before it");
+        self.last = Some(cut);
+    }
+
+    fn next(&self) -> u64 {
+        self.last.map_or(FIRST, |last| last.sequence + 1)
+    }
+}
+
+impl Run {
+    fn step(&mut self, op: &Op) {
+        match *op {
+            Op::VideoHeader(which) => {
+                self.stay.has_video_header = true;
+                let record = VIDEO_HEADERS[usize::from(which) % VIDEO_HEADERS.len()];
+                let body = [&[0x17, 0, 0, 0, 0], record].concat();
+                self.push(TagKind::Video, self.sender.video_ms, body);
+            }
+            Op::AudioHeader(which) => {
+                let which = which % AUDIO_HEADERS.len() as u8;
+                self.stay.audio_headers.push(which);
+                let body = [&[0xaf, 0], AUDIO_HEADERS[usize::from(which)]].concat();
+                self.push(TagKind::Audio, self.sender.audio_ms, body);
+            }
+            Op::Picture { after_ms, composition_ms, kind } => {
+                self.picture(after_ms, composition_ms, kind);
+            }
+            Op::Sound { after_ms } => self.sound(after_ms),
+            Op::Play { pictures, gop, reorders, with_sound } => {
+                for n in 0..pictures {
+                    self.play(n, gop.max(1), reorders, with_sound);
+                }
+            }
+            Op::Listen { frames } => {
+                (0..frames).for_each(|_| self.sound(23));
+                self.sender.video_ms = self.sender.audio_ms;
+            }
+            Op::Jump { video_ms, audio_ms } => {
+                self.sender.video_ms = self.sender.video_ms.wrapping_add_signed(video_ms);
+                self.sender.audio_ms = self.sender.audio_ms.wrapping_add_signed(audio_ms);
+            }
+            Op::Raw { kind, ref body } => {
+                self.stay.has_garbage = true;
+                let kind = [TagKind::Audio, TagKind::Video, TagKind::Script][usize::from(kind % 3)];
+                self.push(kind, self.sender.video_ms, body.clone());
+            }
+            Op::Want(bits) => {
+                self.wanted = RenditionSet::from_bits(bits);
+                self.ingest.set_wanted(self.wanted);
+            }
+            Op::Resume => self.resume(),
+        }
+    }
+
+    fn play(&mut self, n: u8, gop: u8, reorders: bool, with_sound: bool) {
+        let place = n % gop;
+        let (kind, composition_ms) = match (place, reorders) {
+            (0, false) => (PictureKind::Idr, 0),
+            (0, true) => (PictureKind::Idr, 40),
+            (_, false) => (PictureKind::Inter, 0),
+            // Shown behind the one that follows, where one does.
+            (_, true) if place % 2 == 1 && place + 1 < gop => (PictureKind::Inter, 80),
+            (_, true) if place % 2 == 1 => (PictureKind::Inter, 40),
+            (_, true) => (PictureKind::Disposable, 0),
+        };
+        self.picture(40, composition_ms, kind);
+        // Two tracks of one clock, unless it jumped for one of them: then sound comes at twice its rate.
+        for _ in 0..4 {
+            let behind_ms = self.sender.video_ms.wrapping_sub(self.sender.audio_ms) as i32;
+            if with_sound && behind_ms >= 23 {
+                self.sound(23);
+            }
+        }
+    }
+
+    fn picture(&mut self, after_ms: u16, composition_ms: i16, kind: PictureKind) {
+        let number = self.sender.next_picture;
+        self.sender.next_picture += 1;
+        self.sender.video_ms = self.sender.video_ms.wrapping_add(after_ms.into());
+        if kind == PictureKind::Idr && self.stay.has_video_header {
+            self.stay.first_idr.get_or_insert(number);
+        }
+        let nal_unit = slice(kind, number);
+        let frame_type = if kind == PictureKind::Idr { 0x17 } else { 0x27 };
+        let composition = i32::from(composition_ms).to_be_bytes();
+        let length = (nal_unit.len() as u32).to_be_bytes();
+        let body = [&[frame_type, 1], &composition[1..], &length, &nal_unit].concat();
+        self.push(TagKind::Video, self.sender.video_ms, body);
+    }
+
+    fn sound(&mut self, after_ms: u16) {
+        let number = self.sender.next_sound;
+        self.sender.next_sound += 1;
+        self.sender.audio_ms = self.sender.audio_ms.wrapping_add(after_ms.into());
+        let body = [&[0xaf, 1, 0x21][..], &seven_bits(number)].concat();
+        self.push(TagKind::Audio, self.sender.audio_ms, body);
+    }
+
+    fn push(&mut self, kind: TagKind, timestamp_ms: u32, body: Vec<u8>) {
+        let arrival = 1_800_000_000_000 + i64::from(timestamp_ms);
+        self.ingest.push(kind, timestamp_ms, Bytes::from(body), arrival);
+        self.drain(false);
+    }
+
+    /// The publisher goes: everything it sent has come out. The next one counts on.
+    fn resume(&mut self) {
+        self.ingest.finish();
+        self.drain(true);
+        self.check_numbers();
+        self.check_pictures();
+        self.check_sounds();
+        self.stand_in.end();
+        self.ingest = Ingest::new(&self.config, self.state);
+        self.ingest.set_wanted(self.wanted);
+        self.stay = Stay {
+            first_picture: self.sender.next_picture,
+            first_sound: self.sender.next_sound,
+            ..Stay::default()
+        };
+    }
+
+    fn drain(&mut self, is_end: bool) {
+        let mut outputs = 0;
+        let mut items = Queue::new();
+        while let Some(output) = self.ingest.poll() {
+            outputs += 1;
+            match output {
+                IngestOutput::Source(package) => self.source_package(package, is_end),
+                IngestOutput::Segment(segment) => self.ladder_segment(&segment),
+                IngestOutput::Transcode(item) => items.push(item),
+                IngestOutput::Grid(state) => self.grid(state),
+                IngestOutput::Facts(_)
+                | IngestOutput::Keyframes(_)
+                | IngestOutput::Notice(_)
+                | IngestOutput::Refused(_) => {}
+            }
+        }
+        assert!(outputs < MOST_OUTPUTS, "{outputs} outputs of one message");
+        while let Some(item) = items.pop() {
+            self.stand_in.take(item, self.wanted);
+        }
+    }
+
+    fn grid(&mut self, state: GridState) {
+        let had_own_grid = self.state.mode.is_some_and(|mode| mode.own_grid);
+        if had_own_grid {
+            assert_eq!(self.state.mode, state.mode, "for good");
+        } else if state.mode.is_some_and(|mode| mode.own_grid) {
+            self.stay.shared.get_or_insert(self.stay.source_spans.len());
+        }
+        self.state = state;
+    }
+
+    fn source_package(&mut self, package: Package, is_end: bool) {
+        let span = package.span;
+        self.source.note(&span);
+        assert!(span.duration > Duration::ZERO, "{span:?}");
+        if let Some(before) = self.stay.source_spans.last() {
+            assert_eq!(before.end(), span.start(), "no gap, no overlap");
+        }
+        let tracks = (package.video.is_some(), package.audio.is_some());
+        if let Some(before) = self.stay.source_tracks.replace(tracks) {
+            assert!(before == tracks || span.cut.discontinuity, "{before:?} {tracks:?} {span:?}");
+        }
+        let mut last_dts = None;
+        for sample in &package.samples {
+            match sample {
+                Sample::Picture(unit, _) => {
+                    assert!(last_dts < Some(unit.dts) && unit.dts <= unit.pts, "decoding order");
+                    assert!(tracks.0, "a picture without a track");
+                    last_dts = Some(unit.dts);
+                    self.stay.source_pictures.extend(picture_number(&unit.nal_units));
+                }
+                Sample::Audio(frame) => {
+                    let number = sound_number(&frame.data);
+                    assert!(tracks.1, "sound without a track");
+                    assert!(is_end || frame.pts < span.end(), "heard in the next one");
+                    // What is heard before the span came too late for the one before.
+                    let is_late =
+                        self.stay.sound_at_cut.zip(number).is_none_or(|(at, it)| it >= at);
+                    let is_heard = frame.pts >= span.start() || is_late;
+                    assert!(is_heard || self.stay.has_garbage, "heard in the one before");
+                    self.stay.source_sounds.extend(number);
+                }
+            }
+        }
+        self.stay.sound_at_cut = Some(self.sender.next_sound.saturating_sub(1));
+        self.stay.source_spans.push(span);
+        self.packages.push(package);
+    }
+
+    fn ladder_segment(&mut self, segment: &SourceSegment) {
+        let span = segment.ended.span;
+        self.ladder.note(&span);
+        if let Some(before) = self.stay.ladder_spans.last() {
+            assert_eq!(before.end(), span.start(), "no gap, no overlap");
+        }
+        let has_sound = segment.ended.sound.is_some();
+        if let Some(before) = self.stay.ladder_has_sound.replace(has_sound) {
+            assert!(before == has_sound || span.cut.discontinuity, "{has_sound} {span:?}");
+        }
+        for picture in &segment.pictures {
+            assert!(picture.unit.dts < span.end(), "decoded in the next one");
+            self.stay.ladder_pictures.extend(picture_number(&picture.unit.nal_units));
+        }
+        for frame in segment.ended.sound.iter().flat_map(|sound| &sound.frames) {
+            self.stay.ladder_sounds.extend(sound_number(&frame.data));
+        }
+        self.stay.ladder_spans.push(span);
+        self.store.push(segment);
+    }
+
+    fn check_numbers(&self) {
+        let mode = self.state.mode;
+        assert_eq!(self.state.source.next_sequence, self.source.next(), "none lost, none twice");
+        assert_eq!(self.state.ladder.next_sequence, self.ladder.next(), "none lost, none twice");
+        let stay = &self.stay;
+        if !mode.is_some_and(|mode| mode.own_grid) {
+            assert_eq!(stay.source_spans, stay.ladder_spans, "one grid");
+        } else if let Some(shared) = stay.shared {
+            let shared = shared.min(stay.ladder_spans.len());
+            assert_eq!(stay.source_spans[..shared], stay.ladder_spans[..shared], "one grid");
+        }
+    }
+
+    fn check_pictures(&self) {
+        let stay = &self.stay;
+        if stay.has_garbage {
+            return;
+        }
+        // A stream may also begin at a picture that is none of its IDRs.
+        for numbers in [&stay.source_pictures, &stay.ladder_pictures] {
+            let first = numbers.first().copied().unwrap_or(self.sender.next_picture);
+            let all: Vec<_> = (first..self.sender.next_picture).collect();
+            assert!(numbers == &all, "each picture once and in order, {first} to {}", all.len());
+            assert!(first >= stay.first_picture);
+            assert!(stay.first_idr.is_none_or(|idr| first <= idr), "it begins at {first}");
+        }
+    }
+
+    fn check_sounds(&self) {
+        let stay = &self.stay;
+        if stay.has_garbage || stay.audio_headers.is_empty() {
+            return;
+        }
+        let is_one = stay.audio_headers.windows(2).all(|pair| pair[0] == pair[1]);
+        for numbers in [&stay.source_sounds, &stay.ladder_sounds] {
+            let mut sorted = numbers.clone();
+            sorted.sort_unstable();
+            sorted.dedup();
+            assert_eq!(sorted.len(), numbers.len(), "none twice");
+            // Where one kind follows another, what is left of the one or comes early of the other is left out.
+            if is_one {
+                let first = numbers.first().copied().unwrap_or(self.sender.next_sound);
+                let all: Vec<_> = (first..self.sender.next_sound).collect();
+                assert!(first >= stay.first_sound);
+                // Nothing has begun where no picture came and less sound than a segment is long.
+                assert!(numbers.is_empty() || numbers == &all, "each frame once and in order");
+            }
+        }
+        if !self.state.mode.is_some_and(|mode| mode.own_grid) {
+            assert_eq!(stay.source_sounds, stay.ladder_sounds, "equal in both");
+        }
+    }
+}
+
+/// The stored spans, and everything that was ever stored.
+struct Store {
+    store: SegmentStore,
+    segments: Vec<SourceSegment>,
+}
+
+impl Store {
+    fn new() -> Self {
+        Self { store: SegmentStore::new(KEPT), segments: Vec::new() }
+    }
+
+    fn push(&mut self, segment: &SourceSegment) {
+        self.store.push(segment.clone());
+        self.segments.push(segment.clone());
+        self.check(self.segments.len().saturating_sub(KEPT));
+        self.check(self.segments.len() - 1);
+        if let Some(gone) = self.segments.len().checked_sub(KEPT + 1) {
+            let sequence = self.segments[gone].ended.span.sequence();
+            assert!(self.store.source_of(sequence).is_none(), "{sequence} is kept for ever");
+        }
+    }
+
+    /// Decoding of a stored span begins where all of it can be decoded. One that has no such place has
+    /// no source.
+    fn check(&self, place: usize) {
+        let segment = &self.segments[place];
+        let span = segment.ended.span;
+        let begins =
+            |it: &&Picture| it.cut_point.is_some() && it.unit.pts <= span.start() + hls::TOLERANCE;
+        let ever = || self.segments[..=place].iter().flat_map(|it| &it.pictures);
+        let Some(source) = self.store.source_of(span.sequence()) else {
+            let is_beginning = |it: &&Picture| begins(it) && it.unit.random_access;
+            let idr = ever().enumerate().filter(|(_, it)| is_beginning(it)).last();
+            let after = idr.map_or(0, |(idr, _)| ever().count() - idr);
+            assert!(idr.is_none() || after > 1000, "{span:?} begins {after} pictures before");
+            return;
+        };
+        assert_eq!(source.segment.ended.span, span);
+        let mut decoded = source.preroll.iter().chain(&source.segment.pictures);
+        let first = decoded.next().expect("a beginning");
+        assert!(begins(&first), "{first:?} is no beginning of {span:?}");
+        let times = source.preroll.iter().chain(&source.segment.pictures).map(|it| it.unit.dts);
+        assert!(times.is_sorted_by(|a, b| a < b), "decoding order");
+    }
+}
+
+/// Takes a ladder's items and makes one segment of each span, of no samples.
+#[derive(Default)]
+struct StandIn {
+    /// Where the running span begins.
+    running: Option<hls::Cut>,
+    live: RenditionSet,
+    /// The newest picture that came, or was in front of a cut that renditions joined at.
+    newest: Option<u32>,
+    /// Renditions have joined at this time, and the next picture must be one that decoding begins with.
+    must_begin: Option<Timestamp>,
+    newest_dts: Option<Timestamp>,
+}
+
+impl StandIn {
+    fn take(&mut self, item: Item, wanted: RenditionSet) {
+        match item {
+            Item::Picture(picture) => self.picture(&picture),
+            Item::Expect(joining) => {
+                assert!(!self.live.is_empty(), "who begins alone has a preroll");
+                assert!(joining.minus(wanted).is_empty(), "only what is wanted");
+            }
+            Item::Cut(cut) => self.cut(cut, wanted),
+        }
+    }
+
+    fn picture(&mut self, picture: &Picture) {
+        assert!(!self.live.is_empty(), "a picture that nobody wants");
+        assert!(picture.config.refusal.is_none(), "a picture that nobody can decode");
+        assert!(self.newest_dts < Some(picture.unit.dts), "decoding order");
+        self.newest_dts = Some(picture.unit.dts);
+        let number = picture_number(&picture.unit.nal_units);
+        if let Some(at) = self.must_begin.take() {
+            let begins = picture.cut_point.is_some() && picture.unit.pts <= at + hls::TOLERANCE;
+            assert!(begins, "{picture:?} does not begin what begins at {at:?}");
+        }
+        self.newest = number.or(self.newest);
+    }
+
+    fn cut(&mut self, cut: LadderCut, wanted: RenditionSet) {
+        match (&cut.ended, self.running.take()) {
+            (Some(ended), Some(running)) => assert_eq!(ended.span.cut, running),
+            (None, Some(running)) => {
+                assert!(cut.begins.is_none(), "a span of no length in mid-stream: {running:?}");
+            }
+            (ended, None) => assert!(ended.is_none(), "what has not begun does not end"),
+        }
+        let Some(begins) = cut.begins else {
+            self.live = RenditionSet::EMPTY;
+            return;
+        };
+        self.running = Some(begins.cut);
+        assert!(begins.live == wanted || begins.live.is_empty(), "{:?}", begins.live);
+        // Where others are live there is a decoder at work already.
+        let joins = !begins.live.is_empty() && self.live.is_empty();
+        self.live = begins.live;
+        if let Some(first) = begins.preroll.first() {
+            assert!(joins, "only who joins needs it");
+            assert!(first.cut_point.is_some(), "it begins where decoding can");
+            let numbers: Vec<_> =
+                begins.preroll.iter().map(|it| picture_number(&it.unit.nal_units)).collect();
+            let follows =
+                |pair: &[Option<u32>]| pair[0].zip(pair[1]).is_none_or(|(a, b)| a + 1 == b);
+            assert!(numbers.windows(2).all(follows), "no hole: {numbers:?}");
+            self.newest = numbers.last().copied().flatten().or(self.newest);
+            self.newest_dts = begins.preroll.last().map(|it| it.unit.dts);
+            self.must_begin = None;
+        } else if joins {
+            self.must_begin = Some(begins.cut.at);
+        }
+    }
+
+    /// The stay is over.
+    fn end(&mut self) {
+        assert!(self.running.is_none() && self.live.is_empty(), "the last span has ended");
+        *self = Self::default();
+    }
+}
+
+/// A NAL unit with the beginning of a slice header (H.264 7.3.3) and a number.
+fn slice(kind: PictureKind, number: u32) -> Vec<u8> {
+    // nal_ref_idc and nal_unit_type; first_mb_in_slice 0, slice_type 7 (all I) or 5 (all P), one more bit.
+    let head = match kind {
+        PictureKind::Idr => [0x65, 0b1000_1000],
+        PictureKind::Intra => [0x41, 0b1000_1000],
+        PictureKind::Inter => [0x41, 0b1001_1010],
+        PictureKind::Disposable => [0x01, 0b1001_1010],
+    };
+    [&head[..], &seven_bits(number)].concat()
+}
+
+/// A number in bytes that are no start code and no end of one.
+fn seven_bits(number: u32) -> [u8; 4] {
+    [21, 14, 7, 0].map(|shift| 0x80 | (number >> shift) as u8)
+}
+
+fn number(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0, |number, byte| number << 7 | u32::from(byte & 0x7f))
+}
+
+/// The number of a picture of this sender.
+pub(crate) fn picture_number(nal_units: &NalUnits) -> Option<u32> {
+    let slice = nal_units.iter().find(|it| it.len() == 6)?;
+    Some(number(&slice[2..]))
+}
+
+/// The number of a frame of sound of this sender.
+fn sound_number(frame: &[u8]) -> Option<u32> {
+    (frame.len() == 5).then(|| number(&frame[1..]))
+}

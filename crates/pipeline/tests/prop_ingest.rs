@@ -1,0 +1,156 @@
+//! Arbitrary messages, without a decoder and an encoder: what ingest makes of them is right, and what is written of its
+//! packages is read again by mpeg2ts-reader, which has never heard of us.
+
+#[path = "../src/model.rs"]
+mod model;
+#[path = "../../mpegts/src/oracle.rs"]
+mod oracle;
+
+use media::{Duration, Timestamp};
+use model::{Op, PictureKind};
+use pipeline::{
+    DecoderChoice, GridState, Ingest, IngestOutput, Item, LadderCut, Package, Picture, Preset,
+    Queue, RenditionSet, Sample, SegmentStore, SourceSegment, StreamConfig, write_ts,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+const VIDEO_PID: u16 = 0x100;
+const AUDIO_PID: u16 = 0x101;
+
+fn picture_kind() -> impl Strategy<Value = PictureKind> {
+    prop_oneof![
+        2 => Just(PictureKind::Idr),
+        1 => Just(PictureKind::Intra),
+        5 => Just(PictureKind::Inter),
+        2 => Just(PictureKind::Disposable),
+    ]
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    // At the usual rate, about so, a pause of up to 12 s.
+    let after = || prop_oneof![4 => Just(33_u16), 2 => 0..200_u16, 1 => 0..12_000_u16];
+    let composition = prop_oneof![4 => Just(0_i16), 2 => 0..300_i16, 1 => -900..11_000_i16];
+    let picture =
+        (after(), composition, picture_kind()).prop_map(|(after_ms, composition_ms, kind)| {
+            Op::Picture { after_ms, composition_ms, kind }
+        });
+    let play = (0..120_u8, 0..120_u8, any::<bool>(), any::<bool>()).prop_map(
+        |(pictures, gop, reorders, with_sound)| Op::Play { pictures, gop, reorders, with_sound },
+    );
+    let jump = (-20_000..20_000_i32, -20_000..20_000_i32)
+        .prop_map(|(video_ms, audio_ms)| Op::Jump { video_ms, audio_ms });
+    prop_oneof![
+        10 => picture,
+        8 => play,
+        5 => after().prop_map(|after_ms| Op::Sound { after_ms }),
+        2 => any::<u8>().prop_map(|frames| Op::Listen { frames }),
+        2 => jump,
+        1 => any::<i32>().prop_map(|ms| Op::Jump { video_ms: ms, audio_ms: ms }),
+        2 => (0..3_u8).prop_map(Op::VideoHeader),
+        1 => (0..3_u8).prop_map(Op::AudioHeader),
+        3 => (0..8_u16).prop_map(Op::Want),
+        1 => Just(Op::Resume),
+    ]
+}
+
+fn raw() -> impl Strategy<Value = Op> {
+    (0..3_u8, vec(any::<u8>(), 0..40)).prop_map(|(kind, body)| Op::Raw { kind, body })
+}
+
+/// A stream that begins with both headers, as nearly all do.
+fn begun(ops: Vec<Op>) -> Vec<Op> {
+    [vec![Op::Want(3), Op::VideoHeader(0), Op::AudioHeader(0)], ops].concat()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn everything_comes_out_once_and_under_the_right_number(
+        segment_ms in 500..6_000_i64, ops in vec(op(), 0..40),
+    ) {
+        model::check(Duration::from_millis(segment_ms), &begun(ops));
+    }
+
+    #[test]
+    fn any_order_of_headers_and_any_bytes_break_nothing(
+        segment_ms in 500..6_000_i64, ops in vec(prop_oneof![6 => op(), 1 => raw()], 0..40),
+    ) {
+        model::check(Duration::from_millis(segment_ms), &ops);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_written_is_what_is_read(ops in vec(op(), 0..20)) {
+        let packages = model::check(Duration::from_secs(2), &begun(ops));
+        let mut continuity = None;
+        let mut stream = Vec::new();
+        for package in &packages {
+            let (ts, after) = write_ts(package, continuity);
+            assert_reads_as(&ts, package);
+            prop_assert_eq!(&write_ts(package, continuity).0, &ts, "the same input, the same bytes");
+            assert_marked(&write_ts(package, None).0, package, true);
+            assert_marked(&ts, package, continuity.is_none());
+            stream.extend_from_slice(&ts);
+            continuity = after;
+        }
+        prop_assert_eq!(oracle::demux(&stream).continuity_errors, 0, "counters go on");
+    }
+}
+
+/// The same access units with the same times, whatever 33 bits do to them.
+fn assert_reads_as(ts: &[u8], package: &Package) {
+    let read = oracle::demux(ts);
+    let pictures = package.samples.iter().filter_map(|sample| match sample {
+        Sample::Picture(unit, _) => Some(unit),
+        Sample::Audio(_) => None,
+    });
+    let written: Vec<_> = pictures
+        .map(|unit| {
+            let dts = (unit.dts != unit.pts).then(|| on_the_wire(unit.dts));
+            let slice = unit.nal_units.iter().last().map(<[u8]>::to_vec);
+            (Some(on_the_wire(unit.pts)), dts, unit.random_access, slice)
+        })
+        .collect();
+    let pes = read.pes.iter().filter(|pes| pes.pid == VIDEO_PID);
+    let found: Vec<_> = pes
+        .map(|pes| {
+            let nal_units = h264::annexb::nal_units(pes.data.clone().into());
+            let slice = nal_units.iter().last().map(<[u8]>::to_vec);
+            (pes.pts, pes.dts, pes.random_access, slice)
+        })
+        .collect();
+    assert_eq!(found, written);
+    let pes = read.pes.iter().filter(|pes| pes.pid == AUDIO_PID);
+    let mut adts = pes.flat_map(|pes| pes.data.iter().copied());
+    for sample in &package.samples {
+        if let Sample::Audio(frame) = sample {
+            let found: Vec<_> = adts.by_ref().take(7 + frame.data.len()).skip(7).collect();
+            assert_eq!(found, frame.data);
+        }
+    }
+    assert_eq!(adts.next(), None, "no sound but that of the package");
+}
+
+/// Time on the wire begins this late, so that a clock can run ahead of it (`mpegts::clock`).
+const START: i64 = 126_000;
+
+fn on_the_wire(at: Timestamp) -> u64 {
+    (at.ticks() + START).rem_euclid(1 << 33) as u64
+}
+
+/// Counters that do not go on from a segment before are marked where each track begins.
+fn assert_marked(ts: &[u8], package: &Package, is_marked: bool) {
+    let read = oracle::demux(ts);
+    for pid in [VIDEO_PID, AUDIO_PID] {
+        if let Some(first) = read.pes.iter().find(|pes| pes.pid == pid) {
+            // A discontinuity of time is marked too, where the clock is.
+            let is_break = package.span.cut.discontinuity && first.pcr.is_some();
+            assert_eq!(first.discontinuity, is_marked || is_break, "{pid:#x} {package:?}");
+        }
+    }
+}
