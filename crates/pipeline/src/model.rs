@@ -157,6 +157,8 @@ struct Stay {
     /// How many of the source's spans had ended when the ladder got a grid of its own.
     shared: Option<usize>,
     source_tracks: Option<(bool, bool)>,
+    /// Its first span had no video track.
+    began_with_sound: bool,
     ladder_has_sound: Option<bool>,
     /// The number of the sound that was to come when the source's last span ended.
     sound_at_cut: Option<u32>,
@@ -336,8 +338,12 @@ impl Run {
             assert_eq!(before.end(), span.start(), "no gap, no overlap");
         }
         let tracks = (package.video.is_some(), package.audio.is_some());
-        if let Some(before) = self.stay.source_tracks.replace(tracks) {
-            assert!(before == tracks || span.cut.discontinuity, "{before:?} {tracks:?} {span:?}");
+        match self.stay.source_tracks.replace(tracks) {
+            None => self.stay.began_with_sound = !tracks.0,
+            Some(before) => assert!(
+                before == tracks || span.cut.discontinuity,
+                "{before:?} {tracks:?} {span:?}"
+            ),
         }
         let mut last_dts = None;
         for sample in &package.samples {
@@ -411,7 +417,9 @@ impl Run {
             let all: Vec<_> = (first..self.sender.next_picture).collect();
             assert!(numbers == &all, "each picture once and in order, {first} to {}", all.len());
             assert!(first >= stay.first_picture);
-            assert!(stay.first_idr.is_none_or(|idr| first <= idr), "it begins at {first}");
+            // One that joins sound begins at the first that is shown behind the running span's start.
+            let may_wait = stay.began_with_sound || stay.first_idr.is_none_or(|idr| first <= idr);
+            assert!(may_wait, "it begins at {first}");
         }
     }
 
