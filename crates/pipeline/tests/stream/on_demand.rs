@@ -1,4 +1,5 @@
-//! Renditions that sleep and wake: a segment made when it is asked for is the one that would have been made live.
+//! Renditions that sleep and wake: a segment made when it is asked for is the one that would have
+//! been made live.
 
 use flv::{Tag, TagKind};
 use media::{AccessUnit, Duration, Timestamp};
@@ -62,8 +63,8 @@ fn assert_equal(live: &Package, alone: &Package) {
     }
 }
 
-/// What joins a live stream at a cut starts as what is made alone does: with a fresh encoder, and the decoder that has had
-/// the same pictures.
+/// What joins a live stream at a cut starts as what is made alone does: with a fresh encoder, and
+/// the decoder that has had the same pictures.
 fn assert_joins_as_made_alone(tags: &[Tag]) {
     for from in [2_700, 4_100] {
         let stream = play_wanted(tags, |ms| ms >= from);
@@ -83,7 +84,8 @@ fn assert_joins_as_made_alone(tags: &[Tag]) {
     }
 }
 
-/// Each number once, no hole, no discontinuity of its own; where there is one grid, the pictures of the source.
+/// Each number once, no hole, no discontinuity of its own; where there is one grid, the pictures of
+/// the source.
 fn assert_whole(stream: &Stream) {
     let numbers = &stream.listed[0];
     assert!(numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{numbers:?}");
@@ -140,8 +142,8 @@ fn who_sleeps_and_wakes_has_no_hole_and_no_discontinuity() {
     }
 }
 
-/// Another size, sound alone, and video that nobody decodes: whatever comes between, and whoever is awake, a number is the
-/// same span everywhere.
+/// Another size, sound alone, and video that nobody decodes: whatever comes between, and whoever is
+/// awake, a number is the same span everywhere.
 #[test]
 fn numbers_stay_equal_whatever_comes_between() {
     let input = "-f lavfi -i testsrc=size=160x120:rate=30,format=yuv422p -f lavfi -i sine=sample_rate=44100";
