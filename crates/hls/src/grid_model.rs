@@ -26,7 +26,8 @@ pub(crate) enum Op {
     Picture { step: u32, delay: u32, cut_point: Option<CutPoint> },
     /// Pictures at an even rate, every `gop`th of them an IDR, none of them shown late.
     Run { pictures: u8, interval_ms: u8, gop: u8 },
-    /// A frame of sound so long behind the newest sample. Reported where no picture has come for a second.
+    /// A frame of sound so long behind the newest sample. Reported where no picture has come for a
+    /// second.
     Sound { step: u32 },
     /// So many frames of sound of 23 ms, the first a second behind the pictures.
     SoundRun { frames: u8 },
@@ -34,7 +35,8 @@ pub(crate) enum Op {
     Break,
     /// The audio became another.
     BreakOrAudio,
-    /// The source's segment became too long: it is cut so long behind the newest sample, at most [`PAUSE`].
+    /// The source's segment became too long: it is cut so long behind the newest sample, at most
+    /// [`PAUSE`].
     CutHere { step: u32 },
     /// The publisher goes so long behind its newest sample, and another one comes.
     Resume { after: u32 },
@@ -80,7 +82,8 @@ struct Stay {
     started: bool,
     /// Decoding time of the first picture behind the newest pause.
     resumed: Option<Timestamp>,
-    /// The longest that a picture is shown behind its own decoding, or that the source was cut ahead of it.
+    /// The longest that a picture is shown behind its own decoding, or that the source was cut
+    /// ahead of it.
     longest_reorder: Duration,
     /// Presentation times of all pictures and of the sound that was reported.
     pictures: Vec<Timestamp>,
@@ -93,8 +96,8 @@ struct Line {
     /// Of earlier stays, without those whose spans came to nothing.
     earlier: Vec<Cut>,
     cuts: Vec<Cut>,
-    /// How many cuts there were when the ladder got a grid of its own, if it was in this stay: of the source's the ladder
-    /// has these and no other.
+    /// How many cuts there were when the ladder got a grid of its own, if it was in this stay: of
+    /// the source's the ladder has these and no other.
     shared: Option<usize>,
 }
 
@@ -263,7 +266,8 @@ impl Run {
         self.ladder.push(cut);
     }
 
-    /// A ladder span is not longer than the target duration allows, where pictures come through all of it.
+    /// A ladder span is not longer than the target duration allows, where pictures come through all
+    /// of it.
     fn check_length(&self, start: Timestamp, end: Timestamp) {
         let inside = |at: &&Timestamp| **at >= start && **at <= end;
         if self.stay.sounds.iter().any(|at| inside(&at)) {
@@ -279,10 +283,12 @@ impl Run {
         }
         let Some(mode) = self.mode else { panic!("the second cut comes when it is decided") };
         let target = Duration::from_secs(mode.target_duration_secs as i64);
-        // An even rate is known beforehand, up to the millisecond; any other is known when it is too late by a step.
+        // An even rate is known beforehand, up to the millisecond; any other is known when it is
+        // too late by a step.
         let steps = times.windows(2).map(|pair| pair[1] - pair[0]);
         let shortest_step = steps.min().unwrap_or(Duration::ZERO);
-        // So is an IDR that is shown long behind the pictures that follow it: it is cut at nevertheless.
+        // So is an IDR that is shown long behind the pictures that follow it: it is cut at
+        // nevertheless.
         let surprise = longest_step - shortest_step + self.stay.longest_reorder;
         assert!(
             end - start <= target + OVERRUN + TOLERANCE + surprise,
@@ -297,8 +303,9 @@ impl Run {
     fn check_nothing_is_stuck(&self, dts: Timestamp, had_own_grid: bool) {
         let Some(running) = self.ladder.cuts.last() else { panic!("the first cut is both's") };
         if had_own_grid {
-            // Nothing is due while nothing comes, nor before the sound that cut meanwhile. And a cut that a break asks for, so far ahead as an IDR may be shown
-            // behind its decoding, takes the place of one that is due.
+            // Nothing is due while nothing comes, nor before the sound that cut meanwhile. And a
+            // cut that a break asks for, so far ahead as an IDR may be shown behind its decoding,
+            // takes the place of one that is due.
             let sound = self.stay.sounds.last().copied();
             let since = Some(running.at).max(self.stay.resumed).max(sound).unwrap_or(running.at);
             let delay = MAX_CUT_DELAY + TOLERANCE + self.stay.longest_reorder;

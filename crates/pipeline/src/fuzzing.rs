@@ -4,7 +4,8 @@ use media::Duration;
 
 use crate::model::{Op, PictureKind, check};
 
-/// Reads what a publisher sends, and what viewers want, out of `data`, and looks at everything that comes out.
+/// Reads what a publisher sends, and what viewers want, out of `data`, and looks at everything that
+/// comes out.
 pub fn stream(data: &[u8]) {
     let [length, rest @ ..] = data else { return };
     let mut rest = rest;

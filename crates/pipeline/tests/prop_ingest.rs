@@ -1,5 +1,5 @@
-//! Arbitrary messages, without a decoder and an encoder: what ingest makes of them is right, and what is written of its
-//! packages is read again by mpeg2ts-reader, which has never heard of us.
+//! Arbitrary messages, without a decoder and an encoder: what ingest makes of them is right, and
+//! what is written of its packages is read again by mpeg2ts-reader, which has never heard of us.
 
 #[path = "../src/model.rs"]
 mod model;

@@ -117,7 +117,7 @@ fn assert_another_size_is_seen(sent: impl Fn(&[Tag]) -> Vec<Tag>) {
         assert_eq!(discontinuities(events), [2], "the size changes, without a header");
         assert_eq!(pictures(events), 240);
     }
-    assert_eq!(stream.notices, Vec::<String>::new());
+    assert_eq!(stream.notices, []);
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn row_03_row_08_case_62_a_track_that_is_announced_and_never_comes_is_not_waited
         assert_eq!(info.codecs.contains("mp4a"), missing == TagKind::Video, "{info:?}");
         let first = segments(&stream.source).next().expect("a segment");
         assert!((2_000..2_050).contains(&first.duration.as_millis()), "{:?}", first.duration);
-        assert_eq!(stream.notices, Vec::<String>::new());
+        assert_eq!(stream.notices, []);
     }
 }
 
@@ -256,7 +256,7 @@ fn case_78_the_first_video_header_after_a_hundred_frames_of_sound() {
     let before = tags.iter().filter(|it| it.kind != TagKind::Video && it.timestamp_ms < from);
     let after = tags.iter().filter(|it| it.timestamp_ms >= from);
     let stream = play(before.cloned().chain(header).chain(after.cloned()));
-    assert_eq!(stream.notices, Vec::<String>::new());
+    assert_eq!(stream.notices, []);
     assert_eq!(infos(&stream.source).last().and_then(|info| info.resolution), Some((160, 120)));
     // 2.3 s without pictures, and up to the first IDR behind it.
     assert_eq!((written_pictures(&stream.source), pictures(&stream.rungs[0])), (150, 150));
@@ -267,7 +267,7 @@ fn row_46_case_63_tracks_that_pause_come_back_without_a_discontinuity() {
     for paused in [TagKind::Video, TagKind::Audio] {
         let plays = |tag: &Tag| tag.kind != paused || !(4_000..9_000).contains(&tag.timestamp_ms);
         let stream = play(both("160x120", 13).into_iter().filter(plays));
-        assert_eq!(stream.notices, Vec::<String>::new(), "{paused:?}");
+        assert_eq!(stream.notices, [], "{paused:?}");
         for events in [&stream.source, &stream.rungs[0]] {
             assert_eq!(discontinuities(events), Vec::<usize>::new(), "{paused:?}");
             let durations: Vec<_> = segments(events).map(|it| it.duration.as_millis()).collect();
@@ -319,6 +319,6 @@ fn row_28_annex_b_in_the_tags_plays() {
         Tag { body: Bytes::from(body), ..tag }
     };
     let stream = play(both("160x120", 4).into_iter().map(annexb));
-    assert_eq!(stream.notices, Vec::<String>::new());
+    assert_eq!(stream.notices, []);
     assert_eq!((pictures(&stream.source), pictures(&stream.rungs[0])), (120, 120));
 }

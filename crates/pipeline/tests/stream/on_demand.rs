@@ -1,4 +1,5 @@
-//! Renditions that sleep and wake: a segment made when it is asked for is the one that would have been made live.
+//! Renditions that sleep and wake: a segment made when it is asked for is the one that would have
+//! been made live.
 
 use flv::{Tag, TagKind};
 use media::{AccessUnit, Duration, Timestamp};
@@ -22,12 +23,12 @@ fn small() -> Preset {
     Preset::named("P144p30fps16x9").expect("a preset")
 }
 
-/// Plays a stream whose rendition is live between these times only, in ms.
-fn play_live(tags: &[Tag], live: &[std::ops::Range<u32>]) -> Stream {
+/// Plays a stream whose rendition is wanted at some times only, given in ms.
+fn play_wanted(tags: &[Tag], is_wanted: impl Fn(u32) -> bool) -> Stream {
     let mut stream = stream_of(vec![small()]);
     for tag in tags {
-        let is_live = live.iter().any(|range| range.contains(&tag.timestamp_ms));
-        stream.set_wanted(RenditionSet::first(usize::from(is_live)));
+        let is_wanted = is_wanted(tag.timestamp_ms);
+        stream.set_wanted(RenditionSet::first(usize::from(is_wanted)));
         stream.push(tag.clone());
     }
     stream.finish();
@@ -62,11 +63,11 @@ fn assert_equal(live: &Package, alone: &Package) {
     }
 }
 
-/// What joins a live stream at a cut starts as what is made alone does: with a fresh encoder, and the decoder that has had
-/// the same pictures.
+/// What joins a live stream at a cut starts as what is made alone does: with a fresh encoder, and
+/// the decoder that has had the same pictures.
 fn assert_joins_as_made_alone(tags: &[Tag]) {
     for from in [2_700, 4_100] {
-        let stream = play_live(tags, std::slice::from_ref(&(from..u32::MAX)));
+        let stream = play_wanted(tags, |ms| ms >= from);
         let joined = stream.live_packages[0].first().expect("it went live");
         let alone = stream.make(0, joined.span.sequence());
         assert_equal(joined, &alone);
@@ -83,7 +84,8 @@ fn assert_joins_as_made_alone(tags: &[Tag]) {
     }
 }
 
-/// Each number once, no hole, no discontinuity of its own; where there is one grid, the pictures of the source.
+/// Each number once, no hole, no discontinuity of its own; where there is one grid, the pictures of
+/// the source.
 fn assert_whole(stream: &Stream) {
     let numbers = &stream.listed[0];
     assert!(numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{numbers:?}");
@@ -133,15 +135,15 @@ fn a_grid_of_its_own_with_b_pictures() {
 #[test]
 fn who_sleeps_and_wakes_has_no_hole_and_no_discontinuity() {
     for tags in [gop(60, true, true), gop(300, true, true)] {
-        let stream = play_live(&tags, &[0..3_000, 5_000..7_000]);
+        let stream = play_wanted(&tags, |ms| matches!(ms, 0..3_000 | 5_000..7_000));
         let live = stream.live_packages[0].len();
         assert!((1..stream.listed[0].len()).contains(&live), "{live} of {:?}", stream.listed[0]);
         assert_whole(&stream);
     }
 }
 
-/// Another size, sound alone, and video that nobody decodes: whatever comes between, and whoever is awake, a number is the
-/// same span everywhere.
+/// Another size, sound alone, and video that nobody decodes: whatever comes between, and whoever is
+/// awake, a number is the same span everywhere.
 #[test]
 fn numbers_stay_equal_whatever_comes_between() {
     let input = "-f lavfi -i testsrc=size=160x120:rate=30,format=yuv422p -f lavfi -i sine=sample_rate=44100";
@@ -157,9 +159,9 @@ fn numbers_stay_equal_whatever_comes_between() {
         (both("160x120", 4), 22_000),
     ];
     let tags: Vec<_> = parts.into_iter().flat_map(|(part, at)| later(part, at)).collect();
-    let always = play_live(&tags, std::slice::from_ref(&(0..u32::MAX)));
-    let never = play_live(&tags, &[]);
-    let sometimes = play_live(&tags, &[3_000..9_000, 15_000..17_000, 23_000..30_000]);
+    let always = play_wanted(&tags, |_| true);
+    let never = play_wanted(&tags, |_| false);
+    let sometimes = play_wanted(&tags, |ms| matches!(ms, 3_000..9_000 | 15_000..17_000 | 23_000..));
     for stream in [&always, &never, &sometimes] {
         assert!(stream.state.mode.is_some_and(|mode| !mode.own_grid));
         assert_eq!(stream.state.source, stream.state.ladder);

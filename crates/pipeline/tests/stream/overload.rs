@@ -3,6 +3,7 @@
 
 use flv::Tag;
 use media::Duration;
+use pipeline::Notice;
 use pipeline::{
     DecoderChoice, GridMode, GridState, Ingest, IngestOutput, Preset, Queue, RenditionSet,
     SegmentStore, StreamConfig, Transcoder, TranscoderOutput, TranscoderStats, make_segment,
@@ -55,7 +56,7 @@ struct SlowStream {
     mode: GridMode,
     source: Rendition,
     rungs: [Rendition; 3],
-    notices: Vec<String>,
+    notices: Vec<Notice>,
 }
 
 impl SlowStream {
@@ -129,7 +130,7 @@ impl SlowStream {
                     self.rungs[index].segment(&made.package, self.mode, false);
                 }
                 TranscoderOutput::Impossible { index } => panic!("rendition {index} is lost"),
-                TranscoderOutput::Notice(notice) => self.notices.push(notice.to_string()),
+                TranscoderOutput::Notice(notice) => self.notices.push(notice),
             }
         }
     }
@@ -210,7 +211,7 @@ fn the_heaviest_is_shed_and_comes_back_by_itself() {
     assert_eq!(counted.encoded + counted.shed_pictures, 1140);
     assert_eq!(heavy[1..].iter().sum::<usize>() as u64, counted.encoded);
     assert!(counted.times_shed <= 3, "{}", counted.times_shed);
-    assert!(slow.notices[0].contains("P240p30fps16x9"), "{:?}", slow.notices);
+    assert_eq!(slow.notices[0], Notice::Shed("P240p30fps16x9".into()));
     assert_eq!(slow.notices.len() as u64, 2 * counted.times_shed);
 }
 
@@ -234,15 +235,15 @@ fn what_is_too_much_even_so_is_dropped_and_no_segment_is_missing() {
         // However few pictures the first segment had.
         assert_eq!(infos(&rung.events).last().and_then(|info| info.frame_rate), Some(30.0));
     }
-    let order = ["behind: P240p", "behind: middle", "up: middle", "up: P240p"];
-    assert_eq!(slow.notices.len(), order.len(), "{:?}", slow.notices);
-    for (notice, words) in slow.notices.iter().zip(order) {
-        assert!(
-            notice.contains(words),
-            "heaviest first, and last to come back: {:?}",
-            slow.notices
-        );
-    }
+    // Heaviest first, and last to come back.
+    let (heavy, middle) = ("P240p30fps16x9".to_owned(), "middle".to_owned());
+    let order = [
+        Notice::Shed(heavy.clone()),
+        Notice::Shed(middle.clone()),
+        Notice::Restored(middle),
+        Notice::Restored(heavy),
+    ];
+    assert_eq!(slow.notices, order);
 }
 
 #[test]

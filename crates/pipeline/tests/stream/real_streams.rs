@@ -35,7 +35,7 @@ fn durations_ms(events: &[RenditionEvent]) -> Vec<i64> {
 #[test]
 fn a_gop_of_one_second_cuts_source_and_ladder_together() {
     let stream = run(&x264_flv("keyint=30:scenecut=0"), &["P144p30fps16x9", "P240p30fps16x9"]);
-    assert_eq!(stream.notices, Vec::<String>::new());
+    assert_eq!(stream.notices, []);
     assert_eq!(durations_ms(&stream.source)[..4], [2000; 4]);
     for rung in &stream.rungs {
         assert_eq!(durations_ms(rung), durations_ms(&stream.source));

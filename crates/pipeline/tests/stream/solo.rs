@@ -3,7 +3,9 @@
 use crate::support::RenditionEvent;
 use flv::{Tag, TagKind};
 use media::{AudioFrame, Duration};
-use pipeline::{DecoderChoice, GridMode, GridState, Ingest, IngestOutput, Picture, StreamConfig};
+use pipeline::{
+    DecoderChoice, GridMode, GridState, Ingest, IngestOutput, Notice, Picture, StreamConfig,
+};
 
 use crate::shapes::make;
 use crate::support::{Rendition, segments};
@@ -15,7 +17,7 @@ pub(crate) struct Solo {
     /// What renditions would be made of.
     pub(crate) pictures: Vec<Picture>,
     pub(crate) frames: Vec<AudioFrame>,
-    pub(crate) notices: Vec<String>,
+    pub(crate) notices: Vec<Notice>,
     source: Rendition,
     keeps_samples: bool,
 }
@@ -67,7 +69,7 @@ impl Solo {
                         .extend(segment.ended.sound.iter().flat_map(|sound| sound.frames.clone()));
                     self.pictures.extend(segment.pictures.iter().cloned());
                 }
-                IngestOutput::Notice(notice) => self.notices.push(notice.to_string()),
+                IngestOutput::Notice(notice) => self.notices.push(notice),
                 _ => {}
             }
         }

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use flv::{FileReader, Tag};
 use media::Duration;
 use pipeline::{
-    Continuity, GridMode, GridState, Ingest, IngestOutput, Keyframes, Package, Queue,
-    RenditionInfo, RenditionSet, SegmentStore, StreamConfig, Transcoder, TranscoderOutput,
-    TranscoderStats, make_segment, write_ts,
+    Continuity, GridMode, GridState, Ingest, IngestOutput, Keyframes, MessageError, Notice,
+    Package, Queue, RenditionInfo, RenditionSet, SegmentStore, StreamConfig, Transcoder,
+    TranscoderOutput, TranscoderStats, make_segment, write_ts,
 };
 
 /// The number of the first segment of every stream here.
@@ -107,7 +107,7 @@ pub(crate) struct Stream {
     rung_tracks: Vec<Rendition>,
     pub(crate) source: Vec<RenditionEvent>,
     pub(crate) rungs: Vec<Vec<RenditionEvent>>,
-    pub(crate) notices: Vec<String>,
+    pub(crate) notices: Vec<Notice>,
     pub(crate) keyframes: Vec<Keyframes>,
     /// The source's packages, and of each rendition those that were made as pictures came.
     pub(crate) source_packages: Vec<Package>,
@@ -179,7 +179,7 @@ impl Stream {
                 }
                 IngestOutput::Segment(segment) => self.store.push(segment),
                 IngestOutput::Transcode(item) => self.queue.push(item),
-                IngestOutput::Notice(notice) => self.notices.push(notice.to_string()),
+                IngestOutput::Notice(notice) => self.notices.push(notice),
                 IngestOutput::Keyframes(keyframes) => self.keyframes.push(keyframes),
                 IngestOutput::Refused(codec) => self.refused.push(codec.to_string()),
                 IngestOutput::Grid(state) => {
@@ -208,7 +208,7 @@ impl Stream {
                     self.rung_tracks[index].pause();
                     self.rungs[index].append(&mut self.rung_tracks[index].events);
                 }
-                TranscoderOutput::Notice(notice) => self.notices.push(notice.to_string()),
+                TranscoderOutput::Notice(notice) => self.notices.push(notice),
             }
         }
     }
@@ -216,6 +216,14 @@ impl Stream {
     fn made(&mut self, index: usize, package: &Package) {
         self.rung_tracks[index].segment(package, self.mode, false);
         self.rungs[index].append(&mut self.rung_tracks[index].events);
+    }
+}
+
+/// What is wrong with the message that was skipped, if one was.
+pub(crate) fn skipped(notice: &Notice) -> Option<&MessageError> {
+    match notice {
+        Notice::Skipped(message) => Some(&message.why),
+        _ => None,
     }
 }
 

@@ -70,13 +70,13 @@ fn row_34_thirty_days_past_every_wrap() {
             }
         }
     }
-    assert_eq!(solo.notices, Vec::<String>::new());
+    assert_eq!(solo.notices, []);
     assert!(pictures > 30 * 86_400 - 20 && sounds > 27 * 60, "{pictures} {sounds}");
     assert_eq!(decode_without_warning(&wrapping.expect("33 bits wrap")), 10);
 }
 
 fn assert_eight_whole_seconds(stream: &Stream) {
-    assert_eq!(stream.notices, Vec::<String>::new());
+    assert_eq!(stream.notices, []);
     for events in [&stream.source, &stream.rungs[0]] {
         assert_eq!(discontinuities(events), Vec::<usize>::new());
         let durations: Vec<_> = segments(events).map(|it| it.duration.as_millis()).collect();
