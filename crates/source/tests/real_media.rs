@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use source::{Sample, Source};
+use source::{OnFault, Sample, Source};
 
 fn path(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/media/")).join(name)
@@ -110,7 +110,8 @@ fn play(source: &mut Source) -> Packets {
 /// Everything as ffprobe has it, but for one shift of all presentation times, another of the decoding times of the
 /// pictures, and a tick of rounding.
 fn expect_as_ffprobe(name: &str) {
-    let mut source = Source::open(&path(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let mut source = Source::open(&path(name), OnFault::Refuse)
+        .unwrap_or_else(|error| panic!("{name}: {error}"));
     let (ours, theirs) = (play(&mut source), ffprobe(name));
     assert_eq!(ours.video.len(), theirs.video.len(), "{name}: pictures");
     assert_eq!(ours.audio.len(), theirs.audio.len(), "{name}: audio frames");
@@ -183,7 +184,7 @@ fn every_clean_flv_is_as_ffprobe_reads_it() {
 
 /// Why the file is refused, or what is wrong with it on the way.
 fn fault(name: &str) -> String {
-    match Source::open(&path(name)) {
+    match Source::open(&path(name), OnFault::Refuse) {
         Err(error) => error.to_string(),
         Ok(mut source) => loop {
             match source.next_sample() {
@@ -247,14 +248,15 @@ fn every_file_of_the_corpora_ends_in_one_line() {
 /// two tags of no content.
 #[test]
 fn an_flv_with_wrong_sizes_between_its_tags_plays() {
-    let mut source = Source::open(&path("flv/red5_h264_aac_badprevsize.flv")).unwrap();
+    let mut source =
+        Source::open(&path("flv/red5_h264_aac_badprevsize.flv"), OnFault::Refuse).unwrap();
     let packets = play(&mut source);
     assert_eq!((packets.video.len(), packets.audio.len()), (446, 1264));
 }
 
 #[test]
 fn a_file_says_what_it_is_in_one_line() {
-    let line = |name| Source::open(&path(name)).unwrap().info().to_string();
+    let line = |name| Source::open(&path(name), OnFault::Refuse).unwrap().info().to_string();
     assert_eq!(
         line("mp4/portrait_large_cts_offset.mp4"),
         "MP4, 17.252 s, H.264 avc1.64001f 720x1280 30.00 fps, AAC mp4a.40.2 44100 Hz 2 ch, 1343 kbit/s"
@@ -271,9 +273,9 @@ fn a_file_says_what_it_is_in_one_line() {
 
 #[test]
 fn a_phones_rotation_is_a_warning() {
-    let source = Source::open(&path("mp4/iphone6s_rot90.mov")).unwrap();
+    let source = Source::open(&path("mp4/iphone6s_rot90.mov"), OnFault::Refuse).unwrap();
     assert_eq!(
-        source.warnings(),
+        source.notes().iter().map(ToString::to_string).collect::<Vec<_>>(),
         [
             "track 1 (video) is to be turned by 90 degrees: a stream cannot say so, it will lie on its side"
         ]

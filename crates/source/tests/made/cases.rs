@@ -4,7 +4,7 @@ use std::io::{Cursor, Read, Seek, SeekFrom, Write};
 use std::time::Instant;
 
 use crate::support::{self, Track, concat, mp4, mp4_file, plain};
-use source::{Sample, Source};
+use source::{OnFault, Sample, Source};
 
 /// Decoding and presentation time in ms of a picture, and its first byte.
 type Picture = (i64, i64, u8);
@@ -26,11 +26,15 @@ fn play<R: Read + Seek>(source: &mut Source<R>) -> (Vec<Picture>, Vec<Frame>) {
 }
 
 fn open(file: Vec<u8>) -> Source<Cursor<Vec<u8>>> {
-    Source::new(Cursor::new(file)).unwrap_or_else(|error| panic!("{error}"))
+    Source::new(Cursor::new(file), OnFault::LeaveOut).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn notes<R: Read + Seek>(source: &Source<R>) -> Vec<String> {
+    source.notes().iter().map(ToString::to_string).collect()
 }
 
 fn refusal(file: Vec<u8>) -> String {
-    Source::new(Cursor::new(file)).expect_err("must be refused").to_string()
+    Source::new(Cursor::new(file), OnFault::Refuse).expect_err("must be refused").to_string()
 }
 
 #[test]
@@ -155,7 +159,7 @@ fn a_track_that_can_be_sent_is_preferred_and_metadata_is_ignored() {
     let mut source = open(mp4(&[chapters, ac3, Track::audio(&[11]), metadata]));
     assert_eq!(play(&mut source), (vec![], vec![(0, 11)]));
     assert_eq!(
-        source.warnings(),
+        notes(&source),
         [
             "track 1 (video) is Motion JPEG (jpeg): it is not sent",
             "track 2 (audio) is AC-3 (ac-3): it is not sent"
@@ -197,8 +201,8 @@ fn a_length_past_the_end_is_a_warning_while_all_samples_are_there() {
     let len = file.len();
     let mut source = open(file.clone());
     assert_eq!(play(&mut source).0.len(), 2);
-    assert_eq!(source.warnings().len(), 1);
-    assert!(source.warnings()[0].ends_with(&format!("it ends at byte {len}")));
+    assert_eq!(source.notes().len(), 1);
+    assert!(notes(&source)[0].ends_with(&format!("it ends at byte {len}")));
     // And with the last byte of the last sample missing it is an error that names the sample.
     let cut = refusal(file[..len - 1].to_vec());
     let at = len - 8;
@@ -219,8 +223,10 @@ fn a_file_cut_anywhere_is_refused_or_plays() {
         support::fragmented(support::Base::Moof),
     ] {
         for len in 0..file.len() {
-            if let Ok(mut source) = Source::new(Cursor::new(file[..len].to_vec())) {
-                play(&mut source);
+            for on_fault in [OnFault::LeaveOut, OnFault::Refuse] {
+                if let Ok(mut source) = Source::new(Cursor::new(file[..len].to_vec()), on_fault) {
+                    play(&mut source);
+                }
             }
         }
     }
@@ -333,7 +339,8 @@ fn a_file_over_4_gib_is_read_as_its_samples_are_due() {
     file.write_all(&moov).unwrap();
 
     let bytes = std::rc::Rc::new(std::cell::Cell::new((0, 0)));
-    let mut source = Source::new(Counting { inner: file, bytes: bytes.clone() }).unwrap();
+    let mut source =
+        Source::new(Counting { inner: file, bytes: bytes.clone() }, OnFault::LeaveOut).unwrap();
     assert_eq!(source.duration().as_millis(), i64::from(PICTURES) * 40);
     assert!(last > u64::from(u32::MAX));
     // Opening reads the tables twice, in pages, and nothing of the pictures.
@@ -360,10 +367,11 @@ fn flv_restarts_go_on_and_a_cut_tag_is_told_after_all_whole_ones() {
         play(&mut source).0.iter().map(|(dts, ..)| *dts).collect::<Vec<_>>(),
         [0, 40, 5000, 5000, 5040]
     );
-    assert!(source.warnings()[0].starts_with("timestamps start anew at byte "));
+    assert!(notes(&source)[0].starts_with("timestamps start anew at byte "));
     assert_eq!(source.duration().as_millis(), 5080);
     let len = file.len() - 5;
-    let mut source = open(file[..len].to_vec());
+    let cut = file[..len].to_vec();
+    let mut source = Source::new(Cursor::new(cut.clone()), OnFault::Refuse).unwrap();
     let mut samples = 0;
     let error = loop {
         match source.next_sample() {
@@ -373,4 +381,13 @@ fn flv_restarts_go_on_and_a_cut_tag_is_told_after_all_whole_ones() {
     };
     assert_eq!(samples, 4);
     assert!(error.ends_with(&format!("goes past the end of the file, byte {len}")), "{error}");
+    let mut source = open(cut);
+    for _round in 0..2 {
+        assert_eq!(play(&mut source).0.len(), 4);
+        assert_eq!(
+            (source.left_out(), notes(&source)[1].clone()),
+            (1, format!("left out: {error}"))
+        );
+        source.rewind();
+    }
 }
