@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use check::{TransportStream, read_segment};
+use check::{SegmentFacts, read_segment};
 
 fn media() -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/media")).to_owned()
 }
 
-fn read(name: &str) -> TransportStream {
+fn read(name: &str) -> SegmentFacts {
     read_segment(
         &std::fs::read(media().join("ts").join(name)).expect("good test data").into(),
         None,
@@ -57,8 +57,9 @@ fn sizes_and_codecs_are_those_that_ffprobe_reads() {
         ("dirtystart_1080i_mp2.ts", (1920, 1080), "avc1.640028"),
     ] {
         let video = read(name).video.unwrap();
-        assert_eq!(video.resolution, Some(size), "{name}");
-        assert!(video.codec.as_ref().unwrap().starts_with(codec), "{name}: {:?}", video.codec);
+        let [shape] = &video.shapes[..] else { panic!("{name}: {:?}", video.shapes) };
+        assert_eq!(shape.resolution, size, "{name}");
+        assert!(shape.codec.starts_with(codec), "{name}: {}", shape.codec);
     }
 }
 
