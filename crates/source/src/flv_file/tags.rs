@@ -35,7 +35,21 @@ enum Place {
     File {
         tags: u64,
     },
-    Damaged(Error),
+    Damaged {
+        error: Error,
+        /// A tag that stands inside of what claims to be one.
+        inside: Option<u64>,
+    },
+}
+
+/// How sure it is that a tag ends where its size says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Its size is said again.
+    Said,
+    /// Another tag or file follows, or nothing. That proves little by itself: a wrong size may lead to any of the tags behind.
+    Followed,
+    Nowhere,
 }
 
 impl Tags {
@@ -75,8 +89,11 @@ impl Tags {
                     self.position = tags;
                     return Ok(Some((position, Unit::File)));
                 }
-                Place::Damaged(error) => {
-                    self.position = next_that_fits(disk, position)?;
+                Place::Damaged { error, inside } => {
+                    self.position = match inside {
+                        Some(inside) => inside,
+                        None => next_that_fits(disk, position)?,
+                    };
                     notes.leave_out(error)?;
                 }
             }
@@ -107,55 +124,98 @@ fn first_tag<R: Read + Seek>(disk: &mut Disk<R>, position: u64) -> Result<u64, E
 }
 
 fn look<R: Read + Seek>(disk: &mut Disk<R>, position: u64) -> Result<Place, Error> {
+    let damaged = |error| Ok(Place::Damaged { error, inside: None });
     let header_bytes = TagHeader::BYTES as u64;
     if !disk.holds(position, header_bytes) {
-        let what = "FLV tag header".to_owned();
-        return Ok(Place::Damaged(disk.truncated(what, position, header_bytes)));
+        return damaged(disk.truncated("FLV tag header".to_owned(), position, header_bytes));
     }
     let bytes = disk.array::<{ TagHeader::BYTES }>(position, "FLV tag header")?;
     if bytes.starts_with(b"FLV") {
-        return Ok(
-            first_tag(disk, position).map_or_else(Place::Damaged, |tags| Place::File { tags })
-        );
+        return match first_tag(disk, position) {
+            Ok(tags) => Ok(Place::File { tags }),
+            Err(error) => damaged(error),
+        };
     }
     let header = TagHeader::parse(bytes);
     let (size, limit) = (header.size as usize, flv::Limits::default().max_tag_bytes);
-    let [kind, ..] = bytes;
-    let damage = if !disk.holds(position.saturating_add(header_bytes), header.size.into()) {
-        disk.truncated("FLV tag".to_owned(), position, header_bytes.saturating_add(size as u64))
-    } else if size > limit {
+    if !disk.holds(position.saturating_add(header_bytes), header.size.into()) {
+        let needed = header_bytes.saturating_add(size as u64);
+        return damaged(disk.truncated("FLV tag".to_owned(), position, needed));
+    }
+    if size > limit {
         let (actual, limit) = (size as u64, limit as u64);
-        Error::Limit { what: "FLV tag size".to_owned(), actual, limit, position }
-    } else if !ends_well(disk, end_of(position, &header), &header)? {
-        let problem = format!("type {kind} of {size} bytes: no tag ends there");
-        invalid("FLV tag", position, problem)
-    } else {
-        return Ok(Place::Tag(header));
+        return damaged(Error::Limit { what: "FLV tag size".to_owned(), actual, limit, position });
+    }
+    let end = end_of(position, &header);
+    let inside = match how_it_ends(disk, end, &header)? {
+        End::Said => return Ok(Place::Tag(header)),
+        // Many writers get the sizes wrong, so that alone is no damage. A tag inside of it that gets it right is.
+        End::Followed => match said_tag_inside(disk, position, end)? {
+            None => return Ok(Place::Tag(header)),
+            inside => inside,
+        },
+        End::Nowhere => None,
     };
-    Ok(Place::Damaged(damage))
+    let [kind, ..] = bytes;
+    let problem = format!("type {kind} of {size} bytes: no tag ends there");
+    Ok(Place::Damaged { error: invalid("FLV tag", position, problem), inside })
 }
 
-/// Whether a tag ends there: its size is said again, or another tag or file follows, or nothing does. The size alone
-/// proves nothing where it is wrong: many writers do not know what it is for.
-fn ends_well<R: Read + Seek>(
+fn how_it_ends<R: Read + Seek>(
+    disk: &mut Disk<R>,
+    end: u64,
+    header: &TagHeader,
+) -> Result<End, Error> {
+    if says_its_size(disk, end, header)? {
+        return Ok(End::Said);
+    }
+    let next = end.saturating_add(SIZE_BYTES);
+    if next >= disk.len() {
+        return Ok(if header.kind.is_some() { End::Followed } else { End::Nowhere });
+    }
+    if !disk.holds(next, TagHeader::BYTES as u64) {
+        return Ok(End::Nowhere);
+    }
+    let bytes = disk.array::<{ TagHeader::BYTES }>(next, "FLV tag header")?;
+    let is_followed = bytes.starts_with(b"FLV") || is_plausible(&TagHeader::parse(bytes));
+    Ok(if is_followed { End::Followed } else { End::Nowhere })
+}
+
+/// Whether the size of the whole tag is said again behind it (FLV 10.1 E.3).
+fn says_its_size<R: Read + Seek>(
     disk: &mut Disk<R>,
     end: u64,
     header: &TagHeader,
 ) -> Result<bool, Error> {
-    let next = end.saturating_add(SIZE_BYTES);
-    if next >= disk.len() {
-        return Ok(header.kind.is_some());
-    }
-    let total = u64::from(header.size).saturating_add(TagHeader::BYTES as u64);
-    if u64::from(u32::from_be_bytes(disk.array(end, "tag size")?)) == total {
-        return Ok(true);
-    }
-    if !disk.holds(next, TagHeader::BYTES as u64) {
+    if !disk.holds(end, SIZE_BYTES) {
         return Ok(false);
     }
-    let bytes = disk.array::<{ TagHeader::BYTES }>(next, "FLV tag header")?;
-    let next = TagHeader::parse(bytes);
-    Ok(bytes.starts_with(b"FLV") || (next.kind.is_some() && next.stream_id == 0))
+    let said = u32::from_be_bytes(disk.array(end, "tag size")?);
+    Ok(u64::from(said) == u64::from(header.size).saturating_add(TagHeader::BYTES as u64))
+}
+
+fn is_plausible(header: &TagHeader) -> bool {
+    header.kind.is_some() && header.stream_id == 0
+}
+
+/// The first tag between two places whose size is said again behind it.
+fn said_tag_inside<R: Read + Seek>(
+    disk: &mut Disk<R>,
+    position: u64,
+    end: u64,
+) -> Result<Option<u64>, Error> {
+    let mut from = position.saturating_add(1);
+    while let Some(found) = disk.find_byte(from, |byte| TagKind::from_id(byte).is_some())? {
+        if found >= end || !disk.holds(found, TagHeader::BYTES as u64) {
+            break;
+        }
+        let header = TagHeader::parse(disk.array(found, "FLV tag header")?);
+        if is_plausible(&header) && says_its_size(disk, end_of(found, &header), &header)? {
+            return Ok(Some(found));
+        }
+        from = found.saturating_add(1);
+    }
+    Ok(None)
 }
 
 /// Where a tag or a file header is behind damage; the end of the file where there is none.
@@ -164,11 +224,10 @@ fn next_that_fits<R: Read + Seek>(disk: &mut Disk<R>, position: u64) -> Result<u
     let mut from = position.saturating_add(1);
     while let Some(found) = disk.find_byte(from, begins_something)? {
         match look(disk, found)? {
-            Place::Tag(header) if header.kind.is_some() && header.stream_id == 0 => {
-                return Ok(found);
-            }
+            Place::Tag(header) if is_plausible(&header) => return Ok(found),
             Place::File { .. } => return Ok(found),
-            Place::Tag(_) | Place::Damaged(_) => from = found.saturating_add(1),
+            Place::Damaged { inside: Some(inside), .. } => return Ok(inside),
+            Place::Tag(_) | Place::Damaged { .. } => from = found.saturating_add(1),
         }
     }
     Ok(disk.len())

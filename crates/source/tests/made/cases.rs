@@ -255,6 +255,35 @@ fn s_8_8_a_fragment_that_goes_back_does_not_turn_time_round() {
 }
 
 #[test]
+fn s_8_8_7_a_fragment_without_samples_may_take_time() {
+    let moof = |flags: u32, fields: &[u32], trun: &[u8]| {
+        let tfhd = support::full(b"tfhd", 0, flags, &support::words(fields));
+        plain(b"moof", &plain(b"traf", &concat(&[&tfhd, trun])))
+    };
+    let mut file = concat(&[mp4_file::FTYP, &mp4_file::moov(&[empty_video()], true)]);
+    for (mark, gap) in [(1, 500), (2, 0), (3, 0)] {
+        // default-base-is-moof; one sample of 8 bytes and 40 ms, eight bytes behind the moof.
+        let trun =
+            |offset: u32| support::full(b"trun", 0, 0x301, &support::words(&[1, offset, 40, 8]));
+        let size = u32::try_from(moof(0x2_0000, &[1], &trun(0)).len()).unwrap();
+        file.extend(moof(0x2_0000, &[1], &trun(size + 8)));
+        file.extend(plain(b"mdat", &[mark; 8]));
+        if gap > 0 {
+            // duration-is-empty, default-sample-duration.
+            file.extend(moof(0x1_0008, &[1, gap], &[]));
+        }
+    }
+    let (video, _) = play(&mut open(file));
+    assert_eq!(video, [(0, 0, 1), (540, 540, 2), (580, 580, 3)]);
+}
+
+fn empty_video() -> Track {
+    let mut track = Track::video(&[]);
+    track.stts = Vec::new();
+    track
+}
+
+#[test]
 fn claims_that_the_file_has_no_room_for_cost_no_time_and_no_memory() {
     let begun = now();
     let mut endless = Track::video(&[1]);
