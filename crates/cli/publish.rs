@@ -28,8 +28,8 @@ pub(crate) struct PublishArgs {
     /// Start again after the last file, without a gap, until stopped
     #[arg(long = "loop")]
     repeat: bool,
-    /// Files: end with exit code 1 at the first thing that is damaged or cannot be sent. Without it, that is left out and
-    /// named, the rest is sent, and the exit code at the end is 3
+    /// Files: end with exit code 1 at the first thing that is damaged or cannot be sent. Without
+    /// it, that is left out and named, the rest is sent, and the exit code at the end is 3
     #[arg(long)]
     strict: bool,
     /// End after this time, for example 30s

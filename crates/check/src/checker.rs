@@ -50,7 +50,8 @@ pub struct Request {
     pub url: String,
     /// Playlists want `Accept-Encoding: gzip`, segments no such header. The body is taken as it came.
     pub kind: RequestKind,
-    /// The part that is wanted, for a `Range` header; a server that has such parts answers with status 206.
+    /// The part that is wanted, for a `Range` header; a server that has such parts answers with
+    /// status 206.
     pub range: Option<ByteRange>,
     /// Bytes of body that are of use: a longer one need not be read on.
     pub max_bytes: usize,
@@ -621,8 +622,8 @@ impl Checker {
         }
     }
 
-    /// Nothing is good because nobody looked: of each rendition something must have been read, and a picture decoded
-    /// where there are any.
+    /// Nothing is good because nobody looked: of each rendition something must have been read, and
+    /// a picture decoded where there are any.
     fn judge_what_was_read(&mut self) {
         let rule = Rule::SegmentsJudged;
         for rendition in self.renditions.iter().filter(|rendition| rendition.playlist.is_some()) {

@@ -1,4 +1,5 @@
-//! Reads fragmented MP4 (RFC 8216 3.3; ISO/IEC 14496-12) to judge it: our own eyes, not those of a writer.
+//! Reads fragmented MP4 (RFC 8216 3.3; ISO/IEC 14496-12) to judge it: our own eyes, not those of a
+//! writer.
 
 use aac::AudioSpecificConfig;
 use bytes::Bytes;
@@ -12,7 +13,8 @@ use crate::segment_facts::{Container, SegmentFacts};
 use crate::time;
 use crate::video::{self, AccessUnit};
 
-/// `SampleEntry` fields of pictures and of sound before the boxes in it (14496-12 12.1.3.2, 12.2.3.2).
+/// `SampleEntry` fields of pictures and of sound before the boxes in it (14496-12 12.1.3.2,
+/// 12.2.3.2).
 const VISUAL_FIELDS: usize = 78;
 const AUDIO_FIELDS: usize = 28;
 /// `sample_is_non_sync_sample` (14496-12 8.8.3.1).

@@ -37,8 +37,8 @@ pub fn ts(data: &[u8]) {
     check(playlist, data);
 }
 
-/// An initialization section and the fragments behind it are read and judged to the end, whatever they hold; nothing
-/// found is more than there was.
+/// An initialization section and the fragments behind it are read and judged to the end, whatever
+/// they hold; nothing found is more than there was.
 pub fn fmp4(data: &[u8]) {
     let moof = data.windows(4).position(|window| window == b"moof").unwrap_or(data.len());
     let (head, fragments) = data.split_at(moof.saturating_sub(4));

@@ -1,5 +1,5 @@
-//! Is this stream good? HLS playlists and their segments (MPEG-TS, fragmented MP4, packed audio) judged rule by rule, with
-//! the numbers, and by the rules that players have of their own.
+//! Is this stream good? HLS playlists and their segments (MPEG-TS, fragmented MP4, packed audio)
+//! judged rule by rule, with the numbers, and by the rules that players have of their own.
 //!
 //! | Short name | Specification |
 //! |---|---|

@@ -22,11 +22,13 @@ pub struct Limits {
     pub max_attributes: usize,
     /// Characters of a peer's text in a message. 60: it is there to be recognised.
     pub max_excerpt_chars: usize,
-    /// Bytes of an initialization section (`EXT-X-MAP`). 1 MiB: it holds parameter sets, real ones have 1 to 3 KiB.
+    /// Bytes of an initialization section (`EXT-X-MAP`). 1 MiB: it holds parameter sets, real ones
+    /// have 1 to 3 KiB.
     pub max_map_bytes: usize,
     /// Tracks of an initialization section that are looked at. 16: players take two.
     pub max_tracks: usize,
-    /// Samples of one segment of fragmented MP4. 65536: 60 s of 960 pictures a second, or of 20 ms audio and more.
+    /// Samples of one segment of fragmented MP4. 65536: 60 s of 960 pictures a second, or of 20 ms
+    /// audio and more.
     pub max_fragment_samples: usize,
     /// Shapes of pictures told apart in one segment. 8: more than one is a fault already.
     pub max_shapes: usize,

@@ -24,8 +24,8 @@ pub struct MultivariantPlaylist {
     pub alternatives: Vec<Alternative>,
 }
 
-/// An `EXT-X-MEDIA`: a rendition of one kind, to be played beside a variant stream that names its group (RFC 8216
-/// 4.3.4.1).
+/// An `EXT-X-MEDIA`: a rendition of one kind, to be played beside a variant stream that names its
+/// group (RFC 8216 4.3.4.1).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Alternative {
     /// Line of the tag, from 1.

@@ -352,8 +352,8 @@ impl Reader {
         });
     }
 
-    /// A range that does not say where it starts goes on behind that of the segment before, which must be of the same
-    /// resource (RFC 8216 4.3.2.2).
+    /// A range that does not say where it starts goes on behind that of the segment before, which
+    /// must be of the same resource (RFC 8216 4.3.2.2).
     fn resolve_range(&mut self, range: RangeText, uri: &str) -> Option<ByteRange> {
         let before = self.media.segments.last().filter(|before| before.uri == uri);
         let end = before.and_then(|before| before.byte_range);

@@ -177,7 +177,8 @@ impl Rendition {
         self.tracks.is_some_and(|tracks| tracks.audio)
     }
 
-    /// The playlist declares this from now on: what was read since it was loaded last was declared by one of the two.
+    /// The playlist declares this from now on: what was read since it was loaded last was declared
+    /// by one of the two.
     pub(crate) fn declare(&mut self, ledger: &mut Ledger, newest: &Variant) {
         self.judge_declared(ledger, newest);
         if let Some((_, known)) = &mut self.variant {
@@ -185,8 +186,9 @@ impl Rendition {
         }
     }
 
-    /// Judges the segments read since the last time by what was declared then, or by `newest`. What is declared is
-    /// what goes on: a segment with a discontinuity behind it belongs to what is over, and may have been otherwise.
+    /// Judges the segments read since the last time by what was declared then, or by `newest`. What
+    /// is declared is what goes on: a segment with a discontinuity behind it belongs to what is
+    /// over, and may have been otherwise.
     fn judge_declared(&mut self, ledger: &mut Ledger, newest: &Variant) {
         let Some((_, before)) = &self.variant else { return };
         for number in std::mem::take(&mut self.undeclared) {

@@ -29,8 +29,8 @@ pub struct SegmentFacts {
     pub container: Container,
     /// Bytes of the segment.
     pub bytes: usize,
-    /// Sync bytes, packet and PES headers, ADTS frames, boxes and their samples; positions are bytes (of the audio stream for
-    /// ADTS frames).
+    /// Sync bytes, packet and PES headers, ADTS frames, boxes and their samples; positions are
+    /// bytes (of the audio stream for ADTS frames).
     pub faults: Faults,
     /// PAT and PMT.
     pub table_faults: Faults,

@@ -29,8 +29,8 @@ pub struct VideoTrack {
     pub median_interval_secs: f64,
     /// Times a DTS is not above the one before, or a PTS is below its DTS.
     pub disorder: usize,
-    /// What the pictures are, by the SPS that each IDR picture refers to: the first one's, and then each that differs,
-    /// up to [`Limits::max_shapes`]. Empty where no SPS can be read.
+    /// What the pictures are, by the SPS that each IDR picture refers to: the first one's, and then
+    /// each that differs, up to [`Limits::max_shapes`]. Empty where no SPS can be read.
     pub shapes: Vec<Shape>,
 }
 
@@ -97,7 +97,8 @@ fn starts_picture(nal_unit: &[u8]) -> bool {
 }
 
 impl VideoTrack {
-    /// By the SPS that the slice refers to (14496-10 7.4.1.2.1); where that cannot be told, by the first.
+    /// By the SPS that the slice refers to (14496-10 7.4.1.2.1); where that cannot be told, by the
+    /// first.
     fn take_shape(&mut self, sets: &ParameterSets, slice: &[u8]) {
         let active = sets.sps_of(slice).or_else(|| sets.sps.first().map(|sps| &sps[..]));
         let Some(sps) = active.and_then(|sps| Sps::parse(sps).ok()) else { return };
@@ -177,7 +178,8 @@ mod tests {
 
     #[test]
     fn case_06_the_shape_is_that_of_the_sps_that_each_idr_refers_to() {
-        // 320x240 as SPS 0 and 480x270 as SPS 1, in front of both pictures; the second refers to SPS 1.
+        // 320x240 as SPS 0 and 480x270 as SPS 1, in front of both pictures; the second refers to
+        // SPS 1.
         let sets = hex!(
             "000001 6764000dacb40a0fd0800000030080000019078a1550 000001 68ef3cb0"
             "000001 676400154b2d03c11fd420000003002000000641e2c5d4 000001 684af3cb"

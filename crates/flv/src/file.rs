@@ -21,10 +21,12 @@ impl Default for Limits {
 
 const PREVIOUS_TAG_SIZE_BYTES: usize = 4;
 
-/// A file header (FLV 10.1 E.2). What it says of the tracks in the file is often wrong, and not read.
+/// A file header (FLV 10.1 E.2). What it says of the tracks in the file is often wrong, and not
+/// read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileHeader {
-    /// `DataOffset`: bytes of the header. The size of a tag that is not there, four bytes, follows it.
+    /// `DataOffset`: bytes of the header. The size of a tag that is not there, four bytes, follows
+    /// it.
     pub header_bytes: u32,
 }
 
@@ -88,10 +90,10 @@ impl TagHeader {
 
 /// Reads an FLV file (FLV 10.1 E.2 to E.4.1) without doing any I/O.
 ///
-/// **After every [`push`](Self::push), call [`next_tag`](Self::next_tag) until it gives `None`**: then at most one
-/// tag and what was pushed last is held. The sizes between the tags are not looked at, many writers get them
-/// wrong. Tags of unknown or encrypted kind are skipped. A file header between two tags is that of another file,
-/// which somebody put behind the first: its tags follow.
+/// **After every [`push`](Self::push), call [`next_tag`](Self::next_tag) until it gives `None`**:
+/// then at most one tag and what was pushed last is held. The sizes between the tags are not looked
+/// at, many writers get them wrong. Tags of unknown or encrypted kind are skipped. A file header
+/// between two tags is that of another file, which somebody put behind the first: its tags follow.
 #[derive(Debug, Default)]
 pub struct FileReader {
     limits: Limits,

@@ -5,8 +5,9 @@ use h264_reader::rbsp::{BitRead, BitReader, BitReaderError};
 use crate::{NalType, ParameterSets, Pps, nal, nal_type};
 
 impl ParameterSets {
-    /// The SPS that a slice is coded by: the one that its PPS refers to (14496-10 7.4.1.2.1), however many there are.
-    /// `None` where the slice header or the PPS cannot be read, or one of the sets is not there.
+    /// The SPS that a slice is coded by: the one that its PPS refers to (14496-10 7.4.1.2.1),
+    /// however many there are. `None` where the slice header or the PPS cannot be read, or one of
+    /// the sets is not there.
     #[must_use]
     pub fn sps_of(&self, slice: &[u8]) -> Option<&[u8]> {
         let pps_id = pps_id(slice)?;
@@ -21,7 +22,8 @@ fn pps_id(slice: &[u8]) -> Option<u32> {
     if !matches!(nal_type(slice), NalType::Slice | NalType::PartitionA | NalType::Idr) {
         return None;
     }
-    // A macroblock address of 35 bits, a type of 7 and an id of 17: eight bytes at most, and emulation prevention.
+    // A macroblock address of 35 bits, a type of 7 and an id of 17: eight bytes at most, and
+    // emulation prevention.
     let rbsp = nal::rbsp(slice, 16);
     read_pps_id(&mut BitReader::new(&rbsp[..])).ok()
 }

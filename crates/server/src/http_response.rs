@@ -85,9 +85,10 @@ pub(crate) fn method_not_allowed(method: &Method) -> Response<Body> {
     response
 }
 
-/// The answer to a preflight (Fetch standard 3.2.2): whatever headers are asked for may be sent. No header changes what
-/// anybody gets to see, so there is nothing to protect; a list would only stop the ones that nobody thought of (CMCD of
-/// hls.js, `X-Playback-Session-Id` of Safari, `Authorization`, which `*` does not stand for).
+/// The answer to a preflight (Fetch standard 3.2.2): whatever headers are asked for may be sent. No
+/// header changes what anybody gets to see, so there is nothing to protect; a list would only stop
+/// the ones that nobody thought of (CMCD of hls.js, `X-Playback-Session-Id` of Safari,
+/// `Authorization`, which `*` does not stand for).
 pub(crate) fn preflight(request_headers: &HeaderMap) -> Response<Body> {
     let mut response = status(StatusCode::NO_CONTENT);
     let headers = response.headers_mut();

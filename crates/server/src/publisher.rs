@@ -119,9 +119,9 @@ pub enum PublishError {
     Runtime(#[source] std::io::Error),
 }
 
-/// Publishes until the programme ends, the time is over, or SIGINT or SIGTERM comes; all three are good ends. When the
-/// server goes, it is tried again until it is back; the timestamps go on then. What is damaged in a file is left out and
-/// reported, if it is not to be refused.
+/// Publishes until the programme ends, the time is over, or SIGINT or SIGTERM comes; all three are
+/// good ends. When the server goes, it is tried again until it is back; the timestamps go on then.
+/// What is damaged in a file is left out and reported, if it is not to be refused.
 ///
 /// # Errors
 /// What [`PublishError`] lists: bad files, and a server that refuses or was never there.

@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use h264::{AvcConfig, NalType, ParameterSets, Sps, nal_type};
 
-/// The configuration to announce before the pictures that begin with this sync sample, where that is not the one of
-/// the file: the SPS that the picture refers to comes first, for everybody who looks at the first alone.
+/// The configuration to announce before the pictures that begin with this sync sample, where that
+/// is not the one of the file: the SPS that the picture refers to comes first, for everybody who
+/// looks at the first alone.
 ///
 /// `None` where the first is the right one, and where nothing can be told.
 pub(crate) fn config_for(config: &AvcConfig, picture: &Bytes) -> Option<Bytes> {
@@ -23,8 +24,8 @@ pub(crate) fn config_for(config: &AvcConfig, picture: &Bytes) -> Option<Bytes> {
     record(&sets, config.nal_length_size)
 }
 
-/// An `AVCDecoderConfigurationRecord` (14496-15 5.3.3.1) whose head is that of the first SPS. `None` where the sets
-/// are too many or too long for it.
+/// An `AVCDecoderConfigurationRecord` (14496-15 5.3.3.1) whose head is that of the first SPS.
+/// `None` where the sets are too many or too long for it.
 fn record(sets: &ParameterSets, nal_length_size: u8) -> Option<Bytes> {
     let first = sets.sps.first()?;
     let sps = Sps::parse(first).ok()?;

@@ -70,7 +70,8 @@ impl<R: Read + Seek> Disk<R> {
         Ok(data.into())
     }
 
-    /// The next byte from `position` on that is wanted, page by page; `None` where there is none up to the end.
+    /// The next byte from `position` on that is wanted, page by page; `None` where there is none up
+    /// to the end.
     pub(crate) fn find_byte(
         &mut self,
         mut position: u64,

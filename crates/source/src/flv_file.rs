@@ -414,8 +414,8 @@ impl Found {
 }
 
 impl Probe {
-    /// Reads until both tracks have shown a sample, or as far as the limit, and over what is damaged: that is told when
-    /// it is played.
+    /// Reads until both tracks have shown a sample, or as far as the limit, and over what is
+    /// damaged: that is told when it is played.
     fn make<R: Read + Seek>(disk: &mut Disk<R>) -> Result<Self, Error> {
         let mut probe = Self::default();
         let (mut tags, mut clock) = (Tags::default(), Clock::default());
@@ -463,8 +463,8 @@ impl Probe {
         Ok(true)
     }
 
-    /// What is to be said of tracks that cannot be carried: sound is left out, pictures refuse the file, and so does
-    /// sound without pictures. Gives the tracks of which it was said.
+    /// What is to be said of tracks that cannot be carried: sound is left out, pictures refuse the
+    /// file, and so does sound without pictures. Gives the tracks of which it was said.
     fn judge_refusals(&mut self, notes: &mut Notes) -> Result<Vec<TrackName>, Error> {
         let has_video = self.video_config.is_some();
         let mut told = Vec::new();

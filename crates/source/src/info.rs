@@ -126,7 +126,8 @@ impl Info {
         self.spans().map(|span| span.duration()).max().unwrap_or_default()
     }
 
-    /// The pictures from here on are those of another configuration. What only a container says stays.
+    /// The pictures from here on are those of another configuration. What only a container says
+    /// stays.
     pub(crate) fn reconfigure_video(&mut self, avcc: &Bytes) {
         let Some(video) = &mut self.video else { return };
         let Ok(config) = AvcConfig::parse(avcc.clone()) else { return };

@@ -8,15 +8,17 @@
 //! | QTFF | QuickTime File Format (sound description versions 1 and 2, `wave`) |
 //! | FLV 10.1 | Adobe Flash Video File Format Specification 10.1, annex E |
 //!
-//! H.264 and AAC come out as they are in the file, in decoding order across the tracks, with edit lists applied and
-//! timestamps from zero: what a publisher has to send. **Nothing is held but a page cache of [`Limits::PAGES`] pages
-//! and the one sample that is handed out**, however long the file is: tables are read where they stand. An MP4 is
-//! surveyed when it is opened, so what is wrong with it is told before its first sample; an FLV file has no index,
-//! its faults are found on the way.
+//! H.264 and AAC come out as they are in the file, in decoding order across the tracks, with edit
+//! lists applied and timestamps from zero: what a publisher has to send. **Nothing is held but a
+//! page cache of [`Limits::PAGES`] pages and the next sample of each track**, however long the file
+//! is: tables are read where they stand. An MP4 is surveyed when it is opened, so what is wrong
+//! with it is told before its first sample; an FLV file has no index, its faults are found on the
+//! way.
 //!
-//! **Damage costs what is damaged**: a tag, a sample, a fragment, a sound track. It is left out and named in
-//! [`Source::notes`], with its byte, unless [`OnFault::Refuse`] asks for an error instead. Pictures that cannot be
-//! carried refuse the whole file: its sound alone is not what anybody wants to see.
+//! **Damage costs what is damaged**: a tag, a sample, a fragment, a sound track. It is left out and
+//! named in [`Source::notes`], with its byte, unless [`OnFault::Refuse`] asks for an error instead.
+//! Pictures that cannot be carried refuse the whole file: its sound alone is not what anybody wants
+//! to see.
 //!
 //! ```no_run
 //! let mut source = source::Source::open("talk.mp4".as_ref(), source::OnFault::LeaveOut)?;

@@ -19,8 +19,9 @@ pub struct Limits {
     pub max_descriptions: u32,
     /// Entries of an edit list. More than two or three are cuts, which are refused anyway.
     pub max_edits: u32,
-    /// Samples of a track that the file does not have, or that cannot be carried, after which the rest of the track
-    /// is given up: 36 minutes at 30 pictures a second. Bounds the time that claims without data cost.
+    /// Samples of a track that the file does not have, or that cannot be carried, after which the
+    /// rest of the track is given up: 36 minutes at 30 pictures a second. Bounds the time that
+    /// claims without data cost.
     pub max_left_out_samples: u64,
     /// Notes kept of one file.
     pub max_notes: usize,

@@ -34,12 +34,13 @@ pub(crate) struct Entry {
     pub(crate) number: u64,
     pub(crate) position: u64,
     pub(crate) size: u32,
-    /// Decoding time in ticks of the track, edits not applied. [`Track::next`] makes it never less than the one
-    /// before.
+    /// Decoding time in ticks of the track, edits not applied. [`Track::next`] makes it never less
+    /// than the one before.
     pub(crate) dts: i64,
     /// Presentation time minus decoding time, in ticks of the track.
     pub(crate) composition: i32,
-    /// Until the next sample, in ticks of the track. Negative where a writer takes back what it gave before.
+    /// Until the next sample, in ticks of the track. Negative where a writer takes back what it
+    /// gave before.
     pub(crate) delta: i32,
     /// Sync sample.
     pub(crate) key: bool,
@@ -65,8 +66,9 @@ struct Player {
     next: Option<Entry>,
     /// The configuration that was sent last.
     configured: Option<Bytes>,
-    /// Number of the sample that was looked at last for its configuration.
-    looked_at: Option<u64>,
+    /// Number of the sample that was looked at last for its configuration, and its bytes if that
+    /// took them.
+    looked_at: Option<(u64, Option<Bytes>)>,
 }
 
 /// Whether a file that starts so may be one of ours: the boxes that are seen in front.
@@ -136,6 +138,7 @@ impl Movie {
         for player in &mut self.players {
             player.cursor = player.start;
             player.next = None;
+            player.looked_at = None;
         }
     }
 
@@ -191,18 +194,23 @@ impl Player {
         &mut self,
         disk: &mut Disk<R>,
     ) -> Result<Option<Sample>, Error> {
-        let Some(entry) = self.next.filter(|entry| self.looked_at != Some(entry.number)) else {
-            return Ok(None);
+        let is_new = |entry: &Entry| {
+            self.looked_at.as_ref().is_none_or(|(number, _)| *number != entry.number)
         };
-        self.looked_at = Some(entry.number);
+        let Some(entry) = self.next.filter(is_new) else { return Ok(None) };
+        self.looked_at = Some((entry.number, None));
         let sample = match self.track.description(entry.description) {
+            // Only at a sync sample can other pictures begin.
+            Some(Description::Video { .. }) if !entry.key && self.configured.is_some() => {
+                return Ok(None);
+            }
             Some(Description::Video { avcc, config, .. }) => {
-                // Only at a sync sample can other pictures begin, and most files have one SPS for all of them.
-                let active = match entry.key {
-                    true => active_sps::config_for(config, &self.read(&entry, disk)?),
-                    false if self.configured.is_some() => return Ok(None),
-                    false => None,
-                };
+                let mut active = None;
+                if entry.key && !config.parameter_sets.sps.is_empty() {
+                    let data = self.read(&entry, disk)?;
+                    active = active_sps::config_for(config, &data);
+                    self.looked_at = Some((entry.number, Some(data)));
+                }
                 Sample::VideoConfig(active.unwrap_or_else(|| avcc.clone()))
             }
             Some(Description::Audio { asc, .. }) => Sample::AudioConfig(asc.clone()),
@@ -227,7 +235,14 @@ impl Player {
         let Some(entry) = self.next else {
             return Err(Error::NoTracks { file_bytes: disk.len() });
         };
-        let data = self.read(&entry, disk)?;
+        let data = match self.looked_at.as_mut() {
+            Some((number, data)) if *number == entry.number => data.take(),
+            _ => None,
+        };
+        let data = match data {
+            Some(data) => data,
+            None => self.read(&entry, disk)?,
+        };
         self.next = None;
         let (dts, pts) = (self.timeline.dts(&entry), self.timeline.pts(&entry));
         Ok(match self.track.name {
@@ -298,7 +313,8 @@ fn read_moov<R: Read + Seek>(
         }
         match Track::read(trak, &header, disk, notes) {
             Ok(track) => tracks.extend(track),
-            // Without its pictures a film is not played; without its sound, or what nobody knows, it is.
+            // Without its pictures a film is not played; without its sound, or what nobody knows,
+            // it is.
             Err(error) if Track::is_of_pictures(&trak, disk) => return Err(error),
             Err(error) => notes.leave_out(error)?,
         }
@@ -322,8 +338,8 @@ fn read_mvex<R: Read + Seek>(
     Ok(all)
 }
 
-/// One video and one audio track: the first enabled one that can be carried. Sound of which there is none that can is
-/// left out; pictures refuse the file.
+/// One video and one audio track: the first enabled one that can be carried. Sound of which there
+/// is none that can is left out; pictures refuse the file.
 fn choose(tracks: Vec<Track>, notes: &mut Notes) -> Result<Vec<Track>, Error> {
     let (video, audio): (Vec<_>, Vec<_>) = tracks.into_iter().partition(|track| !track.is_audio());
     let video = choose_one(video, notes)?;

@@ -52,7 +52,8 @@ impl Notes {
     /// Notes that a part is left out, and why.
     ///
     /// # Errors
-    /// The reason itself, where faults are refused, and wherever the operating system could not read the file.
+    /// The reason itself, where faults are refused, and wherever the operating system could not
+    /// read the file.
     pub(crate) fn leave_out(&mut self, why: Error) -> Result<(), Error> {
         if self.on_fault == OnFault::Refuse || matches!(why, Error::Io { .. }) {
             return Err(why);

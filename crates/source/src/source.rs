@@ -35,8 +35,8 @@ impl Source<File> {
     /// Opens an MP4, QuickTime or FLV file; which one, its content says.
     ///
     /// # Errors
-    /// What [`Error`] lists, where nothing can be played or faults are refused. For an MP4 this is complete: a sample
-    /// that is missing is told here.
+    /// What [`Error`] lists, where nothing can be played or faults are refused. For an MP4 this is
+    /// complete: a sample that is missing is told here.
     pub fn open(path: &Path, on_fault: OnFault) -> Result<Self, Error> {
         Self::new(File::open(path).map_err(io_error(0))?, on_fault)
     }
@@ -57,7 +57,8 @@ impl<R: Read + Seek> Source<R> {
     /// What comes next; `None` at the end.
     ///
     /// # Errors
-    /// The file cannot be read, or was changed; where faults are refused, with FLV also what is wrong with a tag.
+    /// The file cannot be read, or was changed; where faults are refused, with FLV also what is
+    /// wrong with a tag.
     pub fn next_sample(&mut self) -> Result<Option<Sample>, Error> {
         let sample = match &mut self.format {
             Format::Mp4(movie) => movie.next(&mut self.disk),
@@ -90,13 +91,15 @@ impl<R: Read + Seek> Source<R> {
         &self.info
     }
 
-    /// What is odd about it and what is left out of it, a line each. More may come while it is read.
+    /// What is odd about it and what is left out of it, a line each. More may come while it is
+    /// read.
     #[must_use]
     pub fn notes(&self) -> &[Note] {
         self.notes.all()
     }
 
-    /// How many parts of the file are left out: each named in [`notes`](Self::notes), as far as there is room.
+    /// How many parts of the file are left out: each named in [`notes`](Self::notes), as far as
+    /// there is room.
     #[must_use]
     pub fn left_out(&self) -> u64 {
         self.notes.left_out()

@@ -1,5 +1,5 @@
-//! Files as they come from the field: what is whole plays, what is not is named. The numbers are those of
-//! docs/encoders.md.
+//! Files as they come from the field: what is whole plays, what is not is named. The numbers are
+//! those of docs/encoders.md.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::path::PathBuf;
@@ -11,7 +11,8 @@ fn path(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/media/cases")).join(name)
 }
 
-/// What came out: decoding and presentation times of pictures and times of audio frames, in 90 kHz ticks.
+/// What came out: decoding and presentation times of pictures and times of audio frames, in 90 kHz
+/// ticks.
 #[derive(Debug, Default, PartialEq)]
 struct Played {
     video: Vec<(i64, i64)>,

@@ -15,7 +15,8 @@ struct Cut {
     frame_secs: f64,
 }
 
-/// Judges all variant streams against the first. Alternative renditions are left out: sound has frames of its own.
+/// Judges all variant streams against the first. Alternative renditions are left out: sound has
+/// frames of its own.
 pub(crate) fn judge(ledger: &mut Ledger, renditions: &[Rendition]) {
     let mut variants = renditions.iter().filter(|rendition| rendition.alternative.is_none());
     let (Some(first), others) = (variants.next(), variants.collect::<Vec<_>>()) else { return };

@@ -16,7 +16,8 @@ pub(crate) enum Caching {
     Secs(u64),
 }
 
-/// Judges the headers of a response that has what was asked for; `container` is what a segment is made of.
+/// Judges the headers of a response that has what was asked for; `container` is what a segment is
+/// made of.
 pub(crate) fn judge(
     ledger: &mut Ledger,
     subject: &str,

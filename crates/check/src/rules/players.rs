@@ -5,11 +5,12 @@ use crate::report::{Measurement, Outcome};
 use crate::rule::Rule;
 use crate::segment_facts::SegmentFacts;
 
-/// ExoPlayer (androidx/media, `DefaultHlsPlaylistTracker`, `DEFAULT_PLAYLIST_STUCK_TARGET_DURATION_COEFFICIENT`): a live
-/// playlist that has not changed for so many target durations ends playback with a `PlaylistStuckException`.
+/// ExoPlayer (androidx/media, `DefaultHlsPlaylistTracker`,
+/// `DEFAULT_PLAYLIST_STUCK_TARGET_DURATION_COEFFICIENT`): a live playlist that has not changed for
+/// so many target durations ends playback with a `PlaylistStuckException`.
 const EXOPLAYER_STUCK_TARGET_DURATIONS: f64 = 3.5;
-/// AVPlayer (its error log, CoreMediaErrorDomain -12888 "Playlist File unchanged for longer than 1.5 * target
-/// duration"): the bound that RFC 8216 6.2.2 gives servers, taken at its word.
+/// AVPlayer (its error log, CoreMediaErrorDomain -12888 "Playlist File unchanged for longer than
+/// 1.5 * target duration"): the bound that RFC 8216 6.2.2 gives servers, taken at its word.
 const AVPLAYER_UNCHANGED_TARGET_DURATIONS: f64 = 1.5;
 
 /// The tracks of a segment.
@@ -53,10 +54,11 @@ pub(crate) fn judge_standstill(
 
 /// Judges a segment's tracks against those of the first segment of its rendition.
 ///
-/// hls.js (`src/controller/buffer-controller.ts`) makes its `SourceBuffer`s when the codecs of the first segment are
-/// known, and waits for no others: media source extensions take none once the first has media. A track that joins
-/// later ends in a fatal `bufferAddCodecError` or `bufferAppendError`, over a discontinuity too; a track that is gone
-/// stops playback where its buffer ends.
+/// hls.js (`src/controller/buffer-controller.ts`) makes its `SourceBuffer`s when the codecs of the
+/// first segment are known, and waits for no others: media source extensions take none once the
+/// first has media. A track that joins later ends in a fatal `bufferAddCodecError` or
+/// `bufferAppendError`, over a discontinuity too; a track that is gone stops playback where its
+/// buffer ends.
 pub(crate) fn judge_tracks(ledger: &mut Ledger, subject: &str, first: Tracks, now: Tracks) {
     ledger.judge(Rule::HlsjsCodecChange, subject, first == now, || {
         format!("has {}, the first segment had {}", now.name(), first.name())

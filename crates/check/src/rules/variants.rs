@@ -30,7 +30,8 @@ pub(crate) fn judge(ledger: &mut Ledger, subject: &str, variant: &Variant, facts
     judge_frame_rate(ledger, subject, variant, facts);
 }
 
-/// Whether what is declared is true of a segment, as far as it says what the pictures and the sound are.
+/// Whether what is declared is true of a segment, as far as it says what the pictures and the sound
+/// are.
 pub(crate) fn describes(variant: &Variant, facts: &SegmentFacts) -> bool {
     let shapes = facts.video.iter().flat_map(|video| &video.shapes);
     let mut scratch = Ledger::default();

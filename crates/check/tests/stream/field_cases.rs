@@ -16,7 +16,8 @@ enum Ranges {
     Ignored,
 }
 
-/// Checks a stream that lies in a folder, as any HTTP server would serve it that knows the media types.
+/// Checks a stream that lies in a folder, as any HTTP server would serve it that knows the media
+/// types.
 fn check_folder(playlist: &str, ranges: Ranges) -> Report {
     check_changed(playlist, ranges, |_, body| body)
 }
@@ -174,8 +175,8 @@ fn case_12_check_a_playlist_without_segments_is_not_good() {
     assert_eq!(said(&report, "segments-judged"), "a: no segment is listed\n");
 }
 
-/// A stream whose pictures change their size at a discontinuity, and whose multivariant playlist follows at `declared`
-/// seconds.
+/// A stream whose pictures change their size at a discontinuity, and whose multivariant playlist
+/// follows at `declared` seconds.
 fn change_of_size(declared: u64) -> Report {
     const CHANGE: usize = 12;
     let recipe = Recipe::default();
@@ -207,7 +208,8 @@ fn change_of_size(declared: u64) -> Report {
 
 #[test]
 fn case_19_what_is_declared_is_what_goes_on_behind_a_discontinuity() {
-    // The first segment of the new size is listed 10 s after the start; what is declared follows it.
+    // The first segment of the new size is listed 10 s after the start; what is declared follows
+    // it.
     for declared in [8, 10, 12] {
         let report = change_of_size(declared);
         assert!(!fails(&report).contains(&"resolution"), "{declared}\n{report}");

@@ -53,8 +53,8 @@ impl Playlist {
     /// Looks into every file, so that what is wrong with the last one is not found out on air.
     ///
     /// # Errors
-    /// A file that cannot be read at all: its name may be wrong. Any other fault where faults are refused, or where
-    /// every file has one.
+    /// A file that cannot be read at all: its name may be wrong. Any other fault where faults are
+    /// refused, or where every file has one.
     pub(super) fn open(
         paths: Vec<PathBuf>,
         repeat: bool,

@@ -47,7 +47,8 @@ enum Place {
 enum End {
     /// Its size is said again.
     Said,
-    /// Another tag or file follows, or nothing. That proves little by itself: a wrong size may lead to any of the tags behind.
+    /// Another tag or file follows, or nothing. That proves little by itself: a wrong size may lead
+    /// to any of the tags behind.
     Followed,
     Nowhere,
 }
@@ -58,8 +59,8 @@ impl Tags {
         self.position
     }
 
-    /// What comes next and where it is; `None` at the end of the file. Behind damage it is the next tag that fits:
-    /// one whose size is said again behind it, or that another tag follows.
+    /// What comes next and where it is; `None` at the end of the file. Behind damage it is the next
+    /// tag that fits: one whose size is said again behind it, or that another tag follows.
     ///
     /// # Errors
     /// No FLV file, and what [`Notes::leave_out`] gives back.
@@ -149,7 +150,8 @@ fn look<R: Read + Seek>(disk: &mut Disk<R>, position: u64) -> Result<Place, Erro
     let end = end_of(position, &header);
     let inside = match how_it_ends(disk, end, &header)? {
         End::Said => return Ok(Place::Tag(header)),
-        // Many writers get the sizes wrong, so that alone is no damage. A tag inside of it that gets it right is.
+        // Many writers get the sizes wrong, so that alone is no damage. A tag inside of it that
+        // gets it right is.
         End::Followed => match said_tag_inside(disk, position, end)? {
             None => return Ok(Place::Tag(header)),
             inside => inside,

@@ -170,8 +170,8 @@ impl Boxes {
         Ok(None)
     }
 
-    /// Goes on, behind a box that makes no sense, with the next `moof` box: one that begins with an `mfhd`, as each
-    /// does (14496-12 8.8.5). Without one it is at the end.
+    /// Goes on, behind a box that makes no sense, with the next `moof` box: one that begins with an
+    /// `mfhd`, as each does (14496-12 8.8.5). Without one it is at the end.
     pub(crate) fn resume_at_moof<R: Read + Seek>(
         &mut self,
         disk: &mut Disk<R>,

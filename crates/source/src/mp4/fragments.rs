@@ -49,7 +49,8 @@ pub(crate) struct FragmentCursor {
     moof: Option<Moof>,
     traf: Option<Traf>,
     run: Option<Run>,
-    /// Decoding time of the next sample where its fragment does not say it: the end of the one before.
+    /// Decoding time of the next sample where its fragment does not say it: the end of the one
+    /// before.
     dts: i64,
     /// Decoding time of the last sample.
     last_dts: Option<i64>,
@@ -99,8 +100,8 @@ struct RunSample {
 }
 
 impl FragmentCursor {
-    /// Before the first moof at or behind `top`; samples in moov were there already, the last of them decoded at
-    /// `last_dts`, which lasts until `dts`.
+    /// Before the first moof at or behind `top`; samples in moov were there already, the last of
+    /// them decoded at `last_dts`, which lasts until `dts`.
     pub(crate) fn new(top: Boxes, samples: u64, last_dts: Option<i64>, dts: i64) -> Self {
         Self { top, moof: None, traf: None, run: None, dts, last_dts, offset: 0, samples }
     }
@@ -173,9 +174,9 @@ impl FragmentCursor {
         Ok(false)
     }
 
-    /// The next sample is decoded at the time that its fragment says, unless that goes back behind the last sample:
-    /// then it is decoded when that ends, and what the fragments after it say counts from there, if they go on from
-    /// where this one began again.
+    /// The next sample is decoded at the time that its fragment says, unless that goes back behind
+    /// the last sample: then it is decoded when that ends, and what the fragments after it say
+    /// counts from there, if they go on from where this one began again.
     fn begin_at(&mut self, said: i64, position: u64, track_id: u32, notes: &mut Notes) {
         let is_later = |dts: i64| self.last_dts.is_none_or(|last| dts > last);
         let moved = said.saturating_add(self.offset);
@@ -197,7 +198,8 @@ impl FragmentCursor {
     /// Goes on with the next moof box that can be found, behind what is damaged.
     pub(crate) fn skip_damage<R: Read + Seek>(&mut self, disk: &mut Disk<R>) -> Result<(), Error> {
         (self.traf, self.run) = (None, None);
-        // A moof that could be entered ends where it says; where there is none, the walk itself came to a stop.
+        // A moof that could be entered ends where it says; where there is none, the walk itself
+        // came to a stop.
         if self.moof.take().is_none() {
             self.top.resume_at_moof(disk)?;
         }

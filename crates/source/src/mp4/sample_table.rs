@@ -105,7 +105,8 @@ impl SampleTable {
     ) -> Result<Option<Entry>, Error> {
         let index = cursor.sample;
         let Some(size) = self.sizes.get(disk, index)? else { return Ok(None) };
-        // Unsigned on paper (8.6.1.2). QuickTime and those after it read it signed: writers take time back.
+        // Unsigned on paper (8.6.1.2). QuickTime and those after it read it signed: writers take
+        // time back.
         let delta = self.run(disk, "stts", &self.times, &mut cursor.times, index)?.cast_signed();
         let composition = match &self.offsets {
             // Version 0 is unsigned on paper; writers put negative numbers there too.

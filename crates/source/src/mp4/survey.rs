@@ -160,8 +160,8 @@ impl Check {
         }
     }
 
-    /// Counts the sample's bytes, of which there can be no more than the file has: else a small file could claim to
-    /// play for years.
+    /// Counts the sample's bytes, of which there can be no more than the file has: else a small
+    /// file could claim to play for years.
     fn admit<R: Read + Seek>(
         &mut self,
         track: &Track,

@@ -98,9 +98,9 @@ impl Track {
         self.fragments.is_some()
     }
 
-    /// The sample at the cursor, which goes on to the next: those of the moov, then those of the fragments.
-    /// Samples of no bytes only pass time: they are not handed out. Neither are those that the file does not have or
-    /// that cannot be carried: they are left out.
+    /// The sample at the cursor, which goes on to the next: those of the moov, then those of the
+    /// fragments. Samples of no bytes only pass time: they are not handed out. Neither are those
+    /// that the file does not have or that cannot be carried: they are left out.
     ///
     /// # Errors
     /// What [`Notes::leave_out`] gives back.
@@ -246,8 +246,9 @@ impl Cursor {
         self.left_out
     }
 
-    /// Puts a sample behind the one before it. Where the tables take time back from a sample (a negative duration),
-    /// that sample is decoded half-way between the one before and the one after it: order stays, and nothing drifts.
+    /// Puts a sample behind the one before it. Where the tables take time back from a sample (a
+    /// negative duration), that sample is decoded half-way between the one before and the one after
+    /// it: order stays, and nothing drifts.
     fn in_order(&mut self, entry: Entry) -> Entry {
         let dts = match (self.last_dts, entry.delta) {
             (Some(last), ..0) => last.midpoint(entry.dts.saturating_add(entry.delta.into())),

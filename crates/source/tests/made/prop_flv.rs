@@ -1,5 +1,6 @@
-//! FLV files with damage anywhere. Covered: what the damage did not touch is played, in order, and again after a rewind.
-//! Not covered: damage to the file header and the first tags, without which nothing is known of the file.
+//! FLV files with damage anywhere. Covered: what the damage did not touch is played, in order, and
+//! again after a rewind. Not covered: damage to the file header and the first tags, without which
+//! nothing is known of the file.
 
 use std::io::Cursor;
 
@@ -9,7 +10,8 @@ use source::{OnFault, Sample, Source};
 
 use crate::support::flv;
 
-/// Bytes of the file header with the size behind it, of the configuration's tag, and of a picture's.
+/// Bytes of the file header with the size behind it, of the configuration's tag, and of a
+/// picture's.
 const HEADER_BYTES: usize = 13;
 const CONFIG_BYTES: usize = 11 + 12 + 4;
 const PICTURE_BYTES: usize = 11 + 11 + 4;

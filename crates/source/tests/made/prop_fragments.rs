@@ -1,6 +1,7 @@
-//! Fragmented files made at random, against what they were made of. Covered: all of what 14496-12 8.8 lets be said in
-//! `trex`, `tfhd` or `trun`, the three rules for where data is, times that are missing, leave a gap, or go back, and
-//! damage at any byte. Not covered: several tracks in one moof (cases.rs).
+//! Fragmented files made at random, against what they were made of. Covered: all of what 14496-12
+//! 8.8 lets be said in `trex`, `tfhd` or `trun`, the three rules for where data is, times that are
+//! missing, leave a gap, or go back, and damage at any byte. Not covered: several tracks in one
+//! moof (cases.rs).
 
 use std::io::Cursor;
 
@@ -54,7 +55,8 @@ fn fragments() -> impl Strategy<Value = Vec<(Begins, Fragment)>> {
 /// A picture: decoding time, presentation time, whether it is a sync sample, and its bytes.
 type Picture = (i64, i64, bool, Vec<u8>);
 
-/// Writes the times into the fragments, and gives what must be read of them: in ms, from the first picture on.
+/// Writes the times into the fragments, and gives what must be read of them: in ms, from the first
+/// picture on.
 fn expected(fragments: &mut [(Begins, Fragment)]) -> Vec<Picture> {
     let mut end = 0_i64;
     let mut pictures: Vec<Picture> = Vec::new();

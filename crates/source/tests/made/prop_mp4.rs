@@ -1,6 +1,6 @@
-//! Sample tables of any shape against their plain expansion. Covered: run-length times and offsets, durations that take
-//! time back, runs of chunks, order across tracks, rewinding. Not covered: edit lists (cases.rs) and fragments
-//! (prop_fragments.rs).
+//! Sample tables of any shape against their plain expansion. Covered: run-length times and offsets,
+//! durations that take time back, runs of chunks, order across tracks, rewinding. Not covered: edit
+//! lists (cases.rs) and fragments (prop_fragments.rs).
 
 use std::io::Cursor;
 
@@ -59,8 +59,9 @@ proptest! {
         prop_assert!(played.is_sorted_by_key(|(dts, _)| *dts), "{:?}", played);
         let marks: Vec<u8> = (1..=u8::MAX).cycle().take(shapes.len()).collect();
         prop_assert!(played.iter().map(|(_, mark)| *mark).eq(marks));
-        // Where the sum of the durations is later than ever before and none is taken back, that is the time: there is
-        // no drift. The shift is that of the whole track, seen at its first picture.
+        // Where the sum of the durations is later than ever before and none is taken back, that is
+        // the time: there is no drift. The shift is that of the whole track, seen at its first
+        // picture.
         let (mut sum, mut latest) = (0_i64, i64::MIN);
         let mut exact = Vec::new();
         for (index, (delta, ..)) in shapes.iter().enumerate() {

@@ -1,4 +1,5 @@
-//! Fragmented files of any shape: what 14496-12 8.8 lets a writer say in one of several places, or not at all.
+//! Fragmented files of any shape: what 14496-12 8.8 lets a writer say in one of several places, or
+//! not at all.
 
 use super::{Base, Track, concat, full, mp4_file, plain, words};
 
