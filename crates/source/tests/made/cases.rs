@@ -3,7 +3,7 @@
 use std::io::{Cursor, Read, Seek, SeekFrom, Write};
 use std::time::Instant;
 
-use crate::support::{self, Track, concat, mp4, mp4_file, plain};
+use crate::support::{self, SAMPLE_BYTES, Track, concat, mp4, mp4_file, plain};
 use source::{OnFault, Sample, Source};
 
 /// Decoding and presentation time in ms of a picture, and its first byte.
@@ -213,6 +213,44 @@ fn a_length_past_the_end_is_a_warning_while_all_samples_are_there() {
             len - 1
         )
     );
+}
+
+#[test]
+fn case_09_a_plain_file_that_is_cut_plays_the_samples_that_it_has() {
+    let tracks = [Track::video(&[1, 2, 3, 4]), Track::audio(&[11, 12, 13])];
+    let file = support::moov_first(&tracks, 0);
+    // The last picture ends where the sound begins: the cut takes half of it, and all sound.
+    let cut = file[..file.len() - 3 * SAMPLE_BYTES - 4].to_vec();
+    let mut source = open(cut.clone());
+    let (video, audio) = play(&mut source);
+    assert_eq!(video.iter().map(|(.., mark)| *mark).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!((audio.len(), source.left_out()), (0, 4));
+    let said = notes(&source);
+    assert!(said.iter().any(|note| note.starts_with("left out: track 1 (video): sample 4 of 8")));
+    assert!(said.iter().any(|note| note.starts_with("left out: track 2 (audio): sample 1 of 8")));
+    assert!(said.contains(&"track 2 (audio): 3 samples are left out in all".to_owned()));
+    assert!(refusal(cut).starts_with("track 1 (video): sample 4 of 8 bytes at byte "));
+    // Of which there is nothing is refused for what is wrong with it, not for having no tracks.
+    let none = file[..file.len() - 7 * SAMPLE_BYTES].to_vec();
+    let error = Source::new(Cursor::new(none), OnFault::LeaveOut).expect_err("nothing is left");
+    assert!(error.to_string().starts_with("track 1 (video): sample 1 of 8 bytes"), "{error}");
+}
+
+#[test]
+fn case_14_a_sound_track_that_makes_no_sense_costs_the_sound_alone() {
+    let mut sound = Track::audio(&[11]);
+    sound.timescale = 0;
+    let file = mp4(&[Track::video(&[1, 2]), sound]);
+    let mut source = open(file.clone());
+    assert_eq!((play(&mut source).0.len(), source.left_out()), (2, 1));
+    let said = notes(&source);
+    assert!(said[0].starts_with("left out: mdhd at byte ") && said[0].contains("timescale 0"));
+    assert!(refusal(file).contains("timescale 0"));
+    let mut pictures = Track::video(&[1]);
+    pictures.timescale = 0;
+    let file = mp4(&[pictures, Track::audio(&[11])]);
+    let error = Source::new(Cursor::new(file), OnFault::LeaveOut).expect_err("no film");
+    assert!(error.to_string().contains("timescale 0"), "{error}");
 }
 
 #[test]
