@@ -181,6 +181,10 @@ impl Rendition {
     /// by one of the two.
     pub(crate) fn declare(&mut self, ledger: &mut Ledger, newest: &Variant) {
         self.judge_declared(ledger, newest);
+        let first = self.variant.as_ref().and_then(|(first, _)| variants::declared_tracks(first));
+        if let (Some(first), Some(now)) = (first, variants::declared_tracks(newest)) {
+            players::judge_declared_tracks(ledger, &self.label, first, now);
+        }
         if let Some((_, known)) = &mut self.variant {
             known.clone_from(newest);
         }

@@ -64,3 +64,16 @@ pub(crate) fn judge_tracks(ledger: &mut Ledger, subject: &str, first: Tracks, no
         format!("has {}, the first segment had {}", now.name(), first.name())
     });
 }
+
+/// Judges what a variant stream declares now against what it declared when players read it, for the
+/// same reason: they make their buffers by it, and do not read it again.
+pub(crate) fn judge_declared_tracks(
+    ledger: &mut Ledger,
+    subject: &str,
+    first: Tracks,
+    now: Tracks,
+) {
+    ledger.judge(Rule::HlsjsCodecChange, subject, first == now, || {
+        format!("CODECS declare {}, they declared {}", now.name(), first.name())
+    });
+}

@@ -5,6 +5,7 @@ use crate::ledger::Ledger;
 use crate::playlist::Variant;
 use crate::report::{Measurement, Outcome};
 use crate::rule::Rule;
+use crate::rules::players::Tracks;
 use crate::segment_facts::SegmentFacts;
 use crate::video::Shape;
 
@@ -37,6 +38,13 @@ pub(crate) fn describes(variant: &Variant, facts: &SegmentFacts) -> bool {
     let mut scratch = Ledger::default();
     judge_codecs(&mut scratch, "", variant, facts);
     !scratch.has_failed(Rule::Codecs) && shapes.into_iter().all(|shape| has_shape(variant, shape))
+}
+
+/// The tracks that are declared; none where CODECS are not.
+pub(crate) fn declared_tracks(variant: &Variant) -> Option<Tracks> {
+    let codecs = variant.codecs.as_ref()?;
+    let has = |wanted| codecs.iter().any(|codec| kind(codec) == wanted);
+    Some(Tracks { video: has(Kind::Video), audio: has(Kind::Audio) })
 }
 
 fn has_shape(variant: &Variant, shape: &Shape) -> bool {

@@ -270,6 +270,22 @@ fn hlsjs_codec_change() {
 }
 
 #[test]
+fn hlsjs_codec_change_in_what_is_declared() {
+    let origin = Origin::new(&Recipe::default());
+    // Sound that is declared only once somebody plays.
+    let report = check(&origin, 20, &GOOD_PICTURES, |answer| {
+        if answer.now < Duration::from_secs(3) {
+            answer.replace_in_multivariant("avc1.640c0c,mp4a.40.2", "avc1.640c0c");
+        }
+    });
+    let rule = report.rules.iter().find(|rule| rule.rule == "hlsjs-codec-change").unwrap();
+    assert_eq!(
+        rule.findings[0].to_string(),
+        "small: CODECS declare video and audio, they declared video alone (5 times)"
+    );
+}
+
+#[test]
 fn stream_live() {
     assert_answer("stream-live", FAIL, |answer| {
         if answer.is_media() && answer.now > Duration::from_secs(9) {
