@@ -7,11 +7,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use server::{
-    FrameRate, Programme, Progress, PublishConfig, PublishReport, PublishUrl, TestSignalConfig,
+    FrameRate, OnFault, Programme, Progress, PublishConfig, PublishReport, PublishUrl,
+    TestSignalConfig,
 };
 
 use crate::args::UsageError;
 use crate::config::duration;
+
+/// Published to a good end, but something in the files was left out.
+const PARTS_LEFT_OUT: u8 = 3;
 
 /// The options of `publish`.
 #[derive(clap::Args, Debug)]
@@ -24,6 +28,10 @@ pub(crate) struct PublishArgs {
     /// Start again after the last file, without a gap, until stopped
     #[arg(long = "loop")]
     repeat: bool,
+    /// Files: end with exit code 1 at the first thing that is damaged or cannot be sent. Without
+    /// it, that is left out and named, the rest is sent, and the exit code at the end is 3
+    #[arg(long)]
+    strict: bool,
     /// End after this time, for example 30s
     #[arg(long = "for", value_name = "TIME")]
     stop_after: Option<String>,
@@ -44,11 +52,16 @@ pub(crate) struct PublishArgs {
 /// Publishes, and says on standard error how it goes.
 pub(crate) fn run(args: &PublishArgs) -> Result<ExitCode, UsageError> {
     let config = resolve(args)?;
-    let mut console = Console { is_terminal: stderr().is_terminal(), was_lost: false };
+    let mut console =
+        Console { is_terminal: stderr().is_terminal(), was_lost: false, has_left_out: false };
     let result = server::publish(config, |report| console.show(&report));
     console.clear_line();
     Ok(match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) if !console.has_left_out => ExitCode::SUCCESS,
+        Ok(()) => {
+            console.line("ended well, but not with everything: see what was left out");
+            ExitCode::from(PARTS_LEFT_OUT)
+        }
         Err(error) => {
             console.line(&format!("error: {error}"));
             ExitCode::FAILURE
@@ -68,6 +81,11 @@ fn resolve(args: &PublishArgs) -> Result<PublishConfig, UsageError> {
     })?;
     let stop_after = args.stop_after.as_deref().map(|text| time("--for", text)).transpose()?;
     let programme = match sources {
+        [test] if test == "test" && args.strict => {
+            return Err(UsageError::new(
+                "--strict is for files: there is nothing wrong with `test`",
+            ));
+        }
         [test] if test == "test" => Programme::TestSignal(test_signal(args, url.shown_name())?),
         files => self::files(args, files.iter().map(PathBuf::from).collect())?,
     };
@@ -86,7 +104,8 @@ fn files(args: &PublishArgs, paths: Vec<PathBuf>) -> Result<Programme, UsageErro
             "{option} is for `publish test`: files are sent as they are"
         )));
     }
-    Ok(Programme::Files { paths, repeat: args.repeat })
+    let on_fault = if args.strict { OnFault::Refuse } else { OnFault::LeaveOut };
+    Ok(Programme::Files { paths, repeat: args.repeat, on_fault })
 }
 
 fn test_signal(args: &PublishArgs, name: &str) -> Result<TestSignalConfig, UsageError> {
@@ -170,12 +189,18 @@ fn bitrate(text: &str) -> Result<u32, UsageError> {
 struct Console {
     is_terminal: bool,
     was_lost: bool,
+    /// Something in the files was left out.
+    has_left_out: bool,
 }
 
 impl Console {
     fn show(&mut self, report: &PublishReport<'_>) {
         match report {
             PublishReport::Warning(text) => self.line(&format!("warning: {text}")),
+            PublishReport::LeftOut(text) => {
+                self.has_left_out = true;
+                self.line(&format!("warning: {text}"));
+            }
             PublishReport::Publishing => {
                 if std::mem::take(&mut self.was_lost) {
                     self.line("publishing again");
@@ -243,8 +268,10 @@ mod tests {
     #[test]
     fn files_one_behind_the_other_and_the_url_last() {
         let config = resolved("a.mp4 --loop b.flv rtmp://h:1/foo/key --for 30s").unwrap();
-        let Programme::Files { paths, repeat } = config.programme else { panic!() };
-        assert_eq!((paths.len(), repeat), (2, true));
+        let Programme::Files { paths, repeat, on_fault } = config.programme else { panic!() };
+        assert_eq!((paths.len(), repeat, on_fault), (2, true, OnFault::LeaveOut));
+        let strict = resolved("a.mp4 rtmp://h/foo --strict").unwrap().programme;
+        assert!(matches!(strict, Programme::Files { on_fault: OnFault::Refuse, .. }));
         assert_eq!(config.url.to_string(), "rtmp://h:1/foo/...");
         assert_eq!(config.stop_after, Some(Duration::from_secs(30)));
         assert!(matches!(
@@ -283,6 +310,7 @@ mod tests {
             ("test rtmp://h/foo --fps 30/0", "30000/1001"),
             ("test rtmp://h/foo --bitrate fast", "2500k"),
             ("a.mp4 rtmp://h/foo --fps 30", "files are sent as they are"),
+            ("test rtmp://h/foo --strict", "--strict is for files"),
             ("rtmp://h/foo", "<URL>"),
             ("", "<URL>"),
             ("test rtmp://h/foo x", "the last word"),

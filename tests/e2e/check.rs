@@ -5,12 +5,14 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 use crate::support::background::Background;
+use crate::support::ffmpeg::ffmpeg;
 use crate::support::nginx::Nginx;
+use crate::support::scratch::Scratch;
 use crate::support::server::Server;
 use crate::support::wait::eventually;
 
 /// Scripts rely on these.
-const RULES: [&str; 38] = [
+const RULES: [&str; 43] = [
     "reachable",
     "no-redirects",
     "content-type",
@@ -30,6 +32,7 @@ const RULES: [&str; 38] = [
     "program-date-time",
     "program-date-time-steady",
     "ts-packets",
+    "fragment-boxes",
     "segment-tables",
     "segment-keyframe",
     "parameter-sets",
@@ -49,6 +52,10 @@ const RULES: [&str; 38] = [
     "independent-segments",
     "cellular-variant",
     "picture-decodes",
+    "segments-judged",
+    "exoplayer-stuck-playlist",
+    "hlsjs-codec-change",
+    "avplayer-unchanged-playlist",
 ];
 
 /// Small and cheap, to be published by ourselves.
@@ -113,7 +120,8 @@ fn a_good_stream_is_good_until_its_publisher_stops() {
     drop(publisher);
     server.wait_until_not_live("x");
     let (code, report) = check(&url, "6s");
-    assert_eq!((code, with_outcome(&report, "fail")), (Some(1), vec!["playlist-advances"]));
+    let too_long = vec!["playlist-advances", "avplayer-unchanged-playlist"];
+    assert_eq!((code, with_outcome(&report, "fail")), (Some(1), too_long));
     server.wait_for_state("x", "ended");
     let (code, report) = check(&url, "2s");
     assert_eq!((code, with_outcome(&report, "fail")), (Some(1), vec!["stream-live"]));
@@ -177,6 +185,58 @@ fn nginx_rtmp_is_told_what_it_leaves_out() {
     let counters = findings_of(&report, "continuity-counters");
     assert!(counters.contains("PID 0x0: counter 0 after 0 in the segment before"), "{counters}");
     assert_eq!(with_outcome(&report, "warn"), ["cache-control"]);
+}
+
+#[test]
+fn case_12_check_over_a_real_server() {
+    let nginx = Nginx::start(
+        "types { application/vnd.apple.mpegurl m3u8; video/mp2t ts; video/mp4 mp4 m4s; } \
+         add_header Access-Control-Allow-Origin *; \
+         gzip on; gzip_min_length 1; gzip_types application/vnd.apple.mpegurl;",
+    );
+    let cases = testmedia::folder("cases/check").join(".");
+    let copied = Command::new("cp").arg("-r").arg(cases).arg(nginx.folder()).status();
+    assert!(copied.expect("cp runs").success());
+    let none: &[&str] = &[];
+    for (playlist, failed) in [
+        ("ts/m.m3u8", none),
+        ("br/m.m3u8", none),
+        ("fmp4/m.m3u8", none),
+        ("badfmp4/m.m3u8", &["fragment-boxes", "codecs", "segments-judged"]),
+        ("aes/m.m3u8", &["segments-judged"]),
+        ("grp/g.m3u8", &["reachable"]),
+    ] {
+        let (code, report) = check(&format!("http://{}/{playlist}", nginx.http), "3s");
+        assert_eq!(with_outcome(&report, "fail"), failed, "{playlist}: {report:#}");
+        assert_eq!(code, Some(i32::from(!failed.is_empty())), "{playlist}");
+    }
+}
+
+#[test]
+fn case_19_a_loop_of_files_of_other_sizes_and_rates_is_good_across_the_joints() {
+    let (server, scratch) = (Server::start(), Scratch::new());
+    let make = |name: &str, size: &str, rate: u32| {
+        let file = scratch.file(name);
+        let line = format!(
+            "-f lavfi -i testsrc2=size={size}:rate=25 -f lavfi -i sine=r={rate} -t 4 \
+             -c:v libx264 -preset ultrafast -g 50 -c:a aac"
+        );
+        let path = file.to_str().expect("UTF-8").to_owned();
+        let mut args: Vec<_> = line.split_whitespace().collect();
+        args.push(&path);
+        ffmpeg(&args);
+        path
+    };
+    let (wide, tall) = (make("a.mp4", "320x180", 48_000), make("b.flv", "180x320", 44_100));
+    let url = server.url("joined");
+    let _publisher = Background::feathercast(&format!("publish {wide} {tall} {url} --loop"));
+    let path = "/stream/joined.m3u8";
+    eventually("both renditions", || {
+        let playlist = server.get_when_there(path);
+        playlist.text().contains("source.m3u8").then_some(())
+    });
+    let (code, report) = check(&format!("http://{}{path}", server.http), "14s");
+    assert_eq!((code, with_outcome(&report, "fail")), (Some(0), vec![]), "{report:#}");
 }
 
 /// Writes HLS of 2 s into nginx's folder, in real time.

@@ -247,20 +247,27 @@ fn long_every_clean_file_comes_out_of_a_server_as_it_is() {
             let name = format!("s{number}");
             let publishing =
                 Publishing::start(&[path.to_str().expect("UTF-8"), &server.url(&name)]);
-            Some((path, Viewer::new(&name), publishing, false))
+            Some((path, Viewer::new(&name), publishing))
         })
         .collect();
-    within(Duration::from_secs(120), "all files to be published", || {
-        for (_, viewer, publishing, is_done) in streams.iter_mut().filter(|stream| !stream.3) {
-            *is_done = publishing.has_ended();
-            if *is_done {
-                server.wait_until_not_live(&viewer.stream);
-            }
-            viewer.poll(&server);
+    // Viewers do not wait for each other: a playlist is answered once it is long enough, and the
+    // beginnings of the others would be gone by then.
+    std::thread::scope(|scope| {
+        for (_, viewer, publishing) in &mut streams {
+            let server = &server;
+            scope.spawn(move || {
+                within(Duration::from_secs(120), "a file to be published", || {
+                    let is_done = publishing.has_ended();
+                    if is_done {
+                        server.wait_until_not_live(&viewer.stream);
+                    }
+                    viewer.poll(server);
+                    is_done.then_some(())
+                });
+            });
         }
-        streams.iter().all(|stream| stream.3).then_some(())
     });
-    for (file, viewer, mut publishing, _) in streams {
+    for (file, viewer, mut publishing) in streams {
         let (code, said) = publishing.finish();
         assert_eq!(code, Some(0), "{}: {said}", file.display());
         is_the_file(&file, &viewer.content());
@@ -305,10 +312,40 @@ fn what_cannot_be_published_says_where_and_why() {
         let Some(path) = testmedia::find(file) else { continue };
         // Nobody is there: a file is judged before anybody is called.
         let mut publishing =
-            Publishing::start(&[path.to_str().expect("UTF-8"), "rtmp://127.0.0.1:9/x"]);
+            Publishing::start(&[path.to_str().expect("UTF-8"), "rtmp://127.0.0.1:9/x", "--strict"]);
         let (code, said) = publishing.finish();
         assert_eq!(code, Some(1), "{file}: {said}");
         assert!(said.lines().count() == 1 && said.contains(words) && said.contains(file), "{said}");
+    }
+}
+
+fn case(name: &str) -> PathBuf {
+    testmedia::path(&format!("cases/{name}"))
+}
+
+#[test]
+fn case_08_case_14_what_is_left_out_is_told_at_once_and_by_the_exit_code() {
+    let server = Server::with(&["--renditions", ""]);
+    let (cut, ac3) = (case("truncated.flv"), case("ac3.mp4"));
+    let files = [cut.to_str().expect("UTF-8"), ac3.to_str().expect("UTF-8")];
+    let mut publishing = Publishing::start(&[files[0], files[1], &server.url("c")]);
+    let mut viewer = Viewer::new("c");
+    within(Duration::from_secs(30), "both files to be published", || {
+        viewer.poll(&server);
+        publishing.has_ended().then_some(())
+    });
+    server.wait_until_not_live("c");
+    viewer.poll(&server);
+    let (code, said) = publishing.finish();
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!((code, lines.len()), (Some(3), 3), "{said}");
+    assert!(lines[0].contains("truncated.flv: left out: FLV tag of 105 bytes at byte 31957"));
+    assert!(lines[1].contains("ac3.mp4: left out: track 2 (audio) is AC-3 (ac-3) at byte 60602"));
+    assert!(lines[2].contains("not with everything"), "{said}");
+    assert_eq!(viewer.content().pictures, 147 + 102);
+    for file in files {
+        let mut strict = Publishing::start(&[file, &server.url("s"), "--strict"]);
+        assert_eq!(strict.finish().0, Some(1), "{file}");
     }
 }
 

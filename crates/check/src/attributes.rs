@@ -1,7 +1,6 @@
 //! Attribute lists (RFC 8216 4.2).
 
-/// Finding one is a walk over all; real tags have fewer than 20.
-const MAX_ATTRIBUTES: usize = 64;
+use crate::Limits;
 
 /// The attributes of a tag, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,8 +18,9 @@ impl<'a> Attributes<'a> {
         let mut attributes = Self::default();
         let mut rest = text;
         while !rest.is_empty() {
-            if attributes.0.len() >= MAX_ATTRIBUTES {
-                fault(format!("more than {MAX_ATTRIBUTES} attributes"));
+            let limit = Limits::DEFAULT.max_attributes;
+            if attributes.0.len() >= limit {
+                fault(format!("more than {limit} attributes"));
                 break;
             }
             let Some((name, after)) = rest.split_once('=') else {

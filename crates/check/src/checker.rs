@@ -8,13 +8,16 @@ use bytes::Bytes;
 use media::Timestamp;
 
 use crate::fault::excerpt;
+use crate::fmp4::{read_fragments, read_init};
 use crate::ledger::Ledger;
-use crate::playlist::{MediaPlaylist, MultivariantPlaylist, Playlist};
+use crate::packed_audio::{self, is_packed_audio};
+use crate::playlist::{AlternativeKind, ByteRange, MediaPlaylist, MultivariantPlaylist, Playlist};
 use crate::rendition::Rendition;
 use crate::report::{Measurement, Outcome, Report};
 use crate::rule::Rule;
 use crate::rules::http::Caching;
-use crate::rules::{alignment, bandwidth, http, playlist as playlist_rules, segment, variants};
+use crate::rules::{alignment, bandwidth, http, playlist as playlist_rules, segment};
+use crate::segment_facts::Container;
 use crate::ts_reader::read_segment;
 use crate::video::AccessUnit;
 use crate::{Error, Limits, read_playlist, url};
@@ -47,6 +50,9 @@ pub struct Request {
     pub url: String,
     /// Playlists want `Accept-Encoding: gzip`, segments no such header. The body is taken as it came.
     pub kind: RequestKind,
+    /// The part that is wanted, for a `Range` header; a server that has such parts answers with
+    /// status 206.
+    pub range: Option<ByteRange>,
     /// Bytes of body that are of use: a longer one need not be read on.
     pub max_bytes: usize,
 }
@@ -56,7 +62,7 @@ pub struct Request {
 pub enum RequestKind {
     /// Of either kind.
     Playlist,
-    /// A media segment.
+    /// A media segment, or what has to be read before it.
     Segment,
 }
 
@@ -149,6 +155,7 @@ struct Fetch {
     what: What,
     url: String,
     subject: String,
+    range: Option<ByteRange>,
     redirects: usize,
     /// It has been handed out.
     is_sent: bool,
@@ -162,6 +169,10 @@ enum What {
     Media {
         rendition: usize,
     },
+    /// What has to be read before a segment.
+    Map {
+        rendition: usize,
+    },
     Segment {
         rendition: usize,
         sequence: u64,
@@ -171,7 +182,7 @@ enum What {
 impl What {
     fn kind(self) -> RequestKind {
         match self {
-            Self::Segment { .. } => RequestKind::Segment,
+            Self::Segment { .. } | Self::Map { .. } => RequestKind::Segment,
             Self::Root | Self::Multivariant | Self::Media { .. } => RequestKind::Playlist,
         }
     }
@@ -236,16 +247,21 @@ impl Checker {
     pub fn response(&mut self, response: &Response) {
         let Some(fetch) = self.pending.take_if(|fetch| fetch.is_sent) else { return };
         self.bytes = self.bytes.saturating_add(response.body.len() as u64);
-        match response.status {
-            301 | 302 | 303 | 307 | 308 => self.follow_redirect(fetch, response),
-            200 => {
+        match (response.status, fetch.range) {
+            (301 | 302 | 303 | 307 | 308, _) => self.follow_redirect(fetch, response),
+            (200, None) | (206, Some(_)) => {
                 self.ledger.judge(Rule::Reachable, &fetch.subject, true, String::new);
                 self.judge_redirects(&fetch);
                 let (subject, kind) = (self.subject_of_headers(&fetch), fetch.what.kind());
-                http::judge(&mut self.ledger, &subject, kind, response);
+                let container = self.container(&fetch, response);
+                http::judge(&mut self.ledger, &subject, kind, container, response);
                 self.take_body(&fetch, response);
             }
-            status => self.give_up(&fetch, &format!("status {status}"), response.received_at),
+            (200, Some(_)) => {
+                let why = "the whole file, where a byte range was asked for";
+                self.give_up(&fetch, why, response.received_at);
+            }
+            (status, _) => self.give_up(&fetch, &format!("status {status}"), response.received_at),
         }
     }
 
@@ -286,9 +302,10 @@ impl Checker {
     /// Ends the check, at any time, and judges what needs all of it.
     #[must_use]
     pub fn finish(mut self, now: Duration) -> Report {
-        for rendition in &self.renditions {
+        for rendition in &mut self.renditions {
             rendition.finish(&mut self.ledger);
         }
+        self.judge_what_was_read();
         self.judge_caching();
         self.judge_variants();
         alignment::judge(&mut self.ledger, &self.renditions);
@@ -346,9 +363,27 @@ impl Checker {
                 self.ledger.warn(Rule::SegmentDownloadTime, &followed.subject, what);
                 continue;
             }
+            if let Some(map) = followed.map.clone()
+                && rendition.init.as_ref().is_none_or(|(known, _)| *known != map)
+            {
+                rendition.queue.push_front(sequence);
+                let subject = format!("{} EXT-X-MAP", rendition.label);
+                let url = url::resolve(&rendition.url, &map.uri);
+                let range = map.byte_range;
+                rendition.init = Some((map, None));
+                if let Some(url) = url {
+                    let what = What::Map { rendition: index };
+                    return Some(Fetch { range, ..Fetch::new(what, url, subject) });
+                }
+                let what = || "its URI cannot be fetched".to_owned();
+                self.ledger.judge(Rule::Reachable, &subject, false, what);
+                continue;
+            }
             let what = What::Segment { rendition: index, sequence };
             if let Some(url) = &followed.url {
-                return Some(Fetch::new(what, url.clone(), followed.subject.clone()));
+                let range = followed.byte_range;
+                let fetch = Fetch::new(what, url.clone(), followed.subject.clone());
+                return Some(Fetch { range, ..fetch });
             }
             let what = || "its URI cannot be fetched".to_owned();
             self.ledger.judge(Rule::Reachable, &followed.subject, false, what);
@@ -394,7 +429,7 @@ impl Checker {
     /// Headers are the same for all segments of a rendition: that is one finding, not hundreds.
     fn subject_of_headers(&self, fetch: &Fetch) -> String {
         match fetch.what {
-            What::Segment { rendition, .. } => {
+            What::Segment { rendition, .. } | What::Map { rendition } => {
                 let label = self.renditions.get(rendition).map_or("", |r| r.label.as_str());
                 format!("{label} segments")
             }
@@ -412,7 +447,7 @@ impl Checker {
                     rendition.next_reload = at.saturating_add(Duration::from_secs(1));
                 }
             }
-            What::Segment { .. } => {}
+            What::Segment { .. } | What::Map { .. } => {}
         }
     }
 
@@ -423,8 +458,12 @@ impl Checker {
     }
 
     fn take_body(&mut self, fetch: &Fetch, response: &Response) {
-        if let What::Segment { rendition, sequence } = fetch.what {
-            return self.take_segment(rendition, sequence, fetch, response);
+        match fetch.what {
+            What::Segment { rendition, sequence } => {
+                return self.take_segment(rendition, sequence, fetch, response);
+            }
+            What::Map { rendition } => return self.take_map(rendition, fetch, response),
+            What::Root | What::Multivariant | What::Media { .. } => {}
         }
         self.note_caching(&fetch.subject, http::caching(response));
         let body = match response.playlist_body() {
@@ -459,30 +498,77 @@ impl Checker {
     fn take_multivariant(&mut self, playlist: &MultivariantPlaylist, url: &str, at: Duration) {
         playlist_rules::judge_multivariant(&mut self.ledger, &label(&self.url), playlist);
         for variant in &playlist.variants {
-            let Some(url) = url::resolve(url, &variant.uri) else {
-                let what = || format!("line {}: its URI cannot be fetched", variant.line);
-                self.ledger.judge(Rule::Reachable, &label(&self.url), false, what);
-                continue;
-            };
-            let known = self.renditions.iter_mut().find(|rendition| rendition.url == url);
-            if let Some((_, newest)) = known.and_then(|rendition| rendition.variant.as_mut()) {
-                newest.clone_from(variant);
-            } else if self.renditions.len() < Limits::DEFAULT.max_renditions {
-                let label = label(&url);
-                self.renditions.push(Rendition::new(label, url, Some(variant.clone())));
+            let Some(url) = self.resolve(url, &variant.uri, variant.line) else { continue };
+            match self.renditions.iter_mut().find(|rendition| rendition.url == url) {
+                Some(known) => known.declare(&mut self.ledger, variant),
+                None => {
+                    let new = Rendition::new(label(&url), url, Some(variant.clone()));
+                    self.add(new, variant.line);
+                }
+            }
+        }
+        for alternative in &playlist.alternatives {
+            let Some(uri) = &alternative.uri else { continue };
+            let Some(url) = self.resolve(url, uri, alternative.line) else { continue };
+            if self.renditions.iter().all(|rendition| rendition.url != url) {
+                let mut new = Rendition::new(label(&url), url, None);
+                new.alternative = alternative.kind;
+                self.add(new, alternative.line);
             }
         }
         self.multivariant = Some(Multivariant { url: url.to_owned(), next_reload: at });
         self.reload_multivariant_after(at);
     }
 
+    fn resolve(&mut self, base: &str, uri: &str, line: usize) -> Option<String> {
+        let url = url::resolve(base, uri);
+        if url.is_none() {
+            let what = || format!("line {line}: its URI cannot be fetched");
+            self.ledger.judge(Rule::Reachable, &label(&self.url), false, what);
+        }
+        url
+    }
+
+    fn add(&mut self, rendition: Rendition, line: usize) {
+        let limit = Limits::DEFAULT.max_renditions;
+        if self.renditions.len() < limit {
+            return self.renditions.push(rendition);
+        }
+        let what = format!("line {line}: more than {limit} renditions, this one is not followed");
+        self.ledger.warn(Rule::SegmentsJudged, &rendition.label, what);
+    }
+
+    /// What a segment is made of: a playlist with an `EXT-X-MAP` says it, else the segment does.
+    fn container(&self, fetch: &Fetch, response: &Response) -> Container {
+        match fetch.what {
+            What::Map { .. } => Container::FragmentedMp4,
+            What::Segment { rendition, sequence } => {
+                let rendition = self.renditions.get(rendition);
+                let followed = rendition.and_then(|rendition| rendition.segments.get(&sequence));
+                match followed.is_some_and(|followed| followed.map.is_some()) {
+                    true => Container::FragmentedMp4,
+                    false if is_packed_audio(&response.body) => Container::PackedAudio,
+                    false => Container::TransportStream,
+                }
+            }
+            What::Root | What::Multivariant | What::Media { .. } => Container::default(),
+        }
+    }
+
+    fn take_map(&mut self, index: usize, fetch: &Fetch, response: &Response) {
+        let init = read_init(&response.body);
+        segment::judge_map(&mut self.ledger, &fetch.subject, &init.faults);
+        if let Some((_, known)) =
+            self.renditions.get_mut(index).and_then(|rendition| rendition.init.as_mut())
+        {
+            *known = Some(init);
+        }
+    }
+
     fn take_media(&mut self, index: usize, playlist: MediaPlaylist, response: &Response) {
         let Some(rendition) = self.renditions.get_mut(index) else { return };
         let (ledger, label) = (&mut self.ledger, &rendition.label);
         playlist_rules::judge_media(ledger, label, &playlist);
-        if let Some(what) = playlist.foreign {
-            ledger.skip(Rule::TsPackets, format!("{what}: not read here"));
-        }
         let is_over = playlist.ended && playlist.slides();
         ledger.judge(Rule::StreamLive, label, !is_over, || {
             "the stream has ended: EXT-X-ENDLIST".to_owned()
@@ -494,21 +580,29 @@ impl Checker {
     fn take_segment(&mut self, index: usize, sequence: u64, fetch: &Fetch, response: &Response) {
         let Some(rendition) = self.renditions.get_mut(index) else { return };
         let (ledger, subject) = (&mut self.ledger, &fetch.subject);
-        if is_packed_audio(&response.body) {
-            return ledger.skip(Rule::TsPackets, "packed audio: not read here");
-        }
         self.segments = self.segments.saturating_add(1);
-        if let Some(followed) = rendition.segments.get(&sequence) {
+        let followed = rendition.segments.get(&sequence);
+        if let Some(followed) = followed {
             let secs = response.received_at.saturating_sub(response.sent_at).as_secs_f64();
             let measurement = Measurement::at_most(secs, followed.duration_secs, "s");
             let what = "takes longer to download than to play";
             ledger.measure(Rule::SegmentDownloadTime, Outcome::Warn, subject, what, measurement);
         }
-        let mut facts = read_segment(&response.body, self.clock);
+        let has_map = followed.is_some_and(|followed| followed.map.is_some());
+        let mut facts = match &rendition.init {
+            Some((_, init)) if has_map => {
+                // What is wrong with the initialization section was told.
+                let Some(init) = init else {
+                    rendition.not_read = Some("its EXT-X-MAP cannot be had".to_owned());
+                    return;
+                };
+                let origin = fetch.range.map_or(0, |range| range.start);
+                read_fragments(&response.body, init, origin)
+            }
+            _ if is_packed_audio(&response.body) => packed_audio::read(&response.body, self.clock),
+            _ => read_segment(&response.body, self.clock),
+        };
         segment::judge(ledger, subject, &facts);
-        if let Some((_, newest)) = &rendition.variant {
-            variants::judge(ledger, &rendition.label, newest, &facts);
-        }
         self.clock = crate::rules::sequence::start(&facts).or(self.clock);
         let access_units = std::mem::take(&mut facts.access_units);
         if facts.video.is_some() && !std::mem::replace(&mut rendition.is_decoded, true) {
@@ -525,6 +619,49 @@ impl Checker {
         }
         for (subject, caching) in &self.playlist_caching {
             http::judge_caching(&mut self.ledger, subject, *caching, target);
+        }
+    }
+
+    /// Nothing is good because nobody looked: of each rendition something must have been read, and
+    /// a picture decoded where there are any.
+    fn judge_what_was_read(&mut self) {
+        let rule = Rule::SegmentsJudged;
+        for rendition in self.renditions.iter().filter(|rendition| rendition.playlist.is_some()) {
+            let label = &rendition.label;
+            let why = || match (&rendition.not_read, rendition.segments.is_empty()) {
+                (Some(why), _) => format!("no segment was read: {why}"),
+                (None, true) => "no segment is listed".to_owned(),
+                (None, false) => "no segment was read in which there is something".to_owned(),
+            };
+            match rendition.alternative {
+                Some(AlternativeKind::Subtitles) => self.ledger.warn(rule, label, why()),
+                Some(AlternativeKind::Audio) => {
+                    self.ledger.judge(rule, label, rendition.has_read(), why);
+                    let has_audio = rendition.has_audio() || !rendition.has_read();
+                    let what = || "an audio rendition without audio".to_owned();
+                    self.ledger.judge(rule, label, has_audio, what);
+                }
+                _ => self.ledger.judge(rule, label, rendition.has_read(), why),
+            }
+            if let Some(why) = rendition.not_read.as_ref().filter(|_| rendition.has_read()) {
+                self.ledger.warn(rule, label, format!("some segments were not read: {why}"));
+            }
+        }
+        if !self.renditions.iter().any(Rendition::has_video)
+            || self.ledger.has_judged(Rule::PictureDecodes)
+        {
+            return;
+        }
+        let subject = label(&self.url);
+        match self.ledger.why_not(Rule::PictureDecodes) {
+            // Other decoders may, and all else was judged.
+            Some(why) => {
+                let what = format!("no picture could be decoded: {why}");
+                self.ledger.warn(rule, &subject, what);
+            }
+            None => {
+                self.ledger.judge(rule, &subject, false, || "no picture was decoded".to_owned())
+            }
         }
     }
 
@@ -558,24 +695,30 @@ impl Checker {
                 self.ledger.skip(rule, "the URL is that of a media playlist");
             }
         }
-        if !self.ledger.has_judged(Rule::PlaylistAdvances) {
-            self.ledger.skip(Rule::PlaylistAdvances, "it is no live playlist");
+        for rule in
+            [Rule::PlaylistAdvances, Rule::ExoplayerStuckPlaylist, Rule::AvplayerUnchangedPlaylist]
+        {
+            if !self.ledger.has_judged(rule) {
+                self.ledger.skip(rule, "it is no live playlist");
+            }
         }
     }
 }
 
 impl Fetch {
     fn new(what: What, url: String, subject: String) -> Self {
-        Self { what, url, subject, redirects: 0, is_sent: false }
+        Self { what, url, subject, range: None, redirects: 0, is_sent: false }
     }
 
     fn request(&self) -> Request {
         let kind = self.what.kind();
-        let max_bytes = match kind {
-            RequestKind::Playlist => Limits::DEFAULT.max_playlist_bytes,
-            RequestKind::Segment => Limits::DEFAULT.max_segment_bytes,
+        let limits = Limits::DEFAULT;
+        let max_bytes = match self.what {
+            What::Root | What::Multivariant | What::Media { .. } => limits.max_playlist_bytes,
+            What::Map { .. } => limits.max_map_bytes,
+            What::Segment { .. } => limits.max_segment_bytes,
         };
-        Request { url: self.url.clone(), kind, max_bytes }
+        Request { url: self.url.clone(), kind, range: self.range, max_bytes }
     }
 }
 
@@ -621,9 +764,4 @@ fn label(url: &str) -> String {
         }
         _ => excerpt(last),
     }
-}
-
-/// AAC frames without a transport stream, which RFC 8216 3.4 has begin with an ID3 tag.
-fn is_packed_audio(body: &[u8]) -> bool {
-    body.starts_with(b"ID3") || matches!(body, [0xff, second, ..] if second & 0xf6 == 0xf0)
 }

@@ -35,12 +35,12 @@ impl Faults {
     }
 }
 
-/// Peer text for a message: at most 60 characters, none of which moves the cursor.
+/// Peer text for a message: [`Limits::max_excerpt_chars`] at most, none of which moves the cursor.
 pub(crate) fn excerpt(text: &str) -> String {
-    const MAX_CHARS: usize = 60;
+    let max_chars = Limits::DEFAULT.max_excerpt_chars;
     let mut excerpt: String =
-        text.chars().take(MAX_CHARS).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    if text.chars().nth(MAX_CHARS).is_some() {
+        text.chars().take(max_chars).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if text.chars().nth(max_chars).is_some() {
         excerpt.push('…');
     }
     excerpt

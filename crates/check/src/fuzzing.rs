@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::{
     Checker, Decoded, Limits, Options, PACKET_BYTES, Playlist, RequestKind, Response, Step,
-    read_playlist, read_segment,
+    read_fragments, read_init, read_playlist, read_segment,
 };
 
 /// A playlist is read and judged to the end, whatever it says; faults are within it.
@@ -34,6 +34,21 @@ pub fn ts(data: &[u8]) {
     assert!(video <= data.len());
     assert!(facts.counters.len() <= data.len() / PACKET_BYTES);
     let playlist = b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\na\n#EXTINF:2,\nb\n";
+    check(playlist, data);
+}
+
+/// An initialization section and the fragments behind it are read and judged to the end, whatever
+/// they hold; nothing found is more than there was.
+pub fn fmp4(data: &[u8]) {
+    let moof = data.windows(4).position(|window| window == b"moof").unwrap_or(data.len());
+    let (head, fragments) = data.split_at(moof.saturating_sub(4));
+    let init = read_init(&Bytes::copy_from_slice(head));
+    assert!(init.faults.first.iter().all(|fault| fault.position <= head.len()));
+    let facts = read_fragments(&Bytes::copy_from_slice(fragments), &init, 0);
+    assert!(facts.faults.first.iter().all(|fault| fault.position <= fragments.len()));
+    assert!(facts.access_units.len() <= Limits::DEFAULT.max_fragment_samples);
+    let playlist =
+        b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MAP:URI=\"i\"\n#EXTINF:2,\na\n#EXTINF:2,\nb\n";
     check(playlist, data);
 }
 
@@ -77,5 +92,6 @@ mod tests {
     fn seeds_hold() {
         testmedia::replay("check_playlist", super::playlist);
         testmedia::replay("check_ts", super::ts);
+        testmedia::replay("check_fmp4", super::fmp4);
     }
 }

@@ -69,6 +69,16 @@ impl Ledger {
         self.entries.get(&rule).is_some_and(|entry| entry.judged > 0)
     }
 
+    /// Whether the rule was broken so far.
+    pub(crate) fn has_failed(&self, rule: Rule) -> bool {
+        self.entries.get(&rule).is_some_and(Entry::has_failed)
+    }
+
+    /// Why the rule could not be judged so far.
+    pub(crate) fn why_not(&self, rule: Rule) -> Option<&str> {
+        self.entries.get(&rule)?.why_not.as_deref()
+    }
+
     /// All rules' reports.
     pub(crate) fn into_reports(mut self) -> Vec<RuleReport> {
         let report = |rule: &Rule| self.entries.remove(rule).unwrap_or_default().into_report(*rule);

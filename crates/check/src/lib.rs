@@ -1,10 +1,13 @@
-//! Is this stream good? HLS playlists and MPEG-TS segments judged rule by rule, with the numbers.
+//! Is this stream good? HLS playlists and their segments (MPEG-TS, fragmented MP4, packed audio)
+//! judged rule by rule, with the numbers, and by the rules that players have of their own.
 //!
 //! | Short name | Specification |
 //! |---|---|
 //! | RFC 8216 | HTTP Live Streaming (2017) |
 //! | Apple n.n | rule n.n of Apple's "HLS authoring specification for Apple devices" |
 //! | 13818-1 | ISO/IEC 13818-1, MPEG-2 Systems: transport stream, PSI, PES |
+//! | 14496-12 | ISO/IEC 14496-12, ISO base media file format: boxes, fragments |
+//! | 14496-15 | ISO/IEC 14496-15, `avc1`, `avcC` |
 //! | 14496-3 | ISO/IEC 14496-3, 1.A.2: ADTS |
 //!
 //! Pure: no sockets, no clock, no decoder. **Ask [`Checker::next`] what to do, do it, tell the checker what came of
@@ -51,11 +54,13 @@ mod checker;
 mod date;
 mod error;
 mod fault;
+mod fmp4;
 #[doc(hidden)]
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod ledger;
 mod limits;
+mod packed_audio;
 mod pes;
 mod playlist;
 mod playlist_reader;
@@ -64,6 +69,7 @@ mod rendition;
 mod report;
 mod rule;
 mod rules;
+mod segment_facts;
 mod time;
 mod ts_reader;
 mod url;
@@ -73,13 +79,16 @@ pub use audio::AudioTrack;
 pub use checker::{Checker, DecodeJob, Decoded, Options, Request, RequestKind, Response, Step};
 pub use error::Error;
 pub use fault::{Fault, Faults};
+pub use fmp4::{Init, read_fragments, read_init};
 pub use limits::Limits;
 pub use playlist::{
-    MediaPlaylist, MediaSegment, MultivariantPlaylist, Playlist, PlaylistType, Variant,
+    Alternative, AlternativeKind, ByteRange, Encryption, Map, MediaPlaylist, MediaSegment,
+    MultivariantPlaylist, Playlist, PlaylistType, Variant,
 };
 pub use playlist_reader::{Reading, read_playlist};
 pub use psi::Program;
 pub use report::{Bound, Finding, Measurement, Outcome, Report, RuleReport};
 pub use rule::Rule;
-pub use ts_reader::{Counter, PACKET_BYTES, PcrFacts, TransportStream, read_segment};
-pub use video::{AccessUnit, VideoTrack};
+pub use segment_facts::{Container, Counter, PcrFacts, SegmentFacts};
+pub use ts_reader::{PACKET_BYTES, read_segment};
+pub use video::{AccessUnit, Shape, VideoTrack};

@@ -18,6 +18,20 @@ pub struct Limits {
     pub max_redirects: usize,
     /// Characters of a URL. 4096: servers refuse longer ones.
     pub max_url_chars: usize,
+    /// Attributes of one tag: finding one is a walk over all. 64: real tags have fewer than 20.
+    pub max_attributes: usize,
+    /// Characters of a peer's text in a message. 60: it is there to be recognised.
+    pub max_excerpt_chars: usize,
+    /// Bytes of an initialization section (`EXT-X-MAP`). 1 MiB: it holds parameter sets, real ones
+    /// have 1 to 3 KiB.
+    pub max_map_bytes: usize,
+    /// Tracks of an initialization section that are looked at. 16: players take two.
+    pub max_tracks: usize,
+    /// Samples of one segment of fragmented MP4. 65536: 60 s of 960 pictures a second, or of 20 ms
+    /// audio and more.
+    pub max_fragment_samples: usize,
+    /// Shapes of pictures told apart in one segment. 8: more than one is a fault already.
+    pub max_shapes: usize,
 }
 
 impl Limits {
@@ -30,6 +44,12 @@ impl Limits {
         max_faults: 20,
         max_redirects: 5,
         max_url_chars: 4096,
+        max_attributes: 64,
+        max_excerpt_chars: 60,
+        max_map_bytes: 1024 * 1024,
+        max_tracks: 16,
+        max_fragment_samples: 65_536,
+        max_shapes: 8,
     };
 }
 

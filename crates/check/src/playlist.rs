@@ -1,5 +1,7 @@
 //! What playlists say.
 
+use std::sync::Arc;
+
 /// Either kind of playlist.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Playlist {
@@ -18,6 +20,35 @@ pub struct MultivariantPlaylist {
     pub independent_segments: bool,
     /// In the order of the playlist.
     pub variants: Vec<Variant>,
+    /// In the order of the playlist.
+    pub alternatives: Vec<Alternative>,
+}
+
+/// An `EXT-X-MEDIA`: a rendition of one kind, to be played beside a variant stream that names its
+/// group (RFC 8216 4.3.4.1).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Alternative {
+    /// Line of the tag, from 1.
+    pub line: usize,
+    /// `TYPE`; none where it is missing or none of the four.
+    pub kind: Option<AlternativeKind>,
+    /// `GROUP-ID`.
+    pub group: String,
+    /// Its playlist, as it is written; none where the media is in the variant streams themselves.
+    pub uri: Option<String>,
+}
+
+/// `TYPE` of an `EXT-X-MEDIA`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlternativeKind {
+    /// Sound.
+    Audio,
+    /// Pictures.
+    Video,
+    /// Text that comes in files of its own.
+    Subtitles,
+    /// Text inside of the video: there is no playlist for it.
+    ClosedCaptions,
 }
 
 /// An `EXT-X-STREAM-INF` with its URI (RFC 8216 4.3.4.2).
@@ -37,8 +68,12 @@ pub struct Variant {
     pub resolution: Option<(u32, u32)>,
     /// Pictures per second.
     pub frame_rate: Option<f64>,
-    /// Audio is, at least in part, in other playlists (`AUDIO`).
-    pub audio_group: bool,
+    /// The group of `EXT-X-MEDIA` that its audio is in, at least in part (`AUDIO`).
+    pub audio_group: Option<String>,
+    /// The same for pictures (`VIDEO`).
+    pub video_group: Option<String>,
+    /// The same for subtitles (`SUBTITLES`).
+    pub subtitles_group: Option<String>,
 }
 
 /// A media playlist (RFC 8216 4.3.3).
@@ -60,7 +95,7 @@ pub struct MediaPlaylist {
     pub kind: Option<PlaylistType>,
     /// `EXT-X-ENDLIST`.
     pub ended: bool,
-    /// What makes the segments something that is not read here: "fragmented MP4", ...
+    /// What makes the playlist something that is not read here: "I-frame playlists", ...
     pub foreign: Option<&'static str>,
     /// The oldest first.
     pub segments: Vec<MediaSegment>,
@@ -90,6 +125,53 @@ pub struct MediaSegment {
     pub start_unix_ms: Option<i64>,
     /// `EXT-X-GAP`: it cannot be had.
     pub gap: bool,
+    /// `EXT-X-BYTERANGE`: the part of the resource that it is; none for all of it.
+    pub byte_range: Option<ByteRange>,
+    /// `EXT-X-MAP` in force: what has to be read before it. Shared, as it is the same for many.
+    pub map: Option<Arc<Map>>,
+    /// `EXT-X-KEY` in force, unless its method is `NONE`.
+    pub encryption: Option<Encryption>,
+}
+
+/// A part of a resource (RFC 8216 4.3.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByteRange {
+    /// The first byte, from 0.
+    pub start: u64,
+    /// How many; never 0, and the end is below 2^64.
+    pub bytes: u64,
+}
+
+/// An `EXT-X-MAP` (RFC 8216 4.3.2.5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Map {
+    /// As it is written.
+    pub uri: String,
+    /// The part of the resource that it is; none for all of it.
+    pub byte_range: Option<ByteRange>,
+}
+
+/// `METHOD` of an `EXT-X-KEY` (RFC 8216 4.3.2.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encryption {
+    /// Whole segments.
+    Aes128,
+    /// Parts of the samples.
+    SampleAes,
+    /// Another method.
+    Other,
+}
+
+impl Encryption {
+    /// What it is called in a report.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Aes128 => "AES-128",
+            Self::SampleAes => "SAMPLE-AES",
+            Self::Other => "a method that RFC 8216 does not have",
+        }
+    }
 }
 
 impl MediaPlaylist {

@@ -1,10 +1,13 @@
 //! Reads playlists (RFC 8216 section 4), and reads on where something is wrong.
 
+use std::sync::Arc;
+
 use crate::attributes::Attributes;
 use crate::date;
 use crate::fault::{Faults, excerpt};
 use crate::playlist::{
-    MediaPlaylist, MediaSegment, MultivariantPlaylist, Playlist, PlaylistType, Variant,
+    Alternative, AlternativeKind, ByteRange, Encryption, Map, MediaPlaylist, MediaSegment,
+    MultivariantPlaylist, Playlist, PlaylistType, Variant,
 };
 
 /// A playlist as far as it could be read, and what is wrong with it.
@@ -48,6 +51,9 @@ struct Reader {
     /// What the next URI belongs to.
     pending_segment: Pending,
     pending_variant: Option<Variant>,
+    /// In force until there is another.
+    map: Option<Arc<Map>>,
+    encryption: Option<Encryption>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +69,14 @@ struct Pending {
     discontinuity: bool,
     start_unix_ms: Option<i64>,
     gap: bool,
+    byte_range: Option<RangeText>,
+}
+
+/// A byte range as it is written: how many bytes, and the first of them if that is said.
+#[derive(Clone, Copy, Debug)]
+struct RangeText {
+    bytes: u64,
+    start: Option<u64>,
 }
 
 impl Reader {
@@ -122,10 +136,11 @@ impl Reader {
                 self.belongs_to(Kind::Multivariant, name);
                 self.read_stream_inf(value);
             }
-            "EXT-X-MEDIA"
-            | "EXT-X-I-FRAME-STREAM-INF"
-            | "EXT-X-SESSION-DATA"
-            | "EXT-X-SESSION-KEY" => {
+            "EXT-X-MEDIA" => {
+                self.belongs_to(Kind::Multivariant, name);
+                self.read_alternative(value);
+            }
+            "EXT-X-I-FRAME-STREAM-INF" | "EXT-X-SESSION-DATA" | "EXT-X-SESSION-KEY" => {
                 self.belongs_to(Kind::Multivariant, name);
                 let faults = &mut self.faults;
                 Attributes::parse(value, |what| faults.add(self.line, excerpt(&what)));
@@ -156,14 +171,18 @@ impl Reader {
             "EXT-X-DISCONTINUITY-SEQUENCE" => self.read_discontinuity_sequence(value),
             "EXT-X-PLAYLIST-TYPE" => self.read_playlist_type(value),
             "EXT-X-ENDLIST" => self.media.ended = true,
-            "EXT-X-BYTERANGE" => self.is_foreign("byte ranges of a file", 4),
+            "EXT-X-BYTERANGE" => {
+                self.needs_version(4, "EXT-X-BYTERANGE");
+                self.pending_segment.byte_range = range_text(value);
+                if self.pending_segment.byte_range.is_none() {
+                    self.fault(format!("EXT-X-BYTERANGE cannot be \"{}\"", excerpt(value)));
+                }
+            }
             "EXT-X-I-FRAMES-ONLY" => self.is_foreign("I-frame playlists", 4),
-            "EXT-X-MAP" => self.is_foreign("fragmented MP4", 6),
+            "EXT-X-MAP" => self.read_map(value),
             "EXT-X-SKIP" => self.is_foreign("playlist delta updates", 9),
             "EXT-X-DEFINE" => self.is_foreign("variable substitution", 8),
-            "EXT-X-KEY" if !value.contains("METHOD=NONE") => {
-                self.is_foreign("encrypted segments", 1);
-            }
+            "EXT-X-KEY" => self.read_key(value),
             _ => {}
         }
     }
@@ -225,6 +244,63 @@ impl Reader {
         };
     }
 
+    fn read_map(&mut self, value: &str) {
+        self.needs_version(6, "EXT-X-MAP");
+        let (line, faults) = (self.line, &mut self.faults);
+        let mut fault = |what: String| faults.add(line, excerpt(&what));
+        let list = Attributes::parse(value, &mut fault);
+        let byte_range = list.quoted("BYTERANGE", &mut fault).and_then(|text| {
+            let range = range_text(text);
+            if range.is_none() {
+                fault(format!("attribute BYTERANGE cannot be \"{text}\""));
+            }
+            // Without a start it is that of the resource (RFC 8216 4.3.2.5).
+            byte_range(range?, 0)
+        });
+        match list.quoted("URI", &mut fault) {
+            Some(uri) => self.map = Some(Arc::new(Map { uri: uri.to_owned(), byte_range })),
+            None => fault("EXT-X-MAP without a URI".to_owned()),
+        }
+    }
+
+    fn read_key(&mut self, value: &str) {
+        let (line, faults) = (self.line, &mut self.faults);
+        let mut fault = |what: String| faults.add(line, excerpt(&what));
+        let list = Attributes::parse(value, &mut fault);
+        let method = list.bare("METHOD", Some, &mut fault);
+        self.encryption = match method {
+            Some("NONE") => None,
+            Some("AES-128") => Some(Encryption::Aes128),
+            Some("SAMPLE-AES") => Some(Encryption::SampleAes),
+            Some(_) => Some(Encryption::Other),
+            None => {
+                fault("EXT-X-KEY without a METHOD".to_owned());
+                Some(Encryption::Other)
+            }
+        };
+    }
+
+    fn read_alternative(&mut self, value: &str) {
+        let (line, faults) = (self.line, &mut self.faults);
+        let mut fault = |what: String| faults.add(line, excerpt(&what));
+        let list = Attributes::parse(value, &mut fault);
+        let kind = |text: &str| match text {
+            "AUDIO" => Some(AlternativeKind::Audio),
+            "VIDEO" => Some(AlternativeKind::Video),
+            "SUBTITLES" => Some(AlternativeKind::Subtitles),
+            "CLOSED-CAPTIONS" => Some(AlternativeKind::ClosedCaptions),
+            _ => None,
+        };
+        let kind = list.bare("TYPE", kind, &mut fault);
+        let group = list.quoted("GROUP-ID", &mut fault);
+        let uri = list.quoted("URI", &mut fault).map(str::to_owned);
+        if kind.is_none() || group.is_none() || list.quoted("NAME", &mut fault).is_none() {
+            fault("EXT-X-MEDIA needs TYPE, GROUP-ID and NAME".to_owned());
+        }
+        let group = group.unwrap_or_default().to_owned();
+        self.multivariant.alternatives.push(Alternative { line, kind, group, uri });
+    }
+
     fn read_stream_inf(&mut self, value: &str) {
         self.expect_no_pending_variant();
         let line = self.line;
@@ -240,7 +316,9 @@ impl Reader {
             codecs: list.quoted("CODECS", &mut fault).map(codecs),
             resolution: list.bare("RESOLUTION", resolution, &mut fault),
             frame_rate: list.bare("FRAME-RATE", decimal, &mut fault),
-            audio_group: list.quoted("AUDIO", &mut fault).is_some(),
+            audio_group: list.quoted("AUDIO", &mut fault).map(str::to_owned),
+            video_group: list.quoted("VIDEO", &mut fault).map(str::to_owned),
+            subtitles_group: list.quoted("SUBTITLES", &mut fault).map(str::to_owned),
         };
         if variant.bandwidth_bps.is_none() {
             fault("EXT-X-STREAM-INF without a BANDWIDTH".to_owned());
@@ -260,6 +338,7 @@ impl Reader {
         if pending.duration_secs.is_none() {
             self.fault(format!("URI \"{}\" without EXTINF", excerpt(uri)));
         }
+        let byte_range = pending.byte_range.and_then(|range| self.resolve_range(range, uri));
         self.media.segments.push(MediaSegment {
             line: self.line,
             uri: uri.to_owned(),
@@ -267,7 +346,26 @@ impl Reader {
             discontinuity: pending.discontinuity,
             start_unix_ms: pending.start_unix_ms,
             gap: pending.gap,
+            byte_range,
+            map: self.map.clone(),
+            encryption: self.encryption,
         });
+    }
+
+    /// A range that does not say where it starts goes on behind that of the segment before, which
+    /// must be of the same resource (RFC 8216 4.3.2.2).
+    fn resolve_range(&mut self, range: RangeText, uri: &str) -> Option<ByteRange> {
+        let before = self.media.segments.last().filter(|before| before.uri == uri);
+        let end = before.and_then(|before| before.byte_range);
+        let end = end.map(|range| range.start.saturating_add(range.bytes));
+        let resolved = match (range.start, end) {
+            (None, None) => None,
+            (_, end) => byte_range(range, end.unwrap_or(0)),
+        };
+        if resolved.is_none() {
+            self.fault("EXT-X-BYTERANGE does not say where it starts, or ends past 2^64");
+        }
+        resolved
     }
 
     fn expect_no_pending_variant(&mut self) {
@@ -337,6 +435,21 @@ fn decimal(text: &str) -> Option<f64> {
     is_number.then(|| text.parse().ok())?.filter(|number: &f64| number.is_finite())
 }
 
+/// `n[@o]` (RFC 8216 4.3.2.2).
+fn range_text(text: &str) -> Option<RangeText> {
+    let (bytes, start) = match text.split_once('@') {
+        Some((bytes, start)) => (bytes, Some(decimal_integer(start)?)),
+        None => (text, None),
+    };
+    Some(RangeText { bytes: decimal_integer(bytes).filter(|bytes| *bytes > 0)?, start })
+}
+
+fn byte_range(text: RangeText, otherwise: u64) -> Option<ByteRange> {
+    let start = text.start.unwrap_or(otherwise);
+    start.checked_add(text.bytes)?;
+    Some(ByteRange { start, bytes: text.bytes })
+}
+
 fn resolution(text: &str) -> Option<(u32, u32)> {
     let (width, height) = text.split_once('x')?;
     Some((decimal_integer(width)?.try_into().ok()?, decimal_integer(height)?.try_into().ok()?))
@@ -381,7 +494,7 @@ mod tests {
             duration_secs: 1.98,
             discontinuity: true,
             start_unix_ms: Some(1000),
-            gap: false,
+            ..MediaSegment::default()
         };
         assert_eq!(playlist.segments[0], first);
         assert_eq!(playlist.segments[1].duration_secs, 2.0);
@@ -400,15 +513,49 @@ mod tests {
             codecs: Some(vec!["avc1.42c00b".into(), "mp4a.40.2".into()]),
             resolution: Some((256, 144)),
             frame_rate: Some(29.97),
-            audio_group: true,
+            audio_group: Some("a".into()),
+            ..Variant::default()
         };
         let playlist = MultivariantPlaylist {
             version: None,
             independent_segments: true,
             variants: vec![variant],
+            alternatives: vec![],
         };
         assert_eq!(reading.playlist, Playlist::Multivariant(playlist));
         assert!(reading.faults.is_empty());
+    }
+
+    #[test]
+    fn rfc8216_4_3_2_byte_ranges_maps_and_keys() {
+        let text = "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:2\n\
+            #EXT-X-MAP:URI=\"i\",BYTERANGE=\"7\"\n#EXTINF:2,\n#EXT-X-BYTERANGE:10@20\na\n\
+            #EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n#EXTINF:2,\n#EXT-X-BYTERANGE:5\na\n\
+            #EXT-X-KEY:METHOD=NONE\n#EXTINF:2,\nb\n";
+        assert_eq!(faults(text), []);
+        let segments = media(text).segments;
+        let map = Map { uri: "i".into(), byte_range: Some(ByteRange { start: 0, bytes: 7 }) };
+        assert!(segments.iter().all(|segment| segment.map.as_deref() == Some(&map)));
+        let ranges: Vec<_> = segments.iter().map(|segment| segment.byte_range).collect();
+        let range = |start, bytes| Some(ByteRange { start, bytes });
+        assert_eq!(ranges, [range(20, 10), range(30, 5), None]);
+        let encrypted: Vec<_> = segments.iter().map(|segment| segment.encryption).collect();
+        assert_eq!(encrypted, [None, Some(Encryption::Aes128), None]);
+        let unsaid = text.replace("10@20", "10");
+        assert!(faults(&unsaid)[0].1.contains("does not say where it starts"));
+        assert!(faults(&text.replace("10@20", "0@20"))[0].1.contains("cannot be \"0@20\""));
+    }
+
+    #[test]
+    fn rfc8216_4_3_4_1_alternative_renditions() {
+        let text = "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"g\",NAME=\"n\",URI=\"a\"\n\
+            #EXT-X-MEDIA:TYPE=SOUND,GROUP-ID=\"g\"\n";
+        let reading = read_playlist(text.as_bytes());
+        let Playlist::Multivariant(playlist) = reading.playlist else { panic!("{reading:?}") };
+        let [first, second] = &playlist.alternatives[..] else { panic!("{playlist:?}") };
+        let kind = Some(AlternativeKind::Audio);
+        assert_eq!(first, &Alternative { line: 2, kind, group: "g".into(), uri: Some("a".into()) });
+        assert_eq!((second.kind, reading.faults.total), (None, 2));
     }
 
     /// One line of the good playlist replaced; the line that is complained about, and a word of the complaint.

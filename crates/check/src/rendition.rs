@@ -1,15 +1,19 @@
 //! One media playlist that is followed.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Limits;
+use crate::fmp4::Init;
 use crate::ledger::Ledger;
-use crate::playlist::{MediaPlaylist, Variant};
+use crate::playlist::{AlternativeKind, ByteRange, Map, MediaPlaylist, MediaSegment, Variant};
+use crate::rule::Rule;
 use crate::rules::bandwidth::Rates;
+use crate::rules::players::{self, Tracks};
 use crate::rules::sequence::Drift;
-use crate::rules::{follow, sequence};
-use crate::ts_reader::TransportStream;
+use crate::rules::{follow, sequence, variants};
+use crate::segment_facts::SegmentFacts;
 use crate::url;
 
 /// A media playlist with its segments.
@@ -29,6 +33,16 @@ pub(crate) struct Rendition {
     pub(crate) queue: VecDeque<u64>,
     /// A segment was, or is to be, decoded.
     pub(crate) is_decoded: bool,
+    /// What the playlist is for, where it is that of an `EXT-X-MEDIA`.
+    pub(crate) alternative: Option<AlternativeKind>,
+    /// The initialization section that was read last; none inside where it could not be had.
+    pub(crate) init: Option<(Arc<Map>, Option<Init>)>,
+    /// Why segments were not read, if some were not.
+    pub(crate) not_read: Option<String>,
+    /// Of the first segment.
+    tracks: Option<Tracks>,
+    /// Segments that what is declared is still to be held against.
+    undeclared: Vec<u64>,
     /// Segments have been removed since the start.
     slid: bool,
     /// When the newest segment was seen first, and when there was still none after it.
@@ -44,8 +58,10 @@ pub(crate) struct Followed {
     pub(crate) url: Option<String>,
     pub(crate) duration_secs: f64,
     pub(crate) discontinuity: bool,
+    pub(crate) byte_range: Option<ByteRange>,
+    pub(crate) map: Option<Arc<Map>>,
     /// Once it was fetched and read.
-    pub(crate) facts: Option<TransportStream>,
+    pub(crate) facts: Option<SegmentFacts>,
     /// What the EXTINFs before it add up to, against its start.
     pub(crate) drift: Drift,
 }
@@ -61,6 +77,11 @@ impl Rendition {
             segments: BTreeMap::new(),
             queue: VecDeque::new(),
             is_decoded: false,
+            alternative: None,
+            init: None,
+            not_read: None,
+            tracks: None,
+            undeclared: Vec::new(),
             slid: false,
             newest_since: None,
         }
@@ -96,29 +117,96 @@ impl Rendition {
             None if playlist.ended => playlist.media_sequence,
             None => playlist.next_sequence().saturating_sub(first_segments as u64),
         };
-        self.list_segments(&playlist, start);
+        self.list_segments(ledger, &playlist, start);
         let half = playlist.target_duration_secs.unwrap_or(1).clamp(1, 60).saturating_mul(500);
         self.next_reload = received_at.saturating_add(Duration::from_millis(half));
         self.playlist = Some(playlist);
     }
 
-    fn list_segments(&mut self, playlist: &MediaPlaylist, start: u64) {
+    fn list_segments(&mut self, ledger: &mut Ledger, playlist: &MediaPlaylist, start: u64) {
         for (sequence, segment) in playlist.numbered().filter(|(number, _)| *number >= start) {
             let followed = Followed {
                 subject: format!("{} segment {sequence}", self.label),
                 url: url::resolve(&self.url, &segment.uri),
                 duration_secs: segment.duration_secs,
                 discontinuity: segment.discontinuity,
+                byte_range: segment.byte_range,
+                map: segment.map.clone(),
                 facts: None,
                 drift: Drift::default(),
             };
-            if !segment.gap && playlist.foreign.is_none() {
-                self.queue.push_back(sequence);
+            match self.why_not_read(playlist, segment) {
+                Some(why) => self.not_read = Some(why),
+                None if segment.gap => {}
+                None => self.queue.push_back(sequence),
             }
             self.segments.insert(sequence, followed);
         }
-        while self.segments.len() > Limits::DEFAULT.max_segments {
-            self.segments.pop_first();
+        let limit = Limits::DEFAULT.max_segments;
+        while self.segments.len() > limit {
+            let oldest = self.segments.pop_first();
+            let is_read = oldest.is_some_and(|(_, followed)| followed.facts.is_some());
+            if !is_read && !self.queue.is_empty() {
+                let what = format!("only the newest {limit} of the listed segments are read");
+                ledger.warn(Rule::SegmentsJudged, &self.label, what);
+            }
+        }
+    }
+
+    fn why_not_read(&self, playlist: &MediaPlaylist, segment: &MediaSegment) -> Option<String> {
+        if let Some(foreign) = playlist.foreign {
+            return Some(format!("{foreign}: not read here"));
+        }
+        if let Some(encryption) = segment.encryption {
+            return Some(format!("encrypted with {}: not judged", encryption.name()));
+        }
+        let is_text = self.alternative == Some(AlternativeKind::Subtitles);
+        is_text.then(|| "subtitles: not read here".to_owned())
+    }
+
+    /// Whether a segment was read in which there is something.
+    pub(crate) fn has_read(&self) -> bool {
+        self.tracks.is_some()
+    }
+
+    pub(crate) fn has_video(&self) -> bool {
+        self.tracks.is_some_and(|tracks| tracks.video)
+    }
+
+    pub(crate) fn has_audio(&self) -> bool {
+        self.tracks.is_some_and(|tracks| tracks.audio)
+    }
+
+    /// The playlist declares this from now on: what was read since it was loaded last was declared
+    /// by one of the two.
+    pub(crate) fn declare(&mut self, ledger: &mut Ledger, newest: &Variant) {
+        self.judge_declared(ledger, newest);
+        let first = self.variant.as_ref().and_then(|(first, _)| variants::declared_tracks(first));
+        if let (Some(first), Some(now)) = (first, variants::declared_tracks(newest)) {
+            players::judge_declared_tracks(ledger, &self.label, first, now);
+        }
+        if let Some((_, known)) = &mut self.variant {
+            known.clone_from(newest);
+        }
+    }
+
+    /// Judges the segments read since the last time by what was declared then, or by `newest`. What
+    /// is declared is what goes on: a segment with a discontinuity behind it belongs to what is
+    /// over, and may have been otherwise.
+    fn judge_declared(&mut self, ledger: &mut Ledger, newest: &Variant) {
+        let Some((_, before)) = &self.variant else { return };
+        for number in std::mem::take(&mut self.undeclared) {
+            let facts = self.segments.get(&number).and_then(|followed| followed.facts.as_ref());
+            let Some(facts) = facts else { continue };
+            let is_before = variants::describes(before, facts);
+            let declared = if is_before { before } else { newest };
+            let mut later = self.segments.range(number.saturating_add(1)..);
+            let is_over = later.any(|(_, followed)| followed.discontinuity);
+            if is_over && !is_before && !variants::describes(newest, facts) {
+                ledger.skip(Rule::Resolution, "what was declared has changed at a discontinuity");
+                continue;
+            }
+            variants::judge(ledger, &self.label, declared, facts);
         }
     }
 
@@ -142,8 +230,11 @@ impl Rendition {
         }
     }
 
-    /// The time is over: judges the wait that has no end yet.
-    pub(crate) fn finish(&self, ledger: &mut Ledger) {
+    /// The time is over: judges the wait that has no end yet, and what is still to be judged.
+    pub(crate) fn finish(&mut self, ledger: &mut Ledger) {
+        if let Some((_, newest)) = self.variant.clone() {
+            self.judge_declared(ledger, &newest);
+        }
         let Some(playlist) = self.playlist.as_ref().filter(|playlist| !playlist.ended) else {
             return;
         };
@@ -154,9 +245,15 @@ impl Rendition {
     }
 
     /// Keeps what a segment holds, and judges it against its neighbours.
-    pub(crate) fn take_facts(&mut self, ledger: &mut Ledger, number: u64, facts: TransportStream) {
+    pub(crate) fn take_facts(&mut self, ledger: &mut Ledger, number: u64, facts: SegmentFacts) {
         let Some(followed) = self.segments.get_mut(&number) else { return };
+        let tracks = Tracks::of(&facts);
+        if tracks.video || tracks.audio {
+            let first = *self.tracks.get_or_insert(tracks);
+            players::judge_tracks(ledger, &followed.subject, first, tracks);
+        }
         followed.facts = Some(facts);
+        self.undeclared.push(number);
         let neighbour = |number: Option<u64>| number.and_then(|n| self.segments.get(&n));
         let (before, this) = (neighbour(number.checked_sub(1)), neighbour(Some(number)));
         let (Some(before), Some(this)) = (before, this) else { return };

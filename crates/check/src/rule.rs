@@ -54,6 +54,7 @@ rules! {
     ProgramDateTime "program-date-time" Some("8.4"), "live playlists have EXT-X-PROGRAM-DATE-TIME";
     ProgramDateTimeSteady "program-date-time-steady" None, "dates advance by EXTINF and never change";
     TsPackets "ts-packets" None, "transport stream, PES and ADTS framing is whole";
+    FragmentBoxes "fragment-boxes" None, "boxes and samples of fragmented MP4 are whole";
     SegmentTables "segment-tables" None, "segments start with PAT and PMT, CRCs are right";
     SegmentKeyframe "segment-keyframe" Some("7.4"), "segments start with an IDR picture";
     ParameterSets "parameter-sets" None, "segments have SPS and PPS before their first picture";
@@ -73,6 +74,10 @@ rules! {
     IndependentSegments "independent-segments" Some("9.11"), "the multivariant playlist has EXT-X-INDEPENDENT-SEGMENTS";
     CellularVariant "cellular-variant" Some("9.21"), "there is a variant for cellular networks";
     PictureDecodes "picture-decodes" None, "a segment decodes to pictures that show something";
+    SegmentsJudged "segments-judged" None, "a segment of each rendition was read, and a picture decoded";
+    ExoplayerStuckPlaylist "exoplayer-stuck-playlist" None, "ExoPlayer goes on: no playlist stands still for 3.5 target durations";
+    HlsjsCodecChange "hlsjs-codec-change" None, "hls.js goes on: segments keep the tracks that they began with";
+    AvplayerUnchangedPlaylist "avplayer-unchanged-playlist" None, "AVPlayer goes on: no playlist stands still for 1.5 target durations";
 }
 
 #[cfg(test)]

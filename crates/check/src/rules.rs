@@ -4,6 +4,7 @@ pub(crate) mod alignment;
 pub(crate) mod bandwidth;
 pub(crate) mod follow;
 pub(crate) mod http;
+pub(crate) mod players;
 pub(crate) mod playlist;
 pub(crate) mod segment;
 pub(crate) mod sequence;

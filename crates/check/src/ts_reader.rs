@@ -1,16 +1,15 @@
 //! Reads MPEG-TS segments (ISO/IEC 13818-1) to judge them: our own eyes, not those of the muxer.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use media::Timestamp;
 
-use crate::audio::{self, AudioTrack};
+use crate::audio;
 use crate::fault::Faults;
 use crate::pes;
-use crate::psi::{self, Program, Sections};
+use crate::psi::{self, Sections};
+use crate::segment_facts::{Counter, SegmentFacts};
 use crate::time;
-use crate::video::{self, AccessUnit, VideoTrack};
+use crate::video::{self, AccessUnit};
 
 /// Bytes of a transport stream packet.
 pub const PACKET_BYTES: usize = 188;
@@ -22,64 +21,11 @@ const NULL_PID: u16 = 0x1fff;
 const STREAM_TYPE_ADTS: u8 = 0x0f;
 const STREAM_TYPE_H264: u8 = 0x1b;
 
-/// What a segment holds. Times are unwrapped near the one given to [`read_segment`].
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct TransportStream {
-    /// Bytes of the segment.
-    pub bytes: usize,
-    /// Sync bytes, packet and PES headers, ADTS frames; positions are bytes (of the audio stream for the latter).
-    pub faults: Faults,
-    /// PAT and PMT.
-    pub table_faults: Faults,
-    /// Continuity counters inside of the segment.
-    pub continuity_faults: Faults,
-    /// PAT, then PMT, before the first packet of a stream.
-    pub starts_with_tables: bool,
-    /// The last PMT.
-    pub program: Option<Program>,
-    /// Per PID, how its continuity counter began and ended.
-    pub counters: BTreeMap<u16, Counter>,
-    /// The program's clock.
-    pub pcr: PcrFacts,
-    /// The first H.264 stream, if it has a picture.
-    pub video: Option<VideoTrack>,
-    /// The first ADTS stream, if it has a frame.
-    pub audio: Option<AudioTrack>,
-    /// The H.264 stream, for a decoder. [`read_segment`] fills it; who keeps the facts empties it.
-    pub access_units: Vec<AccessUnit>,
-}
-
-/// The continuity counter of a PID in a segment (13818-1 2.4.3.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counter {
-    /// The counter of the first packet; what it should be depends on the segment before.
-    pub first: u8,
-    /// The first packet has a payload: its counter is one up.
-    pub first_has_payload: bool,
-    /// The first packet has the `discontinuity_indicator`: any counter is right.
-    pub first_is_free: bool,
-    /// The counter of the last packet.
-    pub last: u8,
-}
-
-/// The program clock reference (13818-1 2.4.3.5).
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct PcrFacts {
-    /// Number of PCRs on the program's PCR PID.
-    pub count: usize,
-    /// Times it is not above the one before, without a `discontinuity_indicator`.
-    pub backward_steps: usize,
-    /// The largest step between two, in seconds.
-    pub largest_step_secs: f64,
-    /// How much later than the clock samples are decoded, in seconds: least and most.
-    pub lead_secs: Option<(f64, f64)>,
-}
-
 /// Reads a segment. Never fails: what is wrong with it is told in the facts.
 ///
 /// `near` is a time of the same stream, if one is known: 33-bit times are taken as those nearest to it.
 #[must_use]
-pub fn read_segment(data: &Bytes, near: Option<Timestamp>) -> TransportStream {
+pub fn read_segment(data: &Bytes, near: Option<Timestamp>) -> SegmentFacts {
     let mut reader = Reader { near, ..Reader::default() };
     reader.facts.bytes = data.len();
     reader.facts.starts_with_tables = true;
@@ -90,7 +36,7 @@ pub fn read_segment(data: &Bytes, near: Option<Timestamp>) -> TransportStream {
 #[derive(Debug, Default)]
 struct Reader {
     near: Option<Timestamp>,
-    facts: TransportStream,
+    facts: SegmentFacts,
     pat: Sections,
     pmt: Sections,
     pmt_pid: Option<u16>,
@@ -287,7 +233,7 @@ impl Reader {
         }
     }
 
-    fn finish(mut self) -> TransportStream {
+    fn finish(mut self) -> SegmentFacts {
         self.video.finish_packet(&mut self.facts.faults);
         self.audio.finish_packet(&mut self.facts.faults);
         self.facts.starts_with_tables &= self.tables_are_complete;
@@ -342,15 +288,6 @@ impl Track {
             payload.truncate(stated);
         }
         self.units.push(Unit { pts: header.pts, dts: header.dts, clock, payload });
-    }
-}
-
-impl PcrFacts {
-    fn take_lead(&mut self, clock: Option<Timestamp>, decoded: Option<Timestamp>) {
-        let (Some(clock), Some(decoded)) = (clock, decoded) else { return };
-        let lead = time::secs(clock, decoded);
-        let (least, most) = self.lead_secs.unwrap_or((lead, lead));
-        self.lead_secs = Some((least.min(lead), most.max(lead)));
     }
 }
 
@@ -432,7 +369,7 @@ mod tests {
         out
     }
 
-    fn read(data: Vec<u8>) -> TransportStream {
+    fn read(data: Vec<u8>) -> SegmentFacts {
         read_segment(&Bytes::from(data), None)
     }
 

@@ -1,10 +1,10 @@
 //! The pictures of a segment's H.264 stream.
 
 use bytes::Bytes;
-use h264::{NalType, Sps, nal_type};
+use h264::{NalType, ParameterSets, Sps, nal_type};
 use media::Timestamp;
 
-use crate::time;
+use crate::{Limits, time};
 
 /// What a segment's video is.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,10 +29,18 @@ pub struct VideoTrack {
     pub median_interval_secs: f64,
     /// Times a DTS is not above the one before, or a PTS is below its DTS.
     pub disorder: usize,
-    /// Of the first SPS: `avc1.42c00b`.
-    pub codec: Option<String>,
-    /// Width and height of the pictures after cropping.
-    pub resolution: Option<(u32, u32)>,
+    /// What the pictures are, by the SPS that each IDR picture refers to: the first one's, and then
+    /// each that differs, up to [`Limits::max_shapes`]. Empty where no SPS can be read.
+    pub shapes: Vec<Shape>,
+}
+
+/// What an SPS says of its pictures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// `avc1.42c00b`.
+    pub codec: String,
+    /// Width and height after cropping.
+    pub resolution: (u32, u32),
     /// The shape of a sample.
     pub sar: (u32, u32),
 }
@@ -50,22 +58,27 @@ pub struct AccessUnit {
 
 /// Looks at all pictures; none where there is no picture.
 pub(crate) fn read(access_units: &[AccessUnit]) -> Option<VideoTrack> {
-    let mut track = VideoTrack { sar: (1, 1), ..VideoTrack::default() };
+    let mut track = VideoTrack::default();
+    let mut sets = ParameterSets::default();
     let (mut has_sps, mut has_pps) = (false, false);
     let mut times = Vec::new();
     for access_unit in access_units {
         let nal_units = h264::annexb::nal_units(access_unit.annexb.clone());
         for nal_unit in nal_units.iter() {
             match nal_type(nal_unit) {
-                NalType::Sps => {
-                    has_sps = true;
-                    track.take_sps(nal_unit);
+                kind @ (NalType::Sps | NalType::Pps) => {
+                    has_sps |= kind == NalType::Sps;
+                    has_pps |= kind == NalType::Pps;
+                    sets.update(&std::iter::once(nal_unit).collect());
                 }
-                NalType::Pps => has_pps = true,
                 NalType::Idr | NalType::Slice | NalType::PartitionA if starts_picture(nal_unit) => {
+                    let is_idr = nal_type(nal_unit) == NalType::Idr;
                     if track.pictures == 0 {
-                        track.starts_with_idr = nal_type(nal_unit) == NalType::Idr;
+                        track.starts_with_idr = is_idr;
                         track.starts_with_parameter_sets = has_sps && has_pps;
+                    }
+                    if track.pictures == 0 || is_idr {
+                        track.take_shape(&sets, nal_unit);
                     }
                     track.pictures = track.pictures.saturating_add(1);
                 }
@@ -84,13 +97,15 @@ fn starts_picture(nal_unit: &[u8]) -> bool {
 }
 
 impl VideoTrack {
-    fn take_sps(&mut self, nal_unit: &[u8]) {
-        if self.codec.is_none()
-            && let Ok(sps) = Sps::parse(nal_unit)
-        {
-            self.codec = Some(sps.codec_string());
-            self.resolution = Some((sps.width, sps.height));
-            self.sar = sps.sar;
+    /// By the SPS that the slice refers to (14496-10 7.4.1.2.1); where that cannot be told, by the
+    /// first.
+    fn take_shape(&mut self, sets: &ParameterSets, slice: &[u8]) {
+        let active = sets.sps_of(slice).or_else(|| sets.sps.first().map(|sps| &sps[..]));
+        let Some(sps) = active.and_then(|sps| Sps::parse(sps).ok()) else { return };
+        let (codec, resolution) = (sps.codec_string(), (sps.width, sps.height));
+        let shape = Shape { codec, resolution, sar: sps.sar };
+        if !self.shapes.contains(&shape) && self.shapes.len() < Limits::DEFAULT.max_shapes {
+            self.shapes.push(shape);
         }
     }
 
@@ -128,6 +143,8 @@ impl VideoTrack {
 
 #[cfg(test)]
 mod tests {
+    use hex_literal::hex;
+
     use super::*;
 
     fn unit(pts: i64, dts: i64, annexb: &'static [u8]) -> AccessUnit {
@@ -157,6 +174,27 @@ mod tests {
             (Some(Timestamp::from_ticks(6000)), Some(Timestamp::from_ticks(12000)))
         );
         assert_eq!(track.end(), Some(Timestamp::from_ticks(15000)));
+    }
+
+    #[test]
+    fn case_06_the_shape_is_that_of_the_sps_that_each_idr_refers_to() {
+        // 320x240 as SPS 0 and 480x270 as SPS 1, in front of both pictures; the second refers to
+        // SPS 1.
+        let sets = hex!(
+            "000001 6764000dacb40a0fd0800000030080000019078a1550 000001 68ef3cb0"
+            "000001 676400154b2d03c11fd420000003002000000641e2c5d4 000001 684af3cb"
+        );
+        let picture = |pts: i64, slice: [u8; 6]| AccessUnit {
+            pts: Some(Timestamp::from_ticks(pts)),
+            dts: None,
+            annexb: [&sets[..], &slice].concat().into(),
+        };
+        let units = [picture(0, hex!("000001 65 8880")), picture(3600, hex!("000001 65 8840"))];
+        let resolutions = |units: &[AccessUnit]| -> Vec<_> {
+            read(units).unwrap().shapes.iter().map(|shape| shape.resolution).collect()
+        };
+        assert_eq!(resolutions(&units), [(320, 240), (480, 270)]);
+        assert_eq!(resolutions(&units[1..]), [(480, 270)], "not the first SPS");
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Transport streams of other programs and cameras, whose facts the manifest of the media has from other tools.
 
 use bytes::Bytes;
-use check::{TransportStream, read_segment};
+use check::{SegmentFacts, read_segment};
 
 /// What is read from a file, where it is on this machine.
-fn read(name: &str) -> Option<TransportStream> {
+fn read(name: &str) -> Option<SegmentFacts> {
     let file = testmedia::find_and_read(&format!("ts/{name}"))?;
     Some(read_segment(&file.into(), None))
 }
@@ -48,8 +48,9 @@ fn sizes_and_codecs_are_those_that_ffprobe_reads() {
     ] {
         let Some(facts) = read(name) else { continue };
         let video = facts.video.unwrap();
-        assert_eq!(video.resolution, Some(size), "{name}");
-        assert!(video.codec.as_ref().unwrap().starts_with(codec), "{name}: {:?}", video.codec);
+        let [shape] = &video.shapes[..] else { panic!("{name}: {:?}", video.shapes) };
+        assert_eq!(shape.resolution, size, "{name}");
+        assert!(shape.codec.starts_with(codec), "{name}: {}", shape.codec);
     }
 }
 

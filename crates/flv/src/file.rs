@@ -19,17 +19,81 @@ impl Default for Limits {
     }
 }
 
-const FILE_HEADER_BYTES: usize = 9;
-const TAG_HEADER_BYTES: usize = 11;
 const PREVIOUS_TAG_SIZE_BYTES: usize = 4;
-/// `TagType` is the lower five bits; the sixth says that the body is encrypted.
-const TAG_TYPE_AND_FILTER: u8 = 0x3f;
+
+/// A file header (FLV 10.1 E.2). What it says of the tracks in the file is often wrong, and not
+/// read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileHeader {
+    /// `DataOffset`: bytes of the header. The size of a tag that is not there, four bytes, follows
+    /// it.
+    pub header_bytes: u32,
+}
+
+impl FileHeader {
+    /// Bytes that [`parse`](Self::parse) wants to see.
+    pub const BYTES: usize = 9;
+
+    /// Reads a file header.
+    ///
+    /// # Errors
+    /// [`Error::NotFlv`], [`Error::HeaderSize`].
+    pub fn parse(bytes: [u8; Self::BYTES], limits: &Limits) -> Result<Self, Error> {
+        let [a, b, c, _version, _flags, header_bytes @ ..] = bytes;
+        if &[a, b, c] != b"FLV" {
+            return Err(Error::NotFlv { actual: [a, b, c] });
+        }
+        let (actual, limit) = (u32::from_be_bytes(header_bytes), limits.max_header_bytes);
+        if (actual as usize) < Self::BYTES || actual > limit {
+            return Err(Error::HeaderSize { actual, limit });
+        }
+        Ok(Self { header_bytes: actual })
+    }
+}
+
+/// A tag header (FLV 10.1 E.4.1), as it stands there: nothing of it is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TagHeader {
+    /// `TagType`; `None` for a kind that the specification does not define.
+    pub kind: Option<TagKind>,
+    /// `Filter`: the body is encrypted.
+    pub is_encrypted: bool,
+    /// `DataSize`: bytes of the body, up to 16 MiB.
+    pub size: u32,
+    /// Milliseconds, wraps at 2^32.
+    pub timestamp_ms: u32,
+    /// `StreamID`, always 0.
+    pub stream_id: u32,
+}
+
+impl TagHeader {
+    /// Bytes of a tag header.
+    pub const BYTES: usize = 11;
+    /// `TagType` is the lower five bits; the sixth is `Filter`.
+    const TAG_TYPE: u8 = 0x1f;
+    const FILTER: u8 = 0x20;
+
+    /// Reads a tag header.
+    #[must_use]
+    pub fn parse(bytes: [u8; Self::BYTES]) -> Self {
+        let [kind, s1, s2, s3, t1, t2, t3, t0, i1, i2, i3] = bytes;
+        Self {
+            // The two highest bits are reserved, and 0.
+            kind: TagKind::from_id(kind & !Self::FILTER),
+            is_encrypted: kind & !Self::TAG_TYPE == Self::FILTER,
+            size: u32::from_be_bytes([0, s1, s2, s3]),
+            timestamp_ms: u32::from_be_bytes([t0, t1, t2, t3]),
+            stream_id: u32::from_be_bytes([0, i1, i2, i3]),
+        }
+    }
+}
 
 /// Reads an FLV file (FLV 10.1 E.2 to E.4.1) without doing any I/O.
 ///
-/// **After every [`push`](Self::push), call [`next_tag`](Self::next_tag) until it gives `None`**: then at most one
-/// tag and what was pushed last is held. The sizes between the tags are not looked at, many writers get them
-/// wrong. Tags of unknown or encrypted kind are skipped.
+/// **After every [`push`](Self::push), call [`next_tag`](Self::next_tag) until it gives `None`**:
+/// then at most one tag and what was pushed last is held. The sizes between the tags are not looked
+/// at, many writers get them wrong. Tags of unknown or encrypted kind are skipped. A file header
+/// between two tags is that of another file, which somebody put behind the first: its tags follow.
 #[derive(Debug, Default)]
 pub struct FileReader {
     limits: Limits,
@@ -39,13 +103,6 @@ pub struct FileReader {
     header_seen: bool,
     /// Where the buffer starts in the file.
     position: u64,
-}
-
-/// A tag header (FLV 10.1 E.4.1).
-struct TagHeader {
-    kind: Option<TagKind>,
-    size: usize,
-    timestamp_ms: u32,
 }
 
 impl FileReader {
@@ -65,34 +122,35 @@ impl FileReader {
     /// # Errors
     /// Not an FLV file, or a size over its limit. The same error comes again from then on.
     pub fn next_tag(&mut self) -> Result<Option<Tag>, Error> {
-        if !self.header_seen && !self.read_file_header()? {
-            return Ok(None);
-        }
-        while self.skip_pending() {
-            let Some(header) = self.peek_tag_header()? else { return Ok(None) };
-            let Some(body) = self.take_tag(header.size) else { return Ok(None) };
-            if let Some(kind) = header.kind {
+        loop {
+            if !self.header_seen && !self.read_file_header()? {
+                return Ok(None);
+            }
+            if !self.skip_pending() {
+                return Ok(None);
+            }
+            let Some(&bytes) = self.buffer.first_chunk::<{ TagHeader::BYTES }>() else {
+                return Ok(None);
+            };
+            if bytes.starts_with(b"FLV") {
+                self.header_seen = false;
+                continue;
+            }
+            let header = self.checked(TagHeader::parse(bytes))?;
+            let Some(body) = self.take_tag(header.size as usize) else { return Ok(None) };
+            if let Some(kind) = header.kind.filter(|_| !header.is_encrypted) {
                 return Ok(Some(Tag { kind, timestamp_ms: header.timestamp_ms, body }));
             }
         }
-        Ok(None)
     }
 
     /// Returns false when more bytes are needed.
     fn read_file_header(&mut self) -> Result<bool, Error> {
-        let Some(&[a, b, c, _version, _flags, d, e, f, g]) =
-            self.buffer.first_chunk::<FILE_HEADER_BYTES>()
-        else {
+        let Some(&bytes) = self.buffer.first_chunk::<{ FileHeader::BYTES }>() else {
             return Ok(false);
         };
-        if &[a, b, c] != b"FLV" {
-            return Err(Error::NotFlv { actual: [a, b, c] });
-        }
-        let (actual, limit) = (u32::from_be_bytes([d, e, f, g]), self.limits.max_header_bytes);
-        if (actual as usize) < FILE_HEADER_BYTES || actual > limit {
-            return Err(Error::HeaderSize { actual, limit });
-        }
-        self.skip = (actual as usize).saturating_add(PREVIOUS_TAG_SIZE_BYTES);
+        let header = FileHeader::parse(bytes, &self.limits)?;
+        self.skip = (header.header_bytes as usize).saturating_add(PREVIOUS_TAG_SIZE_BYTES);
         self.header_seen = true;
         Ok(true)
     }
@@ -105,27 +163,20 @@ impl FileReader {
         self.skip == 0
     }
 
-    fn peek_tag_header(&self) -> Result<Option<TagHeader>, Error> {
-        let Some(&[kind, s1, s2, s3, t1, t2, t3, t0, ..]) =
-            self.buffer.first_chunk::<TAG_HEADER_BYTES>()
-        else {
-            return Ok(None);
-        };
-        let (size, limit) =
-            (u32::from_be_bytes([0, s1, s2, s3]) as usize, self.limits.max_tag_bytes);
+    fn checked(&self, header: TagHeader) -> Result<TagHeader, Error> {
+        let (size, limit) = (header.size as usize, self.limits.max_tag_bytes);
         if size > limit {
             return Err(Error::TagTooLarge { size, limit, position: self.position });
         }
-        let kind = TagKind::from_id(kind & TAG_TYPE_AND_FILTER);
-        Ok(Some(TagHeader { kind, size, timestamp_ms: u32::from_be_bytes([t0, t1, t2, t3]) }))
+        Ok(header)
     }
 
     /// The body of the tag at the front, once all of it is there; the size after it is left to skip.
     fn take_tag(&mut self, size: usize) -> Option<Bytes> {
-        if self.buffer.len() < TAG_HEADER_BYTES.saturating_add(size) {
+        if self.buffer.len() < TagHeader::BYTES.saturating_add(size) {
             return None;
         }
-        self.advance(TAG_HEADER_BYTES);
+        self.advance(TagHeader::BYTES);
         self.position = self.position.saturating_add(size as u64);
         self.skip = PREVIOUS_TAG_SIZE_BYTES;
         Some(self.buffer.split_to(size).freeze())
@@ -178,6 +229,15 @@ mod tests {
             &hex!("08 000001 000000 00 000000 cc 0000000c"),
         ]);
         assert_eq!(tags.unwrap()[0].body, [0xcc][..]);
+    }
+
+    #[test]
+    fn case_08_a_file_behind_another_is_read_too() {
+        let tag = hex!("08 000001 000000 00 000000 cc 0000000c");
+        let whole = [&HEADER[..], &tag, &HEADER, &tag].concat();
+        assert_eq!(read_all(&[&whole]).unwrap().len(), 2);
+        let bytes: Vec<&[u8]> = whole.chunks(1).collect();
+        assert_eq!(read_all(&bytes).unwrap().len(), 2);
     }
 
     #[test]

@@ -48,7 +48,7 @@ mod writer;
 pub use audio::{AudioBody, AudioCodec, AudioTag};
 pub use enhanced::FourCc;
 pub use error::Error;
-pub use file::{FileReader, Limits};
+pub use file::{FileHeader, FileReader, Limits, TagHeader};
 pub use script::OnMetaData;
 pub use tag::{Tag, TagKind};
 pub use video::{FrameType, VideoBody, VideoCodec, VideoTag};

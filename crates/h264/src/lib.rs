@@ -34,6 +34,7 @@
 )]
 
 mod access_unit;
+mod active;
 pub mod annexb;
 pub mod avcc;
 mod avcc_writer;

@@ -7,10 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
-};
+use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS};
 use axum::http::{HeaderValue, Method, Response, StatusCode};
 use axum::middleware::map_response;
 use axum::routing::any;
@@ -18,16 +15,13 @@ use hls::Lookup;
 use tokio::time::timeout;
 
 use crate::http_path::{self, Resource};
-use crate::http_response::{self as response, ALLOWED_METHODS, Conditions};
+use crate::http_response::{self as response, Conditions};
 use crate::maker::Making;
 use crate::publication::{Publication, Slot, View};
 use crate::shared::{LEAST_TARGET_DURATIONS, Shared};
 
 /// A segment that is due comes a little later than that.
 const MARGIN: Duration = Duration::from_secs(1);
-
-/// What players and pages on other origins may send.
-const ALLOWED_HEADERS: &str = "Range, If-Range, If-None-Match, Cache-Control, Content-Type";
 
 /// The routes of the viewers' port.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
@@ -43,16 +37,16 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
 }
 
 async fn healthz(request: Request) -> Response<Body> {
-    refused_method(request.method())
+    refused_method(&request)
         .unwrap_or_else(|| response::uncached(request.method(), StatusCode::OK, "ok"))
 }
 
 async fn nothing_here(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
-    refused_method(request.method()).unwrap_or_else(|| not_found(&shared, request.method()))
+    refused_method(&request).unwrap_or_else(|| not_found(&shared, request.method()))
 }
 
 async fn stream(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
-    if let Some(refusal) = refused_method(request.method()) {
+    if let Some(refusal) = refused_method(&request) {
         return refusal;
     }
     let conditions = Conditions { method: request.method(), headers: request.headers() };
@@ -181,21 +175,12 @@ fn not_found(shared: &Shared, method: &Method) -> Response<Body> {
 }
 
 /// The answer to everything but GET and HEAD.
-fn refused_method(method: &Method) -> Option<Response<Body>> {
-    match *method {
+fn refused_method(request: &Request) -> Option<Response<Body>> {
+    match *request.method() {
         Method::GET | Method::HEAD => None,
-        Method::OPTIONS => Some(preflight()),
-        _ => Some(response::method_not_allowed(method)),
+        Method::OPTIONS => Some(response::preflight(request.headers())),
+        ref method => Some(response::method_not_allowed(method)),
     }
-}
-
-fn preflight() -> Response<Body> {
-    let mut response = response::status(StatusCode::NO_CONTENT);
-    let headers = response.headers_mut();
-    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(ALLOWED_METHODS));
-    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(ALLOWED_HEADERS));
-    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
-    response
 }
 
 /// Players live on other origins, and errors must be readable there too.

@@ -4,14 +4,16 @@ use std::ops::RangeInclusive;
 
 use axum::body::Body;
 use axum::http::header::{
-    ACCEPT_ENCODING, ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH,
-    CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, RANGE, RETRY_AFTER, VARY,
+    ACCEPT_ENCODING, ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ALLOW, CACHE_CONTROL, CONTENT_ENCODING,
+    CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, RANGE, RETRY_AFTER,
+    VARY,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use bytes::Bytes;
 
 /// The methods every path knows.
-pub(crate) const ALLOWED_METHODS: &str = "GET, HEAD, OPTIONS";
+const ALLOWED_METHODS: &str = "GET, HEAD, OPTIONS";
 
 const PLAYLIST_TYPE: &str = "application/vnd.apple.mpegurl";
 const SEGMENT_TYPE: &str = "video/mp2t";
@@ -94,8 +96,24 @@ pub(crate) fn method_not_allowed(method: &Method) -> Response<Body> {
     response
 }
 
+/// The answer to a preflight (Fetch standard 3.2.2): whatever headers are asked for may be sent. No
+/// header changes what anybody gets to see, so there is nothing to protect; a list would only stop
+/// the ones that nobody thought of (CMCD of hls.js, `X-Playback-Session-Id` of Safari,
+/// `Authorization`, which `*` does not stand for).
+pub(crate) fn preflight(request_headers: &HeaderMap) -> Response<Body> {
+    let mut response = status(StatusCode::NO_CONTENT);
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(ALLOWED_METHODS));
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    headers.insert(VARY, HeaderValue::from_static("Access-Control-Request-Headers"));
+    for asked in request_headers.get_all(ACCESS_CONTROL_REQUEST_HEADERS) {
+        headers.append(ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
+    }
+    response
+}
+
 /// A response of a status alone.
-pub(crate) fn status(code: StatusCode) -> Response<Body> {
+fn status(code: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = code;
     response
@@ -251,6 +269,16 @@ mod tests {
 
     fn headers(name: HeaderName, value: &str) -> HeaderMap {
         HeaderMap::from_iter([(name, HeaderValue::from_str(value).unwrap())])
+    }
+
+    #[test]
+    fn case_13_cors_preflight_allows_what_is_asked_for() {
+        let asked = "authorization, cmcd-session, x-playback-session-id";
+        let answer = preflight(&headers(ACCESS_CONTROL_REQUEST_HEADERS, asked));
+        assert_eq!(answer.headers()[ACCESS_CONTROL_ALLOW_HEADERS], asked);
+        assert_eq!(answer.headers()[VARY], "Access-Control-Request-Headers");
+        let answer = preflight(&HeaderMap::new());
+        assert!(!answer.headers().contains_key(ACCESS_CONTROL_ALLOW_HEADERS));
     }
 
     #[test]

@@ -61,7 +61,9 @@ pub use pipeline::{
 pub use publication::{
     Publication, PublicationConfig, Reception, Rendition, SOURCE, Slot, TranscodeLoad, View,
 };
-pub use publisher::{Programme, Progress, PublishConfig, PublishError, PublishReport, publish};
+pub use publisher::{
+    OnFault, Programme, Progress, PublishConfig, PublishError, PublishReport, publish,
+};
 pub use rtmp::{InvalidPublishUrl, PublishUrl, StreamKey, StreamName};
 pub use server::{Accepting, Server, serve};
 pub use session::{Session, StopReason, StopSignal};

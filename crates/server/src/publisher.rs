@@ -18,6 +18,7 @@ use std::time::Duration;
 use media::Timestamp;
 use pipeline::TestSignalConfig;
 use rtmp::{PublishUrl, ServerRefusal};
+pub use source::OnFault;
 use tokio::runtime::Builder;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
@@ -50,6 +51,8 @@ pub enum Programme {
         paths: Vec<PathBuf>,
         /// Start again behind the last one, for ever.
         repeat: bool,
+        /// What becomes of what is damaged in them, or cannot be carried.
+        on_fault: OnFault,
     },
     /// Picture and sound made here.
     TestSignal(TestSignalConfig),
@@ -60,6 +63,8 @@ pub enum Programme {
 pub enum PublishReport<'a> {
     /// What is odd in a file, in one line.
     Warning(&'a str),
+    /// What of a file is left out, and why, in one line.
+    LeftOut(&'a str),
     /// The server takes the stream, at first or again.
     Publishing,
     /// The server is gone, or does not take the stream yet.
@@ -117,6 +122,7 @@ pub enum PublishError {
 
 /// Publishes until the programme ends, the time is over, or SIGINT or SIGTERM comes; all three are
 /// good ends. When the server goes, it is tried again until it is back; the timestamps go on then.
+/// What is damaged in a file is left out and reported, if it is not to be refused.
 ///
 /// # Errors
 /// What [`PublishError`] lists: bad files, and a server that refuses or was never there.
@@ -319,6 +325,7 @@ impl<R: FnMut(PublishReport<'_>)> Publisher<R> {
             match item.transpose().map_err(End::Failed)? {
                 None => return Ok(None),
                 Some(feed::Item::Warning(text)) => (self.report)(PublishReport::Warning(&text)),
+                Some(feed::Item::LeftOut(text)) => (self.report)(PublishReport::LeftOut(&text)),
                 Some(feed::Item::Metadata(metadata)) => self.tags.set_metadata(&metadata),
                 Some(feed::Item::Sample(sample)) => {
                     if !self.tags.take_config(&sample) {

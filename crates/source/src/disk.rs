@@ -70,6 +70,25 @@ impl<R: Read + Seek> Disk<R> {
         Ok(data.into())
     }
 
+    /// The next byte from `position` on that is wanted, page by page; `None` where there is none up
+    /// to the end.
+    pub(crate) fn find_byte(
+        &mut self,
+        mut position: u64,
+        wanted: impl Fn(u8) -> bool,
+    ) -> Result<Option<u64>, Error> {
+        while position < self.len {
+            let skip = usize::try_from(position % PAGE).unwrap_or(0);
+            let page = self.page(position / PAGE)?;
+            let rest = page.get(skip..).unwrap_or_default();
+            if let Some(at) = rest.iter().position(|byte| wanted(*byte)) {
+                return Ok(Some(position.saturating_add(at as u64)));
+            }
+            position = (position / PAGE).saturating_add(1).saturating_mul(PAGE);
+        }
+        Ok(None)
+    }
+
     /// Whether the file reaches so far.
     pub(crate) fn holds(&self, position: u64, len: u64) -> bool {
         position.checked_add(len).is_some_and(|end| end <= self.len)

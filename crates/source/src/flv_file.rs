@@ -4,22 +4,23 @@ use std::io::{Read, Seek};
 
 use aac::AudioSpecificConfig;
 use bytes::Bytes;
-use flv::{AudioBody, AudioTag, FileReader, FrameType, Tag, TagKind, VideoBody, VideoTag};
+use flv::{AudioBody, AudioTag, FrameType, Tag, TagKind, VideoBody, VideoTag};
 use h264::AvcConfig;
 use media::{Duration, TICKS_PER_SECOND, Timestamp, UnwrapMs};
 
 use crate::codec_name;
 use crate::disk::Disk;
 use crate::info::bitrate_bps;
+use crate::notes::Notes;
 use crate::time::{between, later};
-use crate::warnings::Warnings;
-use crate::{AudioInfo, Container, Error, Info, Limits, Sample, Span, TrackName, VideoInfo};
+use crate::{
+    AudioInfo, Container, Error, Info, Limits, Sample, Span, TrackName, VideoInfo, active_sps,
+};
 
-const FILE_HEADER_BYTES: usize = 9;
-const TAG_HEADER_BYTES: usize = 11;
-const SIZE_BYTES: usize = 4;
-/// `Filter` (FLV 10.1 E.4.1): the tag is encrypted.
-const FILTER: u8 = 0x20;
+mod tags;
+
+use self::tags::{Tags, Unit};
+
 /// Timestamps that go back by more are another recording behind the first: they go on from there.
 const RESTART_MS: i64 = 1000;
 
@@ -30,6 +31,8 @@ const AUDIO: TrackName = TrackName::Audio(None);
 #[derive(Debug)]
 pub(crate) struct FlvFile {
     tags: Tags,
+    /// How far the file was read in any round: up to there it was told what is wrong.
+    told_to: u64,
     clock: Clock,
     /// Timestamp of the first sample, as in the file.
     zero_ms: i64,
@@ -39,16 +42,15 @@ pub(crate) struct FlvFile {
     /// What was sent last.
     video_config: Option<Bytes>,
     audio_config: Option<Bytes>,
+    /// What the pictures from here on are, as the file says: as it stands there, and read.
+    announced: Option<Bytes>,
+    config: Option<AvcConfig>,
+    /// A picture that waits while its configuration is handed out.
+    held: Option<Sample>,
+    /// Tracks of which a codec that cannot be carried was told.
+    refused: Vec<TrackName>,
     video: Meter,
     audio: Meter,
-}
-
-/// Reads one tag after the other, so that each has its place.
-#[derive(Debug, Default)]
-struct Tags {
-    reader: FileReader,
-    /// Of the next tag.
-    position: u64,
 }
 
 /// What a tag is to us.
@@ -68,6 +70,8 @@ struct Clock {
     last_ms: Option<i64>,
     /// Added since a restart.
     offset_ms: i64,
+    /// When the next timestamp is, whatever it says: that of another file.
+    joins_at_ms: Option<i64>,
 }
 
 /// Follows one track.
@@ -90,15 +94,21 @@ struct Probe {
     audio: bool,
     video_config: Option<(Bytes, AvcConfig)>,
     audio_config: Option<(Bytes, AudioSpecificConfig)>,
+    /// The configuration of the first sync sample, where it is another than the file's.
+    active_config: Option<Bytes>,
     metadata: flv::OnMetaData,
+    /// Why tracks cannot be carried, in the order of the file.
+    refusals: Vec<(TrackName, Error)>,
+    /// What else was wrong.
+    notes: Notes,
 }
 
 impl FlvFile {
     pub(crate) fn open<R: Read + Seek>(
         disk: &mut Disk<R>,
-        warnings: &mut Warnings,
+        notes: &mut Notes,
     ) -> Result<(Self, Info), Error> {
-        let probe = Probe::make(disk)?;
+        let mut probe = Probe::make(disk)?;
         let mut info = Info {
             container: Container::Flv,
             video: None,
@@ -109,28 +119,40 @@ impl FlvFile {
         let mut first_configs = Vec::new();
         if let Some((avcc, config)) = &probe.video_config {
             info.video = Some(video_info(config, &probe.metadata));
-            first_configs.push(Sample::VideoConfig(avcc.clone()));
+            let active = probe.active_config.as_ref().unwrap_or(avcc);
+            info.reconfigure_video(active);
+            first_configs.push(Sample::VideoConfig(active.clone()));
         }
         if let Some((asc, config)) = &probe.audio_config {
             info.audio = Some(AudioInfo::new(config));
             first_configs.push(Sample::AudioConfig(asc.clone()));
         }
+        let refused = probe.judge_refusals(notes)?;
         let zero_ms = match probe.zero_ms {
             Some(zero_ms) if !first_configs.is_empty() => zero_ms,
-            _ => return Err(Error::NoTracks { file_bytes: disk.len() }),
+            _ => {
+                let nothing = || Error::NoTracks { file_bytes: disk.len() };
+                return Err(probe.notes.take_first_reason().unwrap_or_else(nothing));
+            }
         };
         claim_duration(disk, zero_ms, &mut info)?;
         if (probe.video && info.video.is_none()) || (probe.audio && info.audio.is_none()) {
-            warnings.add("samples without a configuration before them are not sent".to_owned());
+            notes.odd("samples without a configuration before them are not sent".to_owned());
         }
+        let (announced, config) = probe.video_config.unzip();
         let mut file = Self {
             tags: Tags::default(),
+            told_to: 0,
             clock: Clock::default(),
             zero_ms,
             first_configs,
             to_configure: 0,
             video_config: None,
             audio_config: None,
+            announced,
+            config,
+            held: None,
+            refused,
             video: Meter::default(),
             audio: Meter::default(),
         };
@@ -142,6 +164,7 @@ impl FlvFile {
         self.tags = Tags::default();
         self.clock = Clock::default();
         self.to_configure = 0;
+        self.held = None;
         self.video.last = None;
         self.audio.last = None;
     }
@@ -150,7 +173,7 @@ impl FlvFile {
         &mut self,
         disk: &mut Disk<R>,
         info: &mut Info,
-        warnings: &mut Warnings,
+        notes: &mut Notes,
     ) -> Result<Option<Sample>, Error> {
         while let Some(config) = self.first_configs.get(self.to_configure).cloned() {
             self.to_configure = self.to_configure.saturating_add(1);
@@ -158,33 +181,100 @@ impl FlvFile {
                 return Ok(Some(config));
             }
         }
-        while let Some((position, tag)) = self.tags.next(disk)? {
-            let timestamp_ms = tag.timestamp_ms;
-            let sample = match Found::read(position, tag)? {
-                found @ (Found::Video { .. } | Found::Audio(_)) => {
-                    let ms = self.clock.advance(timestamp_ms, position, warnings);
-                    let at = Timestamp::from_millis(ms.saturating_sub(self.zero_ms));
-                    self.timed(found, at, info)
+        if let Some(sample) = self.held.take() {
+            return Ok(Some(sample));
+        }
+        loop {
+            // An earlier round told what is wrong up to there.
+            let mut told = Notes::default();
+            let is_new = self.tags.position() >= self.told_to;
+            let notes = if is_new { &mut *notes } else { &mut told };
+            let next = self.tags.next(disk, notes)?;
+            self.told_to = self.told_to.max(self.tags.position());
+            let Some((position, unit)) = next else { return Ok(None) };
+            let sample = match unit {
+                Unit::File => {
+                    self.join(position, notes);
+                    None
                 }
-                found => self.config(found, info),
+                Unit::Encrypted(kind) => {
+                    self.leave_out(encrypted(kind, position), notes)?;
+                    None
+                }
+                Unit::Tag(tag) => self.read(position, tag, info, notes)?,
             };
             if sample.is_some() {
                 return Ok(sample);
             }
         }
-        Ok(None)
+    }
+
+    /// What a tag gives, if it gives something.
+    fn read(
+        &mut self,
+        position: u64,
+        tag: Tag,
+        info: &mut Info,
+        notes: &mut Notes,
+    ) -> Result<Option<Sample>, Error> {
+        let timestamp_ms = tag.timestamp_ms;
+        let found = match Found::read(position, tag) {
+            Ok(found) => found,
+            Err(error) => {
+                self.leave_out(error, notes)?;
+                return Ok(None);
+            }
+        };
+        Ok(match found {
+            found @ (Found::Video { .. } | Found::Audio(_)) => {
+                let ms = self.clock.advance(timestamp_ms, position, notes);
+                let at = Timestamp::from_millis(ms.saturating_sub(self.zero_ms));
+                self.timed(found, at, info)
+            }
+            found => self.config(found, info),
+        })
+    }
+
+    /// A codec is told once for each track, everything else each time.
+    fn leave_out(&mut self, error: Error, notes: &mut Notes) -> Result<(), Error> {
+        if let Error::Codec { track, .. } | Error::Encrypted { track, .. } = &error {
+            if self.refused.contains(track) {
+                notes.leave_out_another();
+                return Ok(());
+            }
+            self.refused.push(*track);
+        }
+        notes.leave_out(error)
+    }
+
+    /// Another file follows in the same one: it goes on when the one before has ended.
+    fn join(&mut self, position: u64, notes: &mut Notes) {
+        notes.odd(format!(
+            "another FLV file begins at byte {position}: it is played behind the first"
+        ));
+        let ends = [self.video.end(), self.audio.end()];
+        let end = ends.into_iter().flatten().max().unwrap_or_default();
+        let end_ms = between(Timestamp::ZERO, end).as_millis().saturating_add(self.zero_ms);
+        self.clock.join(end_ms);
     }
 
     /// A sample, unless there was no configuration for it.
     fn timed(&mut self, found: Found, at: Timestamp, info: &mut Info) -> Option<Sample> {
-        let read_to = self.tags.position;
+        let read_to = self.tags.position();
         match found {
             Found::Video { composition_ms, key, data } if self.video_config.is_some() => {
                 let dts = self.video.at(at);
                 let pts = later(dts, Duration::from_millis(composition_ms.into()));
                 let span = info.video.as_mut().map(|video| &mut video.span);
                 self.video.count(span, dts, data.len(), read_to);
-                Some(Sample::Video { dts, pts, key, data })
+                let sample = Sample::Video { dts, pts, key, data };
+                match self.active_config(&sample).and_then(|config| self.changed(config)) {
+                    Some(config) => {
+                        self.held = Some(sample);
+                        Some(config)
+                    }
+                    None => Some(sample),
+                }
             }
             Found::Audio(data) if self.audio_config.is_some() => {
                 let pts = self.audio.at(at);
@@ -196,12 +286,25 @@ impl FlvFile {
         }
     }
 
+    /// What is to be announced before this picture, where it is a sync sample.
+    fn active_config(&self, sample: &Sample) -> Option<Sample> {
+        let Sample::Video { key: true, data, .. } = sample else { return None };
+        let config = self.config.as_ref()?;
+        let active = active_sps::config_for(config, data);
+        Some(Sample::VideoConfig(active.or_else(|| self.announced.clone())?))
+    }
+
     /// A configuration, if it changes something.
     fn config(&mut self, found: Found, info: &mut Info) -> Option<Sample> {
         match found {
             Found::VideoConfig(avcc, config) => {
                 let without = flv::OnMetaData::default();
                 info.video.get_or_insert_with(|| video_info(&config, &without));
+                self.config = Some(config);
+                if self.announced.replace(avcc.clone()) == Some(avcc.clone()) {
+                    // The same again: what its pictures refer to was announced.
+                    return None;
+                }
                 self.changed(Sample::VideoConfig(avcc))
             }
             Found::AudioConfig(asc, config) => {
@@ -228,68 +331,8 @@ impl FlvFile {
     }
 }
 
-impl Tags {
-    /// The next tag and where it is; `None` at the end of the file.
-    fn next<R: Read + Seek>(&mut self, disk: &mut Disk<R>) -> Result<Option<(u64, Tag)>, Error> {
-        if self.position == 0 {
-            self.read_file_header(disk)?;
-        }
-        while self.position < disk.len() {
-            let position = self.position;
-            if let Some(tag) = self.read_tag(disk)? {
-                return Ok(Some((position, tag)));
-            }
-        }
-        Ok(None)
-    }
-
-    fn read_file_header<R: Read + Seek>(&mut self, disk: &mut Disk<R>) -> Result<(), Error> {
-        let header = disk.array::<FILE_HEADER_BYTES>(0, "FLV header")?;
-        self.push(&header, "FLV header", 0)?;
-        let [_, _, _, _, _, a, b, c, d] = header;
-        // The reader has just checked that it is not long, and wants to see it all.
-        let tags = u64::from(u32::from_be_bytes([a, b, c, d])).saturating_add(SIZE_BYTES as u64);
-        for _ in FILE_HEADER_BYTES as u64..tags {
-            self.reader.push(&[0]);
-        }
-        self.position = tags;
-        Ok(())
-    }
-
-    /// `None` for a tag of a kind that the reader skips.
-    fn read_tag<R: Read + Seek>(&mut self, disk: &mut Disk<R>) -> Result<Option<Tag>, Error> {
-        let position = self.position;
-        let header = disk.array::<TAG_HEADER_BYTES>(position, "FLV tag header")?;
-        let [kind, a, b, c, ..] = header;
-        if kind & FILTER != 0 {
-            return Err(encrypted(kind & !FILTER, position));
-        }
-        let without_body = self.push(&header, "FLV tag", position)?;
-        let size = u32::from_be_bytes([0, a, b, c]);
-        let start = position.saturating_add(TAG_HEADER_BYTES as u64);
-        let body = disk.bytes(start, size, || "FLV tag".to_owned())?;
-        let tag = match without_body {
-            Some(tag) => Some(tag),
-            None => self.push(&body, "FLV tag", position)?,
-        };
-        // The size of the tag, again. Many writers get it wrong, and it is often missing at the end.
-        self.reader.push(&[0; SIZE_BYTES]);
-        self.position = start.saturating_add(size.into()).saturating_add(SIZE_BYTES as u64);
-        Ok(tag)
-    }
-
-    fn push(&mut self, bytes: &[u8], what: &str, position: u64) -> Result<Option<Tag>, Error> {
-        self.reader.push(bytes);
-        self.reader.next_tag().map_err(|error| Error::Invalid {
-            what: what.to_owned(),
-            position,
-            problem: error.to_string(),
-        })
-    }
-}
-
-fn encrypted(kind: u8, position: u64) -> Error {
-    let track = if TagKind::from_id(kind) == Some(TagKind::Audio) { AUDIO } else { VIDEO };
+fn encrypted(kind: TagKind, position: u64) -> Error {
+    let track = if kind == TagKind::Audio { AUDIO } else { VIDEO };
     Error::Encrypted { track, scheme: "FLV tag filter".to_owned(), position }
 }
 
@@ -371,22 +414,17 @@ impl Found {
 }
 
 impl Probe {
-    /// Reads until both tracks have shown a sample, or as far as the limit. A file that breaks off behind its first
-    /// samples is played up to there.
+    /// Reads until both tracks have shown a sample, or as far as the limit, and over what is
+    /// damaged: that is told when it is played.
     fn make<R: Read + Seek>(disk: &mut Disk<R>) -> Result<Self, Error> {
         let mut probe = Self::default();
         let (mut tags, mut clock) = (Tags::default(), Clock::default());
         loop {
-            let is_over = tags.position > Limits::DEFAULT.flv_probe_bytes;
-            if (probe.video && probe.audio) || is_over {
+            let is_over = tags.position() > Limits::DEFAULT.flv_probe_bytes;
+            let has_seen = |track| probe.refusals.iter().any(|(refused, _)| *refused == track);
+            let has_both = (probe.video || has_seen(VIDEO)) && (probe.audio || has_seen(AUDIO));
+            if has_both || is_over || !probe.read_on(&mut tags, &mut clock, disk)? {
                 return Ok(probe);
-            }
-            match probe.read_on(&mut tags, &mut clock, disk) {
-                Ok(true) => {}
-                Ok(false) => return Ok(probe),
-                Err(error @ (Error::Codec { .. } | Error::Encrypted { .. })) => return Err(error),
-                Err(_) if probe.zero_ms.is_some() => return Ok(probe),
-                Err(error) => return Err(error),
             }
         }
     }
@@ -398,15 +436,49 @@ impl Probe {
         clock: &mut Clock,
         disk: &mut Disk<R>,
     ) -> Result<bool, Error> {
-        let Some((position, tag)) = tags.next(disk)? else { return Ok(false) };
-        let timestamp_ms = tag.timestamp_ms;
-        let found = Found::read(position, tag)?;
+        let Some((position, unit)) = tags.next(disk, &mut self.notes)? else { return Ok(false) };
+        let (timestamp_ms, found) = match unit {
+            Unit::File => return Ok(true),
+            Unit::Encrypted(kind) => (0, Err(encrypted(kind, position))),
+            Unit::Tag(tag) => (tag.timestamp_ms, Found::read(position, tag)),
+        };
+        let found = match found {
+            Ok(found) => found,
+            Err(error @ (Error::Codec { track, .. } | Error::Encrypted { track, .. })) => {
+                if self.refusals.iter().all(|(refused, _)| *refused != track) {
+                    self.refusals.push((track, error));
+                }
+                return Ok(true);
+            }
+            Err(error) => {
+                self.notes.leave_out(error)?;
+                return Ok(true);
+            }
+        };
         if matches!(found, Found::Video { .. } | Found::Audio(_)) {
-            let ms = clock.advance(timestamp_ms, position, &mut Warnings::default());
+            let ms = clock.advance(timestamp_ms, position, &mut self.notes);
             self.zero_ms = Some(self.zero_ms.map_or(ms, |zero_ms| zero_ms.min(ms)));
         }
         self.note(found);
         Ok(true)
+    }
+
+    /// What is to be said of tracks that cannot be carried: sound is left out, pictures refuse the
+    /// file, and so does sound without pictures. Gives the tracks of which it was said.
+    fn judge_refusals(&mut self, notes: &mut Notes) -> Result<Vec<TrackName>, Error> {
+        let has_video = self.video_config.is_some();
+        let mut told = Vec::new();
+        for (track, error) in std::mem::take(&mut self.refusals) {
+            // One that is carried elsewhere in the file is told of when it is played.
+            match track {
+                TrackName::Video(_) if has_video => continue,
+                TrackName::Audio(_) if self.audio_config.is_some() => continue,
+                TrackName::Audio(_) if has_video => notes.leave_out(error)?,
+                _ => return Err(error),
+            }
+            told.push(track);
+        }
+        Ok(told)
     }
 
     fn note(&mut self, found: Found) {
@@ -417,7 +489,13 @@ impl Probe {
             Found::AudioConfig(asc, config) => {
                 self.audio_config.get_or_insert((asc, config));
             }
-            Found::Video { .. } => self.video = true,
+            Found::Video { key, data, .. } => {
+                if let Some((_, config)) = self.video_config.as_ref().filter(|_| key && !self.video)
+                {
+                    self.active_config = active_sps::config_for(config, &data);
+                }
+                self.video = true;
+            }
             Found::Audio(_) => self.audio = true,
             Found::Metadata(metadata) => self.metadata = metadata,
             Found::Nothing => {}
@@ -426,11 +504,22 @@ impl Probe {
 }
 
 impl Clock {
-    fn advance(&mut self, timestamp_ms: u32, position: u64, warnings: &mut Warnings) -> i64 {
-        let mut ms = self.unwrap.unwrap(timestamp_ms).saturating_add(self.offset_ms);
+    /// The next timestamp is at `at_ms`, and those after it count from there.
+    fn join(&mut self, at_ms: i64) {
+        self.unwrap = UnwrapMs::default();
+        self.joins_at_ms = Some(at_ms);
+    }
+
+    fn advance(&mut self, timestamp_ms: u32, position: u64, notes: &mut Notes) -> i64 {
+        let unwrapped_ms = self.unwrap.unwrap(timestamp_ms);
+        if let Some(at_ms) = self.joins_at_ms.take() {
+            self.offset_ms = at_ms.saturating_sub(unwrapped_ms);
+            self.last_ms = Some(at_ms);
+        }
+        let mut ms = unwrapped_ms.saturating_add(self.offset_ms);
         let last_ms = *self.last_ms.get_or_insert(ms);
         if ms < last_ms.saturating_sub(RESTART_MS) {
-            warnings.add(format!(
+            notes.odd(format!(
                 "timestamps start anew at byte {position}: {} ms are added",
                 last_ms.saturating_sub(ms)
             ));
@@ -443,6 +532,11 @@ impl Clock {
 }
 
 impl Meter {
+    /// When the last sample is over.
+    fn end(&self) -> Option<Timestamp> {
+        self.last.map(|last| later(last, self.frame.unwrap_or(self.interval)))
+    }
+
     /// The timestamp, but never less than the one before it.
     fn at(&mut self, timestamp: Timestamp) -> Timestamp {
         let timestamp = self.last.map_or(timestamp, |last| last.max(timestamp));
@@ -472,21 +566,7 @@ fn claim_duration<R: Read + Seek>(
     zero_ms: i64,
     info: &mut Info,
 ) -> Result<(), Error> {
-    let Some(at_size) = disk.len().checked_sub(SIZE_BYTES as u64) else { return Ok(()) };
-    let size = u32::from_be_bytes(disk.array(at_size, "tag size")?);
-    let Some(start) = at_size.checked_sub(size.into()) else { return Ok(()) };
-    if (size as usize) < TAG_HEADER_BYTES {
-        return Ok(());
-    }
-    let [kind, a, b, c, t1, t2, t3, t0, ..] =
-        disk.array::<TAG_HEADER_BYTES>(start, "FLV tag header")?;
-    let body = u32::from_be_bytes([0, a, b, c]);
-    if TagKind::from_id(kind).is_none()
-        || (body as usize).saturating_add(TAG_HEADER_BYTES) != size as usize
-    {
-        return Ok(());
-    }
-    let last_ms = i64::from(u32::from_be_bytes([t0, t1, t2, t3]));
+    let Some(last_ms) = tags::last_timestamp_ms(disk)?.map(i64::from) else { return Ok(()) };
     let duration = Duration::from_millis(last_ms.saturating_sub(zero_ms));
     if duration > Duration::ZERO {
         info.bitrate_bps = bitrate_bps(disk.len(), duration);

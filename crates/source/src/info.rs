@@ -3,6 +3,7 @@
 use std::fmt;
 
 use aac::AudioSpecificConfig;
+use bytes::Bytes;
 use h264::{AvcConfig, Sps};
 use media::{Duration, TICKS_PER_SECOND, Timestamp};
 
@@ -36,7 +37,7 @@ pub enum Container {
     Flv,
 }
 
-/// The pictures of a file, as its first configuration says.
+/// The pictures of a file, as the configuration says that is in force.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VideoInfo {
     /// RFC 6381, as `avc1.64001f`; `avc1` where the parameter sets come with the pictures.
@@ -88,7 +89,7 @@ impl Span {
 impl VideoInfo {
     /// `size` is what the container says.
     pub(crate) fn new(config: &AvcConfig, size: (u32, u32), frame_rate: Option<f64>) -> Self {
-        let sps = config.parameter_sets.sps.first().and_then(|sps| Sps::parse(sps).ok());
+        let sps = first_sps(config);
         let (width, height) = sps.as_ref().map_or(size, |sps| (sps.width, sps.height));
         let codec = sps.map_or_else(|| "avc1".to_owned(), |sps| sps.codec_string());
         Self { codec, width, height, frame_rate, span: Span::default() }
@@ -106,6 +107,10 @@ impl AudioInfo {
     }
 }
 
+fn first_sps(config: &AvcConfig) -> Option<Sps> {
+    config.parameter_sets.sps.first().and_then(|sps| Sps::parse(sps).ok())
+}
+
 /// `None` without any time.
 pub(crate) fn bitrate_bps(bytes: u64, duration: Duration) -> Option<u64> {
     let ticks = u64::try_from(duration.ticks()).ok()?;
@@ -119,6 +124,17 @@ impl Info {
     /// The other tracks then wait for it, by less than a frame in a file whose tracks end together.
     pub(crate) fn round(&self) -> Duration {
         self.spans().map(|span| span.duration()).max().unwrap_or_default()
+    }
+
+    /// The pictures from here on are those of another configuration. What only a container says
+    /// stays.
+    pub(crate) fn reconfigure_video(&mut self, avcc: &Bytes) {
+        let Some(video) = &mut self.video else { return };
+        let Ok(config) = AvcConfig::parse(avcc.clone()) else { return };
+        if let Some(sps) = first_sps(&config) {
+            (video.width, video.height) = (sps.width, sps.height);
+            video.codec = sps.codec_string();
+        }
     }
 
     pub(crate) fn count_bitrate(&mut self) {

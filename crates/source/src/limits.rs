@@ -19,8 +19,12 @@ pub struct Limits {
     pub max_descriptions: u32,
     /// Entries of an edit list. More than two or three are cuts, which are refused anyway.
     pub max_edits: u32,
-    /// Warnings kept.
-    pub max_warnings: usize,
+    /// Samples of a track that the file does not have, or that cannot be carried, after which the
+    /// rest of the track is given up: 36 minutes at 30 pictures a second. Bounds the time that
+    /// claims without data cost.
+    pub max_left_out_samples: u64,
+    /// Notes kept of one file.
+    pub max_notes: usize,
     /// How far an FLV file is read for its tracks before it is taken to have no others, in bytes.
     pub flv_probe_bytes: u64,
 }
@@ -36,7 +40,8 @@ impl Limits {
         max_tracks: 64,
         max_descriptions: 64,
         max_edits: 64,
-        max_warnings: 16,
+        max_left_out_samples: 1 << 16,
+        max_notes: 16,
         flv_probe_bytes: 4 << 20,
     };
     /// Pages of the file that are held: two tracks read six tables each, and the boxes around them.

@@ -6,7 +6,9 @@ use media::Timestamp;
 /// What a publisher has to send next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sample {
-    /// The `AVCDecoderConfigurationRecord` (14496-15 5.3.3.1) of the pictures from here on, as in the file.
+    /// The `AVCDecoderConfigurationRecord` (14496-15 5.3.3.1) of the pictures from here on: as in
+    /// the file, unless the next picture refers to another SPS than the first of several, which
+    /// comes first then.
     VideoConfig(Bytes),
     /// The `AudioSpecificConfig` (14496-3 1.6.2.1) of the audio frames from here on, as in the file.
     AudioConfig(Bytes),

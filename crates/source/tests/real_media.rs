@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use source::{Sample, Source};
+use source::{OnFault, Sample, Source};
 
 /// One sample, of the oracle or ours: times in 90 kHz ticks.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,7 +107,8 @@ fn play(source: &mut Source) -> Packets {
 /// pictures, and a tick of rounding.
 fn expect_as_ffprobe(file: &Path) {
     let name = file.display();
-    let mut source = Source::open(file).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let mut source =
+        Source::open(file, OnFault::Refuse).unwrap_or_else(|error| panic!("{name}: {error}"));
     let (ours, theirs) = (play(&mut source), ffprobe(file));
     assert_eq!(ours.video.len(), theirs.video.len(), "{name}: pictures");
     assert_eq!(ours.audio.len(), theirs.audio.len(), "{name}: audio frames");
@@ -207,7 +208,7 @@ fn what_ffmpeg_makes_is_as_ffprobe_reads_it() {
 
 /// Why the file is refused, or what is wrong with it on the way.
 fn fault(file: &Path) -> String {
-    match Source::open(file) {
+    match Source::open(file, OnFault::Refuse) {
         Err(error) => error.to_string(),
         Ok(mut source) => loop {
             match source.next_sample() {
@@ -285,7 +286,8 @@ fn every_file_of_the_corpora_ends_in_one_line() {
 /// tests/media/MANIFEST.md, without the two tags of no content.
 #[test]
 fn an_flv_with_wrong_sizes_between_its_tags_plays() {
-    let mut source = Source::open(&testmedia::path("flv/red5_h264_aac_badprevsize.flv")).unwrap();
+    let file = testmedia::path("flv/red5_h264_aac_badprevsize.flv");
+    let mut source = Source::open(&file, OnFault::Refuse).unwrap();
     let packets = play(&mut source);
     assert_eq!((packets.video.len(), packets.audio.len()), (446, 1264));
 }
@@ -304,16 +306,21 @@ fn a_file_says_what_it_is_in_one_line() {
         ("aac/heaac_v1_22k.m4a", "MP4, 0.743 s, AAC mp4a.40.5 22050 Hz 1 ch, 63 kbit/s"),
     ] {
         if let Some(file) = testmedia::find(name) {
-            assert_eq!(Source::open(&file).unwrap().info().to_string(), line, "{name}");
+            assert_eq!(
+                Source::open(&file, OnFault::Refuse).unwrap().info().to_string(),
+                line,
+                "{name}"
+            );
         }
     }
 }
 
 #[test]
 fn a_phones_rotation_is_a_warning() {
-    let source = Source::open(&testmedia::path("mp4/iphone6s_rot90.mov")).unwrap();
+    let file = testmedia::path("mp4/iphone6s_rot90.mov");
+    let source = Source::open(&file, OnFault::Refuse).unwrap();
     assert_eq!(
-        source.warnings(),
+        source.notes().iter().map(ToString::to_string).collect::<Vec<_>>(),
         [
             "track 1 (video) is to be turned by 90 degrees: a stream cannot say so, it will lie on its side"
         ]

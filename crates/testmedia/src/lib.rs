@@ -41,6 +41,17 @@ pub fn read(name: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// The path of a folder of which the repository carries files.
+///
+/// # Panics
+/// If it carries none.
+#[must_use]
+pub fn folder(name: &str) -> PathBuf {
+    let path = carried().join(name);
+    assert!(!name.is_empty() && path.is_dir(), "the repository carries nothing in {name}");
+    path
+}
+
 /// The path of a file that the repository may not carry. `None` where it is not on this machine, which
 /// is noted for the end of the run.
 ///
@@ -118,6 +129,7 @@ mod tests {
         assert_eq!(read(name).len(), 7516);
         assert_eq!(find(name), Some(path(name)));
         assert!(names_in("m3u8").contains(&"m3u8/bad_no_extm3u.m3u8"));
+        assert!(path("cases/check/ts/m.m3u8").starts_with(folder("cases/check")));
     }
 
     #[test]
@@ -127,6 +139,7 @@ mod tests {
             assert!(catch_unwind(|| find(wrong)).is_err(), "{wrong}");
         }
         assert!(catch_unwind(|| names_in("corpora")).is_err());
+        assert!(catch_unwind(|| folder("corpora/nothing")).is_err());
         let outside = "h264/CABA3_SVA_B.264";
         assert!(catch_unwind(|| path(outside)).is_err(), "it is not in every clone");
     }

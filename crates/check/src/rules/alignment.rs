@@ -15,12 +15,14 @@ struct Cut {
     frame_secs: f64,
 }
 
-/// Judges all renditions against the first.
+/// Judges all variant streams against the first. Alternative renditions are left out: sound has
+/// frames of its own.
 pub(crate) fn judge(ledger: &mut Ledger, renditions: &[Rendition]) {
-    let Some((first, others)) = renditions.split_first().filter(|(_, rest)| !rest.is_empty())
-    else {
+    let mut variants = renditions.iter().filter(|rendition| rendition.alternative.is_none());
+    let (Some(first), others) = (variants.next(), variants.collect::<Vec<_>>()) else { return };
+    if others.is_empty() {
         return ledger.skip(Rule::RenditionsAligned, "there is only one rendition");
-    };
+    }
     let reference = cuts(first);
     for other in others {
         let (one, two) = (first.target_duration_secs(), other.target_duration_secs());

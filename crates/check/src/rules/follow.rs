@@ -4,6 +4,7 @@ use crate::ledger::Ledger;
 use crate::playlist::MediaPlaylist;
 use crate::report::{Measurement, Outcome};
 use crate::rule::Rule;
+use crate::rules::players;
 
 /// Fewest segments of a live playlist (Apple 8.11).
 const LIVE_SEGMENTS: usize = 6;
@@ -116,4 +117,5 @@ pub(crate) fn judge_advance(
     let measurement = Measurement::at_most(unchanged_secs, target as f64 * 1.5, "s");
     let what = "no new segment for";
     ledger.measure(Rule::PlaylistAdvances, Outcome::Fail, subject, what, measurement);
+    players::judge_standstill(ledger, subject, target, unchanged_secs);
 }

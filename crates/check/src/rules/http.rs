@@ -5,6 +5,7 @@ use crate::fault::excerpt;
 use crate::ledger::Ledger;
 use crate::report::{Measurement, Outcome};
 use crate::rule::Rule;
+use crate::segment_facts::Container;
 
 /// How long caches may keep a playlist.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,16 +16,28 @@ pub(crate) enum Caching {
     Secs(u64),
 }
 
-/// Judges the headers of a response with status 200.
-pub(crate) fn judge(ledger: &mut Ledger, subject: &str, kind: RequestKind, response: &Response) {
-    let allowed = match kind {
-        RequestKind::Playlist => "application/vnd.apple.mpegurl",
-        RequestKind::Segment => "video/mp2t",
+/// Judges the headers of a response that has what was asked for; `container` is what a segment is
+/// made of.
+pub(crate) fn judge(
+    ledger: &mut Ledger,
+    subject: &str,
+    kind: RequestKind,
+    container: Container,
+    response: &Response,
+) {
+    let allowed: &[&str] = match (kind, container) {
+        (RequestKind::Playlist, _) => &["application/vnd.apple.mpegurl"],
+        (RequestKind::Segment, Container::TransportStream) => &["video/mp2t"],
+        (RequestKind::Segment, Container::FragmentedMp4) => {
+            &["video/mp4", "audio/mp4", "video/iso.segment", "audio/iso.segment"]
+        }
+        (RequestKind::Segment, Container::PackedAudio) => &["audio/aac"],
     };
     let header = response.header("content-type").unwrap_or_default();
     let media_type = header.split(';').next().unwrap_or_default().trim();
-    ledger.judge(Rule::ContentType, subject, media_type.eq_ignore_ascii_case(allowed), || {
-        format!("Content-Type is \"{}\", not {allowed}", excerpt(header))
+    let is_allowed = allowed.iter().any(|allowed| media_type.eq_ignore_ascii_case(allowed));
+    ledger.judge(Rule::ContentType, subject, is_allowed, || {
+        format!("Content-Type is \"{}\", not {}", excerpt(header), allowed.join(" or "))
     });
     judge_cors(ledger, subject, response.header("access-control-allow-origin"));
     if kind == RequestKind::Playlist {

@@ -1,8 +1,8 @@
 //! What a playlist says, taken alone.
 
-use crate::fault::Faults;
+use crate::fault::{Faults, excerpt};
 use crate::ledger::Ledger;
-use crate::playlist::{MediaPlaylist, MultivariantPlaylist, Variant};
+use crate::playlist::{AlternativeKind, MediaPlaylist, MultivariantPlaylist, Variant};
 use crate::report::{Measurement, Outcome};
 use crate::rule::Rule;
 
@@ -97,12 +97,35 @@ pub(crate) fn judge_multivariant(
     ledger.judge(Rule::PlaylistSyntax, subject, has_variants, || "no variant stream".to_owned());
     for variant in &playlist.variants {
         judge_variant(ledger, subject, variant);
+        judge_groups(ledger, subject, playlist, variant);
     }
     let peaks = playlist.variants.iter().filter_map(|variant| variant.bandwidth_bps);
     if let Some(least) = peaks.min() {
         let measurement = Measurement::at_most(least as f64, CELLULAR_BPS, "bit/s");
         let what = "the smallest BANDWIDTH is a lot for a cellular network";
         ledger.measure(Rule::CellularVariant, Outcome::Warn, subject, what, measurement);
+    }
+}
+
+/// A group that a variant stream names must be there (RFC 8216 4.3.4.2).
+fn judge_groups(
+    ledger: &mut Ledger,
+    subject: &str,
+    playlist: &MultivariantPlaylist,
+    variant: &Variant,
+) {
+    for (kind, name, group) in [
+        (AlternativeKind::Audio, "AUDIO", &variant.audio_group),
+        (AlternativeKind::Video, "VIDEO", &variant.video_group),
+        (AlternativeKind::Subtitles, "SUBTITLES", &variant.subtitles_group),
+    ] {
+        let Some(group) = group else { continue };
+        let mut alternatives = playlist.alternatives.iter();
+        let is_there = alternatives.any(|a| a.kind == Some(kind) && a.group == *group);
+        ledger.judge(Rule::PlaylistSyntax, subject, is_there, || {
+            let group = excerpt(group);
+            format!("line {}: there is no EXT-X-MEDIA of {name}=\"{group}\"", variant.line)
+        });
     }
 }
 

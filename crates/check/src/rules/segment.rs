@@ -4,8 +4,8 @@ use crate::fault::Faults;
 use crate::ledger::Ledger;
 use crate::report::{Measurement, Outcome};
 use crate::rule::Rule;
+use crate::segment_facts::{Container, SegmentFacts};
 use crate::time;
-use crate::ts_reader::TransportStream;
 
 /// Audio and video may start so far apart. Muxers interleave coarsely, but a player that starts here has to wait, or
 /// plays without sound, for that long.
@@ -15,17 +15,44 @@ const AV_OFFSET_SECS: f64 = 0.5;
 const CLOCK_LEAD_SECS: f64 = 10.0;
 
 /// Judges a segment.
-pub(crate) fn judge(ledger: &mut Ledger, subject: &str, facts: &TransportStream) {
-    judge_faults(ledger, Rule::TsPackets, subject, &facts.faults);
+pub(crate) fn judge(ledger: &mut Ledger, subject: &str, facts: &SegmentFacts) {
+    match facts.container {
+        Container::TransportStream => judge_transport_stream(ledger, subject, facts),
+        Container::FragmentedMp4 | Container::PackedAudio => {
+            let why = "the segments are no transport streams";
+            ledger.skip(Rule::SegmentTables, why);
+            ledger.skip(Rule::ContinuityCounters, why);
+            ledger.skip(Rule::ClockReference, why);
+        }
+    }
+    // Packed audio is ADTS, as it is in a transport stream.
+    match facts.container {
+        Container::FragmentedMp4 => {
+            ledger.skip(Rule::TsPackets, "the segments are fragmented MP4");
+            judge_faults(ledger, Rule::FragmentBoxes, subject, &facts.faults);
+        }
+        Container::TransportStream | Container::PackedAudio => {
+            ledger.skip(Rule::FragmentBoxes, "the segments are no fragmented MP4");
+            judge_faults(ledger, Rule::TsPackets, subject, &facts.faults);
+        }
+    }
+    judge_pictures(ledger, subject, facts);
+    judge_order(ledger, subject, facts);
+    judge_av_offset(ledger, subject, facts);
+}
+
+fn judge_transport_stream(ledger: &mut Ledger, subject: &str, facts: &SegmentFacts) {
     judge_faults(ledger, Rule::SegmentTables, subject, &facts.table_faults);
     judge_faults(ledger, Rule::ContinuityCounters, subject, &facts.continuity_faults);
     ledger.judge(Rule::SegmentTables, subject, facts.starts_with_tables, || {
         "does not start with PAT and PMT".to_owned()
     });
-    judge_pictures(ledger, subject, facts);
-    judge_order(ledger, subject, facts);
     judge_clock(ledger, subject, facts);
-    judge_av_offset(ledger, subject, facts);
+}
+
+/// Judges what is wrong with an initialization section.
+pub(crate) fn judge_map(ledger: &mut Ledger, subject: &str, faults: &Faults) {
+    judge_faults(ledger, Rule::FragmentBoxes, subject, faults);
 }
 
 fn judge_faults(ledger: &mut Ledger, rule: Rule, subject: &str, faults: &Faults) {
@@ -37,7 +64,7 @@ fn judge_faults(ledger: &mut Ledger, rule: Rule, subject: &str, faults: &Faults)
     });
 }
 
-fn judge_pictures(ledger: &mut Ledger, subject: &str, facts: &TransportStream) {
+fn judge_pictures(ledger: &mut Ledger, subject: &str, facts: &SegmentFacts) {
     let Some(video) = &facts.video else {
         let why = "there is no H.264 video";
         ledger.skip(Rule::SegmentKeyframe, why);
@@ -51,7 +78,7 @@ fn judge_pictures(ledger: &mut Ledger, subject: &str, facts: &TransportStream) {
     });
 }
 
-fn judge_order(ledger: &mut Ledger, subject: &str, facts: &TransportStream) {
+fn judge_order(ledger: &mut Ledger, subject: &str, facts: &SegmentFacts) {
     if let Some(video) = &facts.video {
         ledger.judge(Rule::TimestampsInOrder, subject, video.disorder == 0, || {
             format!("{} video times are out of order", video.disorder)
@@ -64,7 +91,7 @@ fn judge_order(ledger: &mut Ledger, subject: &str, facts: &TransportStream) {
     }
 }
 
-fn judge_clock(ledger: &mut Ledger, subject: &str, facts: &TransportStream) {
+fn judge_clock(ledger: &mut Ledger, subject: &str, facts: &SegmentFacts) {
     let pcr = &facts.pcr;
     ledger.judge(Rule::ClockReference, subject, pcr.count > 0, || "there is no PCR".to_owned());
     ledger.judge(Rule::ClockReference, subject, pcr.backward_steps == 0, || {
@@ -80,7 +107,7 @@ fn judge_clock(ledger: &mut Ledger, subject: &str, facts: &TransportStream) {
     }
 }
 
-fn judge_av_offset(ledger: &mut Ledger, subject: &str, facts: &TransportStream) {
+fn judge_av_offset(ledger: &mut Ledger, subject: &str, facts: &SegmentFacts) {
     let video = facts.video.as_ref().and_then(|video| video.first_pts);
     let audio = facts.audio.as_ref().and_then(|audio| audio.first_pts);
     let (Some(video), Some(audio)) = (video, audio) else {

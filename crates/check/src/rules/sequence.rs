@@ -6,8 +6,9 @@ use crate::ledger::Ledger;
 use crate::rendition::Followed;
 use crate::report::{Measurement, Outcome};
 use crate::rule::Rule;
+use crate::segment_facts::SegmentFacts;
 use crate::time;
-use crate::ts_reader::{TransportStream, next_counter};
+use crate::ts_reader::next_counter;
 
 /// Rounding of EXTINF to milliseconds, of RTMP's times to milliseconds, and of times to 90 kHz.
 const ROUNDING_SECS: f64 = 0.003;
@@ -42,12 +43,7 @@ pub(crate) fn judge(
     judge_duration(ledger, earlier, before, now)
 }
 
-fn judge_counters(
-    ledger: &mut Ledger,
-    subject: &str,
-    before: &TransportStream,
-    now: &TransportStream,
-) {
+fn judge_counters(ledger: &mut Ledger, subject: &str, before: &SegmentFacts, now: &SegmentFacts) {
     for (pid, counter) in &now.counters {
         let Some(last) = before.counters.get(pid).map(|counter| counter.last) else { continue };
         let expected = next_counter(last, counter.first_has_payload);
@@ -58,12 +54,7 @@ fn judge_counters(
     }
 }
 
-fn judge_video(
-    ledger: &mut Ledger,
-    subject: &str,
-    before: &TransportStream,
-    now: &TransportStream,
-) {
+fn judge_video(ledger: &mut Ledger, subject: &str, before: &SegmentFacts, now: &SegmentFacts) {
     let (Some(before), Some(now)) = (&before.video, &now.video) else { return };
     if let (Some(last), Some(first)) = (before.last_dts, now.first_dts) {
         ledger.judge(Rule::TimestampsInOrder, subject, first > last, || {
@@ -77,12 +68,7 @@ fn judge_video(
     judge_gap(ledger, subject, "video", time::secs(end, start), allowed);
 }
 
-fn judge_audio(
-    ledger: &mut Ledger,
-    subject: &str,
-    before: &TransportStream,
-    now: &TransportStream,
-) {
+fn judge_audio(ledger: &mut Ledger, subject: &str, before: &SegmentFacts, now: &SegmentFacts) {
     let (Some(before), Some(now)) = (&before.audio, &now.audio) else { return };
     let (Some(end), Some(start)) = (before.end, now.first_pts) else { return };
     let usual = before.largest_step_secs.max(now.largest_step_secs);
@@ -100,8 +86,8 @@ fn judge_gap(ledger: &mut Ledger, subject: &str, track: &str, gap: f64, allowed:
 fn judge_duration(
     ledger: &mut Ledger,
     earlier: &Followed,
-    before: &TransportStream,
-    now: &TransportStream,
+    before: &SegmentFacts,
+    now: &SegmentFacts,
 ) -> Drift {
     let (Some(start), Some(end)) = (start(before), start(now)) else { return Drift::default() };
     let error = earlier.duration_secs - time::secs(start, end);
@@ -126,7 +112,7 @@ fn judge_duration(
 }
 
 /// When a segment starts: with its first picture, or its first audio frame where it has no video.
-pub(crate) fn start(facts: &TransportStream) -> Option<Timestamp> {
+pub(crate) fn start(facts: &SegmentFacts) -> Option<Timestamp> {
     match (&facts.video, &facts.audio) {
         (Some(video), _) => video.first_pts,
         (None, Some(audio)) => audio.first_pts,
@@ -135,7 +121,7 @@ pub(crate) fn start(facts: &TransportStream) -> Option<Timestamp> {
 }
 
 /// How long a picture, or an audio frame, lasts.
-pub(crate) fn frame_secs(facts: &TransportStream) -> f64 {
+pub(crate) fn frame_secs(facts: &SegmentFacts) -> f64 {
     match (&facts.video, &facts.audio) {
         (Some(video), _) => video.median_interval_secs,
         (None, Some(audio)) => 1024.0 / f64::from(audio.sample_rate_hz.max(1)),

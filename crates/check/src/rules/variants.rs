@@ -1,35 +1,55 @@
 //! What a variant stream declares against what its segments are.
 
+use crate::fault::excerpt;
 use crate::ledger::Ledger;
 use crate::playlist::Variant;
 use crate::report::{Measurement, Outcome};
 use crate::rule::Rule;
-use crate::ts_reader::TransportStream;
+use crate::rules::players::Tracks;
+use crate::segment_facts::SegmentFacts;
+use crate::video::Shape;
 
 /// Times are whole milliseconds with RTMP publishers: 30 pictures a second may look like 30.03.
 const FRAME_RATE_TOLERANCE: f64 = 1.05;
 
 /// Judges a variant by one of its segments.
-pub(crate) fn judge(
-    ledger: &mut Ledger,
-    subject: &str,
-    variant: &Variant,
-    facts: &TransportStream,
-) {
+pub(crate) fn judge(ledger: &mut Ledger, subject: &str, variant: &Variant, facts: &SegmentFacts) {
     judge_codecs(ledger, subject, variant, facts);
     let Some(video) = &facts.video else {
         ledger.skip(Rule::Resolution, "there is no H.264 video");
         return ledger.skip(Rule::FrameRate, "there is no H.264 video");
     };
-    if let Some(real) = video.resolution {
-        let displayed = displayed(real, video.sar);
-        let is_right = variant.resolution.is_some_and(|is| is == real || is == displayed);
-        ledger.judge(Rule::Resolution, subject, is_right, || match variant.resolution {
-            Some((w, h)) => format!("RESOLUTION={w}x{h}, pictures are {}x{}", real.0, real.1),
-            None => format!("no RESOLUTION, pictures are {}x{}", real.0, real.1),
+    for shape in &video.shapes {
+        let real = shape.resolution;
+        ledger.judge(Rule::Resolution, subject, has_shape(variant, shape), || {
+            match variant.resolution {
+                Some((w, h)) => format!("RESOLUTION={w}x{h}, pictures are {}x{}", real.0, real.1),
+                None => format!("no RESOLUTION, pictures are {}x{}", real.0, real.1),
+            }
         });
     }
     judge_frame_rate(ledger, subject, variant, facts);
+}
+
+/// Whether what is declared is true of a segment, as far as it says what the pictures and the sound
+/// are.
+pub(crate) fn describes(variant: &Variant, facts: &SegmentFacts) -> bool {
+    let shapes = facts.video.iter().flat_map(|video| &video.shapes);
+    let mut scratch = Ledger::default();
+    judge_codecs(&mut scratch, "", variant, facts);
+    !scratch.has_failed(Rule::Codecs) && shapes.into_iter().all(|shape| has_shape(variant, shape))
+}
+
+/// The tracks that are declared; none where CODECS are not.
+pub(crate) fn declared_tracks(variant: &Variant) -> Option<Tracks> {
+    let codecs = variant.codecs.as_ref()?;
+    let has = |wanted| codecs.iter().any(|codec| kind(codec) == wanted);
+    Some(Tracks { video: has(Kind::Video), audio: has(Kind::Audio) })
+}
+
+fn has_shape(variant: &Variant, shape: &Shape) -> bool {
+    let displayed = displayed(shape.resolution, shape.sar);
+    variant.resolution.is_some_and(|is| is == shape.resolution || is == displayed)
 }
 
 /// Width as displayed, with samples that are not square.
@@ -39,12 +59,7 @@ fn displayed((width, height): (u32, u32), (horizontal, vertical): (u32, u32)) ->
     (width.unwrap_or(0), height)
 }
 
-fn judge_frame_rate(
-    ledger: &mut Ledger,
-    subject: &str,
-    variant: &Variant,
-    facts: &TransportStream,
-) {
+fn judge_frame_rate(ledger: &mut Ledger, subject: &str, variant: &Variant, facts: &SegmentFacts) {
     let Some(declared) = variant.frame_rate else {
         return ledger.judge(Rule::FrameRate, subject, false, || "no FRAME-RATE".to_owned());
     };
@@ -58,27 +73,30 @@ fn judge_frame_rate(
     }
 }
 
-fn frame_rate(facts: &TransportStream) -> Option<f64> {
+fn frame_rate(facts: &SegmentFacts) -> Option<f64> {
     let video = facts.video.as_ref().filter(|video| video.pictures > 1)?;
     let secs = crate::time::secs(video.first_pts?, video.last_pts?);
     (secs > 0.0).then(|| (video.pictures as f64 - 1.0) / secs)
 }
 
-fn judge_codecs(ledger: &mut Ledger, subject: &str, variant: &Variant, facts: &TransportStream) {
+fn judge_codecs(ledger: &mut Ledger, subject: &str, variant: &Variant, facts: &SegmentFacts) {
     let Some(declared) = &variant.codecs else { return };
-    let video = facts.video.as_ref().and_then(|video| video.codec.clone());
+    let shapes = facts.video.iter().flat_map(|video| &video.shapes);
+    let video: Vec<&str> = shapes.map(|shape| shape.codec.as_str()).collect();
     let audio = facts.audio.as_ref().map(|audio| (audio.codec.clone(), audio.sample_rate_hz));
     for codec in declared {
         let is_there = match kind(codec) {
-            Kind::Video => video.as_ref().is_some_and(|real| real.eq_ignore_ascii_case(codec)),
-            Kind::Audio if variant.audio_group => true,
+            Kind::Video if variant.video_group.is_some() => true,
+            Kind::Video => video.iter().any(|real| real.eq_ignore_ascii_case(codec)),
+            Kind::Audio if variant.audio_group.is_some() => true,
             Kind::Audio => audio.as_ref().is_some_and(|(real, hz)| is_audio(codec, real, *hz)),
             Kind::Other => true,
         };
         ledger.judge(Rule::Codecs, subject, is_there, || {
-            let real = [video.as_deref(), audio.as_ref().map(|(codec, _)| codec.as_str())];
-            let real: Vec<_> = real.into_iter().flatten().collect();
-            format!("CODECS has {codec}, segments have {}", real.join(" and "))
+            let audio = audio.iter().map(|(codec, _)| codec.as_str());
+            let real: Vec<_> = video.iter().copied().chain(audio).collect();
+            let real = if real.is_empty() { "none".to_owned() } else { real.join(" and ") };
+            format!("CODECS has {}, segments have {real}", excerpt(codec))
         });
     }
     let mut declares = |wanted, codec: Option<&str>| {
@@ -88,7 +106,7 @@ fn judge_codecs(ledger: &mut Ledger, subject: &str, variant: &Variant, facts: &T
             format!("segments have {codec}, CODECS do not")
         });
     };
-    declares(Kind::Video, video.as_deref());
+    declares(Kind::Video, video.first().copied());
     declares(Kind::Audio, audio.as_ref().map(|(codec, _)| codec.as_str()));
 }
 

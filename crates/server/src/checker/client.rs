@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use check::{Request, RequestKind, Response};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::header::{ACCEPT_ENCODING, HOST, ORIGIN, USER_AGENT};
+use hyper::header::{ACCEPT_ENCODING, HOST, ORIGIN, RANGE, USER_AGENT};
 use hyper::{HeaderMap, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -42,6 +42,7 @@ struct Target {
     authority: String,
     path: String,
     accepts_gzip: bool,
+    range: Option<String>,
 }
 
 /// Whether the scheme is `https`, in any case.
@@ -136,6 +137,10 @@ impl Target {
             authority,
             path: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
             accepts_gzip: request.kind == RequestKind::Playlist,
+            range: request.range.map(|range| {
+                let last = range.start.saturating_add(range.bytes).saturating_sub(1);
+                format!("bytes={}-{last}", range.start)
+            }),
         })
     }
 
@@ -146,6 +151,9 @@ impl Target {
             .header(ORIGIN, OTHER_SITE);
         if self.accepts_gzip {
             request = request.header(ACCEPT_ENCODING, "gzip");
+        }
+        if let Some(range) = &self.range {
+            request = request.header(RANGE, range);
         }
         request.body(String::new()).map_err(|error| error.to_string())
     }
@@ -223,7 +231,7 @@ mod tests {
     }
 
     fn request(addr: SocketAddr, path: &str, kind: RequestKind) -> Request {
-        Request { url: format!("http://{addr}{path}"), kind, max_bytes: 10 }
+        Request { url: format!("http://{addr}{path}"), kind, range: None, max_bytes: 10 }
     }
 
     const OK: &str = "HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 2\r\n\r\nhi";
@@ -234,7 +242,10 @@ mod tests {
         let (addr, heads) = origin(vec![vec![gzip, OK]]);
         let answers = fetch_all(&[
             request(addr, "/a?b=c", RequestKind::Playlist),
-            request(addr, "/d.ts", RequestKind::Segment),
+            Request {
+                range: Some(check::ByteRange { start: 100, bytes: 2 }),
+                ..request(addr, "/d.ts", RequestKind::Segment)
+            },
         ]);
         let [Ok(redirect), Ok(segment)] = &answers[..] else { panic!("{answers:?}") };
         assert_eq!((redirect.status, &redirect.body[..]), (302, b"\x1f\x0b!".as_slice()));
@@ -244,6 +255,8 @@ mod tests {
         let heads = heads.join().unwrap();
         assert!(heads[0].starts_with("GET /a?b=c HTTP/1.1\r\n"), "{}", heads[0]);
         assert!(heads[0].contains(&format!("host: {addr}\r\n")), "{}", heads[0]);
+        let range = "range: bytes=100-101\r\n";
+        assert!(!heads[0].contains("range:") && heads[1].contains(range), "{heads:?}");
         let gzip = "accept-encoding: gzip";
         assert!(heads[0].contains(gzip) && !heads[1].contains(gzip), "{heads:?}");
     }
@@ -277,7 +290,7 @@ mod tests {
     fn urls_are_taken_apart() {
         let target = |url: &str| {
             let url = url.to_owned();
-            Target::parse(&Request { url, kind: RequestKind::Segment, max_bytes: 1 })
+            Target::parse(&Request { url, kind: RequestKind::Segment, range: None, max_bytes: 1 })
         };
         let parts = |url| target(url).map(|t| (t.host, t.port, t.authority, t.path)).unwrap();
         let of = |h: &str, p, a: &str, path: &str| (h.to_owned(), p, a.to_owned(), path.to_owned());

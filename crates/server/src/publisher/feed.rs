@@ -24,7 +24,10 @@ const NONE: i64 = i64::MIN;
 pub(super) enum Item {
     Metadata(OnMetaData),
     Sample(Sample),
+    /// Something is odd, and costs nothing.
     Warning(String),
+    /// A part of a file, or a file, is left out.
+    LeftOut(String),
 }
 
 /// What is to be sent. Reading and encoding wait until somebody takes what is there.
@@ -55,8 +58,8 @@ impl Feed {
     /// Checks the whole programme.
     pub(super) fn open(programme: Programme) -> Result<Self, PublishError> {
         let producer = match programme {
-            Programme::Files { paths, repeat } => {
-                Producer::Playlist(Box::new(Playlist::open(paths, repeat)?))
+            Programme::Files { paths, repeat, on_fault } => {
+                Producer::Playlist(Box::new(Playlist::open(paths, repeat, on_fault)?))
             }
             Programme::TestSignal(config) => {
                 let signal = TestSignal::new(&config)?;

@@ -4,7 +4,7 @@ use std::io::{Read, Seek};
 
 use crate::codec_name::FourCc;
 use crate::disk::Disk;
-use crate::warnings::Warnings;
+use crate::notes::Notes;
 use crate::{Error, Limits};
 
 /// Where a box is.
@@ -92,9 +92,9 @@ impl BoxAt {
         &self,
         disk: &mut Disk<R>,
         kind: &[u8; 4],
-        warnings: &mut Warnings,
+        notes: &mut Notes,
     ) -> Result<Option<Self>, Error> {
-        self.children().find(disk, kind, warnings)
+        self.children().find(disk, kind, notes)
     }
 
     /// The first child of this kind, which must be there.
@@ -102,9 +102,9 @@ impl BoxAt {
         &self,
         disk: &mut Disk<R>,
         kind: &[u8; 4],
-        warnings: &mut Warnings,
+        notes: &mut Notes,
     ) -> Result<Self, Error> {
-        self.child(disk, kind, warnings)?
+        self.child(disk, kind, notes)?
             .ok_or_else(|| self.invalid(format!("has no {} box", FourCc(*kind))))
     }
 }
@@ -121,7 +121,7 @@ impl Boxes {
     pub(crate) fn next<R: Read + Seek>(
         &mut self,
         disk: &mut Disk<R>,
-        warnings: &mut Warnings,
+        notes: &mut Notes,
     ) -> Result<Option<BoxAt>, Error> {
         let start = self.next;
         if self.end.saturating_sub(start) < 8 {
@@ -145,7 +145,7 @@ impl Boxes {
         }
         let claimed = start.saturating_add(size);
         if claimed > self.end {
-            warnings.add(format!(
+            notes.odd(format!(
                 "{kind} box at byte {start} claims to end at byte {claimed}, it ends at byte {}",
                 self.end
             ));
@@ -160,14 +160,34 @@ impl Boxes {
         &mut self,
         disk: &mut Disk<R>,
         kind: &[u8; 4],
-        warnings: &mut Warnings,
+        notes: &mut Notes,
     ) -> Result<Option<BoxAt>, Error> {
-        while let Some(found) = self.next(disk, warnings)? {
+        while let Some(found) = self.next(disk, notes)? {
             if found.is(kind) {
                 return Ok(Some(found));
             }
         }
         Ok(None)
+    }
+
+    /// Goes on, behind a box that makes no sense, with the next `moof` box: one that begins with an
+    /// `mfhd`, as each does (14496-12 8.8.5). Without one it is at the end.
+    pub(crate) fn resume_at_moof<R: Read + Seek>(
+        &mut self,
+        disk: &mut Disk<R>,
+    ) -> Result<(), Error> {
+        let mut from = self.next.saturating_add(5);
+        while let Some(kind) = disk.find_byte(from, |byte| byte == b'm')? {
+            if disk.holds(kind, 12)
+                && &disk.array::<12>(kind, "box header")? == b"moof\0\0\0\x10mfhd"
+            {
+                self.next = kind.saturating_sub(4);
+                return Ok(());
+            }
+            from = kind.saturating_add(1);
+        }
+        self.next = self.end;
+        Ok(())
     }
 
     fn count_down(&mut self, position: u64) -> Result<(), Error> {
@@ -194,17 +214,17 @@ mod tests {
 
     fn walk(data: &[u8]) -> (Result<Vec<Found>, String>, Vec<String>) {
         let mut disk = Disk::new(Cursor::new(data)).unwrap();
-        let mut warnings = Warnings::default();
+        let mut notes = Notes::default();
         let mut boxes = Boxes::top_level(&disk, 0);
         let mut found = Vec::new();
         let result = loop {
-            match boxes.next(&mut disk, &mut warnings) {
+            match boxes.next(&mut disk, &mut notes) {
                 Ok(Some(b)) => found.push(Found(b.kind.to_string(), b.body, b.end)),
                 Ok(None) => break Ok(found),
                 Err(error) => break Err(error.to_string()),
             }
         };
-        (result, warnings.lines().to_vec())
+        (result, notes.all().iter().map(ToString::to_string).collect())
     }
 
     /// Kind, start of the content, end.
@@ -225,9 +245,9 @@ mod tests {
 
     #[test]
     fn s_4_2_a_size_past_the_end_is_a_warning_and_one_below_the_header_an_error() {
-        let (boxes, warnings) = walk(&hex!("00000020 6d646174 bb"));
+        let (boxes, notes) = walk(&hex!("00000020 6d646174 bb"));
         assert_eq!(boxes, Ok(vec![entry("mdat", 8, 9)]));
-        assert_eq!(warnings, ["mdat box at byte 0 claims to end at byte 32, it ends at byte 9"]);
+        assert_eq!(notes, ["mdat box at byte 0 claims to end at byte 32, it ends at byte 9"]);
         let (error, _) = walk(&hex!("00000008 66726565 00000007 6d646174"));
         assert_eq!(error.unwrap_err(), "box mdat at byte 8: size 7 is less than its own header");
         let (error, _) = walk(&hex!("00000001 6d646174 00000000"));

@@ -122,7 +122,7 @@ mod tests {
 
     use super::super::boxes::Boxes;
     use super::*;
-    use crate::warnings::Warnings;
+    use crate::notes::Notes;
 
     /// Movie ticks of 1 ms, track ticks of 1/48000 s.
     fn read(content: &[u8]) -> Result<Edit, String> {
@@ -130,7 +130,7 @@ mod tests {
         data.extend_from_slice(b"elst");
         data.extend_from_slice(content);
         let mut disk = Disk::new(Cursor::new(data)).unwrap();
-        let elst = Boxes::top_level(&disk, 0).next(&mut disk, &mut Warnings::default());
+        let elst = Boxes::top_level(&disk, 0).next(&mut disk, &mut Notes::default());
         Edit::read(&elst.unwrap().unwrap(), 1000, 48_000, &mut disk)
             .map_err(|error| error.to_string())
     }

@@ -6,7 +6,7 @@ use super::Entry;
 use super::boxes::{BoxAt, Boxes};
 use crate::Error;
 use crate::disk::Disk;
-use crate::warnings::Warnings;
+use crate::notes::Notes;
 
 /// `trex` and `tfhd` flags (14496-12 8.8.7.1).
 mod tfhd {
@@ -15,6 +15,7 @@ mod tfhd {
     pub(super) const DURATION: u32 = 0x00_0008;
     pub(super) const SIZE: u32 = 0x00_0010;
     pub(super) const FLAGS: u32 = 0x00_0020;
+    pub(super) const DURATION_IS_EMPTY: u32 = 0x01_0000;
     pub(super) const BASE_IS_MOOF: u32 = 0x02_0000;
 }
 
@@ -48,9 +49,13 @@ pub(crate) struct FragmentCursor {
     moof: Option<Moof>,
     traf: Option<Traf>,
     run: Option<Run>,
+    /// Decoding time of the next sample where its fragment does not say it: the end of the one
+    /// before.
     dts: i64,
-    /// Decoding time of the last sample: later fragments do not go back behind it.
-    last_dts: i64,
+    /// Decoding time of the last sample.
+    last_dts: Option<i64>,
+    /// Added to the decoding times of fragments since they began again.
+    offset: i64,
     samples: u64,
 }
 
@@ -71,6 +76,8 @@ struct Traf {
     data: u64,
     /// The base is the moof box for all, so nobody needs to know where this one's data ends.
     base_is_moof: bool,
+    /// Time that passes without samples (`duration-is-empty`).
+    empty_duration: i32,
 }
 
 /// A trun (14496-12 8.8.8) of which samples are left.
@@ -85,16 +92,18 @@ struct Run {
 
 /// What one sample of a trun says.
 struct RunSample {
-    duration: u32,
+    /// Signed as in `stts`.
+    duration: i32,
     size: u32,
     flags: u32,
     composition: i32,
 }
 
 impl FragmentCursor {
-    /// Before the first moof at or behind `top`; samples in moov were there already, up to decoding time `dts`.
-    pub(crate) fn new(top: Boxes, samples: u64, dts: i64) -> Self {
-        Self { top, moof: None, traf: None, run: None, dts, last_dts: 0, samples }
+    /// Before the first moof at or behind `top`; samples in moov were there already, the last of
+    /// them decoded at `last_dts`, which lasts until `dts`.
+    pub(crate) fn new(top: Boxes, samples: u64, last_dts: Option<i64>, dts: i64) -> Self {
+        Self { top, moof: None, traf: None, run: None, dts, last_dts, offset: 0, samples }
     }
 
     /// The sample at the cursor, which goes on to the next.
@@ -102,23 +111,23 @@ impl FragmentCursor {
         &mut self,
         disk: &mut Disk<R>,
         trex: &Defaults,
-        warnings: &mut Warnings,
+        notes: &mut Notes,
     ) -> Result<Option<Entry>, Error> {
         loop {
             if let (Some(traf), Some(run)) = (&mut self.traf, &mut self.run) {
                 if let Some(sample) = run.next(disk, &traf.defaults)? {
                     let entry = entry(self.samples, self.dts, traf, &sample);
                     self.samples = self.samples.saturating_add(1);
-                    self.last_dts = self.dts;
+                    self.last_dts = Some(self.dts);
                     self.dts = self.dts.saturating_add(sample.duration.into());
                     traf.data = traf.data.saturating_add(sample.size.into());
                     return Ok(Some(entry));
                 }
                 self.run = None;
             }
-            if !self.enter_run(disk, warnings)?
-                && !self.enter_traf(disk, trex, warnings)?
-                && !self.enter_moof(disk, warnings)?
+            if !self.enter_run(disk, notes)?
+                && !self.enter_traf(disk, trex, notes)?
+                && !self.enter_moof(disk, notes)?
             {
                 return Ok(None);
             }
@@ -129,10 +138,10 @@ impl FragmentCursor {
     fn enter_run<R: Read + Seek>(
         &mut self,
         disk: &mut Disk<R>,
-        warnings: &mut Warnings,
+        notes: &mut Notes,
     ) -> Result<bool, Error> {
         let Some(traf) = &mut self.traf else { return Ok(false) };
-        self.run = traf.next_run(disk, warnings)?;
+        self.run = traf.next_run(disk, notes)?;
         Ok(self.run.is_some())
     }
 
@@ -141,35 +150,69 @@ impl FragmentCursor {
         &mut self,
         disk: &mut Disk<R>,
         trex: &Defaults,
-        warnings: &mut Warnings,
+        notes: &mut Notes,
     ) -> Result<bool, Error> {
         let Some(moof) = &mut self.moof else { return Ok(false) };
         if let Some(done) = self.traf.take() {
             moof.data = done.data;
         }
-        while let Some(found) = moof.trafs.find(disk, b"traf", warnings)? {
-            let tfhd = found.needed_child(disk, b"tfhd", warnings)?;
+        while let Some(found) = moof.trafs.find(disk, b"traf", notes)? {
+            let tfhd = found.needed_child(disk, b"tfhd", notes)?;
             let mut traf = Traf::read(&found, &tfhd, moof, trex, disk)?;
             if traf.defaults.track_id == trex.track_id {
-                if let Some(dts) = decode_time(&found, disk, warnings)? {
-                    self.dts = dts.max(self.last_dts);
+                if let Some(said) = decode_time(&found, disk, notes)? {
+                    self.begin_at(said, found.start, trex.track_id, notes);
                 }
+                self.dts = self.dts.saturating_add(traf.empty_duration.into());
                 self.traf = Some(traf);
                 return Ok(true);
             }
             if !traf.base_is_moof {
-                moof.data = traf.end_of_data(disk, warnings)?;
+                moof.data = traf.end_of_data(disk, notes)?;
             }
         }
         Ok(false)
     }
 
+    /// The next sample is decoded at the time that its fragment says, unless that goes back behind
+    /// the last sample: then it is decoded when that ends, and what the fragments after it say
+    /// counts from there, if they go on from where this one began again.
+    fn begin_at(&mut self, said: i64, position: u64, track_id: u32, notes: &mut Notes) {
+        let is_later = |dts: i64| self.last_dts.is_none_or(|last| dts > last);
+        let moved = said.saturating_add(self.offset);
+        if said == self.dts {
+            self.offset = 0;
+        } else if is_later(said) {
+            (self.dts, self.offset) = (said, 0);
+        } else if self.offset != 0 && is_later(moved) {
+            self.dts = moved;
+        } else {
+            self.offset = self.dts.saturating_sub(said);
+            notes.odd(format!(
+                "track {track_id}: the fragment at byte {position} goes back to decoding time {said}: it is played \
+                 behind the one before it"
+            ));
+        }
+    }
+
+    /// Goes on with the next moof box that can be found, behind what is damaged.
+    pub(crate) fn skip_damage<R: Read + Seek>(&mut self, disk: &mut Disk<R>) -> Result<(), Error> {
+        (self.traf, self.run) = (None, None);
+        // A moof that could be entered ends where it says; where there is none, the walk itself
+        // came to a stop.
+        if self.moof.take().is_none() {
+            self.top.resume_at_moof(disk)?;
+        }
+        Ok(())
+    }
+
     fn enter_moof<R: Read + Seek>(
         &mut self,
         disk: &mut Disk<R>,
-        warnings: &mut Warnings,
+        notes: &mut Notes,
     ) -> Result<bool, Error> {
-        self.moof = self.top.find(disk, b"moof", warnings)?.map(|found| Moof {
+        self.moof = None;
+        self.moof = self.top.find(disk, b"moof", notes)?.map(|found| Moof {
             start: found.start,
             trafs: found.children(),
             data: found.start,
@@ -220,15 +263,18 @@ impl Traf {
             }
         }
         let base_is_moof = flags & tfhd::BASE_IS_MOOF != 0;
-        Ok(Self { runs: found.children(), defaults, base, data: base, base_is_moof })
+        let is_empty = flags & tfhd::DURATION_IS_EMPTY != 0;
+        let empty_duration = if is_empty { defaults.duration.cast_signed() } else { 0 };
+        let runs = found.children();
+        Ok(Self { runs, defaults, base, data: base, base_is_moof, empty_duration })
     }
 
     fn next_run<R: Read + Seek>(
         &mut self,
         disk: &mut Disk<R>,
-        warnings: &mut Warnings,
+        notes: &mut Notes,
     ) -> Result<Option<Run>, Error> {
-        let Some(trun) = self.runs.find(disk, b"trun", warnings)? else { return Ok(None) };
+        let Some(trun) = self.runs.find(disk, b"trun", notes)? else { return Ok(None) };
         let (_, flags) = trun.version(disk)?;
         let count = trun.u32(disk, 4)?;
         let mut offset: u64 = 8;
@@ -251,9 +297,9 @@ impl Traf {
     fn end_of_data<R: Read + Seek>(
         &mut self,
         disk: &mut Disk<R>,
-        warnings: &mut Warnings,
+        notes: &mut Notes,
     ) -> Result<u64, Error> {
-        while let Some(mut run) = self.next_run(disk, warnings)? {
+        while let Some(mut run) = self.next_run(disk, notes)? {
             if run.flags & trun::SIZE == 0 {
                 let bytes = u64::from(self.defaults.size).saturating_mul(run.left.into());
                 self.data = self.data.saturating_add(bytes);
@@ -297,7 +343,7 @@ impl Run {
             Some(left) => left,
             None => return Ok(None),
         };
-        let duration = self.field(disk, trun::DURATION, defaults.duration)?;
+        let duration = self.field(disk, trun::DURATION, defaults.duration)?.cast_signed();
         let size = self.field(disk, trun::SIZE, defaults.size)?;
         let default_flags = self.first_flags.take().unwrap_or(defaults.flags);
         let flags = self.field(disk, trun::FLAGS, default_flags)?;
@@ -324,16 +370,14 @@ impl Run {
 fn decode_time<R: Read + Seek>(
     traf: &BoxAt,
     disk: &mut Disk<R>,
-    warnings: &mut Warnings,
+    notes: &mut Notes,
 ) -> Result<Option<i64>, Error> {
-    let Some(tfdt) = traf.child(disk, b"tfdt", warnings)? else { return Ok(None) };
-    let time = match tfdt.version(disk)? {
+    let Some(tfdt) = traf.child(disk, b"tfdt", notes)? else { return Ok(None) };
+    // Unsigned on paper. Writers whose sound starts before zero put a negative number into 64 bits.
+    Ok(Some(match tfdt.version(disk)? {
         (0, _) => tfdt.u32(disk, 4)?.into(),
-        _ => tfdt.u64(disk, 4)?,
-    };
-    i64::try_from(time)
-        .map(Some)
-        .map_err(|_| tfdt.invalid(format!("decoding time {time} is over 63 bits")))
+        _ => tfdt.u64(disk, 4)?.cast_signed(),
+    }))
 }
 
 fn entry(samples: u64, dts: i64, traf: &Traf, sample: &RunSample) -> Entry {

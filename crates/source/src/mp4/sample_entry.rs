@@ -9,7 +9,7 @@ use h264::AvcConfig;
 use super::boxes::BoxAt;
 use crate::codec_name::{self, FourCc};
 use crate::disk::Disk;
-use crate::warnings::Warnings;
+use crate::notes::Notes;
 use crate::{Error, Limits, TrackName};
 
 /// `SampleEntry` and `VisualSampleEntry` fields before the boxes (14496-12 8.5.2.2, 12.1.3.2).
@@ -54,14 +54,14 @@ impl Description {
         stsd: &BoxAt,
         track: TrackName,
         disk: &mut Disk<R>,
-        warnings: &mut Warnings,
+        notes: &mut Notes,
     ) -> Result<Vec<Self>, Error> {
         let count = stsd.u32(disk, 4)?;
         let mut entries = stsd.children_after(8);
         let mut descriptions = Vec::new();
         for _ in 0..count.min(Limits::DEFAULT.max_descriptions) {
-            let Some(entry) = entries.next(disk, warnings)? else { break };
-            descriptions.push(Self::read(&entry, track, disk, warnings)?);
+            let Some(entry) = entries.next(disk, notes)? else { break };
+            descriptions.push(Self::read(&entry, track, disk, notes)?);
         }
         Ok(descriptions)
     }
@@ -70,14 +70,14 @@ impl Description {
         entry: &BoxAt,
         track: TrackName,
         disk: &mut Disk<R>,
-        warnings: &mut Warnings,
+        notes: &mut Notes,
     ) -> Result<Self, Error> {
         match (track, &entry.kind.0) {
             (_, b"encv" | b"enca" | b"drmi" | b"drms") => Ok(Self::encrypted(entry)),
             (TrackName::Video(_), b"avc1" | b"avc2" | b"avc3" | b"avc4") => {
-                video(entry, disk, warnings)
+                video(entry, disk, notes)
             }
-            (TrackName::Audio(_), b"mp4a") => audio(entry, disk, warnings),
+            (TrackName::Audio(_), b"mp4a") => audio(entry, disk, notes),
             _ => Ok(Self::refused(codec_name::of_sample_entry(entry.kind), entry)),
         }
     }
@@ -94,12 +94,12 @@ impl Description {
 fn video<R: Read + Seek>(
     entry: &BoxAt,
     disk: &mut Disk<R>,
-    warnings: &mut Warnings,
+    notes: &mut Notes,
 ) -> Result<Description, Error> {
     let [width, height] = [24, 26].map(|offset| entry.field(disk, offset));
     let (width, height) = (u16::from_be_bytes(width?), u16::from_be_bytes(height?));
     let mut boxes = entry.children_after(VISUAL_FIELDS);
-    let Some(found) = boxes.find(disk, b"avcC", warnings)? else {
+    let Some(found) = boxes.find(disk, b"avcC", notes)? else {
         return Err(entry.invalid("has no avcC box".to_owned()));
     };
     let avcc = content(&found, disk)?;
@@ -111,9 +111,9 @@ fn video<R: Read + Seek>(
 fn audio<R: Read + Seek>(
     entry: &BoxAt,
     disk: &mut Disk<R>,
-    warnings: &mut Warnings,
+    notes: &mut Notes,
 ) -> Result<Description, Error> {
-    let Some(esds) = find_esds(entry, disk, warnings)? else {
+    let Some(esds) = find_esds(entry, disk, notes)? else {
         return Err(entry.invalid("has no esds box".to_owned()));
     };
     let descriptor = DecoderConfig::read(content(&esds, disk)?)
@@ -138,7 +138,7 @@ fn audio<R: Read + Seek>(
 fn find_esds<R: Read + Seek>(
     entry: &BoxAt,
     disk: &mut Disk<R>,
-    warnings: &mut Warnings,
+    notes: &mut Notes,
 ) -> Result<Option<BoxAt>, Error> {
     let longer: u64 = match u16::from_be_bytes(entry.field(disk, 8)?) {
         1 => 16,
@@ -147,26 +147,26 @@ fn find_esds<R: Read + Seek>(
     };
     if longer > 0
         && let Ok(Some(esds)) =
-            esds_among(entry, AUDIO_FIELDS.saturating_add(longer), disk, &mut Warnings::default())
+            esds_among(entry, AUDIO_FIELDS.saturating_add(longer), disk, &mut Notes::default())
     {
         return Ok(Some(esds));
     }
-    esds_among(entry, AUDIO_FIELDS, disk, warnings)
+    esds_among(entry, AUDIO_FIELDS, disk, notes)
 }
 
 fn esds_among<R: Read + Seek>(
     entry: &BoxAt,
     fields: u64,
     disk: &mut Disk<R>,
-    warnings: &mut Warnings,
+    notes: &mut Notes,
 ) -> Result<Option<BoxAt>, Error> {
     let mut boxes = entry.children_after(fields);
-    while let Some(found) = boxes.next(disk, warnings)? {
+    while let Some(found) = boxes.next(disk, notes)? {
         if found.is(b"esds") {
             return Ok(Some(found));
         }
         if found.is(b"wave") {
-            return found.child(disk, b"esds", warnings);
+            return found.child(disk, b"esds", notes);
         }
     }
     Ok(None)

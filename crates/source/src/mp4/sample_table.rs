@@ -7,7 +7,7 @@ use super::boxes::BoxAt;
 use super::table::{Table, pair};
 use crate::Error;
 use crate::disk::Disk;
-use crate::warnings::Warnings;
+use crate::notes::Notes;
 
 /// Where a track's tables are.
 #[derive(Clone, Copy, Debug)]
@@ -75,19 +75,19 @@ impl SampleTable {
     pub(crate) fn find<R: Read + Seek>(
         stbl: BoxAt,
         disk: &mut Disk<R>,
-        warnings: &mut Warnings,
+        notes: &mut Notes,
     ) -> Result<Self, Error> {
-        let stts = stbl.needed_child(disk, b"stts", warnings)?;
-        let stsc = stbl.needed_child(disk, b"stsc", warnings)?;
-        let ctts = stbl.child(disk, b"ctts", warnings)?;
-        let stss = stbl.child(disk, b"stss", warnings)?;
+        let stts = stbl.needed_child(disk, b"stts", notes)?;
+        let stsc = stbl.needed_child(disk, b"stsc", notes)?;
+        let ctts = stbl.child(disk, b"ctts", notes)?;
+        let stss = stbl.child(disk, b"stss", notes)?;
         Ok(Self {
             stbl,
             times: Table::of(&stts, disk)?,
             offsets: ctts.map(|ctts| Table::of(&ctts, disk)).transpose()?,
             runs: Table::of(&stsc, disk)?,
-            sizes: Sizes::find(&stbl, disk, warnings)?,
-            chunks: Chunks::find(&stbl, disk, warnings)?,
+            sizes: Sizes::find(&stbl, disk, notes)?,
+            chunks: Chunks::find(&stbl, disk, notes)?,
             sync: stss.map(|stss| Table::of(&stss, disk)).transpose()?,
         })
     }
@@ -105,7 +105,9 @@ impl SampleTable {
     ) -> Result<Option<Entry>, Error> {
         let index = cursor.sample;
         let Some(size) = self.sizes.get(disk, index)? else { return Ok(None) };
-        let delta = self.run(disk, "stts", &self.times, &mut cursor.times, index)?;
+        // Unsigned on paper (8.6.1.2). QuickTime and those after it read it signed: writers take
+        // time back.
+        let delta = self.run(disk, "stts", &self.times, &mut cursor.times, index)?.cast_signed();
         let composition = match &self.offsets {
             // Version 0 is unsigned on paper; writers put negative numbers there too.
             Some(table) => self.run(disk, "ctts", table, &mut cursor.offsets, index)?.cast_signed(),
@@ -213,12 +215,12 @@ impl Sizes {
     fn find<R: Read + Seek>(
         stbl: &BoxAt,
         disk: &mut Disk<R>,
-        warnings: &mut Warnings,
+        notes: &mut Notes,
     ) -> Result<Self, Error> {
-        match stbl.child(disk, b"stsz", warnings)? {
+        match stbl.child(disk, b"stsz", notes)? {
             Some(stsz) => Self::of_stsz(&stsz, disk),
             None => {
-                let stz2 = stbl.child(disk, b"stz2", warnings)?;
+                let stz2 = stbl.child(disk, b"stz2", notes)?;
                 Self::of_stz2(
                     &stz2.ok_or_else(|| stbl.invalid("has no stsz box".to_owned()))?,
                     disk,
@@ -276,11 +278,11 @@ impl Chunks {
     fn find<R: Read + Seek>(
         stbl: &BoxAt,
         disk: &mut Disk<R>,
-        warnings: &mut Warnings,
+        notes: &mut Notes,
     ) -> Result<Self, Error> {
-        match stbl.child(disk, b"co64", warnings)? {
+        match stbl.child(disk, b"co64", notes)? {
             Some(co64) => Table::of(&co64, disk).map(Self::Far),
-            None => Table::of(&stbl.needed_child(disk, b"stco", warnings)?, disk).map(Self::Near),
+            None => Table::of(&stbl.needed_child(disk, b"stco", notes)?, disk).map(Self::Near),
         }
     }
 

@@ -9,9 +9,9 @@ use super::sample_entry::Description;
 use super::timeline::{Timeline, scale};
 use super::track::{Cursor, MovieHeader, Track};
 use crate::disk::Disk;
+use crate::notes::Notes;
 use crate::time::{earlier, later};
-use crate::warnings::Warnings;
-use crate::{Error, Limits, Span, TrackName};
+use crate::{Error, Span, TrackName};
 
 /// Audio frames before the start of the edit that are sent too: a decoder needs them. AAC encoders put 1024 (LC) to
 /// 7106 samples (HE-AAC v2, in frames of 2048) in front.
@@ -49,9 +49,9 @@ impl Survey {
         track: &Track,
         movie: &MovieHeader,
         disk: &mut Disk<R>,
-        warnings: &mut Warnings,
+        notes: &mut Notes,
     ) -> Result<Option<Self>, Error> {
-        let check = Check::make(track, disk, warnings)?;
+        let check = Check::make(track, disk, notes)?;
         let shift = match track.name {
             TrackName::Video(_) => {
                 let most = i64::from(track.timescale).saturating_mul(MAX_EARLIER_SECONDS);
@@ -64,11 +64,11 @@ impl Survey {
         let end = track.edit.end(movie.timescale, track.timescale);
         let stop = end.filter(|_| !track.is_fragmented()).map(|end| end.saturating_sub(shift));
         let timeline = Timeline::new(track.timescale, &track.edit, movie.timescale, shift);
-        let survey = Self::count(track, check.start, stop, timeline, disk, warnings)?;
+        let survey = Self::count(track, check.start, stop, timeline, disk)?;
         match (&survey, track.rotation) {
-            (None, _) => warnings.add(format!("{} has no samples", track.name)),
+            (None, _) => notes.odd(format!("{} has no samples", track.name)),
             (Some(_), 0) => {}
-            (Some(_), rotation) => warnings.add(format!(
+            (Some(_), rotation) => notes.odd(format!(
                 "{} is to be turned by {rotation} degrees: a stream cannot say so, it will lie on its side",
                 track.name
             )),
@@ -83,12 +83,11 @@ impl Survey {
         stop: Option<i64>,
         timeline: Timeline,
         disk: &mut Disk<R>,
-        warnings: &mut Warnings,
     ) -> Result<Option<Self>, Error> {
         let mut cursor = start;
         let mut survey: Option<Self> = None;
         let mut delta = 0;
-        while let Some(entry) = track.next(&mut cursor, disk, warnings)? {
+        while let Some(entry) = track.next(&mut cursor, disk, &mut Notes::default())? {
             if stop.is_some_and(|stop| entry.dts >= stop) {
                 break;
             }
@@ -122,7 +121,7 @@ impl Survey {
 
 /// How long the last sample lasts. Sound lasts as long as it is decoded, also where the tables cut the last frame
 /// short: the next round must not start before.
-fn last_duration(track: &Track, entry: &Entry, delta: u32) -> Duration {
+fn last_duration(track: &Track, entry: &Entry, delta: i32) -> Duration {
     match track.description(entry.description) {
         Some(Description::Audio { config, .. }) => {
             scale(config.samples_per_frame.into(), config.sample_rate_hz)
@@ -135,13 +134,19 @@ impl Check {
     fn make<R: Read + Seek>(
         track: &Track,
         disk: &mut Disk<R>,
-        warnings: &mut Warnings,
+        notes: &mut Notes,
     ) -> Result<Self, Error> {
         let mut cursor = Cursor::default();
         let mut check = Self { start: cursor, min_composition: 0, samples: 0, bytes: 0 };
         loop {
             let before = cursor;
-            let Some(entry) = track.next(&mut cursor, disk, warnings)? else { return Ok(check) };
+            let Some(entry) = track.next(&mut cursor, disk, notes)? else {
+                if cursor.left_out() > 1 {
+                    let count = cursor.left_out();
+                    notes.odd(format!("{}: {count} samples are left out in all", track.name));
+                }
+                return Ok(check);
+            };
             check.admit(track, &entry, disk)?;
             if check.samples == 0 || starts_later(track, &entry) {
                 check.start = before;
@@ -155,53 +160,22 @@ impl Check {
         }
     }
 
-    /// Whether the sample is there and can be carried.
+    /// Counts the sample's bytes, of which there can be no more than the file has: else a small
+    /// file could claim to play for years.
     fn admit<R: Read + Seek>(
         &mut self,
         track: &Track,
         entry: &Entry,
         disk: &Disk<R>,
     ) -> Result<(), Error> {
-        let name = || format!("{}: sample {}", track.name, entry.number);
-        match track.description(entry.description) {
-            Some(Description::Refused(refusal)) => {
-                return Err(refusal.clone().into_error(track.name));
-            }
-            None => {
-                let problem = format!(
-                    "has sample description {} of {}",
-                    entry.description,
-                    track.descriptions.len()
-                );
-                return Err(Error::Invalid { what: name(), position: entry.position, problem });
-            }
-            Some(_) => {}
-        }
-        let limits = Limits::DEFAULT;
-        let over = |what: String, actual: u64, limit: u64| {
-            Err(Error::Limit { what, actual, limit, position: entry.position })
-        };
-        if entry.number > limits.max_samples {
-            return over(
-                format!("{}: number of samples", track.name),
-                entry.number,
-                limits.max_samples,
-            );
-        }
-        if !disk.holds(entry.position, entry.size.into()) {
-            return Err(disk.truncated(name(), entry.position, entry.size.into()));
-        }
-        if entry.size > limits.max_sample_bytes {
-            return over(
-                format!("{} size", name()),
-                entry.size.into(),
-                limits.max_sample_bytes.into(),
-            );
-        }
-        // Else a small file could claim to play for years.
         self.bytes = self.bytes.saturating_add(entry.size.into());
         if self.bytes > disk.len() {
-            return over(format!("{}: bytes of all samples", track.name), self.bytes, disk.len());
+            return Err(Error::Limit {
+                what: format!("{}: bytes of all samples", track.name),
+                actual: self.bytes,
+                limit: disk.len(),
+                position: entry.position,
+            });
         }
         Ok(())
     }

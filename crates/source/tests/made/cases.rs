@@ -3,8 +3,8 @@
 use std::io::{Cursor, Read, Seek, SeekFrom, Write};
 use std::time::Instant;
 
-use crate::support::{self, Track, concat, mp4, mp4_file, plain};
-use source::{Sample, Source};
+use crate::support::{self, SAMPLE_BYTES, Track, concat, mp4, mp4_file, plain};
+use source::{OnFault, Sample, Source};
 
 /// Decoding and presentation time in ms of a picture, and its first byte.
 type Picture = (i64, i64, u8);
@@ -26,11 +26,15 @@ fn play<R: Read + Seek>(source: &mut Source<R>) -> (Vec<Picture>, Vec<Frame>) {
 }
 
 fn open(file: Vec<u8>) -> Source<Cursor<Vec<u8>>> {
-    Source::new(Cursor::new(file)).unwrap_or_else(|error| panic!("{error}"))
+    Source::new(Cursor::new(file), OnFault::LeaveOut).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn notes<R: Read + Seek>(source: &Source<R>) -> Vec<String> {
+    source.notes().iter().map(ToString::to_string).collect()
 }
 
 fn refusal(file: Vec<u8>) -> String {
-    Source::new(Cursor::new(file)).expect_err("must be refused").to_string()
+    Source::new(Cursor::new(file), OnFault::Refuse).expect_err("must be refused").to_string()
 }
 
 #[test]
@@ -155,7 +159,7 @@ fn a_track_that_can_be_sent_is_preferred_and_metadata_is_ignored() {
     let mut source = open(mp4(&[chapters, ac3, Track::audio(&[11]), metadata]));
     assert_eq!(play(&mut source), (vec![], vec![(0, 11)]));
     assert_eq!(
-        source.warnings(),
+        notes(&source),
         [
             "track 1 (video) is Motion JPEG (jpeg): it is not sent",
             "track 2 (audio) is AC-3 (ac-3): it is not sent"
@@ -197,8 +201,8 @@ fn a_length_past_the_end_is_a_warning_while_all_samples_are_there() {
     let len = file.len();
     let mut source = open(file.clone());
     assert_eq!(play(&mut source).0.len(), 2);
-    assert_eq!(source.warnings().len(), 1);
-    assert!(source.warnings()[0].ends_with(&format!("it ends at byte {len}")));
+    assert_eq!(source.notes().len(), 1);
+    assert!(notes(&source)[0].ends_with(&format!("it ends at byte {len}")));
     // And with the last byte of the last sample missing it is an error that names the sample.
     let cut = refusal(file[..len - 1].to_vec());
     let at = len - 8;
@@ -212,6 +216,44 @@ fn a_length_past_the_end_is_a_warning_while_all_samples_are_there() {
 }
 
 #[test]
+fn case_09_a_plain_file_that_is_cut_plays_the_samples_that_it_has() {
+    let tracks = [Track::video(&[1, 2, 3, 4]), Track::audio(&[11, 12, 13])];
+    let file = support::moov_first(&tracks, 0);
+    // The last picture ends where the sound begins: the cut takes half of it, and all sound.
+    let cut = file[..file.len() - 3 * SAMPLE_BYTES - 4].to_vec();
+    let mut source = open(cut.clone());
+    let (video, audio) = play(&mut source);
+    assert_eq!(video.iter().map(|(.., mark)| *mark).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!((audio.len(), source.left_out()), (0, 4));
+    let said = notes(&source);
+    assert!(said.iter().any(|note| note.starts_with("left out: track 1 (video): sample 4 of 8")));
+    assert!(said.iter().any(|note| note.starts_with("left out: track 2 (audio): sample 1 of 8")));
+    assert!(said.contains(&"track 2 (audio): 3 samples are left out in all".to_owned()));
+    assert!(refusal(cut).starts_with("track 1 (video): sample 4 of 8 bytes at byte "));
+    // Of which there is nothing is refused for what is wrong with it, not for having no tracks.
+    let none = file[..file.len() - 7 * SAMPLE_BYTES].to_vec();
+    let error = Source::new(Cursor::new(none), OnFault::LeaveOut).expect_err("nothing is left");
+    assert!(error.to_string().starts_with("track 1 (video): sample 1 of 8 bytes"), "{error}");
+}
+
+#[test]
+fn case_14_a_sound_track_that_makes_no_sense_costs_the_sound_alone() {
+    let mut sound = Track::audio(&[11]);
+    sound.timescale = 0;
+    let file = mp4(&[Track::video(&[1, 2]), sound]);
+    let mut source = open(file.clone());
+    assert_eq!((play(&mut source).0.len(), source.left_out()), (2, 1));
+    let said = notes(&source);
+    assert!(said[0].starts_with("left out: mdhd at byte ") && said[0].contains("timescale 0"));
+    assert!(refusal(file).contains("timescale 0"));
+    let mut pictures = Track::video(&[1]);
+    pictures.timescale = 0;
+    let file = mp4(&[pictures, Track::audio(&[11])]);
+    let error = Source::new(Cursor::new(file), OnFault::LeaveOut).expect_err("no film");
+    assert!(error.to_string().contains("timescale 0"), "{error}");
+}
+
+#[test]
 fn a_file_cut_anywhere_is_refused_or_plays() {
     for file in [
         mp4(&[Track::video(&[1, 2, 3]), Track::audio(&[11, 12])]),
@@ -219,8 +261,10 @@ fn a_file_cut_anywhere_is_refused_or_plays() {
         support::fragmented(support::Base::Moof),
     ] {
         for len in 0..file.len() {
-            if let Ok(mut source) = Source::new(Cursor::new(file[..len].to_vec())) {
-                play(&mut source);
+            for on_fault in [OnFault::LeaveOut, OnFault::Refuse] {
+                if let Ok(mut source) = Source::new(Cursor::new(file[..len].to_vec()), on_fault) {
+                    play(&mut source);
+                }
             }
         }
     }
@@ -246,6 +290,35 @@ fn s_8_8_a_fragment_that_goes_back_does_not_turn_time_round() {
     let file = support::fragmented_with_times(support::Base::Moof, [None, Some(0)]);
     let (video, _) = play(&mut open(file));
     assert!(video.is_sorted_by_key(|(dts, ..)| *dts), "{video:?}");
+}
+
+#[test]
+fn s_8_8_7_a_fragment_without_samples_may_take_time() {
+    let moof = |flags: u32, fields: &[u32], trun: &[u8]| {
+        let tfhd = support::full(b"tfhd", 0, flags, &support::words(fields));
+        plain(b"moof", &plain(b"traf", &concat(&[&tfhd, trun])))
+    };
+    let mut file = concat(&[mp4_file::FTYP, &mp4_file::moov(&[empty_video()], true)]);
+    for (mark, gap) in [(1, 500), (2, 0), (3, 0)] {
+        // default-base-is-moof; one sample of 8 bytes and 40 ms, eight bytes behind the moof.
+        let trun =
+            |offset: u32| support::full(b"trun", 0, 0x301, &support::words(&[1, offset, 40, 8]));
+        let size = u32::try_from(moof(0x2_0000, &[1], &trun(0)).len()).unwrap();
+        file.extend(moof(0x2_0000, &[1], &trun(size + 8)));
+        file.extend(plain(b"mdat", &[mark; 8]));
+        if gap > 0 {
+            // duration-is-empty, default-sample-duration.
+            file.extend(moof(0x1_0008, &[1, gap], &[]));
+        }
+    }
+    let (video, _) = play(&mut open(file));
+    assert_eq!(video, [(0, 0, 1), (540, 540, 2), (580, 580, 3)]);
+}
+
+fn empty_video() -> Track {
+    let mut track = Track::video(&[]);
+    track.stts = Vec::new();
+    track
 }
 
 #[test]
@@ -333,7 +406,8 @@ fn a_file_over_4_gib_is_read_as_its_samples_are_due() {
     file.write_all(&moov).unwrap();
 
     let bytes = std::rc::Rc::new(std::cell::Cell::new((0, 0)));
-    let mut source = Source::new(Counting { inner: file, bytes: bytes.clone() }).unwrap();
+    let mut source =
+        Source::new(Counting { inner: file, bytes: bytes.clone() }, OnFault::LeaveOut).unwrap();
     assert_eq!(source.duration().as_millis(), i64::from(PICTURES) * 40);
     assert!(last > u64::from(u32::MAX));
     // Opening reads the tables twice, in pages, and nothing of the pictures.
@@ -360,10 +434,11 @@ fn flv_restarts_go_on_and_a_cut_tag_is_told_after_all_whole_ones() {
         play(&mut source).0.iter().map(|(dts, ..)| *dts).collect::<Vec<_>>(),
         [0, 40, 5000, 5000, 5040]
     );
-    assert!(source.warnings()[0].starts_with("timestamps start anew at byte "));
+    assert!(notes(&source)[0].starts_with("timestamps start anew at byte "));
     assert_eq!(source.duration().as_millis(), 5080);
     let len = file.len() - 5;
-    let mut source = open(file[..len].to_vec());
+    let cut = file[..len].to_vec();
+    let mut source = Source::new(Cursor::new(cut.clone()), OnFault::Refuse).unwrap();
     let mut samples = 0;
     let error = loop {
         match source.next_sample() {
@@ -373,4 +448,13 @@ fn flv_restarts_go_on_and_a_cut_tag_is_told_after_all_whole_ones() {
     };
     assert_eq!(samples, 4);
     assert!(error.ends_with(&format!("goes past the end of the file, byte {len}")), "{error}");
+    let mut source = open(cut);
+    for _round in 0..2 {
+        assert_eq!(play(&mut source).0.len(), 4);
+        assert_eq!(
+            (source.left_out(), notes(&source)[1].clone()),
+            (1, format!("left out: {error}"))
+        );
+        source.rewind();
+    }
 }

@@ -2,5 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod cases;
+mod prop_flv;
+mod prop_fragments;
 mod prop_mp4;
 mod support;

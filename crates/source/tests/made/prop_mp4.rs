@@ -1,15 +1,16 @@
-//! Sample tables of any shape against their plain expansion. Covered: run-length times and offsets, runs of chunks,
-//! order across tracks, rewinding. Not covered: edit lists and fragments (cases.rs).
+//! Sample tables of any shape against their plain expansion. Covered: run-length times and offsets,
+//! durations that take time back, runs of chunks, order across tracks, rewinding. Not covered: edit
+//! lists (cases.rs) and fragments (prop_fragments.rs).
 
 use std::io::Cursor;
 
 use crate::support::{SAMPLE_BYTES, Track, mp4};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use source::{Sample, Source};
+use source::{OnFault, Sample, Source};
 
 /// A picture: how long, how much later shown, and whether a new chunk starts with it.
-type Shape = (u16, i16, bool);
+type Shape = (i16, i16, bool);
 
 /// Runs of equal values.
 fn runs<T: PartialEq + Copy>(values: impl IntoIterator<Item = T>) -> Vec<(u32, T)> {
@@ -26,7 +27,7 @@ fn runs<T: PartialEq + Copy>(values: impl IntoIterator<Item = T>) -> Vec<(u32, T
 fn track(shapes: &[Shape]) -> Track {
     let marks: Vec<u8> = (1..=u8::MAX).cycle().take(shapes.len()).collect();
     let mut track = Track::video(&marks);
-    track.stts = runs(shapes.iter().map(|(delta, ..)| u32::from(*delta)));
+    track.stts = runs(shapes.iter().map(|(delta, ..)| i32::from(*delta).cast_unsigned()));
     track.ctts = Some((1, runs(shapes.iter().map(|(_, offset, _)| i32::from(*offset)))));
     let starts: Vec<usize> =
         (0..shapes.len()).filter(|&index| index == 0 || shapes[index].2).collect();
@@ -44,8 +45,38 @@ fn track(shapes: &[Shape]) -> Track {
 
 proptest! {
     #[test]
-    fn tables_are_read_as_they_expand(shapes in vec((0..2000_u16, -500..500_i16, any::<bool>()), 1..120)) {
-        let mut source = Source::new(Cursor::new(mp4(&[track(&shapes)]))).unwrap();
+    fn durations_that_take_time_back_change_neither_order_nor_the_times_after_them(
+        shapes in vec((-300..2000_i16, -500..500_i16, any::<bool>()), 1..120),
+    ) {
+        let mut source = Source::new(Cursor::new(mp4(&[track(&shapes)])), OnFault::Refuse).unwrap();
+        let mut played = Vec::new();
+        while let Some(sample) = source.next_sample().unwrap() {
+            if let Sample::Video { dts, data, .. } = sample {
+                played.push((dts.ticks() / 90, data[0]));
+            }
+        }
+        prop_assert_eq!(played.len(), shapes.len());
+        prop_assert!(played.is_sorted_by_key(|(dts, _)| *dts), "{:?}", played);
+        let marks: Vec<u8> = (1..=u8::MAX).cycle().take(shapes.len()).collect();
+        prop_assert!(played.iter().map(|(_, mark)| *mark).eq(marks));
+        // Where the sum of the durations is later than ever before and none is taken back, that is
+        // the time: there is no drift. The shift is that of the whole track, seen at its first
+        // picture.
+        let (mut sum, mut latest) = (0_i64, i64::MIN);
+        let mut exact = Vec::new();
+        for (index, (delta, ..)) in shapes.iter().enumerate() {
+            if sum >= latest && *delta >= 0 {
+                exact.push(played[index].0 - sum);
+            }
+            latest = latest.max(sum);
+            sum += i64::from(*delta);
+        }
+        prop_assert!(exact.windows(2).all(|pair| pair[0] == pair[1]), "{:?}", exact);
+    }
+
+    #[test]
+    fn tables_are_read_as_they_expand(shapes in vec((0..2000_i16, -500..500_i16, any::<bool>()), 1..120)) {
+        let mut source = Source::new(Cursor::new(mp4(&[track(&shapes)])), OnFault::Refuse).unwrap();
         let earliest = shapes.iter().map(|(_, offset, _)| i64::from(*offset)).min().unwrap();
         let mut dts = 0;
         let expected: Vec<_> = shapes
@@ -73,7 +104,7 @@ proptest! {
 
     #[test]
     fn any_change_of_a_file_is_refused_or_plays(
-        shapes in vec((1..2000_u16, -500..500_i16, any::<bool>()), 1..8),
+        shapes in vec((1..2000_i16, -500..500_i16, any::<bool>()), 1..8),
         changes in vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
     ) {
         let mut file = mp4(&[track(&shapes), Track::audio(&[11, 12])]);
@@ -81,8 +112,10 @@ proptest! {
             let at = index.index(file.len());
             file[at] = value;
         }
-        if let Ok(mut source) = Source::new(Cursor::new(file)) {
-            while source.next_sample().unwrap().is_some() {}
+        for on_fault in [OnFault::LeaveOut, OnFault::Refuse] {
+            if let Ok(mut source) = Source::new(Cursor::new(&file), on_fault) {
+                while source.next_sample().unwrap().is_some() {}
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Writes boxes, straight from 14496-12.
 
+pub(crate) mod fragment_file;
 pub(crate) mod mp4_file;
 
 pub(crate) use mp4_file::{

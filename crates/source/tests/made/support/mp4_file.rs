@@ -150,7 +150,7 @@ impl Track {
     }
 }
 
-const FTYP: &[u8] = b"\0\0\0\x18ftypisom\0\0\x02\0isommp42";
+pub(crate) const FTYP: &[u8] = b"\0\0\0\x18ftypisom\0\0\x02\0isommp42";
 
 /// A box header with a 64-bit size for an `mdat` of the whole file so far, padded to 32 bytes.
 pub(crate) fn wide_mdat_header(end: u64) -> Vec<u8> {

@@ -1,4 +1,5 @@
-//! A small live origin in simulated time, with a good stream that tests break, and somebody who drives the checker.
+//! A small live origin in simulated time, with a good stream that tests break, and somebody who
+//! drives the checker.
 
 use std::io::Write;
 use std::time::Duration;

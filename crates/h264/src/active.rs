@@ -1,0 +1,83 @@
+//! Which parameter sets a picture is coded by.
+
+use crate::bits::Bits;
+use crate::{Error, NalType, ParameterSets, nal, nal_type};
+
+impl ParameterSets {
+    /// The SPS that a slice is coded by: the one that its PPS refers to (14496-10 7.4.1.2.1),
+    /// however many there are. `None` where the slice header or the PPS cannot be read, or one of
+    /// the sets is not there.
+    #[must_use]
+    pub fn sps_of(&self, slice: &[u8]) -> Option<&[u8]> {
+        let pps_id = pps_id(slice)?;
+        let ids = self.pps.iter().filter_map(|pps| ids_of_pps(pps).ok());
+        let (_, sps_id) = ids.filter(|(id, _)| *id == pps_id).last()?;
+        self.sps.iter().find(|sps| self::sps_id(sps) == Some(sps_id)).map(|sps| &sps[..])
+    }
+}
+
+/// `pic_parameter_set_id` of a slice header (14496-10 7.3.3).
+fn pps_id(slice: &[u8]) -> Option<u32> {
+    if !matches!(nal_type(slice), NalType::Slice | NalType::PartitionA | NalType::Idr) {
+        return None;
+    }
+    // A macroblock address of 35 bits, a type of 7 and an id of 17: eight bytes at most, and
+    // emulation prevention.
+    let rbsp = nal::rbsp(slice, 16);
+    read_pps_id(&mut Bits::new(&rbsp, "slice header")).ok()
+}
+
+fn read_pps_id(bits: &mut Bits<'_>) -> Result<u32, Error> {
+    bits.ue(u32::MAX, "first_mb_in_slice")?;
+    bits.ue(9, "slice_type")?;
+    bits.ue(255, "pic_parameter_set_id")
+}
+
+/// `pic_parameter_set_id` and `seq_parameter_set_id` of a PPS (14496-10 7.3.2.2), whatever follows.
+fn ids_of_pps(pps: &[u8]) -> Result<(u32, u32), Error> {
+    let rbsp = nal::rbsp(pps, 8);
+    let bits = &mut Bits::new(&rbsp, "PPS");
+    Ok((bits.ue(255, "pic_parameter_set_id")?, bits.ue(31, "seq_parameter_set_id")?))
+}
+
+/// `seq_parameter_set_id` behind profile, constraints and level (14496-10 7.3.2.1.1).
+fn sps_id(sps: &[u8]) -> Option<u32> {
+    let rbsp = nal::rbsp(sps, 8);
+    Bits::new(rbsp.get(3..)?, "SPS").ue(31, "seq_parameter_set_id").ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use hex_literal::hex;
+
+    use super::*;
+
+    #[test]
+    fn s7_4_1_2_1_a_slice_refers_to_its_sps_by_its_pps() {
+        // SPS 0 and 1; PPS 0 of SPS 1, PPS 1 of SPS 0.
+        let sps = [hex!("6742001e80"), hex!("6742001e40")];
+        let pps = [hex!("68a700"), hex!("685380")];
+        let sets: ParameterSets =
+            sps.iter().map(|set| &set[..]).chain(pps.iter().map(|set| &set[..])).collect();
+        // An I slice from macroblock 0 on: 1, 00110 (5), or 0001000 (7); then PPS 0 (1) or 1 (010).
+        let of_pps_0 = hex!("65 8880");
+        let of_pps_1 = hex!("65 8840");
+        assert_eq!(sets.sps_of(&of_pps_0), Some(&sps[1][..]));
+        assert_eq!(sets.sps_of(&of_pps_1), Some(&sps[0][..]));
+    }
+
+    #[test]
+    fn what_is_missing_or_cut_gives_none() {
+        let sets: ParameterSets = [&hex!("6742001e80")[..], &hex!("68a700")].into_iter().collect();
+        for slice in [
+            &hex!("65 8880")[..],
+            &hex!("65 8840"),
+            &hex!("65 88"),
+            &hex!("65"),
+            &hex!("09 8880"),
+            &[],
+        ] {
+            assert_eq!(sets.sps_of(slice), None, "{slice:02x?}");
+        }
+    }
+}
