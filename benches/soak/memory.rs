@@ -3,8 +3,9 @@
 use std::fs;
 use std::time::Duration;
 
-/// The last minute may differ from the third by this much: the most that there was in each. An average would say how long a
-/// publisher was away in it, whose decoder's memory goes back to the system.
+/// The last minute may differ from the third by this much: the most that there was in each. An
+/// average would say how long a publisher was away in it, whose decoder's memory goes back to the
+/// system.
 const TOLERANCE: f64 = 0.05;
 const MINUTE: usize = 60;
 
