@@ -96,8 +96,10 @@ fn costs(options: &Options) {
         }
     }
     println!("\n{} in {}, 2.5 Mbit/s, source and 144p:\n", Film::picture(), FILM_720P.name);
-    println!("| streams | watched | program | core, median (min to max) | peak RSS, MB | played |");
-    println!("|---|---|---|---|---|---|");
+    println!(
+        "| streams | watched | program | core, median (min to max) | peak RSS, MB | played | pictures left out |"
+    );
+    println!("|---|---|---|---|---|---|---|");
     for (subject, samples) in subjects.iter().zip(&samples) {
         println!("{}", subject.row(samples));
     }
@@ -141,6 +143,8 @@ struct Sample {
     rss_mb: f64,
     /// Playing time that a viewer fetched, by the time that passed: 1 where it plays on.
     played: Option<f64>,
+    /// Pictures that were not transcoded because the machine is too slow, as far as the program says.
+    left_out: f64,
 }
 
 fn subjects() -> Vec<Subject> {
@@ -179,6 +183,7 @@ impl Subject {
         let (before, start) = (service.cpu_ticks(), Instant::now());
         sleep(options.span);
         let (after, span) = (service.cpu_ticks(), start.elapsed().as_secs_f64());
+        assert!(publishers.iter().all(Running::is_alive), "a publisher was refused");
         let played: f64 = viewers.iter().map(Viewer::fetched_secs).sum();
         let failed: u64 = viewers.iter().map(Viewer::failed).sum();
         let sample = Sample {
@@ -186,17 +191,17 @@ impl Subject {
             rss_mb: service.processes.iter().map(Running::peak_rss_mb).sum(),
             played: (self.watched > 0)
                 .then(|| (played - played_before) / span / self.watched as f64),
+            left_out: service.left_out(),
         };
-        let name = self.program.name();
         println!(
-            "{} streams, {} watched, {name}: {:.3} core, {:.1} MB, played {:?}{}{}",
+            "{} streams, {} watched, {}: {:.3} core, {:.1} MB, played {:?}, {} pictures left out, {failed} segments late",
             self.streams,
             self.watched,
+            self.program.name(),
             sample.core,
             sample.rss_mb,
             sample.played,
-            if failed > 0 { format!(", {failed} segments not at once") } else { String::new() },
-            service.left_out()
+            sample.left_out
         );
         sample
     }
@@ -205,20 +210,22 @@ impl Subject {
         let cores: Vec<f64> = samples.iter().map(|sample| sample.core).collect();
         let rss: Vec<f64> = samples.iter().map(|sample| sample.rss_mb).collect();
         let played: Vec<f64> = samples.iter().filter_map(|sample| sample.played).collect();
+        let left_out: Vec<f64> = samples.iter().map(|sample| sample.left_out).collect();
         let watched = match self.watched {
             0 => "no".to_owned(),
             all if all == self.streams => "yes".to_owned(),
             some => format!("{some} of them"),
         };
         format!(
-            "| {} | {watched} | {} | {:.3} ({:.3} to {:.3}) | {:.1} | {} |",
+            "| {} | {watched} | {} | {:.3} ({:.3} to {:.3}) | {:.1} | {} | {} |",
             self.streams,
             self.program.name(),
             median(&cores),
             smallest(&cores),
             largest(&cores),
             median(&rss),
-            if played.is_empty() { String::new() } else { format!("{:.2}", median(&played)) }
+            if played.is_empty() { String::new() } else { format!("{:.2}", median(&played)) },
+            if median(&left_out) > 0.0 { median(&left_out).to_string() } else { String::new() }
         )
     }
 }
@@ -302,18 +309,16 @@ impl Service {
         self.processes.iter().map(Running::cpu_ticks).sum()
     }
 
-    /// Pictures that were not transcoded because the machine is too slow, in words; nothing where
-    /// there were none.
-    fn left_out(&self) -> String {
-        let Some(admin) = self.admin else { return String::new() };
+    /// Pictures that were not transcoded; none where the program does not say.
+    fn left_out(&self) -> f64 {
+        let Some(admin) = self.admin else { return 0.0 };
         let metrics = get(admin, "/metrics").text();
         let is_left_out = |line: &&str| {
             line.starts_with("feathercast_stream_dropped_pictures_total{")
                 || line.starts_with("feathercast_rendition_shed_pictures_total{")
         };
         let values = metrics.lines().filter(is_left_out).filter_map(|line| line.rsplit(' ').next());
-        let pictures: f64 = values.filter_map(|value| value.parse::<f64>().ok()).sum();
-        if pictures > 0.0 { format!(", {pictures} pictures left out") } else { String::new() }
+        values.filter_map(|value| value.parse::<f64>().ok()).sum()
     }
 }
 

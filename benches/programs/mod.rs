@@ -33,6 +33,11 @@ impl Running {
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
+    /// Whether it has not ended by itself.
+    pub(crate) fn is_alive(&self) -> bool {
+        !self.proc("status").contains("\nState:\tZ")
+    }
+
     /// User and system time of all threads (proc(5): the 14th and 15th field of stat).
     pub(crate) fn cpu_ticks(&self) -> f64 {
         let stat = self.proc("stat");
