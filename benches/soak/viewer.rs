@@ -159,6 +159,7 @@ impl<'a> Viewer<'a> {
         let next = *self.next.get_or_insert(first);
         if next < listed.media_sequence {
             self.stage.ledger.passed_over(path, next, listed.media_sequence);
+            self.run.restart();
         }
         let grid = self.stage.show.grid_of(path);
         for (segment, sequence) in listed.segments.iter().zip(listed.media_sequence..) {
