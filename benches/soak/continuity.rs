@@ -47,6 +47,8 @@ struct Segment {
     unix_ms: i64,
     /// Presentation time of its first picture, or where that should have been.
     start: i64,
+    /// Nothing says where it should have been: it is the first of the run.
+    is_first: bool,
     last_dts: i64,
     last_audio: Option<i64>,
     /// Packets per PID, for continuity counters.
@@ -66,6 +68,7 @@ impl Run {
     /// The next segment; panics where it does not follow.
     pub(crate) fn go_on(&mut self, listed: &MediaSegment, data: &[u8], begins: bool) {
         let (mut segment, first_dts, first_audio) = read(listed, data);
+        segment.is_first = begins || self.before.is_none();
         if let Some(before) = self.before.take().filter(|_| !begins) {
             self.follows_in_time(&before, &mut segment);
             if self.kind != Kind::Variants {
@@ -97,6 +100,13 @@ impl Run {
         if off > tolerance && off < segment.duration_90k && self.kind != Kind::Source {
             self.late += 1;
             segment.start = start;
+        } else if before.is_first
+            && off < -tolerance
+            && -off < before.duration_90k
+            && self.kind != Kind::Source
+        {
+            // It was the one before that came late, and there was nothing to hold it against.
+            self.late += 1;
         } else {
             assert!(off.abs() <= tolerance, "{names}: EXTINF is off by {off} ticks");
         }
@@ -128,6 +138,7 @@ fn read(listed: &MediaSegment, data: &[u8]) -> (Segment, i64, Option<i64>) {
         duration_90k: (f64::from(listed.duration) * 90_000.0).round() as i64,
         unix_ms: listed.program_date_time.expect("checked").timestamp_millis(),
         start: pts(first),
+        is_first: false,
         last_dts: *dts.last().expect("a picture"),
         last_audio: audio.last().copied(),
         last_packets: last_packets(data),

@@ -22,7 +22,8 @@ pub(crate) fn come_and_go(
     mut random: Random,
     end: Instant,
 ) -> Option<String> {
-    let (mut segments, mut visits, mut empty) = (0, 0, 0);
+    let (mut visits, mut empty) = (0, 0);
+    let (mut segments, mut late, mut anew) = (0, 0, 0);
     while Instant::now() < end {
         let (stage, rendition) = seats[random.below(seats.len())];
         let behind_newest = random.below(BEHIND_NEWEST);
@@ -36,11 +37,13 @@ pub(crate) fn come_and_go(
         }
         visits += 1;
         segments += viewer.played.segments;
+        late += viewer.played.late;
+        anew += viewer.played.anew;
         empty += usize::from(viewer.played.segments == 0);
         sleep(random.between(AWAY.0, AWAY.1).min(end.saturating_duration_since(Instant::now())));
     }
     println!(
-        "a guest came {visits} times, {empty} of them for nothing, and played {segments} segments"
+        "a guest came {visits} times, {empty} of them for nothing, and played {segments} segments: {late} late, {anew} anew"
     );
     None
 }
