@@ -1,4 +1,5 @@
-//! Segments in a row: what the transport stream says of time, and whether it goes on from one to the next.
+//! Segments in a row: what the transport stream says of time, and whether it goes on from one to
+//! the next.
 
 use m3u8_rs::MediaSegment;
 
@@ -12,15 +13,19 @@ const WRAP: i64 = 1 << 33;
 const MILLISECONDS_2: i64 = 180;
 /// Between renditions a cut is the same picture, whose times are rounded apart at most.
 const PICTURE: i64 = 3600;
-/// From one PES packet of audio to the next: a group of frames, and one frame lost at most where a file begins anew.
+/// From one PES packet of audio to the next: a group of frames, and one frame lost at most where a
+/// file begins anew.
 const AUDIO_STEP: i64 = 45_000;
 
 /// A run of segments without a discontinuity.
 pub(crate) struct Run {
     kind: Kind,
     before: Option<Segment>,
-    /// Segments whose first picture came late: a burst after a pause is more than the transcoder takes.
+    /// Segments whose first picture came late: a burst after a pause is more than the transcoder
+    /// takes.
     pub(crate) late: usize,
+    /// Segments whose counters begin anew without a discontinuity in the playlist.
+    pub(crate) anew: usize,
 }
 
 /// Where the segments of a run come from, and so what must go on from one to the next.
@@ -28,7 +33,8 @@ pub(crate) struct Run {
 pub(crate) enum Kind {
     /// The source, which never suffers: times, counters, and no picture is missing.
     Source,
-    /// One rendition: the same, but pictures may be missing.
+    /// One rendition: the same, but pictures may be missing, and where a segment was made before
+    /// the one in front of it its counters begin anew, and say so.
     Rendition,
     /// Any renditions in turn: times.
     Variants,
@@ -41,6 +47,8 @@ struct Segment {
     unix_ms: i64,
     /// Presentation time of its first picture, or where that should have been.
     start: i64,
+    /// Nothing says where it should have been: it is the first of the run.
+    is_first: bool,
     last_dts: i64,
     last_audio: Option<i64>,
     /// Packets per PID, for continuity counters.
@@ -49,19 +57,38 @@ struct Segment {
 
 impl Run {
     pub(crate) fn new(kind: Kind) -> Self {
-        Self { kind, before: None, late: 0 }
+        Self { kind, before: None, late: 0, anew: 0 }
+    }
+
+    /// A segment is missing: the next one follows nothing.
+    pub(crate) fn restart(&mut self) {
+        self.before = None;
     }
 
     /// The next segment; panics where it does not follow.
     pub(crate) fn go_on(&mut self, listed: &MediaSegment, data: &[u8], begins: bool) {
         let (mut segment, first_dts, first_audio) = read(listed, data);
+        segment.is_first = begins || self.before.is_none();
         if let Some(before) = self.before.take().filter(|_| !begins) {
             self.follows_in_time(&before, &mut segment);
             if self.kind != Kind::Variants {
-                follows_in_stream(&before, &segment, first_dts, first_audio, data);
+                follows_in_stream(&before, &segment, first_dts, first_audio);
+                self.counters_go_on(&before, &segment, data);
             }
         }
         self.before = Some(segment);
+    }
+
+    fn counters_go_on(&mut self, before: &Segment, segment: &Segment, data: &[u8]) {
+        let joined = [&before.last_packets[..], data].concat();
+        let steps = counter_steps(&joined);
+        let names = format!("{} then {}", before.uri, segment.uri);
+        assert_eq!(steps.errors, 0, "{names}: continuity counters");
+        assert!(
+            steps.announced == 0 || self.kind == Kind::Rendition,
+            "{names}: counters begin anew, though nothing was made out of turn"
+        );
+        self.anew += usize::from(steps.announced > 0);
     }
 
     /// EXTINF and PROGRAM-DATE-TIME of the one before lead to this one.
@@ -73,6 +100,13 @@ impl Run {
         if off > tolerance && off < segment.duration_90k && self.kind != Kind::Source {
             self.late += 1;
             segment.start = start;
+        } else if before.is_first
+            && off < -tolerance
+            && -off < before.duration_90k
+            && self.kind != Kind::Source
+        {
+            // It was the one before that came late, and there was nothing to hold it against.
+            self.late += 1;
         } else {
             assert!(off.abs() <= tolerance, "{names}: EXTINF is off by {off} ticks");
         }
@@ -104,6 +138,7 @@ fn read(listed: &MediaSegment, data: &[u8]) -> (Segment, i64, Option<i64>) {
         duration_90k: (f64::from(listed.duration) * 90_000.0).round() as i64,
         unix_ms: listed.program_date_time.expect("checked").timestamp_millis(),
         start: pts(first),
+        is_first: false,
         last_dts: *dts.last().expect("a picture"),
         last_audio: audio.last().copied(),
         last_packets: last_packets(data),
@@ -111,13 +146,12 @@ fn read(listed: &MediaSegment, data: &[u8]) -> (Segment, i64, Option<i64>) {
     (segment, dts[0], audio.first().copied())
 }
 
-/// Decoding times, audio and continuity counters go on.
+/// Decoding times and audio go on.
 fn follows_in_stream(
     before: &Segment,
     segment: &Segment,
     first_dts: i64,
     first_audio: Option<i64>,
-    data: &[u8],
 ) {
     let names = format!("{} then {}", before.uri, segment.uri);
     assert!(since(before.last_dts, first_dts) > 0, "{names}: decoding time goes back");
@@ -125,22 +159,41 @@ fn follows_in_stream(
         let step = since(last, first);
         assert!(step > 0 && step <= AUDIO_STEP, "{names}: audio steps by {step} ticks");
     }
-    let joined = [&before.last_packets[..], data].concat();
-    assert_eq!(demux_counters(&joined), 0, "{names}: continuity counters");
 }
 
-/// Continuity errors alone: the first packets are ends of PES packets, which no demuxer would take.
-fn demux_counters(ts: &[u8]) -> usize {
+/// Where continuity counters do not go on.
+#[derive(Default)]
+struct CounterSteps {
+    errors: usize,
+    /// Where the packet says so itself (13818-1 2.4.3.5), which is no error.
+    announced: usize,
+}
+
+/// Continuity counters alone: the first packets are ends of PES packets, which no demuxer would
+/// take.
+fn counter_steps(ts: &[u8]) -> CounterSteps {
     let mut counters = [None; 0x2000];
-    let mut errors = 0;
+    let mut steps = CounterSteps::default();
     for packet in ts.chunks_exact(188) {
         let pid = usize::from(u16::from_be_bytes([packet[1] & 0x1f, packet[2]]));
         let (counter, has_payload) = (packet[3] & 0x0f, packet[3] & 0x10 != 0);
         let expected = counters[pid].map(|last: u8| (last + u8::from(has_payload)) & 0x0f);
-        errors += usize::from(expected.is_some_and(|expected| expected != counter));
+        if expected.is_some_and(|expected| expected != counter) {
+            if says_discontinuity(packet) {
+                steps.announced += 1;
+            } else {
+                steps.errors += 1;
+            }
+        }
         counters[pid] = Some(counter);
     }
-    errors
+    steps
+}
+
+/// `discontinuity_indicator` of the adaptation field.
+fn says_discontinuity(packet: &[u8]) -> bool {
+    let has_adaptation_field = packet[3] & 0x20 != 0;
+    has_adaptation_field && packet[4] > 0 && packet[5] & 0x80 != 0
 }
 
 /// The last packet of each PID.

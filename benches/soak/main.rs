@@ -1,5 +1,7 @@
-//! A soak: two publishers that come and go at random, three players that verify everything they are served, and the
-//! server's memory. `cargo xtask soak --minutes 10` runs it; exit code 0 means zero violations and flat memory.
+//! A soak: publishers that come and go at random, players that stay and players that come and go,
+//! who all verify everything they are served, renditions that sleep and wake for them, and the
+//! server's memory. `cargo xtask soak --minutes 10` runs it; exit code 0 means zero violations and
+//! flat memory.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the report goes to the terminal")]
 #![expect(clippy::disallowed_methods, reason = "a soak takes real time")]
 
@@ -8,55 +10,74 @@
 mod support;
 
 mod continuity;
+mod guest;
+mod ledger;
 mod memory;
 mod publisher;
 mod random;
 mod viewer;
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use ledger::Ledger;
 use memory::Memory;
 use publisher::{Presence, Show};
 use random::Random;
 use support::server::Server;
-use viewer::{Choice, Viewer};
+use viewer::{Choice, Stage, Viewer};
 
-const LADDER: &str = "P144p30fps16x9";
+const LADDER: [&str; 2] = ["P144p30fps16x9", "P240p30fps16x9"];
 
-/// B pictures and AAC by our own publisher; a 1080p file with an edit list by ffmpeg.
-const SHOWS: [Show; 2] = [
+const BY_FFMPEG: &[&str] = &[
+    "ffmpeg",
+    "-v",
+    "error",
+    "-re",
+    "-stream_loop",
+    "-1",
+    "-i",
+    "FILE",
+    "-c",
+    "copy",
+    "-f",
+    "flv",
+    "URL",
+];
+
+/// B pictures, AAC and keyframes at odd times by our own publisher; a 1080p file with an edit list
+/// and GOPs of 8 s; GOPs of 1 s without audio, whose renditions are cut with the source.
+const SHOWS: [Show; 3] = [
     Show {
         name: "avatar",
         command: &["FEATHERCAST", "publish", "FILE", "URL", "--loop"],
         file: "flv/srs_avatar.flv",
+        one_grid: false,
     },
     Show {
         name: "editlist",
-        command: &[
-            "ffmpeg",
-            "-v",
-            "error",
-            "-re",
-            "-stream_loop",
-            "-1",
-            "-i",
-            "FILE",
-            "-c",
-            "copy",
-            "-f",
-            "flv",
-            "URL",
-        ],
+        command: BY_FFMPEG,
         file: "mp4/editlist_empty_1s.mp4",
+        one_grid: false,
     },
+    Show { name: "pyramid", command: BY_FFMPEG, file: "mp4/b_pyramid.mp4", one_grid: true },
 ];
 
-/// Which of the shows each player plays, and how.
+/// Which of the shows each player that stays plays, and how. All of the large one is awake; nobody
+/// stays at the ladders of the small ones, which sleep when the guests are gone: decoders that come
+/// and go are to be a small part of the memory that must be flat.
 const PLAYERS: [(usize, Choice); 3] =
-    [(0, Choice::Rendition("source")), (1, Choice::Rendition(LADDER)), (0, Choice::AnyVariant)];
+    [(0, Choice::Rendition("source")), (1, Choice::Rendition(LADDER[0])), (1, Choice::AnyVariant)];
+
+/// What each guest chooses from, show and rendition.
+const SEATS: [(usize, &str); 4] = [(0, LADDER[0]), (0, LADDER[1]), (2, LADDER[0]), (2, LADDER[1])];
+const GUESTS: u64 = 4;
+
+/// A rendition sleeps half a minute after its last guest: a soak of this length has seen it.
+const SLEEP_IS_CERTAIN: Duration = Duration::from_secs(5 * 60);
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -82,30 +103,38 @@ fn number(words: &[String], name: &str, default: u64) -> u64 {
 }
 
 fn soak(length: Duration, seed: u64) -> Vec<String> {
-    let mut server = Server::with(&["--renditions", LADDER]);
+    let mut server = Server::with(&["--renditions", &LADDER.join(",")]);
     let end = Instant::now() + length;
-    let presences = [Presence::default(), Presence::default()];
+    let presences = SHOWS.map(|_| Presence::default());
+    let ledger = Ledger::default();
     let mut memory = Memory::default();
+    let address = server.http;
+    let stages: Vec<Stage<'_>> = (SHOWS.iter().zip(&presences))
+        .map(|(show, presence)| Stage { server: address, show, presence, ledger: &ledger })
+        .collect();
     let mut violations: Vec<String> = thread::scope(|scope| {
-        for (at, (show, presence)) in SHOWS.iter().zip(&presences).enumerate() {
-            let url = server.url(&format!("{}/soak-key", show.name));
-            let random = Random::new(seed ^ at as u64);
-            scope.spawn(move || publisher::run(show, &url, presence, random, end));
+        for (index, stage) in stages.iter().enumerate() {
+            let url = server.url(&format!("{}/soak-key", stage.show.name));
+            let random = Random::new(seed ^ index as u64);
+            scope.spawn(move || publisher::run(stage.show, &url, stage.presence, random, end));
         }
-        let players: Vec<_> = (PLAYERS.iter().zip(100..))
-            .map(|(&(show, choice), salt)| {
-                let (address, presence) = (server.http, &presences[show]);
-                let random = Random::new(seed ^ salt);
-                let viewer = Viewer::new(address, SHOWS[show].name, choice, presence, random);
-                scope.spawn(move || play(viewer, end))
-            })
-            .collect();
+        let players = (PLAYERS.iter().zip(100..)).map(|(&(show, choice), salt)| {
+            let viewer = Viewer::new(stages[show], choice, Random::new(seed ^ salt));
+            scope.spawn(move || play(viewer, end))
+        });
+        let mut watching: Vec<_> = players.collect();
+        let seats: Vec<_> = SEATS.iter().map(|&(show, name)| (stages[show], name)).collect();
+        for salt in (200..).take(GUESTS as usize) {
+            let (seats, random) = (seats.clone(), Random::new(seed ^ salt));
+            watching.push(scope.spawn(move || guest::come_and_go(&seats, random, end)));
+        }
         watch(&server, &mut memory, end);
-        players.into_iter().filter_map(|player| player.join().expect("play catches")).collect()
+        watching.into_iter().filter_map(|player| player.join().expect("play catches")).collect()
     });
     for (show, presence) in SHOWS.iter().zip(&presences) {
         println!("{}: {}", show.name, presence.summary());
     }
+    violations.extend(served(&server, &ledger, length));
     violations.extend(report(&memory));
     violations.extend(goodbye(&mut server));
     if !violations.is_empty() {
@@ -115,14 +144,42 @@ fn soak(length: Duration, seed: u64) -> Vec<String> {
     violations
 }
 
+/// What the book of all players says, and how often renditions slept and woke.
+fn served(server: &Server, ledger: &Ledger, length: Duration) -> Vec<String> {
+    let (count, mut violations) = ledger.verdict();
+    let wake_ups = server.metric("feathercast_rendition_wake_ups_total");
+    let waits = server.metric("feathercast_segment_wait_seconds_count");
+    let waited = server.metric("feathercast_segment_wait_seconds_sum");
+    println!(
+        "{} visits, {wake_ups} wake-ups; {waits} requests waited for a segment, {:.2} s on average, {} came again",
+        count.visits,
+        waited / waits.max(1.0),
+        count.came_again
+    );
+    println!(
+        "{} segments missing, {} with other bytes, {} numbers with other spans",
+        count.missing, count.other_bytes, count.other_spans
+    );
+    let renditions = (SHOWS.len() * LADDER.len()) as f64;
+    if length >= SLEEP_IS_CERTAIN && wake_ups <= renditions {
+        violations.push(format!("{wake_ups} wake-ups of {renditions} renditions: nothing slept"));
+    }
+    violations
+}
+
 /// Plays; what was wrong, if anything.
 fn play(mut viewer: Viewer<'_>, end: Instant) -> Option<String> {
     let result = catch_unwind(AssertUnwindSafe(|| viewer.play_until(end)));
     println!("a player played {:?}", viewer.played);
-    result.err().map(|payload| match payload.downcast::<String>() {
+    result.err().map(words)
+}
+
+/// What a player panicked with.
+fn words(payload: Box<dyn Any + Send>) -> String {
+    match payload.downcast::<String>() {
         Ok(words) => *words,
         Err(_) => "a player panicked without words".to_owned(),
-    })
+    }
 }
 
 fn watch(server: &Server, memory: &mut Memory, end: Instant) {

@@ -1,4 +1,5 @@
-//! A publisher that does not stay: it is killed, stopped, put to sleep, and replaced while it lives.
+//! A publisher that does not stay: it is killed, stopped, put to sleep, and replaced while it
+//! lives.
 
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
@@ -21,6 +22,16 @@ pub(crate) struct Show {
     /// Program and arguments; the file's path and the URL stand for FILE and URL.
     pub(crate) command: &'static [&'static str],
     pub(crate) file: &'static str,
+    /// Keyframes come often enough for source and renditions to be cut together.
+    pub(crate) one_grid: bool,
+}
+
+impl Show {
+    /// Renditions of the same grid have the same spans under the same numbers.
+    pub(crate) fn grid_of(&self, playlist: &str) -> String {
+        let is_apart = !self.one_grid && playlist.ends_with("/source.m3u8");
+        if is_apart { format!("{}/source", self.name) } else { self.name.to_owned() }
+    }
 }
 
 /// What viewers may expect at the moment.
@@ -115,7 +126,8 @@ fn go_and_come(
             presence.up();
             return running;
         }
-        // The new one takes over while the old one still sends, as when an encoder reconnects before TCP notices.
+        // The new one takes over while the old one still sends, as when an encoder reconnects
+        // before TCP notices.
         Cut::Replace => {
             running.signal("STOP");
             let replacement = come(show, url, presence);

@@ -17,6 +17,11 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
+    /// Chance for somebody else.
+    pub(crate) fn fork(&mut self) -> Self {
+        Self(self.next())
+    }
+
     /// One of the first `count` numbers.
     pub(crate) fn below(&mut self, count: usize) -> usize {
         (self.next() % count.max(1) as u64) as usize

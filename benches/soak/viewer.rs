@@ -1,8 +1,7 @@
-//! A player that plays nothing and misses nothing: every playlist is held against the one before, every segment
-//! against its predecessor.
+//! A player that plays nothing and misses nothing: every playlist is held against the one before,
+//! every segment against its predecessor.
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -10,16 +9,20 @@ use std::time::{Duration, Instant};
 use m3u8_rs::{MediaPlaylist, MediaSegment};
 
 use crate::continuity::{Kind, Run};
-use crate::publisher::Presence;
+use crate::ledger::Ledger;
+use crate::publisher::{Presence, Show};
 use crate::random::Random;
 use crate::support::{http, playlist};
 
 /// How often it looks.
 const POLL: Duration = Duration::from_millis(400);
-/// With a publisher there all the time, something new comes within this: the longest source segment, and its start.
+/// With a publisher there all the time, something new comes within this: the longest source
+/// segment, and its start.
 const STALL: Duration = Duration::from_secs(15);
-/// Segments whose bytes are remembered: some more than a playlist lists.
-const REMEMBERED: usize = 24;
+/// So often a player comes again for a segment that is not made in the time that a request may
+/// wait.
+const COME_AGAIN: usize = 4;
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What a player plays.
 #[derive(Clone, Copy)]
@@ -30,15 +33,23 @@ pub(crate) enum Choice {
     AnyVariant,
 }
 
+/// Where a stream is played, and who keeps the book.
+#[derive(Clone, Copy)]
+pub(crate) struct Stage<'a> {
+    pub(crate) server: SocketAddr,
+    pub(crate) show: &'static Show,
+    pub(crate) presence: &'a Presence,
+    pub(crate) ledger: &'a Ledger,
+}
+
 /// One player of one stream.
 pub(crate) struct Viewer<'a> {
-    server: SocketAddr,
-    stream: &'static str,
+    stage: Stage<'a>,
     choice: Choice,
-    presence: &'a Presence,
+    /// Segments before the newest with which it begins; None begins with the oldest.
+    behind_newest: Option<usize>,
     random: Random,
     latest: HashMap<String, MediaPlaylist>,
-    hashes: BTreeMap<(String, u64), u64>,
     next: Option<u64>,
     run: Run,
     news: Instant,
@@ -53,24 +64,18 @@ pub(crate) struct Played {
     pub(crate) discontinuities: usize,
     /// Segments whose first picture is missing: dropped by a transcoder that was behind.
     pub(crate) late: usize,
+    /// Segments whose counters begin anew: they were made before the one in front of them.
+    pub(crate) anew: usize,
 }
 
 impl<'a> Viewer<'a> {
-    pub(crate) fn new(
-        server: SocketAddr,
-        stream: &'static str,
-        choice: Choice,
-        presence: &'a Presence,
-        random: Random,
-    ) -> Self {
+    pub(crate) fn new(stage: Stage<'a>, choice: Choice, random: Random) -> Self {
         Self {
-            server,
-            stream,
+            stage,
             choice,
-            presence,
+            behind_newest: None,
             random,
             latest: HashMap::new(),
-            hashes: BTreeMap::new(),
             next: None,
             run: Run::new(match choice {
                 Choice::Rendition("source") => Kind::Source,
@@ -82,8 +87,23 @@ impl<'a> Viewer<'a> {
         }
     }
 
+    /// The same, but it begins near the newest segment, as players of live streams do.
+    pub(crate) fn behind_newest(self, segments: usize) -> Self {
+        Self { behind_newest: Some(segments), ..self }
+    }
+
     /// Plays until `end`; panics with the first thing that is wrong.
     pub(crate) fn play_until(&mut self, end: Instant) {
+        self.visit_until(end);
+        // Each publisher but the first begins behind a discontinuity; one that was cut at once
+        // never began.
+        let comings = self.stage.presence.comings();
+        assert!(self.played.discontinuities < comings, "{:?} of {comings} comings", self.played);
+        assert!(self.played.segments > 0, "nothing was played");
+    }
+
+    /// The same for a visit, in which perhaps nobody publishes.
+    pub(crate) fn visit_until(&mut self, end: Instant) {
         while Instant::now() < end {
             if let Some(path) = self.choose() {
                 self.look(&path);
@@ -91,15 +111,11 @@ impl<'a> Viewer<'a> {
             self.assert_not_stalled();
             sleep(POLL);
         }
-        // Each publisher but the first begins behind a discontinuity; one that was cut at once never began.
-        let comings = self.presence.comings();
-        assert!(self.played.discontinuities < comings, "{:?} of {comings} comings", self.played);
-        assert!(self.played.segments > 0, "nothing was played");
     }
 
     /// The media playlist to look at; None while the stream is not there.
     fn choose(&mut self) -> Option<String> {
-        let stream = self.stream;
+        let stream = self.stage.show.name;
         match self.choice {
             Choice::Rendition(name) => Some(format!("/stream/{stream}/{name}.m3u8")),
             Choice::AnyVariant => {
@@ -119,13 +135,13 @@ impl<'a> Viewer<'a> {
             follows(old, &new);
         }
         self.take_new(path, &new);
-        self.look_again(path, &new);
+        self.look_again(&new);
         self.latest.insert(path.to_owned(), new);
     }
 
     /// None where it is not there: allowed only until it has been there once.
     fn fetch(&self, path: &str) -> Option<Vec<u8>> {
-        let response = http::get(self.server, path);
+        let response = http::get(self.stage.server, path);
         if response.status == 404 {
             assert!(self.next.is_none(), "{path} vanished");
             return None;
@@ -135,55 +151,76 @@ impl<'a> Viewer<'a> {
     }
 
     fn take_new(&mut self, path: &str, listed: &MediaPlaylist) {
+        let end = listed.media_sequence + listed.segments.len() as u64;
+        let first = match self.behind_newest {
+            Some(segments) => end.saturating_sub(segments as u64 + 1).max(listed.media_sequence),
+            None => listed.media_sequence,
+        };
+        let next = *self.next.get_or_insert(first);
+        if next < listed.media_sequence {
+            self.stage.ledger.passed_over(path, next, listed.media_sequence);
+            self.run.restart();
+        }
+        let grid = self.stage.show.grid_of(path);
         for (segment, sequence) in listed.segments.iter().zip(listed.media_sequence..) {
             assert_eq!(playlist::sequence(&segment.uri), sequence, "{path}");
-            let next = *self.next.get_or_insert(sequence);
-            if sequence < next {
-                continue;
+            self.stage.ledger.listed(&grid, sequence, segment);
+            if sequence >= next {
+                self.take(segment, sequence);
             }
-            assert_eq!(
-                sequence, next,
-                "{path}: segments were removed before anybody could play them"
-            );
-            self.take(path, segment, sequence);
         }
     }
 
-    fn take(&mut self, path: &str, segment: &MediaSegment, sequence: u64) {
-        let response = http::get(self.server, &segment.uri);
-        assert_eq!(response.status, 200, "{} is listed", segment.uri);
-        self.remember(path, sequence, hash(&response.body));
+    fn take(&mut self, segment: &MediaSegment, sequence: u64) {
         let first = self.played.segments == 0;
-        self.run.go_on(segment, &response.body, segment.discontinuity || first);
-        self.played.late = self.run.late;
         self.next = Some(sequence + 1);
+        self.news = Instant::now();
+        let Some(data) = self.fetch_segment(&segment.uri) else {
+            self.run.restart();
+            return;
+        };
+        self.run.go_on(segment, &data, segment.discontinuity || first);
+        self.played.late = self.run.late;
+        self.played.anew = self.run.anew;
         self.news = Instant::now();
         self.played.segments += 1;
         self.played.seconds += f64::from(segment.duration);
         self.played.discontinuities += usize::from(segment.discontinuity && !first);
     }
 
-    fn remember(&mut self, path: &str, sequence: u64, hash: u64) {
-        self.hashes.insert((path.to_owned(), sequence), hash);
-        while self.hashes.len() > REMEMBERED {
-            self.hashes.pop_first();
+    /// A listed segment; None where it is missing, of which the book knows.
+    fn fetch_segment(&self, uri: &str) -> Option<Vec<u8>> {
+        let ledger = self.stage.ledger;
+        let mut response = http::get(self.stage.server, uri);
+        for _ in 0..COME_AGAIN {
+            if response.status != 503 {
+                break;
+            }
+            ledger.came_again();
+            sleep(RETRY_AFTER);
+            response = http::get(self.stage.server, uri);
         }
+        if response.status != 200 {
+            ledger.missing(uri, response.status);
+            return None;
+        }
+        ledger.served(uri, &response.body);
+        Some(response.body)
     }
 
     /// A segment that is still listed still has the bytes it had.
-    fn look_again(&mut self, path: &str, listed: &MediaPlaylist) {
-        let at = self.random.below(listed.segments.len());
-        let Some(segment) = listed.segments.get(at) else { return };
-        let key = (path.to_owned(), listed.media_sequence + at as u64);
-        if let Some(known) = self.hashes.get(&key) {
-            let response = http::get(self.server, &segment.uri);
-            assert_eq!((response.status, hash(&response.body)), (200, *known), "{}", segment.uri);
+    fn look_again(&mut self, listed: &MediaPlaylist) {
+        let index = self.random.below(listed.segments.len());
+        let Some(segment) = listed.segments.get(index) else { return };
+        let sequence = listed.media_sequence + index as u64;
+        if self.next.is_some_and(|next| sequence < next) {
+            self.fetch_segment(&segment.uri);
         }
     }
 
     fn assert_not_stalled(&self) {
-        let waited = self.news.elapsed().min(self.presence.steady());
-        assert!(waited < STALL, "{}: nothing new for {waited:?}", self.stream);
+        let waited = self.news.elapsed().min(self.stage.presence.steady());
+        assert!(waited < STALL, "{}: nothing new for {waited:?}", self.stage.show.name);
     }
 }
 
@@ -202,10 +239,4 @@ fn follows(old: &MediaPlaylist, new: &MediaPlaylist) {
     for (old, new) in kept.iter().zip(&new.segments) {
         assert_eq!(old, new, "a listed segment changed");
     }
-}
-
-fn hash(data: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    data.hash(&mut hasher);
-    hasher.finish()
 }

@@ -4,6 +4,11 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+/// A request may wait for what is on its way: a playlist for three target durations of its longest segments.
+const PATIENCE: Duration = Duration::from_secs(35);
+/// Who asks for nothing in particular waits for this long.
+const SILENCE: Duration = Duration::from_secs(10);
+
 /// What a server answered.
 #[derive(Clone, Debug)]
 pub(crate) struct Response {
@@ -55,7 +60,7 @@ pub(crate) fn request(
     for (name, value) in headers {
         head += &format!("{name}: {value}\r\n");
     }
-    let answer = raw(server, format!("{head}\r\n").as_bytes());
+    let answer = exchange(server, format!("{head}\r\n").as_bytes(), PATIENCE);
     let response = Response::parse(&answer).unwrap_or_else(|| {
         panic!("{method} {path}: no HTTP: {:?}", String::from_utf8_lossy(&answer))
     });
@@ -76,8 +81,12 @@ pub(crate) fn request(
 
 /// Sends bytes as they are; everything that comes back until the server closes, or is silent for ten seconds.
 pub(crate) fn raw(server: SocketAddr, request: &[u8]) -> Vec<u8> {
+    exchange(server, request, SILENCE)
+}
+
+fn exchange(server: SocketAddr, request: &[u8], silence: Duration) -> Vec<u8> {
     let mut socket = TcpStream::connect(server).expect("an HTTP connection");
-    socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a read timeout");
+    socket.set_read_timeout(Some(silence)).expect("a read timeout");
     // A server that refuses early may close before it has read everything.
     let _ = socket.write_all(request);
     let mut answer = Vec::new();

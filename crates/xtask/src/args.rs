@@ -11,8 +11,8 @@ cargo xtask COMMAND
   ci                              fmt, clippy, deny, test, fuzz smoke, dist: what .ci/run runs
   dist                            the static binary target/dist/feathercast, proved to run in an empty chroot
   bench                           the benches of benches/ and feathercast beside its peers, for docs/performance.md
-  soak [--minutes 10] [--seed N]  publishers that come and go at random, players that verify everything, memory that
-                                  must stay flat: exit code 0 says zero violations
+  soak [--minutes 10] [--seed N]  publishers and viewers that come and go at random, players that verify everything,
+                                  memory that must stay flat: exit code 0 says zero violations
   fuzz [TARGET] [--seconds 60]    fuzz one target, or all of them for that long each
   help                            this text
 

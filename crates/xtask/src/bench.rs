@@ -16,6 +16,11 @@ pub(crate) fn run(steps: &mut Steps) -> Result<(), Failure> {
         "feathercast beside its peers: whole processes, about 15 minutes",
         || foreground(&mut bench(&["--package", "feathercast", "--bench", "side_by_side"])),
     )?;
+    steps.step(
+        "demand",
+        "streams that somebody watches, and that nobody watches: about 65 minutes",
+        || foreground(&mut bench(&["--package", "feathercast", "--bench", "on_demand"])),
+    )?;
     steps.step("decode", "both H.264 decoders and ffmpeg, as the binary has them", || {
         // Fat LTO decides how fast a decoder in Rust is.
         foreground(&mut cargo([

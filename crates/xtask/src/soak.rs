@@ -1,4 +1,4 @@
-//! `soak`: publishers that come and go, players that verify, memory that must stay flat.
+//! `soak`: publishers and viewers that come and go, players that verify, memory that must stay flat.
 
 use crate::failure::Failure;
 use crate::run::{cargo, foreground};
@@ -7,7 +7,8 @@ use crate::steps::Steps;
 
 pub(crate) fn run(steps: &mut Steps, minutes: u64, seed: Option<u64>) -> Result<(), Failure> {
     setup::system(steps, setup::BUILD_AND_TEST)?;
-    let what = format!("two publishers cut at random, three players, {minutes} minutes");
+    let what =
+        format!("three publishers cut at random, three players, four guests, {minutes} minutes");
     // Profile ci, as the tests: one C++ build.
     let bench = ["bench", "--locked", "--profile", "ci", "--package", "feathercast"];
     steps.step("soak", &what, || {
