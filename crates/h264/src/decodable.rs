@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn depth_and_lossless_coding_of_4_2_0_count_too() {
         let (sps, pps) = (Sps::parse(&BASELINE).unwrap(), Pps::parse(&PPS).unwrap());
-        let ten_bit = Sps { bit_depth_chroma: 10, ..sps };
+        let ten_bit = Sps { bit_depth_chroma: 10, ..sps.clone() };
         assert_eq!(decodable(&ten_bit, &pps), Err(Undecodable::BitDepth { bits: 10 }));
         assert_eq!(decodable(&Sps { lossless: true, ..sps }, &pps), Err(Undecodable::Lossless));
     }

@@ -56,14 +56,25 @@ pub enum Error {
         /// What was expected.
         expected: NalType,
     },
-    /// A parameter set that ends inside a field, or with a value outside of what the field may hold.
+    /// A parameter set or slice header that ends inside a field, or with a value outside of what the field may hold.
     #[error("{structure}: {field} is cut or out of range")]
     Syntax {
-        /// "SPS" or "PPS".
+        /// "SPS", "PPS" or "slice header".
         structure: &'static str,
         /// The field's name in 14496-10.
         field: &'static str,
     },
+    /// A slice of a picture parameter set that did not come, or whose sequence parameter set did not come.
+    #[error(
+        "slice header: no picture parameter set {pic_parameter_set_id}, or not its sequence parameter set"
+    )]
+    UnknownParameterSet {
+        /// What the slice refers to.
+        pic_parameter_set_id: u32,
+    },
+    /// An SP or SI slice, which only the Extended profile has.
+    #[error("slice header: a switching slice (Extended profile)")]
+    SwitchingSlice,
     /// A picture size that no level allows.
     #[error("picture of {width}x{height}, allowed are 1 to {limit} a side")]
     PictureSize {

@@ -37,6 +37,7 @@ mod access_unit;
 pub mod annexb;
 pub mod avcc;
 mod avcc_writer;
+mod bits;
 mod decodable;
 mod error;
 #[doc(hidden)]
@@ -46,7 +47,9 @@ mod limits;
 mod nal;
 mod parameter_sets;
 mod pps;
+mod scaling;
 mod sei;
+mod slice_header;
 mod sps;
 mod vui;
 
@@ -56,8 +59,14 @@ pub use avcc_writer::{avc_config_record, write_avcc};
 pub use decodable::{Undecodable, decodable};
 pub use error::Error;
 pub use limits::Limits;
-pub use nal::{NalType, nal_ref_idc, nal_type};
+pub use nal::{NalType, nal_ref_idc, nal_type, write_rbsp};
 pub use parameter_sets::ParameterSets;
 pub use pps::Pps;
-pub use sps::Sps;
+pub use scaling::{ScalingLists, ScalingMatrix};
+pub use sei::recovery_frame_count;
+pub use slice_header::{
+    DecRefPicMarking, MemoryManagementControl, ModificationOfPicNums, PredWeightTable,
+    RefPicListModification, SliceHeader, Weight,
+};
+pub use sps::{PicOrderCntCycle, Sps};
 pub use vui::Colour;

@@ -14,6 +14,11 @@ pub struct Limits {
     pub max_side: u32,
     /// Bytes of an SEI NAL unit that are searched for a recovery point: it comes before captions and user data.
     pub max_sei_bytes: usize,
+    /// Bytes of a slice that can hold its header: 64 weights and the commands below fit.
+    pub max_slice_header_bytes: usize,
+    /// Commands of one kind in a slice header: reference list modifications of a list, or memory management control
+    /// operations. A list has 32 entries and a buffer 32 fields.
+    pub max_slice_commands: usize,
 }
 
 impl Limits {
@@ -23,6 +28,8 @@ impl Limits {
         max_parameter_sets_bytes: 64 << 10,
         max_side: 16_384,
         max_sei_bytes: 4096,
+        max_slice_header_bytes: 4096,
+        max_slice_commands: 66,
     };
 }
 

@@ -8,7 +8,8 @@ const RECOVERY_POINT: usize = 6;
 
 /// `recovery_frame_cnt` of the recovery point message in an SEI NAL unit (14496-10 7.3.2.3.1, D.1.8): how many
 /// frames later the picture is right. None where there is no such message.
-pub(crate) fn recovery_frame_count(nal_unit: &[u8]) -> Option<u32> {
+#[must_use]
+pub fn recovery_frame_count(nal_unit: &[u8]) -> Option<u32> {
     let rbsp = nal::rbsp(nal_unit, Limits::DEFAULT.max_sei_bytes);
     let mut rest = &rbsp[..];
     loop {

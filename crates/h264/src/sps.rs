@@ -3,11 +3,12 @@
 use h264_reader::nal::sps::{ConstraintFlags, Level};
 use h264_reader::rbsp::{BitRead, BitReader, BitReaderError};
 
+use crate::scaling::ScalingLists;
 use crate::vui::{Colour, Vui};
 use crate::{Error, Limits, NalType, nal, nal_type};
 
 /// What a sequence parameter set says of the pictures (14496-10 7.3.2.1.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sps {
     /// `seq_parameter_set_id`, 0 to 31.
     pub id: u32,
@@ -19,18 +20,34 @@ pub struct Sps {
     pub level_idc: u8,
     /// 0 monochrome, 1 4:2:0, 2 4:2:2, 3 4:4:4.
     pub chroma_format_idc: u8,
+    /// `separate_colour_plane_flag`: the planes of 4:4:4 are coded as three monochrome pictures.
+    pub separate_colour_planes: bool,
     /// Bits of a luma sample, 8 to 14.
     pub bit_depth_luma: u8,
     /// Bits of a chroma sample, 8 to 14.
     pub bit_depth_chroma: u8,
     /// `qpprime_y_zero_transform_bypass_flag`: macroblocks may be coded without loss.
     pub lossless: bool,
+    /// The scaling lists, if `seq_scaling_matrix_present_flag` is 1.
+    pub scaling_lists: Option<Box<ScalingLists>>,
+    /// `log2_max_frame_num_minus4` + 4, 4 to 16: bits of `frame_num`.
+    pub log2_max_frame_num: u8,
     /// 0, 1 or 2; with 2 output order is decoding order.
     pub pic_order_cnt_type: u8,
+    /// `log2_max_pic_order_cnt_lsb_minus4` + 4, 4 to 16: bits of `pic_order_cnt_lsb`. 0 where the type is not 0.
+    pub log2_max_pic_order_cnt_lsb: u8,
+    /// What picture order count type 1 counts by; nothing in it where the type is another.
+    pub pic_order_cnt_cycle: PicOrderCntCycle,
     /// Reference frames the decoder must hold.
     pub max_num_ref_frames: u32,
+    /// `gaps_in_frame_num_value_allowed_flag`: frames may be missing on purpose.
+    pub gaps_in_frame_num_value_allowed: bool,
     /// `frame_mbs_only_flag` is 0: fields or macroblock-adaptive frames may occur.
     pub interlaced: bool,
+    /// `mb_adaptive_frame_field_flag`: frames choose between frame and field in each pair of macroblocks.
+    pub mb_adaptive_frame_field: bool,
+    /// `direct_8x8_inference_flag`.
+    pub direct_8x8_inference: bool,
     /// Samples of a row as shown, after cropping; 1 to 16384.
     pub width: u32,
     /// Rows as shown, after cropping; 1 to 16384.
@@ -39,6 +56,10 @@ pub struct Sps {
     pub coded_width: u32,
     /// Rows as coded, a multiple of 16.
     pub coded_height: u32,
+    /// Samples of a row left of what is shown.
+    pub crop_left: u32,
+    /// Rows above what is shown.
+    pub crop_top: u32,
     /// Width to height of a sample; (1, 1) where the stream does not say.
     pub sar: (u32, u32),
     /// Frames a second as a reduced fraction, as the stream claims: not to be trusted.
@@ -49,6 +70,19 @@ pub struct Sps {
     pub max_num_reorder_frames: Option<u8>,
     /// Frames that the decoder holds; 0 to 16.
     pub max_dec_frame_buffering: Option<u8>,
+}
+
+/// What picture order count type 1 counts by (14496-10 7.4.2.1.1, 8.2.1.2).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PicOrderCntCycle {
+    /// `delta_pic_order_always_zero_flag`: slice headers have no deltas.
+    pub delta_pic_order_always_zero: bool,
+    /// `offset_for_non_ref_pic`.
+    pub offset_for_non_ref_pic: i32,
+    /// `offset_for_top_to_bottom_field`.
+    pub offset_for_top_to_bottom_field: i32,
+    /// `offset_for_ref_frame`, at most 255.
+    pub offset_for_ref_frame: Vec<i32>,
 }
 
 impl Sps {
@@ -96,8 +130,9 @@ impl Sps {
             && self.constraint_flags & CONSTRAINT_SET3 != 0
     }
 
-    /// `MaxDpbFrames` (14496-10 A.3.1); 16 where the level is unknown.
-    fn max_dpb_frames(&self) -> u8 {
+    /// `MaxDpbFrames` (14496-10 A.3.1), 0 to 16; 16 where the level is unknown.
+    #[must_use]
+    pub fn max_dpb_frames(&self) -> u8 {
         let flags = ConstraintFlags::from(self.constraint_flags);
         let limits = Level::from_constraint_flags_and_level_idc(flags, self.level_idc).limits();
         let macroblocks = (self.coded_width / 16).saturating_mul(self.coded_height / 16);
@@ -129,11 +164,15 @@ struct Head {
     level_idc: u8,
     id: u32,
     chroma: Chroma,
-    pic_order_cnt_type: u32,
+    log2_max_frame_num_minus4: u32,
+    pic_order_cnt: PicOrderCnt,
     max_num_ref_frames: u32,
+    gaps_in_frame_num_value_allowed: bool,
     pic_width_in_mbs: u64,
     pic_height_in_map_units: u64,
     frame_mbs_only: bool,
+    mb_adaptive_frame_field: bool,
+    direct_8x8_inference: bool,
     /// Left, right, top, bottom.
     crop: [u32; 4],
 }
@@ -146,6 +185,16 @@ struct Chroma {
     bit_depth_luma_minus8: u32,
     bit_depth_chroma_minus8: u32,
     lossless: bool,
+    scaling_lists: Option<Box<ScalingLists>>,
+}
+
+#[derive(Debug)]
+struct PicOrderCnt {
+    pic_order_cnt_type: u32,
+    log2_max_pic_order_cnt_lsb_minus4: Option<u32>,
+    /// `num_ref_frames_in_pic_order_cnt_cycle` as claimed.
+    cycle_len: u32,
+    cycle: PicOrderCntCycle,
 }
 
 impl Head {
@@ -156,19 +205,19 @@ impl Head {
         let id = bits.read_ue("seq_parameter_set_id")?;
         let chroma =
             if has_chroma(profile_idc) { Chroma::read(bits)? } else { Chroma::of_lower_profiles() };
-        bits.read_ue("log2_max_frame_num_minus4")?;
-        let pic_order_cnt_type = read_pic_order_cnt(bits)?;
+        let log2_max_frame_num_minus4 = bits.read_ue("log2_max_frame_num_minus4")?;
+        let pic_order_cnt = PicOrderCnt::read(bits)?;
         let max_num_ref_frames = bits.read_ue("max_num_ref_frames")?;
-        bits.skip(1, "gaps_in_frame_num_value_allowed_flag")?;
+        let gaps_in_frame_num_value_allowed =
+            bits.read_bit("gaps_in_frame_num_value_allowed_flag")?;
         let pic_width_in_mbs =
             u64::from(bits.read_ue("pic_width_in_mbs_minus1")?).saturating_add(1);
         let pic_height_in_map_units =
             u64::from(bits.read_ue("pic_height_in_map_units_minus1")?).saturating_add(1);
         let frame_mbs_only = bits.read_bit("frame_mbs_only_flag")?;
-        if !frame_mbs_only {
-            bits.skip(1, "mb_adaptive_frame_field_flag")?;
-        }
-        bits.skip(1, "direct_8x8_inference_flag")?;
+        let mb_adaptive_frame_field =
+            !frame_mbs_only && bits.read_bit("mb_adaptive_frame_field_flag")?;
+        let direct_8x8_inference = bits.read_bit("direct_8x8_inference_flag")?;
         let crop = read_crop(bits)?;
         Ok(Self {
             profile_idc,
@@ -176,11 +225,15 @@ impl Head {
             level_idc,
             id,
             chroma,
-            pic_order_cnt_type,
+            log2_max_frame_num_minus4,
+            pic_order_cnt,
             max_num_ref_frames,
+            gaps_in_frame_num_value_allowed,
             pic_width_in_mbs,
             pic_height_in_map_units,
             frame_mbs_only,
+            mb_adaptive_frame_field,
+            direct_8x8_inference,
             crop,
         })
     }
@@ -188,28 +241,54 @@ impl Head {
     fn into_sps(self, vui: &Vui) -> Result<Sps, Error> {
         let (coded_width, coded_height) = self.coded_size()?;
         let [left, right, top, bottom] = self.crop_in_samples();
+        let (crop_left, width) = cropped(coded_width, left, right);
+        let (crop_top, height) = cropped(coded_height, top, bottom);
+        let within = |value: u32, max: u8, field| small("SPS", value, max, field);
+        let poc = self.pic_order_cnt;
+        within(poc.cycle_len, u8::MAX, "num_ref_frames_in_pic_order_cnt_cycle")?;
+        let log2_max_pic_order_cnt_lsb = match poc.log2_max_pic_order_cnt_lsb_minus4 {
+            Some(value) => {
+                within(value, 12, "log2_max_pic_order_cnt_lsb_minus4")?.saturating_add(4)
+            }
+            None => 0,
+        };
         Ok(Sps {
             id: self.id,
             profile_idc: self.profile_idc,
             constraint_flags: self.constraint_flags,
             level_idc: self.level_idc,
-            chroma_format_idc: small(self.chroma.format_idc, 3, "chroma_format_idc")?,
-            bit_depth_luma: small(self.chroma.bit_depth_luma_minus8, 6, "bit_depth_luma_minus8")?
+            chroma_format_idc: within(self.chroma.format_idc, 3, "chroma_format_idc")?,
+            separate_colour_planes: self.chroma.separate_planes,
+            bit_depth_luma: within(self.chroma.bit_depth_luma_minus8, 6, "bit_depth_luma_minus8")?
                 .saturating_add(8),
-            bit_depth_chroma: small(
+            bit_depth_chroma: within(
                 self.chroma.bit_depth_chroma_minus8,
                 6,
                 "bit_depth_chroma_minus8",
             )?
             .saturating_add(8),
             lossless: self.chroma.lossless,
-            pic_order_cnt_type: small(self.pic_order_cnt_type, 2, "pic_order_cnt_type")?,
+            scaling_lists: self.chroma.scaling_lists,
+            log2_max_frame_num: within(
+                self.log2_max_frame_num_minus4,
+                12,
+                "log2_max_frame_num_minus4",
+            )?
+            .saturating_add(4),
+            pic_order_cnt_type: within(poc.pic_order_cnt_type, 2, "pic_order_cnt_type")?,
+            log2_max_pic_order_cnt_lsb,
+            pic_order_cnt_cycle: poc.cycle,
             max_num_ref_frames: self.max_num_ref_frames,
+            gaps_in_frame_num_value_allowed: self.gaps_in_frame_num_value_allowed,
             interlaced: !self.frame_mbs_only,
-            width: cropped(coded_width, left, right),
-            height: cropped(coded_height, top, bottom),
+            mb_adaptive_frame_field: self.mb_adaptive_frame_field,
+            direct_8x8_inference: self.direct_8x8_inference,
+            width,
+            height,
             coded_width,
             coded_height,
+            crop_left,
+            crop_top,
             sar: vui.sar.unwrap_or((1, 1)),
             frame_rate: vui.frame_rate,
             colour: vui.colour,
@@ -245,20 +324,22 @@ impl Head {
     }
 }
 
-/// Cropping that would leave nothing is ignored, as decoders do.
-fn cropped(side: u32, before: u32, after: u32) -> u32 {
+/// Where what is shown begins, and how long it is. Cropping that would leave nothing is ignored, as decoders do.
+fn cropped(side: u32, before: u32, after: u32) -> (u32, u32) {
     side.checked_sub(before)
         .and_then(|side| side.checked_sub(after))
         .filter(|&side| side > 0)
-        .unwrap_or(side)
+        .map_or((0, side), |side| (before, side))
 }
 
 /// A value that must not be over `max`.
-fn small(value: u32, max: u8, field: &'static str) -> Result<u8, Error> {
-    u8::try_from(value)
-        .ok()
-        .filter(|&value| value <= max)
-        .ok_or(Error::Syntax { structure: "SPS", field })
+pub(crate) fn small(
+    structure: &'static str,
+    value: u32,
+    max: u8,
+    field: &'static str,
+) -> Result<u8, Error> {
+    u8::try_from(value).ok().filter(|&value| value <= max).ok_or(Error::Syntax { structure, field })
 }
 
 /// The profiles with `chroma_format_idc` (14496-10 7.3.2.1.1).
@@ -275,69 +356,58 @@ impl Chroma {
             bit_depth_luma_minus8: 0,
             bit_depth_chroma_minus8: 0,
             lossless: false,
+            scaling_lists: None,
         }
     }
 
     fn read(bits: &mut impl BitRead) -> Result<Self, BitReaderError> {
         let format_idc = bits.read_ue("chroma_format_idc")?;
-        let chroma = Self {
+        let mut chroma = Self {
             format_idc,
             separate_planes: format_idc == 3 && bits.read_bit("separate_colour_plane_flag")?,
             bit_depth_luma_minus8: bits.read_ue("bit_depth_luma_minus8")?,
             bit_depth_chroma_minus8: bits.read_ue("bit_depth_chroma_minus8")?,
             lossless: bits.read_bit("qpprime_y_zero_transform_bypass_flag")?,
+            scaling_lists: None,
         };
         if bits.read_bit("seq_scaling_matrix_present_flag")? {
-            skip_scaling_lists(bits, format_idc)?;
+            let count = if format_idc == 3 { 12 } else { 8 };
+            chroma.scaling_lists = Some(Box::new(ScalingLists::read(bits, count)?));
         }
         Ok(chroma)
     }
 }
 
-fn skip_scaling_lists(
-    bits: &mut impl BitRead,
-    chroma_format_idc: u32,
-) -> Result<(), BitReaderError> {
-    let lists = if chroma_format_idc == 3 { 12 } else { 8 };
-    for index in 0..lists {
-        if bits.read_bit("seq_scaling_list_present_flag")? {
-            skip_scaling_list(bits, if index < 6 { 16 } else { 64 })?;
+impl PicOrderCnt {
+    fn read(bits: &mut impl BitRead) -> Result<Self, BitReaderError> {
+        let mut poc = Self {
+            pic_order_cnt_type: bits.read_ue("pic_order_cnt_type")?,
+            log2_max_pic_order_cnt_lsb_minus4: None,
+            cycle_len: 0,
+            cycle: PicOrderCntCycle::default(),
+        };
+        match poc.pic_order_cnt_type {
+            0 => {
+                poc.log2_max_pic_order_cnt_lsb_minus4 =
+                    Some(bits.read_ue("log2_max_pic_order_cnt_lsb_minus4")?);
+            }
+            1 => poc.read_cycle(bits)?,
+            _ => {}
         }
+        Ok(poc)
     }
-    Ok(())
-}
 
-/// `scaling_list()` (14496-10 7.3.2.1.1.1): the deltas end early where the next scale becomes zero.
-fn skip_scaling_list(bits: &mut impl BitRead, len: usize) -> Result<(), BitReaderError> {
-    let mut scale: i32 = 8;
-    for _ in 0..len {
-        scale = scale.wrapping_add(bits.read_se("delta_scale")?) & 0xff;
-        if scale == 0 {
-            break;
+    fn read_cycle(&mut self, bits: &mut impl BitRead) -> Result<(), BitReaderError> {
+        let cycle = &mut self.cycle;
+        cycle.delta_pic_order_always_zero = bits.read_bit("delta_pic_order_always_zero_flag")?;
+        cycle.offset_for_non_ref_pic = bits.read_se("offset_for_non_ref_pic")?;
+        cycle.offset_for_top_to_bottom_field = bits.read_se("offset_for_top_to_bottom_field")?;
+        self.cycle_len = bits.read_ue("num_ref_frames_in_pic_order_cnt_cycle")?;
+        for _ in 0..self.cycle_len.min(u8::MAX.into()) {
+            cycle.offset_for_ref_frame.push(bits.read_se("offset_for_ref_frame")?);
         }
+        Ok(())
     }
-    Ok(())
-}
-
-fn read_pic_order_cnt(bits: &mut impl BitRead) -> Result<u32, BitReaderError> {
-    let pic_order_cnt_type = bits.read_ue("pic_order_cnt_type")?;
-    match pic_order_cnt_type {
-        0 => drop(bits.read_ue("log2_max_pic_order_cnt_lsb_minus4")?),
-        1 => skip_pic_order_cnt_cycle(bits)?,
-        _ => {}
-    }
-    Ok(pic_order_cnt_type)
-}
-
-fn skip_pic_order_cnt_cycle(bits: &mut impl BitRead) -> Result<(), BitReaderError> {
-    bits.skip(1, "delta_pic_order_always_zero_flag")?;
-    bits.read_se("offset_for_non_ref_pic")?;
-    bits.read_se("offset_for_top_to_bottom_field")?;
-    // Each takes a bit at least, so the parameter set's length bounds the loop.
-    for _ in 0..bits.read_ue("num_ref_frames_in_pic_order_cnt_cycle")? {
-        bits.read_se("offset_for_ref_frame")?;
-    }
-    Ok(())
 }
 
 fn read_crop(bits: &mut impl BitRead) -> Result<[u32; 4], BitReaderError> {
@@ -475,8 +545,8 @@ mod tests {
             (176, 144, None)
         );
         assert_eq!((baseline.pic_order_cnt_type, baseline.reorder_depth()), (0, 4));
-        assert_eq!(Sps { pic_order_cnt_type: 2, ..baseline }.reorder_depth(), 0);
-        assert_eq!(Sps { level_idc: 99, ..baseline }.reorder_depth(), 16, "unknown level");
+        assert_eq!(Sps { pic_order_cnt_type: 2, ..baseline.clone() }.reorder_depth(), 0);
+        assert_eq!(Sps { level_idc: 99, ..baseline.clone() }.reorder_depth(), 16, "unknown level");
         assert_eq!(
             Sps { profile_idc: 110, constraint_flags: 0x10, ..baseline }.reorder_depth(),
             0,

@@ -171,3 +171,121 @@ fn agrees(nal_unit: &[u8]) -> bool {
     assert_eq!(ours.codec_string(), theirs.rfc6381().to_string().to_lowercase());
     true
 }
+
+/// What is compared of a slice header, in words of h264-reader.
+fn described(header: &h264_reader::nal::slice::SliceHeader) -> String {
+    use h264_reader::nal::slice::{Field, FieldPic, NumRefIdxActive, PicOrderCountLsb};
+    let field = match header.field_pic {
+        FieldPic::Frame => (false, false),
+        FieldPic::Field(Field::Top) => (true, false),
+        FieldPic::Field(Field::Bottom) => (true, true),
+    };
+    let (lsb, bottom, deltas) = match header.pic_order_cnt_lsb {
+        None => (0, 0, [0, 0]),
+        Some(PicOrderCountLsb::Frame(lsb)) => (lsb, 0, [0, 0]),
+        Some(PicOrderCountLsb::FieldsAbsolute {
+            pic_order_cnt_lsb,
+            delta_pic_order_cnt_bottom,
+        }) => (pic_order_cnt_lsb, delta_pic_order_cnt_bottom, [0, 0]),
+        Some(PicOrderCountLsb::FieldsDelta(deltas)) => (0, 0, deltas),
+    };
+    let active = match header.num_ref_idx_active {
+        None => None,
+        Some(NumRefIdxActive::P { num_ref_idx_l0_active_minus1 }) => {
+            Some((num_ref_idx_l0_active_minus1 + 1, 0))
+        }
+        Some(NumRefIdxActive::B { num_ref_idx_l0_active_minus1, num_ref_idx_l1_active_minus1 }) => {
+            Some((num_ref_idx_l0_active_minus1 + 1, num_ref_idx_l1_active_minus1 + 1))
+        }
+    };
+    format!(
+        "{} {:?} {} {field:?} {} {lsb} {bottom} {deltas:?} {} {active:?} {} {} {}",
+        header.first_mb_in_slice,
+        header.slice_type.family,
+        header.frame_num,
+        header.idr_pic_id.unwrap_or(0),
+        header.direct_spatial_mv_pred_flag.unwrap_or(false),
+        header.cabac_init_idc.unwrap_or(0),
+        header.disable_deblocking_filter_idc,
+        header.slice_alpha_c0_offset_div2.unwrap_or(0),
+    )
+}
+
+/// Every slice header of every vector whose parameter sets h264-reader takes.
+#[test]
+fn h264_reader_agrees_on_every_slice_header() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/media/h264");
+    let mut compared = 0;
+    for entry in std::fs::read_dir(folder).expect("the vectors") {
+        let path = entry.expect("an entry").path();
+        let units = annexb::nal_units(std::fs::read(&path).expect("a vector").into());
+        compared += compare_slice_headers(&units, &path.display().to_string());
+    }
+    assert!(compared > 10_000, "{compared}");
+}
+
+fn compare_slice_headers(units: &NalUnits, name: &str) -> usize {
+    use h264_reader::nal::{NalHeader, pps::PicParameterSet};
+    let mut theirs = h264_reader::Context::new();
+    let (mut all_sps, mut all_pps) = (Vec::<Sps>::new(), Vec::<Pps>::new());
+    let mut compared = 0;
+    for nal_unit in units.iter() {
+        let nal = RefNal::new(nal_unit, &[], true);
+        match nal_type(nal_unit) {
+            NalType::Sps => {
+                let Ok(sps) = SeqParameterSet::from_bits(nal.rbsp_bits()) else { continue };
+                theirs.put_seq_param_set(sps);
+                let sps = Sps::parse(nal_unit).expect(name);
+                all_sps.retain(|known| known.id != sps.id);
+                all_sps.push(sps);
+            }
+            NalType::Pps => {
+                let Ok(pps) = PicParameterSet::from_bits(&theirs, nal.rbsp_bits()) else {
+                    continue;
+                };
+                theirs.put_pic_param_set(pps);
+                let pps = Pps::parse(nal_unit).expect(name);
+                all_pps.retain(|known| known.id != pps.id);
+                all_pps.push(pps);
+            }
+            NalType::Slice | NalType::Idr => {
+                let ours = h264::SliceHeader::parse(nal_unit, |id| {
+                    let pps = all_pps.iter().find(|pps| pps.id == id && pps.slice_groups == 1)?;
+                    Some((all_sps.iter().find(|sps| sps.id == pps.sps_id)?, pps))
+                });
+                let header = NalHeader::new(nal_unit[0]).expect("a header");
+                let mut bits = nal.rbsp_bits();
+                let parsed = h264_reader::nal::slice::SliceHeader::from_bits(
+                    &theirs, &mut bits, header, None,
+                );
+                let (Ok(ours), Ok((theirs, ..))) = (ours, parsed) else { continue };
+                let slice_qp = ours.slice_qp;
+                let pps = all_pps.iter().find(|pps| pps.id == ours.pic_parameter_set_id);
+                let delta = slice_qp - pps.expect("found before").pic_init_qp;
+                assert_eq!(i32::from(delta), theirs.slice_qp_delta, "{name}");
+                let [l0, l1] = ours.num_ref_idx_active.map(u32::from);
+                let described_here = format!(
+                    "{} {:?} {} {:?} {} {} {} {:?} {} {:?} {} {} {}",
+                    ours.first_mb_in_slice,
+                    ours.slice_type,
+                    ours.frame_num,
+                    (ours.field_pic_flag, ours.bottom_field_flag),
+                    ours.idr_pic_id,
+                    ours.pic_order_cnt_lsb,
+                    ours.delta_pic_order_cnt_bottom,
+                    ours.delta_pic_order_cnt,
+                    ours.direct_spatial_mv_pred_flag,
+                    // There it is only what the slice header overrides.
+                    theirs.num_ref_idx_active.is_some().then_some((l0, l1)),
+                    ours.cabac_init_idc,
+                    ours.disable_deblocking_filter_idc,
+                    ours.slice_alpha_c0_offset_div2,
+                );
+                assert_eq!(described_here, described(&theirs), "{name}");
+                compared += 1;
+            }
+            _ => {}
+        }
+    }
+    compared
+}

@@ -89,7 +89,7 @@ impl VideoInfo {
     /// `size` is what the container says.
     pub(crate) fn new(config: &AvcConfig, size: (u32, u32), frame_rate: Option<f64>) -> Self {
         let sps = config.parameter_sets.sps.first().and_then(|sps| Sps::parse(sps).ok());
-        let (width, height) = sps.map_or(size, |sps| (sps.width, sps.height));
+        let (width, height) = sps.as_ref().map_or(size, |sps| (sps.width, sps.height));
         let codec = sps.map_or_else(|| "avc1".to_owned(), |sps| sps.codec_string());
         Self { codec, width, height, frame_rate, span: Span::default() }
     }
