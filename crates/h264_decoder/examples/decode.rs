@@ -34,7 +34,8 @@ fn decode(input: &str, output: &str) -> Result<String, Box<dyn std::error::Error
     let mut counts = Counts::default();
     for nal_unit in h264::annexb::stream(&stream) {
         if splitter.starts_access_unit(nal_unit) && !access_unit.is_empty() {
-            decoder.decode(access_unit.drain(..), Timestamp::ZERO)?;
+            decoder.decode(access_unit.iter().copied(), Timestamp::ZERO)?;
+            access_unit.clear();
             counts.write(&mut decoder, &mut out)?;
         }
         access_unit.push(nal_unit);

@@ -31,8 +31,7 @@ impl PictureId {
 
     /// Whether a slice with `other` begins another picture. A picture may have several picture parameter sets, so
     /// another one alone is not enough here.
-    pub(crate) fn differs(&self, other: &Self, sps: &Sps) -> bool {
-        let _ = sps;
+    pub(crate) fn differs(&self, other: &Self) -> bool {
         Self { pic_parameter_set_id: other.pic_parameter_set_id, ..*self } != *other
     }
 }
@@ -66,7 +65,8 @@ impl AccessUnitSplitter {
             NalType::Slice | NalType::Idr | NalType::PartitionA => {
                 return self.take_slice(nal_unit) || is_first;
             }
-            NalType::AccessUnitDelimiter | NalType::Sps | NalType::Pps | NalType::Sei => {
+            NalType::AccessUnitDelimiter => true,
+            NalType::Sps | NalType::Pps | NalType::Sei => {
                 self.take_parameter_set(nal_unit);
                 self.has_slice
             }
@@ -98,20 +98,17 @@ impl AccessUnitSplitter {
     }
 
     fn take_slice(&mut self, nal_unit: &[u8]) -> bool {
-        let mut found = None;
         let header = SliceHeader::parse(nal_unit, |id| {
             let pps = self.pps.iter().find(|pps| pps.id == id)?;
-            let sps = self.sps.iter().find(|sps| sps.id == pps.sps_id)?;
-            found = Some(sps);
-            Some((sps, pps))
+            Some((self.sps.iter().find(|sps| sps.id == pps.sps_id)?, pps))
         });
         let had_slice = std::mem::replace(&mut self.has_slice, true);
-        let (Ok(header), Some(sps)) = (header, found) else {
+        let Ok(header) = header else {
             // It goes with what is around it.
             return false;
         };
         let picture = PictureId::of(&header);
         let before = self.picture.replace(picture);
-        had_slice && before.is_some_and(|before| before.differs(&picture, sps))
+        had_slice && before.is_some_and(|before| before.differs(&picture))
     }
 }

@@ -444,10 +444,10 @@ impl Syntax for Cabac<'_> {
             // Inferred to be 1 (7.4.5.3.3).
             Block::Luma8x8 => None,
         };
-        if let Some((left, above)) = flag_increments {
-            if !self.coded_block_flag(block, left, above) {
-                return Ok(0);
-            }
+        if let Some((left, above)) = flag_increments
+            && !self.coded_block_flag(block, left, above)
+        {
+            return Ok(0);
         }
         let mut places = [0u8; 64];
         let mut total = 0;

@@ -9,10 +9,11 @@ use media::{I420, Plane, Timestamp};
 use crate::access_units::PictureId;
 use crate::conceal;
 use crate::deblock;
-use crate::dpb::{self, Marking, PictureFacts};
+use crate::dpb::{self, Marking, PictureFacts, Shown};
 use crate::error::{Error, Refusal};
 use crate::frame::{Frame, Geometry, Structure};
 use crate::limits::Limits;
+use crate::mb::NO_SLICE;
 use crate::picture::{PictureState, SliceContext, SliceParameters};
 use crate::poc::PicOrderCounter;
 use crate::ref_list::{CurrentPicture, RefLists};
@@ -63,8 +64,8 @@ struct Current {
     is_second_field: bool,
     /// How many frames later everything is right, where decoding starts or may start here.
     recovery_frame_count: Option<u32>,
-    /// A slice in it cannot be decoded from nothing.
-    is_intra: bool,
+    /// Where the slice before began.
+    first_mb_in_slice: u32,
 }
 
 /// A first field that waits for its second.
@@ -140,15 +141,17 @@ impl Decoder {
     /// [`Error::ParameterSet`] where one cannot be read; the rest of the access unit is decoded all the same.
     pub fn decode<'a>(
         &mut self,
-        access_unit: impl IntoIterator<Item = &'a [u8]>,
+        access_unit: impl IntoIterator<Item = &'a [u8], IntoIter: Clone>,
         pts: Timestamp,
     ) -> Result<(), Error> {
         self.drop_output();
+        let access_unit = access_unit.into_iter();
+        let outline = Outline::of(access_unit.clone());
         let mut result = Ok(());
         let mut recovery_frame_count = None;
         let mut pictures = 0;
         let mut rbsp = std::mem::take(&mut self.rbsp);
-        for (index, nal_unit) in access_unit.into_iter().enumerate() {
+        for (index, nal_unit) in access_unit.enumerate() {
             match nal_type(nal_unit) {
                 NalType::Sps | NalType::Pps => {
                     if let Err(error) = self.take_parameter_set(nal_unit) {
@@ -159,12 +162,10 @@ impl Decoder {
                     recovery_frame_count =
                         h264::recovery_frame_count(nal_unit).or(recovery_frame_count);
                 }
-                NalType::PartitionA | NalType::PartitionB | NalType::PartitionC => {
-                    result = Err(Refusal::DataPartitioning.into());
-                }
                 NalType::Slice | NalType::Idr => {
                     h264::write_rbsp(nal_unit, &mut rbsp);
-                    let facts = SliceFacts { header: nal_unit[0], recovery_frame_count, pts };
+                    let facts =
+                        SliceFacts { header: nal_unit[0], outline, recovery_frame_count, pts };
                     if let Err(refusal) = self.take_slice(&rbsp, facts, &mut pictures) {
                         // Whatever else is in it is of the same stream.
                         result = Err(refusal.into());
@@ -207,17 +208,17 @@ impl Decoder {
         }
         let slot = self.output.pop_front()?;
         self.lent = Some(slot);
-        let sps = self.active.as_deref()?;
         let frame = &self.frames[usize::from(slot)];
         let facts = frame.marking.facts;
+        let is_monochrome = frame.samples.strides[1] == 0;
         Some(Picture {
-            samples: cropped(frame, sps, &self.grey),
+            samples: cropped(frame, &self.grey),
             pts: facts.pts,
             concealed_macroblocks: facts.concealed_macroblocks,
             missing_references: facts.missing_references,
             is_idr: facts.is_idr,
             is_interlaced: facts.is_interlaced,
-            is_monochrome: !self.geometry.has_chroma,
+            is_monochrome,
         })
     }
 
@@ -274,6 +275,9 @@ impl Decoder {
         if let Some((sps, pps)) = &found {
             judge(sps, pps, &self.limits)?;
         }
+        if let Some(refusal) = facts.outline.refusal {
+            return Err(refusal);
+        }
         let (header, (sps, pps)) = match (header, found) {
             (Ok(header), Some(sets)) => (header, sets),
             (Err(h264::Error::SwitchingSlice), _) => return Err(Refusal::SwitchingSlices),
@@ -284,24 +288,41 @@ impl Decoder {
             return Err(Refusal::RedundantSlices);
         }
         let id = PictureId::of(&header);
-        if self.current.as_ref().is_none_or(|current| current.id.differs(&id, &sps)) {
+        if self.current.as_ref().is_none_or(|current| current.id.differs(&id)) {
             self.finish_picture();
-            if *pictures >= self.limits.max_pictures || !self.may_start(&header, facts) {
+            if *pictures >= self.limits.max_pictures || !self.may_start(facts) {
                 return Ok(());
             }
             *pictures += 1;
             self.start_picture(&header, sps, facts);
         }
+        if let Some(current) = &self.current
+            && header.first_mb_in_slice < current.first_mb_in_slice
+            && self.is_undecoded(header.first_mb_in_slice, current)
+        {
+            return Err(Refusal::ArbitrarySliceOrder {
+                first_mb_in_slice: header.first_mb_in_slice,
+                after: current.first_mb_in_slice,
+            });
+        }
         self.decode_slice(rbsp, &header, &pps);
         Ok(())
     }
 
+    fn is_undecoded(&self, first_mb_in_slice: u32, current: &Current) -> bool {
+        let (first, width) = (first_mb_in_slice as usize, self.geometry.width);
+        let index = match current.structure {
+            Structure::Frame if current.is_mbaff => first / width * 2 * width + first % width,
+            Structure::Frame => first,
+            field => (first / width * 2 + field.first_row()) * width + first % width,
+        };
+        self.picture.mbs.get(index).is_some_and(|mb| mb.slice == NO_SLICE)
+    }
+
     /// Whether decoding may start, or go on, with this picture.
-    fn may_start(&mut self, header: &SliceHeader, facts: SliceFacts) -> bool {
-        let is_intra = header.slice_type == SliceType::I;
+    fn may_start(&self, facts: SliceFacts) -> bool {
         self.start != Start::Waiting
-            || header.idr
-            || is_intra
+            || facts.outline.is_intra
             || facts.recovery_frame_count.is_some()
     }
 
@@ -323,6 +344,7 @@ impl Decoder {
             self.finish_lone_field();
         }
         let is_mbaff = sps.mb_adaptive_frame_field && !header.field_pic_flag;
+        let mut missing_references = 0;
         if header.idr && second_of.is_none() {
             self.output_all();
             for frame in &mut self.frames {
@@ -331,7 +353,7 @@ impl Decoder {
             }
             self.max_long_term_frame_idx = None;
         } else if second_of.is_none() {
-            self.fill_gap(header, &sps);
+            missing_references = self.fill_gap(header, &sps);
         }
         let orders = self.counter.count(&sps, header);
         let recovery_frame_count = match self.start {
@@ -350,8 +372,15 @@ impl Decoder {
                 is_mbaff,
                 facts: PictureFacts {
                     pts: facts.pts,
+                    missing_references,
                     is_idr: header.idr,
                     is_interlaced: structure.is_field() || is_mbaff,
+                    shown: Shown {
+                        left: sps.crop_left as usize,
+                        top: sps.crop_top as usize,
+                        width: sps.width as usize,
+                        height: sps.height as usize,
+                    },
                     ..PictureFacts::default()
                 },
                 ..Marking::default()
@@ -363,7 +392,9 @@ impl Decoder {
         }
         self.picture.start(self.geometry, second_of.is_some());
         if self.start == Start::Waiting {
-            self.start = Start::Recovering { until: header.frame_num };
+            let count = recovery_frame_count.unwrap_or(0);
+            let until = header.frame_num.wrapping_add(count) % (1 << sps.log2_max_frame_num);
+            self.start = Start::Recovering { until };
         }
         self.current = Some(Current {
             id: PictureId::of(header),
@@ -374,7 +405,7 @@ impl Decoder {
             is_mbaff,
             is_second_field: second_of.is_some(),
             recovery_frame_count,
-            is_intra: true,
+            first_mb_in_slice: 0,
         });
     }
 
@@ -389,16 +420,19 @@ impl Decoder {
             height: sps.coded_height as usize / 16,
             has_chroma: sps.chroma_format_idc != 0,
         };
-        let is_other_size = geometry != self.geometry;
-        let crop = |sps: &Sps| (sps.width, sps.height, sps.crop_left, sps.crop_top);
-        let is_other_crop = self.active.as_deref().is_some_and(|active| crop(active) != crop(sps));
-        if is_other_size || is_other_crop {
-            // Pictures that were not shown yet cannot be by the new parameter set.
-            self.drop_output();
-            self.frames.clear();
+        if geometry != self.geometry {
+            // What is there is still shown, but nothing can refer to it.
+            self.output_all();
+            for frame in &mut self.frames {
+                frame.marking.short_term = 0;
+                frame.marking.long_term = 0;
+                frame.marking.fields = 0;
+            }
             self.geometry = geometry;
             let chroma = sps.coded_width as usize / 2 * (sps.coded_height as usize / 2);
-            self.grey = if geometry.has_chroma { Vec::new() } else { vec![128; chroma] };
+            if !geometry.has_chroma && self.grey.len() < chroma {
+                self.grey.resize(chroma, 128);
+            }
         }
         self.active = Some(Arc::clone(sps));
     }
@@ -439,14 +473,16 @@ impl Decoder {
 
     /// Gaps in `frame_num` (8.2.5.2): frames that are missing on purpose, or lost. In place of lost ones stands a copy of
     /// the picture before.
-    fn fill_gap(&mut self, header: &SliceHeader, sps: &Sps) {
-        if matches!(self.start, Start::Waiting) {
-            return;
+    ///
+    /// Returns how many were lost.
+    fn fill_gap(&mut self, header: &SliceHeader, sps: &Sps) -> u32 {
+        if self.start == Start::Waiting {
+            return 0;
         }
         let max_frame_num = 1u32 << sps.log2_max_frame_num;
         let mut missing = (self.previous_ref_frame_num + 1) % max_frame_num;
         if header.frame_num == self.previous_ref_frame_num || header.frame_num == missing {
-            return;
+            return 0;
         }
         let gap = (header.frame_num + max_frame_num - missing) % max_frame_num;
         // No more than are kept; those before would be pushed out.
@@ -457,21 +493,22 @@ impl Decoder {
             missing = (missing + skipped) % max_frame_num;
         }
         while missing != header.frame_num {
-            self.insert_missing_frame(missing, max_frame_num, sps);
+            self.insert_missing_frame(missing, max_frame_num);
             self.counter.skip_frame(sps, missing);
             self.previous_ref_frame_num = missing;
             missing = (missing + 1) % max_frame_num;
         }
+        if sps.gaps_in_frame_num_value_allowed { 0 } else { gap }
     }
 
-    fn insert_missing_frame(&mut self, frame_num: u32, max_frame_num: u32, sps: &Sps) {
+    fn insert_missing_frame(&mut self, frame_num: u32, max_frame_num: u32) {
         let previous = self
             .frames
             .iter()
             .enumerate()
             .filter(|(_, frame)| frame.marking.short_term == 3)
             .min_by_key(|(_, frame)| {
-                (frame_num + max_frame_num - frame.marking.frame_num) % max_frame_num
+                frame_num.wrapping_sub(frame.marking.frame_num) % max_frame_num
             })
             .map(|(slot, _)| slot);
         let order = previous.map_or(0, |slot| self.frames[slot].marking.pic_order_cnt[0]);
@@ -512,21 +549,20 @@ impl Decoder {
             frame_num,
             pic_order_cnt: [order; 2],
             is_non_existing: true,
-            facts: PictureFacts { missing_references: 1, ..PictureFacts::default() },
             ..Marking::default()
         };
-        let _ = sps;
         self.frames[slot] = target;
     }
 
     fn decode_slice(&mut self, rbsp: &[u8], header: &SliceHeader, pps: &Pps) {
         let Some(mut current) = self.current.take() else { return };
         let sps = Arc::clone(&current.sps);
-        current.is_intra &= header.slice_type == SliceType::I;
+        current.first_mb_in_slice = header.first_mb_in_slice;
         let slice = self.picture.slices.len() as u16;
-        let is_last = self.picture.slices.len() >= usize::from(u16::MAX) - 1;
+        // Each slice that is not damage has a macroblock of its own.
+        let most = self.geometry.macroblocks().min(usize::from(u16::MAX) - 1);
         let is_outside = header.first_mb_in_slice as usize >= self.geometry.macroblocks();
-        if is_last || is_outside {
+        if self.picture.slices.len() >= most || is_outside {
             self.current = Some(current);
             return;
         }
@@ -598,7 +634,7 @@ impl Decoder {
         // The current frame must not be taken for free.
         let slot = usize::from(current.slot);
         self.frames[slot].marking.is_queued = true;
-        self.insert_missing_frame(before, max_frame_num, &current.sps);
+        self.insert_missing_frame(before, max_frame_num);
         self.frames[slot].marking.is_queued = false;
     }
 
@@ -668,6 +704,9 @@ impl Decoder {
             self.previous_ref_frame_num = header.frame_num;
         }
         if is_reset {
+            if let Start::Recovered { from } = &mut self.start {
+                *from = None;
+            }
             let marking = &mut self.frames[slot].marking;
             dpb::reset_orders(marking, current.structure);
             let top = (current.structure != Structure::Bottom).then_some(marking.pic_order_cnt[0]);
@@ -680,30 +719,25 @@ impl Decoder {
     fn decide_start(&mut self, current: &Current) {
         let marking = &self.frames[usize::from(current.slot)].marking;
         let order = marking.pic_order_cnt_of(current.structure.parities());
-        let frame_num = current.header.frame_num;
         if current.header.idr {
             self.start = Start::Recovered { from: None };
             return;
         }
-        if let Start::Recovering { until } = self.start {
-            let max_frame_num = 1u32 << current.sps.log2_max_frame_num;
-            let until = match current.recovery_frame_count {
-                Some(count) => {
-                    let new = (frame_num + count % max_frame_num) % max_frame_num;
-                    // An earlier recovery point holds unless this one comes true sooner.
-                    let distance = |to: u32| (to + max_frame_num - frame_num) % max_frame_num;
-                    if until == frame_num || distance(new) < distance(until) { new } else { until }
-                }
-                None => until,
-            };
-            let is_right = until == frame_num
-                && (current.recovery_frame_count != Some(0) || current.is_intra || true);
-            self.start = if is_right {
-                Start::Recovered { from: Some(order) }
-            } else {
-                Start::Recovering { until }
-            };
-        }
+        let Start::Recovering { until } = self.start else { return };
+        let max_frame_num = 1u32 << current.sps.log2_max_frame_num;
+        let frame_num = current.header.frame_num;
+        let frames_to = |until: u32| until.wrapping_sub(frame_num) % max_frame_num;
+        let announced = current
+            .recovery_frame_count
+            .map_or(until, |count| frame_num.wrapping_add(count) % max_frame_num);
+        let until = if frames_to(announced) < frames_to(until) { announced } else { until };
+        // Half of the numbers are taken to be behind: the very picture may be lost.
+        let is_right = until == frame_num || frames_to(until) > max_frame_num / 2;
+        self.start = if is_right {
+            Start::Recovered { from: Some(order) }
+        } else {
+            Start::Recovering { until }
+        };
     }
 
     fn is_shown(&self, slot: usize) -> bool {
@@ -760,13 +794,57 @@ impl Decoder {
 struct SliceFacts {
     /// The NAL unit's header byte.
     header: u8,
+    outline: Outline,
     recovery_frame_count: Option<u32>,
     pts: Timestamp,
 }
 
+/// What is known of an access unit before anything of it is decoded.
+#[derive(Clone, Copy)]
+struct Outline {
+    /// All its slices are I slices.
+    is_intra: bool,
+    refusal: Option<Refusal>,
+}
+
+impl Outline {
+    fn of<'a>(access_unit: impl Iterator<Item = &'a [u8]>) -> Self {
+        let mut outline = Self { is_intra: true, refusal: None };
+        // Where the slices of the picture began so far.
+        let mut firsts: Vec<u32> = Vec::new();
+        let mut highest = 0;
+        for nal_unit in access_unit {
+            match nal_type(nal_unit) {
+                NalType::PartitionA | NalType::PartitionB | NalType::PartitionC => {
+                    outline.refusal = Some(Refusal::DataPartitioning);
+                }
+                NalType::Slice | NalType::Idr => {
+                    let Some((first, slice_type)) = h264::slice_outline(nal_unit) else { continue };
+                    outline.is_intra &= slice_type == SliceType::I;
+                    // A slice that comes again is damage, and one at 0 may be of a second field.
+                    if first == 0 {
+                        firsts.clear();
+                        highest = 0;
+                    } else if first < highest && !firsts.contains(&first) {
+                        outline.refusal = Some(Refusal::ArbitrarySliceOrder {
+                            first_mb_in_slice: first,
+                            after: highest,
+                        });
+                    }
+                    highest = highest.max(first);
+                    if firsts.last() != Some(&first) {
+                        firsts.push(first);
+                    }
+                }
+                _ => {}
+            }
+        }
+        outline
+    }
+}
+
 /// What is refused by name.
 fn judge(sps: &Sps, pps: &Pps, limits: &Limits) -> Result<(), Refusal> {
-    const PROFILE_EXTENDED: u8 = 88;
     let bits = sps.bit_depth_luma.max(sps.bit_depth_chroma);
     let macroblocks = sps.coded_width / 16 * (sps.coded_height / 16);
     if pps.slice_groups > 1 {
@@ -784,7 +862,6 @@ fn judge(sps: &Sps, pps: &Pps, limits: &Limits) -> Result<(), Refusal> {
     if macroblocks > limits.max_macroblocks {
         return Err(Refusal::PictureSize { macroblocks, limit: limits.max_macroblocks });
     }
-    let _ = PROFILE_EXTENDED;
     Ok(())
 }
 
@@ -793,7 +870,7 @@ fn nearest_shown(frames: &[Frame], order: i32) -> Option<usize> {
     frames
         .iter()
         .enumerate()
-        .filter(|(_, frame)| frame.marking.fields == 3 && !frame.samples.planes[0].is_empty())
+        .filter(|(_, frame)| frame.marking.fields == 3)
         .min_by_key(|(_, frame)| {
             let other = frame.marking.pic_order_cnt_of(3);
             let is_kept = frame.marking.is_reference() || frame.marking.is_waiting;
@@ -803,10 +880,9 @@ fn nearest_shown(frames: &[Frame], order: i32) -> Option<usize> {
 }
 
 /// What of a frame is shown.
-fn cropped<'a>(frame: &'a Frame, sps: &Sps, grey: &'a [u8]) -> I420<'a> {
+fn cropped<'a>(frame: &'a Frame, grey: &'a [u8]) -> I420<'a> {
     let [luma_stride, chroma_stride] = frame.samples.strides;
-    let (left, top) = (sps.crop_left as usize, sps.crop_top as usize);
-    let (width, height) = (sps.width as usize, sps.height as usize);
+    let Shown { left, top, width, height } = frame.marking.facts.shown;
     let (chroma_width, chroma_height) = (width.div_ceil(2), height.div_ceil(2));
     let [y, u, v] = &frame.samples.planes;
     let plane = |data: &'a [u8], stride, left: usize, top: usize, width, height| Plane {

@@ -38,6 +38,16 @@ pub(crate) struct PictureFacts {
     pub(crate) missing_references: u32,
     pub(crate) is_idr: bool,
     pub(crate) is_interlaced: bool,
+    pub(crate) shown: Shown,
+}
+
+/// The rectangle of a frame that is shown, in luma samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Shown {
+    pub(crate) left: usize,
+    pub(crate) top: usize,
+    pub(crate) width: usize,
+    pub(crate) height: usize,
 }
 
 impl Marking {
@@ -65,13 +75,6 @@ impl Marking {
     }
 }
 
-/// What marking did to the picture itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Marked {
-    /// `memory_management_control_operation` 5: numbers and orders begin anew.
-    pub(crate) is_reset: bool,
-}
-
 /// Marks a decoded picture and what it says of others (8.2.5.1). `max_num_ref_frames` is at least 1;
 /// `max_long_term_frame_idx` is None for "no long-term frame indices".
 pub(crate) fn mark(
@@ -80,12 +83,11 @@ pub(crate) fn mark(
     marking: &DecRefPicMarking,
     max_num_ref_frames: usize,
     max_long_term_frame_idx: &mut Option<u32>,
-) -> Marked {
+) {
     let slot = usize::from(current.slot);
     let fields = current.structure.parities();
-    let mut marked = Marked::default();
     match marking {
-        DecRefPicMarking::NonReference => return marked,
+        DecRefPicMarking::NonReference => return,
         DecRefPicMarking::Idr { long_term_reference_flag, .. } => {
             for (index, frame) in frames.iter_mut().enumerate() {
                 // The first field of an IDR frame stays what it is.
@@ -101,7 +103,7 @@ pub(crate) fn mark(
             } else {
                 marking.short_term |= fields;
             }
-            return marked;
+            return;
         }
         DecRefPicMarking::SlidingWindow => {
             // The second field of a reference frame has its place already.
@@ -112,7 +114,6 @@ pub(crate) fn mark(
         DecRefPicMarking::Adaptive(commands) => {
             for &command in commands {
                 obey(frames, current, command, max_long_term_frame_idx);
-                marked.is_reset |= command == MemoryManagementControl::Reset;
             }
         }
     }
@@ -131,7 +132,6 @@ pub(crate) fn mark(
         let Some((oldest, _)) = oldest else { break };
         frames[oldest].marking.forget(3);
     }
-    marked
 }
 
 /// Sliding window marking (8.2.5.3): makes room for the current picture.
@@ -339,7 +339,7 @@ mod tests {
         let long: Vec<u8> = frames.iter().map(|frame| frame.marking.long_term).collect();
         assert_eq!((long, max), (vec![0, 0, 3, 0, 0, 3], Some(2)));
         let reset = DecRefPicMarking::Adaptive([Control::Reset][..].into());
-        assert!(mark(&mut frames, current, &reset, 16, &mut max).is_reset);
+        mark(&mut frames, current, &reset, 16, &mut max);
         assert_eq!(short_terms(&frames), [0, 0, 0, 0, 0, 3], "itself becomes a short-term one");
     }
 

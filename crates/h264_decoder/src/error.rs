@@ -78,6 +78,4 @@ pub(crate) enum Damage {
     Repeated,
     /// An intra prediction mode that needs samples which are not there.
     PredictionMode,
-    /// A reference picture that never was.
-    Reference,
 }

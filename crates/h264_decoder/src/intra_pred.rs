@@ -2,9 +2,8 @@
 
 use crate::error::Damage;
 use crate::kernels::intra::{self, Available, Direction};
-use crate::kernels::transform;
 use crate::mb::{Flags, block_at, block_xy, place};
-use crate::slice::MbDecoder;
+use crate::slice::{MbDecoder, add_4x4, add_8x8};
 
 /// Which samples around the macroblock may be used for intra prediction.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +44,7 @@ impl MbDecoder<'_> {
         let (start, stride) = self.position.samples(samples.strides[0], false);
         let plane = &mut samples.planes[0][..];
         let step = if is_8x8 { 2 } else { 1 };
+        let is_cabac = self.context.pps.entropy_coding_mode;
         for block in (0..16).step_by(step * step) {
             let (x, y) = block_xy(block);
             let mode = self.around.cache.intra_pred_modes[place(x, y)];
@@ -73,13 +73,15 @@ impl MbDecoder<'_> {
                 predict_8x8(plane, stride, position, mode, available)?;
                 let coefficients = self.coefficients[16 * block..].first_chunk_mut::<64>();
                 if let (true, Some(coefficients)) = (is_coded, coefficients) {
-                    transform::add_8x8(plane, stride, position, coefficients);
+                    let is_single = self.mb.has_single_coefficient_8x8(x, y, is_cabac);
+                    add_8x8(plane, stride, position, coefficients, is_single);
                 }
             } else {
                 predict_4x4(plane, stride, position, mode, available)?;
                 let coefficients = self.coefficients[16 * block..].first_chunk_mut::<16>();
                 if let (true, Some(coefficients)) = (is_coded, coefficients) {
-                    transform::add_4x4(plane, stride, position, coefficients);
+                    let is_single = self.mb.total_coeff[4 * y + x] == 1;
+                    add_4x4(plane, stride, position, coefficients, is_single);
                 }
             }
         }

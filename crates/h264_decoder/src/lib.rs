@@ -29,6 +29,11 @@
 //! arbitrary slice order, redundant slices, data partitioning, more than 8 bits, 4:2:2, 4:4:4, lossless coding. Damage
 //! is concealed from the picture nearest in time, and counted in each [`Picture`].
 #![forbid(unsafe_code)]
+#![allow(
+    clippy::needless_range_loop,
+    clippy::manual_is_multiple_of,
+    reason = "loops over columns, rows and blocks are those of the clauses"
+)]
 
 mod access_units;
 mod cabac;

@@ -77,6 +77,16 @@ impl Mb {
         total_coeff: [0; 24],
         intra_pred_modes: [2; 8],
     };
+
+    /// Whether the 8x8 block that begins at a column and a row of 4x4 blocks has one coefficient. CAVLC counts it in one
+    /// of the 4x4 blocks, CABAC in all four.
+    #[inline]
+    pub(crate) fn has_single_coefficient_8x8(&self, x: usize, y: usize, is_cabac: bool) -> bool {
+        let first = 4 * y + x;
+        let counts = [first, first + 1, first + 4, first + 5].map(|at| self.total_coeff[at]);
+        let sum = counts.iter().map(|&count| u32::from(count)).sum::<u32>();
+        sum == if is_cabac { 4 } else { 1 }
+    }
 }
 
 /// Absolute motion vector differences of the lowest row of blocks, then of the rightmost column, by list; at most 127.
@@ -512,13 +522,13 @@ mod tests {
                 let found = finder.find_mbaff(Position { x: 1, row: 2 + bottom, is_field });
                 // xN 0 to 15, yN -1.
                 let above = match (is_field, bottom, b) {
-                    (false, 0, _) | (true, 1, _) | (true, 0, false) => index(1, 1),
+                    (false, 0, _) | (true, 1, _) | (true, _, false) => index(1, 1),
                     (true, _, true) => index(1, 0),
                     (false, _, _) => index(1, 2),
                 };
                 assert_eq!(found.above, Some(above), "{kinds:05b} {bottom}");
                 let right = match (is_field, bottom, c) {
-                    (false, 0, _) | (true, 1, _) | (true, 0, false) => Some(index(2, 1)),
+                    (false, 0, _) | (true, 1, _) | (true, _, false) => Some(index(2, 1)),
                     (true, _, true) => Some(index(2, 0)),
                     (false, _, _) => None,
                 };

@@ -448,12 +448,11 @@ mod tests {
     #[test]
     fn a_missing_picture_is_stood_in_for_by_the_nearest() {
         let frames = [frame(0, [0, 0], 3, 0), frame(1, [90, 90], 3, 0)];
-        let (sps, pps) = crate::test_streams::parameter_sets();
-        let mut header = crate::test_streams::p_slice_header(&sps, &pps);
+        let mut header = crate::test_streams::p_slice_header();
         assert_eq!(header.slice_type, SliceType::P);
         header.num_ref_idx_active = [2, 0];
         header.ref_pic_list_modification[0]
-            .push(ModificationOfPicNums::Subtract { abs_diff_pic_num_minus1: 6 });
+            .push(ModificationOfPicNums::Subtract { abs_diff_pic_num_minus1: 5 });
         let current = current(Structure::Frame, 8, 80);
         let lists = RefLists::new(&header, &frames, current).unwrap();
         assert_eq!((lists.entries[0][0].slot, lists.entries[0][1].slot), (1, 1));

@@ -592,6 +592,38 @@ impl<R: Syntax> SliceDecoder<'_, R> {
     }
 }
 
+/// Adds a block's residual; of one with a single coefficient that may be DC.
+#[inline(always)]
+pub(crate) fn add_4x4(
+    plane: &mut [u8],
+    stride: usize,
+    position: usize,
+    coefficients: &mut [i16; 16],
+    is_single: bool,
+) {
+    if is_single && coefficients[0] != 0 {
+        kernels::transform::add_dc_4x4(plane, stride, position, coefficients);
+    } else {
+        kernels::transform::add_4x4(plane, stride, position, coefficients);
+    }
+}
+
+/// The same of an 8x8 block.
+#[inline(always)]
+pub(crate) fn add_8x8(
+    plane: &mut [u8],
+    stride: usize,
+    position: usize,
+    coefficients: &mut [i16; 64],
+    is_single: bool,
+) {
+    if is_single && coefficients[0] != 0 {
+        kernels::transform::add_dc_8x8(plane, stride, position, coefficients);
+    } else {
+        kernels::transform::add_8x8(plane, stride, position, coefficients);
+    }
+}
+
 /// As [`UNSCALED`].
 const UNSCALED_CHROMA_DC: [i32; 4] = [16; 4];
 
@@ -1043,6 +1075,7 @@ impl<'a> MbDecoder<'a> {
     /// Adds the luma residual to the prediction of the whole macroblock.
     fn add_luma(&mut self) {
         let is_dc = self.mb.coded_block_pattern & 0x100 != 0;
+        let is_cabac = self.context.pps.entropy_coding_mode;
         if self.mb.coefficients == 0 && !is_dc {
             return;
         }
@@ -1055,7 +1088,8 @@ impl<'a> MbDecoder<'a> {
                 let (x, y) = (2 * (block & 1), block & 2);
                 if self.mb.coefficients >> (4 * y + x) & 1 == 1 {
                     let position = position + 4 * y * stride + 4 * x;
-                    kernels::transform::add_8x8(plane, stride, position, coefficients);
+                    let is_single = self.mb.has_single_coefficient_8x8(x, y, is_cabac);
+                    add_8x8(plane, stride, position, coefficients, is_single);
                 }
             }
             return;
@@ -1065,7 +1099,8 @@ impl<'a> MbDecoder<'a> {
             let (x, y) = block_xy(block);
             let position = position + 4 * y * stride + 4 * x;
             if self.mb.coefficients >> (4 * y + x) & 1 == 1 {
-                kernels::transform::add_4x4(plane, stride, position, coefficients);
+                let is_single = !is_dc && self.mb.total_coeff[4 * y + x] == 1;
+                add_4x4(plane, stride, position, coefficients, is_single);
             } else if coefficients[0] != 0 {
                 kernels::transform::add_dc_4x4(plane, stride, position, coefficients);
             }
