@@ -49,6 +49,9 @@ mod direct;
 mod dpb;
 mod error;
 mod frame;
+#[doc(hidden)]
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod inter_pred;
 mod intra_pred;
 mod kernels;
