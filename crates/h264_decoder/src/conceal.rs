@@ -97,8 +97,11 @@ mod tests {
 
     #[test]
     fn a_lone_field_is_shown_twice() {
-        let mut samples =
-            Samples { planes: [vec![1, 1, 2, 2], vec![3, 4], vec![5, 6]], strides: [2, 1] };
+        let mut samples = Samples {
+            planes: [vec![1, 1, 2, 2], vec![3, 4], vec![5, 6]],
+            strides: [2, 1],
+            heights: [2, 2],
+        };
         double_field(&mut samples, Structure::Bottom);
         assert_eq!(samples.planes, [vec![2, 2, 2, 2], vec![4, 4], vec![6, 6]]);
     }

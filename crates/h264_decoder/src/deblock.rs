@@ -58,20 +58,28 @@ impl Rows {
         if picture.slices.iter().all(|slice| slice.disable_deblocking_filter_idc == 1) {
             return;
         }
+        let is_p = picture.slices.iter().all(|slice| !slice.is_b);
         for x in 0..self.geometry.width {
             if self.is_mbaff {
                 for row in [2 * row, 2 * row + 1] {
-                    self.macroblock(frame, picture, x, row);
+                    self.macroblock(frame, picture, (x, row), is_p);
                 }
             } else if self.structure.is_field() {
-                self.macroblock(frame, picture, x, 2 * row + self.structure.first_row());
+                let row = 2 * row + self.structure.first_row();
+                self.macroblock(frame, picture, (x, row), is_p);
             } else {
-                self.macroblock(frame, picture, x, row);
+                self.macroblock(frame, picture, (x, row), is_p);
             }
         }
     }
 
-    fn macroblock(&self, frame: &mut Frame, picture: &PictureState, x: usize, row: usize) {
+    fn macroblock(
+        &self,
+        frame: &mut Frame,
+        picture: &PictureState,
+        (x, row): (usize, usize),
+        is_p: bool,
+    ) {
         let width = self.geometry.width;
         let index = row * width + x;
         let mb = &picture.mbs[index];
@@ -84,11 +92,7 @@ impl Rows {
         let mut filter = MbFilter {
             samples: &mut frame.samples,
             mbs: &picture.mbs,
-            motion: MotionOf {
-                mv: &frame.motion.mv,
-                ref_id: &frame.motion.ref_id,
-                slices: &picture.slices,
-            },
+            motion: MotionOf { mv: &frame.motion.mv, ref_id: &frame.motion.ref_id, is_p },
             slice,
             position,
             index,
@@ -118,7 +122,8 @@ impl Rows {
 struct MotionOf<'a> {
     mv: &'a [Vec<[Mv; 16]>; 2],
     ref_id: &'a [Vec<[u8; 4]>; 2],
-    slices: &'a [SliceParameters],
+    /// No macroblock of the picture has a list 1.
+    is_p: bool,
 }
 
 /// A 4x4 block: its macroblock, column and row.
@@ -127,31 +132,30 @@ type BlockOf = (usize, usize, usize);
 impl MotionOf<'_> {
     /// Whether two blocks are predicted from other pictures, or from places that lie apart (8.7.2.1, bS 1).
     #[inline]
-    fn differs(&self, mbs: &[Mb], p: BlockOf, q: BlockOf, mv_limit_y: i32) -> bool {
+    fn differs(&self, p: BlockOf, q: BlockOf, mv_limit_y: u16) -> bool {
         let id = |list: usize, (mb, x, y): BlockOf| self.ref_id[list][mb][y / 2 * 2 + x / 2];
         let mv = |list: usize, (mb, x, y): BlockOf| self.mv[list][mb][4 * y + x];
+        // Vectors of a valid stream differ by less than 16 bits.
         let apart = |a: Mv, b: Mv| {
-            (i32::from(a[0]) - i32::from(b[0])).abs() >= 4
-                || (i32::from(a[1]) - i32::from(b[1])).abs() >= mv_limit_y
+            a[0].wrapping_sub(b[0]).unsigned_abs() >= 4
+                || a[1].wrapping_sub(b[1]).unsigned_abs() >= mv_limit_y
         };
-        let is_b = |block: BlockOf| {
-            self.slices.get(usize::from(mbs[block.0].slice)).is_some_and(|slice| slice.is_b)
-        };
-        if !is_b(p) && !is_b(q) {
-            return id(0, p) != id(0, q) || apart(mv(0, p), mv(0, q));
+        let (p0, q0) = (id(0, p), id(0, q));
+        if self.is_p {
+            return p0 != q0 || apart(mv(0, p), mv(0, q));
         }
-        let (p0, p1, q0, q1) = (id(0, p), id(1, p), id(0, q), id(1, q));
-        let lists_apart = |swapped: bool| {
-            let other = |list: usize| if swapped { 1 - list } else { list };
-            // A list that is not used has no vector.
-            (0..2).any(|list| id(list, p) != 0 && apart(mv(list, p), mv(other(list), q)))
-        };
+        let (p1, q1) = (id(1, p), id(1, q));
+        // A list that is not used has no vector.
+        let is_straight_apart =
+            || (p0 != 0 && apart(mv(0, p), mv(0, q))) || (p1 != 0 && apart(mv(1, p), mv(1, q)));
+        let is_crossed_apart =
+            || (p0 != 0 && apart(mv(0, p), mv(1, q))) || (p1 != 0 && apart(mv(1, p), mv(0, q)));
         match (p0 == q0 && p1 == q1, p0 == q1 && p1 == q0) {
             (false, false) => true,
-            (true, false) => lists_apart(false),
-            (false, true) => lists_apart(true),
+            (true, false) => is_straight_apart(),
+            (false, true) => is_crossed_apart(),
             // Both predictions from one picture: whichever way they fit.
-            (true, true) => lists_apart(false) && lists_apart(true),
+            (true, true) => is_straight_apart() && is_crossed_apart(),
         }
     }
 }
@@ -164,7 +168,7 @@ struct MbFilter<'a> {
     position: Position,
     index: usize,
     has_chroma: bool,
-    mv_limit_y: i32,
+    mv_limit_y: u16,
 }
 
 /// `alpha` by `indexA` and `beta` by `indexB` (table 8-16).
@@ -233,6 +237,15 @@ const TC0: [[i8; 3]; 52] = [
     [13, 17, 25],
 ];
 
+/// How the motion along an edge can differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum EdgeMotion {
+    Same,
+    Whole,
+    Halves,
+    Blocks,
+}
+
 /// bS of the four segments of an edge.
 type Strengths = [u8; 4];
 
@@ -262,33 +275,70 @@ impl MbFilter<'_> {
         Some(Thresholds { alpha, beta, strength })
     }
 
-    /// bS 0 to 2 between two blocks of inter macroblocks of one kind.
+    /// bS 0 to 2 of an edge between blocks of inter macroblocks of one kind. `p` and `q` give the blocks of a segment.
     #[inline]
-    fn inter_strength(&self, p: BlockOf, q: BlockOf) -> u8 {
+    fn inter_strengths(
+        &self,
+        p: impl Fn(usize) -> BlockOf,
+        q: impl Fn(usize) -> BlockOf,
+        motion: EdgeMotion,
+    ) -> Strengths {
         let coded = |(mb, x, y): BlockOf| self.mbs[mb].coefficients >> (4 * y + x) & 1 == 1;
-        if coded(p) || coded(q) {
-            2
+        let mut strengths = [0; 4];
+        let mut differs = false;
+        for (segment, strength) in strengths.iter_mut().enumerate() {
+            let (p, q) = (p(segment), q(segment));
+            let is_looked_up = match motion {
+                EdgeMotion::Same => false,
+                EdgeMotion::Whole => segment == 0,
+                EdgeMotion::Halves => segment % 2 == 0,
+                EdgeMotion::Blocks => true,
+            };
+            if is_looked_up {
+                differs = self.motion.differs(p, q, self.mv_limit_y);
+            }
+            *strength = if coded(p) || coded(q) { 2 } else { u8::from(differs) };
+        }
+        strengths
+    }
+
+    /// How much of the motion along the edge to another macroblock has to be compared.
+    fn motion_of_edge(&self, other: usize) -> EdgeMotion {
+        let (own, other) = (self.mb().flags, self.mbs[other].flags);
+        if own.any(Flags::ONE_MOTION) && other.any(Flags::ONE_MOTION) {
+            EdgeMotion::Whole
+        } else if own.any(Flags::MOTION_8X8) && other.any(Flags::MOTION_8X8) {
+            EdgeMotion::Halves
         } else {
-            u8::from(self.motion.differs(self.mbs, p, q, self.mv_limit_y))
+            EdgeMotion::Blocks
         }
     }
 
     /// Strengths of an edge inside of the macroblock.
     fn inner_strengths(&self, edge: usize, is_vertical: bool) -> Strengths {
-        if self.mb().flags.any(Flags::INTRA) {
+        let mb = self.mb();
+        if mb.flags.any(Flags::INTRA) {
             return [3; 4];
         }
-        std::array::from_fn(|segment| {
-            let at = |edge: usize| {
-                if is_vertical { (self.index, edge, segment) } else { (self.index, segment, edge) }
-            };
-            self.inter_strength(at(edge - 1), at(edge))
-        })
+        let motion = if mb.flags.any(Flags::ONE_MOTION) {
+            EdgeMotion::Same
+        } else if mb.flags.any(Flags::MOTION_8X8) {
+            if edge == 2 { EdgeMotion::Halves } else { EdgeMotion::Same }
+        } else {
+            EdgeMotion::Blocks
+        };
+        if motion == EdgeMotion::Same && mb.coefficients == 0 {
+            return [0; 4];
+        }
+        let at = |edge: usize, segment: usize| {
+            if is_vertical { (self.index, edge, segment) } else { (self.index, segment, edge) }
+        };
+        self.inter_strengths(|segment| at(edge - 1, segment), |segment| at(edge, segment), motion)
     }
 
-    /// Edges inside of the macroblock have no strength where one partition has no coefficients: the common case.
+    /// Whether no edge inside of the macroblock is filtered: the common case.
     fn is_plain(&self) -> bool {
-        self.mb().flags.any(Flags::SKIP) && !self.mb().flags.any(Flags::DIRECT)
+        self.mb().coefficients == 0 && self.mb().flags.any(Flags::ONE_MOTION)
     }
 
     fn vertical_edges(&mut self, left: Option<usize>) {
@@ -297,7 +347,11 @@ impl MbFilter<'_> {
             let strengths = if is_intra {
                 [4; 4]
             } else {
-                std::array::from_fn(|row| self.inter_strength((left, 3, row), (self.index, 0, row)))
+                self.inter_strengths(
+                    |row| (left, 3, row),
+                    |row| (self.index, 0, row),
+                    self.motion_of_edge(left),
+                )
             };
             self.vertical_edge(0, left, strengths);
         }
@@ -321,9 +375,11 @@ impl MbFilter<'_> {
                 // bS 4 is of frames only (8.7.2.1).
                 [if self.position.is_field { 3 } else { 4 }; 4]
             } else {
-                std::array::from_fn(|column| {
-                    self.inter_strength((above, column, 3), (self.index, column, 0))
-                })
+                self.inter_strengths(
+                    |column| (above, column, 3),
+                    |column| (self.index, column, 0),
+                    self.motion_of_edge(above),
+                )
             };
             self.horizontal_edge(0, above, strengths);
         }

@@ -77,6 +77,8 @@ pub(crate) struct Samples {
     pub(crate) planes: [Vec<u8>; 3],
     /// Bytes from one row to the next, of luma and of chroma.
     pub(crate) strides: [usize; 2],
+    /// Rows of a frame, of luma and of chroma.
+    pub(crate) heights: [usize; 2],
 }
 
 /// Motion of each macroblock, by list.
@@ -99,6 +101,7 @@ impl Frame {
         let chroma_width = if geometry.has_chroma { width / 2 } else { 0 };
         let chroma_height = if geometry.has_chroma { height / 2 } else { 0 };
         self.samples.strides = [width, chroma_width];
+        self.samples.heights = [height, chroma_height];
         for (plane, len) in self.samples.planes.iter_mut().zip([
             width * height,
             chroma_width * chroma_height,

@@ -4,7 +4,7 @@ use h264::{PredWeightTable, SliceType};
 
 use crate::frame::{Frame, Mv, Samples, Structure};
 use crate::kernels::inter::{self, Bi, Source, Target, Uni};
-use crate::mb::place;
+use crate::mb::{Flags, place};
 use crate::picture::SliceContext;
 use crate::ref_list::RefPic;
 use crate::slice::MbDecoder;
@@ -128,43 +128,96 @@ const TAPS: usize = 5;
 /// Bytes of a row of a block that reaches out of its picture.
 const EDGE_STRIDE: usize = 24;
 
+/// Where blocks are put together.
+#[derive(Clone, Debug)]
+pub(crate) struct Scratch {
+    /// The prediction from list 1; both where a field refers to its own frame.
+    blocks: [[u8; 256]; 2],
+    /// A block that reaches out of its picture.
+    edge: [u8; EDGE_STRIDE * (16 + TAPS)],
+}
+
+impl Scratch {
+    pub(crate) const EMPTY: Self =
+        Self { blocks: [[0; 256]; 2], edge: [0; EDGE_STRIDE * (16 + TAPS)] };
+}
+
 impl MbDecoder<'_> {
     /// Predicts the macroblock from its motion, in as large parts as have the same.
     pub(crate) fn predict_inter(&mut self, is_whole: bool) {
         let whole = Part { x: 0, y: 0, width: 4, height: 4 };
+        let quarter = |block: usize| Part { x: 2 * (block & 1), y: block & 2, width: 2, height: 2 };
         if is_whole || self.is_uniform(whole) {
+            self.mb.flags = self.mb.flags.with(Flags::ONE_MOTION).with(Flags::MOTION_8X8);
             return self.predict_part(whole);
         }
-        let half = |x, y, width, height| Part { x, y, width, height };
-        let halves = [[half(0, 0, 4, 2), half(0, 2, 4, 2)], [half(0, 0, 2, 4), half(2, 0, 2, 4)]];
-        for pair in halves {
-            if pair.iter().all(|&part| self.is_uniform(part)) {
-                return pair.into_iter().for_each(|part| self.predict_part(part));
+        let uniform = [0, 1, 2, 3].map(|block| self.is_uniform(quarter(block)));
+        if uniform == [true; 4] {
+            self.mb.flags = self.mb.flags.with(Flags::MOTION_8X8);
+            let same = |a: (usize, usize), b: (usize, usize)| self.has_same_motion(a, b);
+            if same((0, 0), (2, 0)) && same((0, 2), (2, 2)) {
+                for y in [0, 2] {
+                    self.predict_part(Part { x: 0, y, width: 4, height: 2 });
+                }
+                return;
+            }
+            if same((0, 0), (0, 2)) && same((2, 0), (2, 2)) {
+                for x in [0, 2] {
+                    self.predict_part(Part { x, y: 0, width: 2, height: 4 });
+                }
+                return;
             }
         }
         for block in 0..4 {
-            let part = half(2 * (block & 1), block & 2, 2, 2);
-            if self.is_uniform(part) {
+            let part = quarter(block);
+            if uniform[block] {
                 self.predict_part(part);
                 continue;
             }
             for sub in 0..4 {
-                self.predict_part(half(part.x + (sub & 1), part.y + (sub >> 1), 1, 1));
+                let (x, y) = (part.x + (sub & 1), part.y + (sub >> 1));
+                self.predict_part(Part { x, y, width: 1, height: 1 });
             }
         }
     }
 
+    /// Whether two 4x4 blocks have the same motion.
+    #[inline]
+    fn has_same_motion(&self, a: (usize, usize), b: (usize, usize)) -> bool {
+        let cache = &self.around.cache;
+        let (a, b) = (place(a.0, a.1), place(b.0, b.1));
+        (0..self.lists).all(|list| {
+            cache.ref_idx[list][a] == cache.ref_idx[list][b]
+                && cache.mv[list][a] == cache.mv[list][b]
+        })
+    }
+
+    /// Whether a part of two or four blocks a side has one motion; references are of 8x8 blocks at least.
+    #[inline]
     fn is_uniform(&self, part: Part) -> bool {
         let cache = &self.around.cache;
         let first = place(part.x, part.y);
-        (0..self.lists).all(|list| {
+        for list in 0..self.lists {
             let (ref_idx, mv) = (&cache.ref_idx[list], &cache.mv[list]);
-            (0..part.height).all(|y| {
-                let start = first + 8 * y;
-                ref_idx[start..start + part.width].iter().all(|&other| other == ref_idx[first])
-                    && mv[start..start + part.width].iter().all(|&other| other == mv[first])
-            })
-        })
+            if part.width == 4 {
+                let corners = [first, first + 2, first + 16, first + 18];
+                if corners.iter().any(|&corner| ref_idx[corner] != ref_idx[first]) {
+                    return false;
+                }
+                let is_one =
+                    |row: usize| mv[first + 8 * row..].first_chunk() == Some(&[mv[first]; 4]);
+                if !(is_one(0) && is_one(1) && is_one(2) && is_one(3)) {
+                    return false;
+                }
+            } else {
+                let is_one =
+                    |row: usize| mv[first + 8 * row..].first_chunk() == Some(&[mv[first]; 2]);
+                if !(is_one(0) && is_one(1)) {
+                    return false;
+                }
+            }
+        }
+        true
     }
 
     fn predict_part(&mut self, part: Part) {
@@ -256,51 +309,42 @@ impl MbDecoder<'_> {
         let unit = if is_chroma { 2 } else { 4 };
         let (width, height) = (part.width * unit, part.height * unit);
         let size = if is_chroma { 8 } else { 16 };
-        let (row, column) = (
-            self.position.luma_row() * size / 16 + part.y * unit,
-            self.position.x * size + part.x * unit,
-        );
         let plane_stride = self.context.frame.samples.strides[usize::from(is_chroma)];
         let (start, stride) = self.position.samples(plane_stride, is_chroma);
         let position = start + part.y * unit * stride + part.x * unit;
-        let structure = self.position.structure();
-        let mut blocks = [[0u8; 256]; 2];
-        let is_own = |reference: &Option<(RefPic, Mv)>| {
-            reference.is_some_and(|(reference, _)| reference.slot == self.context.slot)
+        let block = PredictedBlock {
+            component,
+            structure: self.position.structure(),
+            column: (self.position.x * size + part.x * unit) as i32,
+            row: (self.position.luma_row() * size / 16 + part.y * unit) as i32,
+            width,
+            height,
         };
-        let block = |samples: &Samples, reference: RefPic, mv: Mv, target: Target<'_>| {
-            let from = ReferenceBlock {
-                samples,
-                component,
-                structure: reference.structure,
-                column: column as i32,
-                row: row as i32,
-                width,
-                height,
-            };
-            if is_chroma {
-                from.chroma(target, mv, structure);
-            } else {
-                from.luma(target, mv);
-            }
+        let Scratch { blocks: [first_block, second_block], edge } = &mut self.scratch;
+        let slot = self.context.slot;
+        let is_own = |reference: &Option<(RefPic, Mv)>| {
+            reference.is_some_and(|(reference, _)| reference.slot == slot)
         };
         if references.iter().any(is_own) {
             // A second field that refers to the first one of its frame: by way of a block aside.
-            for (reference, out) in references.into_iter().zip(&mut blocks) {
+            for (reference, out) in
+                references.into_iter().zip([&mut *first_block, &mut *second_block])
+            {
                 let Some((reference, mv)) = reference else { continue };
-                let samples = if reference.slot == self.context.slot {
+                let samples = if reference.slot == slot {
                     &self.context.frame.samples
                 } else {
                     &self.context.frames[usize::from(reference.slot)].samples
                 };
-                block(samples, reference, mv, Target { plane: out, stride: 16, position: 0 });
+                let target = Target { plane: out, stride: 16, position: 0 };
+                block.predict(samples, reference.structure, mv, target, edge);
             }
             let plane = &mut self.context.frame.samples.planes[component];
             let mut target = Target { plane, stride, position };
-            let first = usize::from(references[0].is_none());
-            let copied = Source { plane: &blocks[first], stride: 16, position: 0 };
+            let first = if references[0].is_none() { &*second_block } else { &*first_block };
+            let copied = Source { plane: first, stride: 16, position: 0 };
             inter::copy_block(target.reborrow(), copied, width, height);
-            let other = Source { plane: &blocks[1], stride: 16, position: 0 };
+            let other = Source { plane: second_block, stride: 16, position: 0 };
             weight(target, other, width, height, weighting);
             return;
         }
@@ -310,16 +354,16 @@ impl MbDecoder<'_> {
         let mut target = Target { plane, stride, position };
         match references {
             [Some((first, mv)), Some((second, second_mv))] => {
-                block(samples(first), first, mv, target.reborrow());
-                let out = Target { plane: &mut blocks[1], stride: 16, position: 0 };
-                block(samples(second), second, second_mv, out);
+                block.predict(samples(first), first.structure, mv, target.reborrow(), edge);
+                let out = Target { plane: &mut *second_block, stride: 16, position: 0 };
+                block.predict(samples(second), second.structure, second_mv, out, edge);
             }
             [Some((only, mv)), None] | [None, Some((only, mv))] => {
-                block(samples(only), only, mv, target.reborrow());
+                block.predict(samples(only), only.structure, mv, target.reborrow(), edge);
             }
             [None, None] => return,
         }
-        let other = Source { plane: &blocks[1], stride: 16, position: 0 };
+        let other = Source { plane: second_block, stride: 16, position: 0 };
         weight(target, other, width, height, weighting);
     }
 }
@@ -340,97 +384,121 @@ fn weight(
     }
 }
 
-/// A block of a reference picture.
+/// A block that is predicted.
 #[derive(Clone, Copy)]
-struct ReferenceBlock<'a> {
-    samples: &'a Samples,
+struct PredictedBlock {
     component: usize,
+    /// Of the macroblock.
     structure: Structure,
-    /// Of the block that is predicted, in the frame or field that its macroblock is in.
+    /// In the frame or field that the macroblock is in.
     column: i32,
     row: i32,
     width: usize,
     height: usize,
 }
 
-impl ReferenceBlock<'_> {
-    fn luma(&self, target: Target<'_>, mv: Mv) {
-        let [mv_x, mv_y] = mv.map(i32::from);
-        let (dx, dy) = ((mv_x & 3) as usize, (mv_y & 3) as usize);
-        let (x, y) = (self.column + (mv_x >> 2), self.row + (mv_y >> 2));
-        let before = |fraction: usize| if fraction == 0 { 0 } else { 2 };
-        let around = |fraction: usize| if fraction == 0 { 0 } else { TAPS };
-        let mut edge = [0; EDGE_STRIDE * (16 + TAPS)];
-        let source = self.source(
-            &mut edge,
-            (x - before(dx) as i32, y - before(dy) as i32),
-            (self.width + around(dx), self.height + around(dy)),
-            before(dx),
-            before(dy),
-        );
-        inter::luma(target, source, self.width, self.height, dx, dy);
-    }
+/// The samples of a reference picture, a frame or a field of one.
+#[derive(Clone, Copy)]
+struct ReferencePlane<'a> {
+    plane: &'a [u8],
+    /// Where its first row begins.
+    first: usize,
+    stride: usize,
+    width: usize,
+    height: usize,
+}
 
-    /// `structure` is that of the macroblock that is predicted.
-    fn chroma(&self, target: Target<'_>, mv: Mv, structure: Structure) {
+impl PredictedBlock {
+    /// From a reference picture at a motion vector.
+    #[inline]
+    fn predict(
+        &self,
+        samples: &Samples,
+        structure: Structure,
+        mv: Mv,
+        target: Target<'_>,
+        edge: &mut [u8; EDGE_STRIDE * (16 + TAPS)],
+    ) {
+        let reference = ReferencePlane::new(samples, self.component, structure);
         let [mv_x, mut mv_y] = mv.map(i32::from);
+        if self.component == 0 {
+            let (dx, dy) = ((mv_x & 3) as usize, (mv_y & 3) as usize);
+            let at = (self.column + (mv_x >> 2), self.row + (mv_y >> 2));
+            let before = |fraction: usize| if fraction == 0 { 0 } else { 2 };
+            let around = |fraction: usize| if fraction == 0 { 0 } else { TAPS };
+            let size = (self.width + around(dx), self.height + around(dy));
+            let source = reference.source(edge, at, size, (before(dx), before(dy)));
+            inter::luma(target, source, self.width, self.height, dx, dy);
+            return;
+        }
         // Chroma samples of the fields lie a quarter apart (table 8-9).
-        mv_y += match (self.structure, structure) {
+        mv_y += match (structure, self.structure) {
             (Structure::Bottom, Structure::Top) => -2,
             (Structure::Top, Structure::Bottom) => 2,
             _ => 0,
         };
         let (dx, dy) = ((mv_x & 7) as usize, (mv_y & 7) as usize);
-        let (x, y) = (self.column + (mv_x >> 3), self.row + (mv_y >> 3));
-        let mut edge = [0; EDGE_STRIDE * (16 + TAPS)];
-        let source = self.source(&mut edge, (x, y), (self.width + 1, self.height + 1), 0, 0);
+        let at = (self.column + (mv_x >> 3), self.row + (mv_y >> 3));
+        let size = (self.width + usize::from(dx > 0), self.height + usize::from(dy > 0));
+        let source = reference.source(edge, at, size, (0, 0));
         inter::chroma(target, source, self.width, self.height, dx, dy);
     }
+}
 
-    /// The block that begins at (x, y), from the picture or, where it reaches out of it, from a copy with the samples at
-    /// its border repeated (8.4.2.2.1). `before` samples and rows belong in front of the source's position.
+impl<'a> ReferencePlane<'a> {
     #[inline]
-    fn source<'s>(
-        &'s self,
-        edge: &'s mut [u8; EDGE_STRIDE * (16 + TAPS)],
+    fn new(samples: &'a Samples, component: usize, structure: Structure) -> Self {
+        let stride = samples.strides[usize::from(component > 0)];
+        let plane = &samples.planes[component][..];
+        let height = samples.heights[usize::from(component > 0)];
+        // The planes have no padding: a row is as long as the picture is wide.
+        if structure.is_field() {
+            let first = structure.first_row() * stride;
+            Self { plane, first, stride: 2 * stride, width: stride, height: height / 2 }
+        } else {
+            Self { plane, first: 0, stride, width: stride, height }
+        }
+    }
+
+    /// The block at (x, y), from the picture or, where it reaches out of it, from a copy with the samples at its border
+    /// repeated (8.4.2.2.1). `before` samples and rows in front of it belong to what is read, which is of this size.
+    #[inline]
+    fn source(
+        self,
+        edge: &'a mut [u8; EDGE_STRIDE * (16 + TAPS)],
         (x, y): (i32, i32),
         (width, height): (usize, usize),
-        before_x: usize,
-        before_y: usize,
-    ) -> Source<'s> {
-        let frame_stride = self.samples.strides[usize::from(self.component > 0)];
-        let plane = &self.samples.planes[self.component][..];
-        let frame_height = plane.len() / frame_stride.max(1);
-        let is_field = self.structure.is_field();
-        let (stride, picture_height) = if is_field {
-            (2 * frame_stride, frame_height / 2)
-        } else {
-            (frame_stride, frame_height)
-        };
-        let first = self.structure.first_row() * frame_stride;
-        // The planes have no padding: a row is as long as the picture is wide.
-        let picture_width = frame_stride;
-        let is_inside = x >= 0
-            && y >= 0
-            && x as usize + width <= picture_width
-            && y as usize + height <= picture_height;
+        before: (usize, usize),
+    ) -> Source<'a> {
+        let (left, top) = (x - before.0 as i32, y - before.1 as i32);
+        let is_inside = left >= 0
+            && top >= 0
+            && left as usize + width <= self.width
+            && top as usize + height <= self.height;
         if is_inside {
-            let position = first + (y as usize + before_y) * stride + x as usize + before_x;
-            return Source { plane, stride, position };
+            let position = self.first + y as usize * self.stride + x as usize;
+            return Source { plane: self.plane, stride: self.stride, position };
         }
+        self.copy_with_border(edge, (left, top), (width, height));
+        let position = before.1 * EDGE_STRIDE + before.0;
+        Source { plane: &edge[..], stride: EDGE_STRIDE, position }
+    }
+
+    #[cold]
+    fn copy_with_border(
+        self,
+        edge: &mut [u8; EDGE_STRIDE * (16 + TAPS)],
+        (left, top): (i32, i32),
+        (width, height): (usize, usize),
+    ) {
         for (row, out) in edge.chunks_exact_mut(EDGE_STRIDE).enumerate().take(height) {
-            let source_row = (y + row as i32).clamp(0, picture_height as i32 - 1) as usize;
-            let start = first + source_row * stride;
-            let line = &plane[start..start + picture_width];
+            let source_row = (top + row as i32).clamp(0, self.height as i32 - 1) as usize;
+            let start = self.first + source_row * self.stride;
+            let line = &self.plane[start..start + self.width];
             for (column, sample) in out.iter_mut().enumerate().take(width) {
-                let column = (x + column as i32).clamp(0, picture_width as i32 - 1);
+                let column = (left + column as i32).clamp(0, self.width as i32 - 1);
                 *sample = line[column as usize];
             }
-        }
-        Source {
-            plane: &edge[..],
-            stride: EDGE_STRIDE,
-            position: before_y * EDGE_STRIDE + before_x,
         }
     }
 }

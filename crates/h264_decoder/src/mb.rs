@@ -46,6 +46,10 @@ impl Flags {
     /// A field macroblock, of a field or of an MBAFF frame.
     pub(crate) const FIELD: Self = Self(32);
     pub(crate) const TRANSFORM_8X8: Self = Self(64);
+    /// All of an inter macroblock has one motion.
+    pub(crate) const ONE_MOTION: Self = Self(128);
+    /// Each 8x8 block of an inter macroblock has one motion.
+    pub(crate) const MOTION_8X8: Self = Self(256);
 
     /// Whether it has any of these flags.
     #[inline(always)]

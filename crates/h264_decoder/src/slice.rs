@@ -7,7 +7,7 @@ use crate::cavlc::BitReader;
 use crate::direct::DirectTables;
 use crate::error::Damage;
 use crate::frame::Mv;
-use crate::inter_pred::Weights;
+use crate::inter_pred::{Scratch, Weights};
 use crate::mb::{
     CACHE, CORNER, Cache, EdgeMvd, Flags, Lists, Mb, MbType, NO_COEFF, NO_SLICE, NeighbourFinder,
     Neighbours, Position, Shape, SubMb, UNAVAILABLE, block_xy, fill_rect, place,
@@ -58,6 +58,7 @@ pub(crate) struct MbDecoder<'a> {
     qp: u8,
     pub(crate) weights: Weights,
     pub(crate) direct: DirectTables,
+    pub(crate) scratch: Scratch,
 }
 
 /// The partition of an inter macroblock.
@@ -665,6 +666,7 @@ impl<'a> MbDecoder<'a> {
             qp: context.header.slice_qp.clamp(0, 51) as u8,
             weights,
             direct,
+            scratch: Scratch::EMPTY,
             context,
         }
     }

@@ -270,7 +270,7 @@ fn half_both<const W: usize, const N: usize>(
 }
 
 /// Chroma samples at an eighth-sample position (8.4.2.2.2); `dx` and `dy` 0 to 7, a width of 2, 4 or 8. Reads one
-/// sample and one row behind the block.
+/// sample behind the block where `dx` is not 0, one row where `dy` is not 0.
 pub(crate) fn chroma(
     target: Target<'_>,
     source: Source<'_>,
@@ -294,23 +294,50 @@ fn chroma_of_width<const W: usize, const N: usize>(
     dx: usize,
     dy: usize,
 ) {
-    if dx == 0 && dy == 0 {
-        return copy::<W>(&mut target, source, height);
-    }
     let (x1, y1) = (dx as u16, dy as u16);
     let (x0, y0) = (8 - x1, 8 - y1);
-    let (a, b, c, d) = (x0 * y0, x1 * y0, x0 * y1, x1 * y1);
-    for y in 0..height {
-        let (Some(upper), Some(lower)) = (source.row::<N>(y), source.row::<N>(y + 1)) else {
-            return;
-        };
-        if let Some(to) = target.row::<W>(y) {
-            for x in 0..W {
-                let sum = a * u16::from(upper[x])
-                    + b * u16::from(upper[x + 1])
-                    + c * u16::from(lower[x])
-                    + d * u16::from(lower[x + 1]);
-                to[x] = ((sum + 32) >> 6) as u8;
+    match (dx, dy) {
+        (0, 0) => copy::<W>(&mut target, source, height),
+        (_, 0) => {
+            for y in 0..height {
+                if let (Some(to), Some(from)) = (target.row::<W>(y), source.row::<N>(y)) {
+                    for x in 0..W {
+                        let sum = x0 * u16::from(from[x]) + x1 * u16::from(from[x + 1]);
+                        to[x] = ((sum + 4) >> 3) as u8;
+                    }
+                }
+            }
+        }
+        (0, _) => {
+            for y in 0..height {
+                let (Some(upper), Some(lower)) = (source.row::<W>(y), source.row::<W>(y + 1))
+                else {
+                    return;
+                };
+                if let Some(to) = target.row::<W>(y) {
+                    for x in 0..W {
+                        let sum = y0 * u16::from(upper[x]) + y1 * u16::from(lower[x]);
+                        to[x] = ((sum + 4) >> 3) as u8;
+                    }
+                }
+            }
+        }
+        _ => {
+            let (a, b, c, d) = (x0 * y0, x1 * y0, x0 * y1, x1 * y1);
+            for y in 0..height {
+                let (Some(upper), Some(lower)) = (source.row::<N>(y), source.row::<N>(y + 1))
+                else {
+                    return;
+                };
+                if let Some(to) = target.row::<W>(y) {
+                    for x in 0..W {
+                        let sum = a * u16::from(upper[x])
+                            + b * u16::from(upper[x + 1])
+                            + c * u16::from(lower[x])
+                            + d * u16::from(lower[x + 1]);
+                        to[x] = ((sum + 32) >> 6) as u8;
+                    }
+                }
             }
         }
     }
