@@ -114,11 +114,18 @@ struct Part {
     height: usize,
 }
 
-/// What the prediction of a partition does with its samples.
-#[derive(Clone, Copy)]
+/// Where a partition is predicted from.
+struct Predictor {
+    list: usize,
+    ref_idx: usize,
+    picture: RefPic,
+    mv: Mv,
+}
+
+/// What becomes of the predictions of a partition.
 enum Weighting {
-    Copy,
-    Average,
+    /// One as it is, or the average of two.
+    Default,
     Uni(Uni),
     Bi(Bi),
 }
@@ -222,79 +229,76 @@ impl MbDecoder<'_> {
 
     fn predict_part(&mut self, part: Part) {
         let place = place(part.x, part.y);
-        let cache = &self.around.cache;
-        let motion = |list: usize| {
-            let ref_idx = if list < self.lists { cache.ref_idx[list][place] } else { -1 };
-            (ref_idx >= 0).then(|| (ref_idx as usize, cache.mv[list][place]))
-        };
-        let motions = [motion(0), motion(1)];
         let is_mbaff = self.context.is_mbaff;
-        let position = self.position;
-        let lists = self.context.lists;
-        let reference = |list: usize| {
-            motions[list].map(|(ref_idx, mv)| (lists.of(list, ref_idx, position, is_mbaff), mv))
+        let predictor = |list: usize| {
+            let ref_idx = self.around.cache.ref_idx[list][place];
+            let ref_idx = usize::try_from(ref_idx).ok()?;
+            Some(Predictor {
+                list,
+                ref_idx,
+                picture: self.context.lists.of(list, ref_idx, self.position, is_mbaff),
+                mv: self.around.cache.mv[list][place],
+            })
         };
-        let references = [reference(0), reference(1)];
-        let indices = motions.map(|motion| motion.map_or(0, |(ref_idx, _)| ref_idx));
+        let second = if self.lists == 2 { predictor(1) } else { None };
+        let (first, second) = match (predictor(0), second) {
+            (Some(first), second) => (first, second),
+            (None, Some(only)) => (only, None),
+            (None, None) => return,
+        };
         let components = if self.around.has_chroma { 3 } else { 1 };
         for component in 0..components {
-            let weighting = self.weighting(component, references, indices);
-            self.predict_component(component, part, references, weighting);
+            let weighting = self.weighting(component, &first, second.as_ref());
+            self.predict_component(component, part, &first, second.as_ref(), &weighting);
         }
     }
 
     fn weighting(
         &self,
         component: usize,
-        references: [Option<(RefPic, Mv)>; 2],
-        indices: [usize; 2],
+        first: &Predictor,
+        second: Option<&Predictor>,
     ) -> Weighting {
         let is_field_in_frame = self.context.is_mbaff && self.position.is_field;
-        match (&self.weights, references) {
+        match (&self.weights, second) {
             (Weights::Explicit(table), _) => {
-                let denominator = if component == 0 {
+                let log2_denominator = u32::from(if component == 0 {
                     table.luma_log2_weight_denom
                 } else {
                     table.chroma_log2_weight_denom
+                });
+                let of = |predictor: &Predictor| {
+                    let index = predictor.ref_idx >> usize::from(is_field_in_frame);
+                    table.weights[predictor.list][index & 31][component]
                 };
-                let log2_denominator = u32::from(denominator);
-                let of = |list: usize| {
-                    let index = if is_field_in_frame { indices[list] >> 1 } else { indices[list] };
-                    table.weights[list][index & 31][component]
+                let w0 = of(first);
+                let Some(second) = second else {
+                    let (weight, offset) = (w0.weight.into(), w0.offset.into());
+                    if weight == 1 << log2_denominator && offset == 0 {
+                        return Weighting::Default;
+                    }
+                    return Weighting::Uni(Uni { log2_denominator, weight, offset });
                 };
-                match references {
-                    [Some(_), Some(_)] => {
-                        let (w0, w1) = (of(0), of(1));
-                        Weighting::Bi(Bi {
-                            log2_denominator,
-                            weights: [w0.weight.into(), w1.weight.into()],
-                            offsets: i32::from(w0.offset) + i32::from(w1.offset),
-                        })
-                    }
-                    _ => {
-                        let weight = of(usize::from(references[0].is_none()));
-                        let (weight, offset) = (weight.weight.into(), weight.offset.into());
-                        if weight == 1 << log2_denominator && offset == 0 {
-                            return Weighting::Copy;
-                        }
-                        Weighting::Uni(Uni { log2_denominator, weight, offset })
-                    }
-                }
+                let w1 = of(second);
+                Weighting::Bi(Bi {
+                    log2_denominator,
+                    weights: [w0.weight.into(), w1.weight.into()],
+                    offsets: i32::from(w0.offset) + i32::from(w1.offset),
+                })
             }
-            (Weights::Implicit(tables), [Some(_), Some(_)]) => {
+            (Weights::Implicit(tables), Some(second)) => {
                 let variant = match self.position.structure() {
                     Structure::Bottom if self.context.is_mbaff => 2,
                     Structure::Top if self.context.is_mbaff => 1,
                     _ => 0,
                 };
-                let w1 = i32::from(tables[variant][indices[0] & 31][indices[1] & 31]);
+                let w1 = tables[variant][first.ref_idx & 31][second.ref_idx & 31].into();
                 if w1 == 32 {
-                    return Weighting::Average;
+                    return Weighting::Default;
                 }
                 Weighting::Bi(Bi { log2_denominator: 5, weights: [64 - w1, w1], offsets: 0 })
             }
-            (_, [Some(_), Some(_)]) => Weighting::Average,
-            _ => Weighting::Copy,
+            _ => Weighting::Default,
         }
     }
 
@@ -302,8 +306,9 @@ impl MbDecoder<'_> {
         &mut self,
         component: usize,
         part: Part,
-        references: [Option<(RefPic, Mv)>; 2],
-        weighting: Weighting,
+        first: &Predictor,
+        second: Option<&Predictor>,
+        weighting: &Weighting,
     ) {
         let is_chroma = component > 0;
         let unit = if is_chroma { 2 } else { 4 };
@@ -322,48 +327,40 @@ impl MbDecoder<'_> {
         };
         let Scratch { blocks: [first_block, second_block], edge } = &mut self.scratch;
         let slot = self.context.slot;
-        let is_own = |reference: &Option<(RefPic, Mv)>| {
-            reference.is_some_and(|(reference, _)| reference.slot == slot)
-        };
-        if references.iter().any(is_own) {
+        let frames = self.context.frames;
+        let is_own = |predictor: &Predictor| predictor.picture.slot == slot;
+        if is_own(first) || second.is_some_and(is_own) {
             // A second field that refers to the first one of its frame: by way of a block aside.
-            for (reference, out) in
-                references.into_iter().zip([&mut *first_block, &mut *second_block])
+            for (predictor, out) in
+                [Some(first), second].into_iter().zip([&mut *first_block, &mut *second_block])
             {
-                let Some((reference, mv)) = reference else { continue };
-                let samples = if reference.slot == slot {
+                let Some(predictor) = predictor else { continue };
+                let samples = if is_own(predictor) {
                     &self.context.frame.samples
                 } else {
-                    &self.context.frames[usize::from(reference.slot)].samples
+                    &frames[usize::from(predictor.picture.slot)].samples
                 };
                 let target = Target { plane: out, stride: 16, position: 0 };
-                block.predict(samples, reference.structure, mv, target, edge);
+                block.predict(samples, predictor, target, edge);
             }
             let plane = &mut self.context.frame.samples.planes[component];
             let mut target = Target { plane, stride, position };
-            let first = if references[0].is_none() { &*second_block } else { &*first_block };
-            let copied = Source { plane: first, stride: 16, position: 0 };
+            let copied = Source { plane: first_block, stride: 16, position: 0 };
             inter::copy_block(target.reborrow(), copied, width, height);
-            let other = Source { plane: second_block, stride: 16, position: 0 };
+            let other = second.map(|_| Source { plane: &*second_block, stride: 16, position: 0 });
             weight(target, other, width, height, weighting);
             return;
         }
-        let frames = self.context.frames;
-        let samples = |reference: RefPic| &frames[usize::from(reference.slot)].samples;
+        let samples = |predictor: &Predictor| &frames[usize::from(predictor.picture.slot)].samples;
         let plane = &mut self.context.frame.samples.planes[component];
         let mut target = Target { plane, stride, position };
-        match references {
-            [Some((first, mv)), Some((second, second_mv))] => {
-                block.predict(samples(first), first.structure, mv, target.reborrow(), edge);
-                let out = Target { plane: &mut *second_block, stride: 16, position: 0 };
-                block.predict(samples(second), second.structure, second_mv, out, edge);
-            }
-            [Some((only, mv)), None] | [None, Some((only, mv))] => {
-                block.predict(samples(only), only.structure, mv, target.reborrow(), edge);
-            }
-            [None, None] => return,
+        block.predict(samples(first), first, target.reborrow(), edge);
+        let mut other = None;
+        if let Some(second) = second {
+            let out = Target { plane: &mut *second_block, stride: 16, position: 0 };
+            block.predict(samples(second), second, out, edge);
+            other = Some(Source { plane: &*second_block, stride: 16, position: 0 });
         }
-        let other = Source { plane: second_block, stride: 16, position: 0 };
         weight(target, other, width, height, weighting);
     }
 }
@@ -371,16 +368,19 @@ impl MbDecoder<'_> {
 #[inline]
 fn weight(
     target: Target<'_>,
-    other: Source<'_>,
+    other: Option<Source<'_>>,
     width: usize,
     height: usize,
-    weighting: Weighting,
+    weighting: &Weighting,
 ) {
-    match weighting {
-        Weighting::Copy => {}
-        Weighting::Average => inter::average_blocks(target, other, width, height),
-        Weighting::Uni(uni) => inter::weight_block(target, width, height, uni),
-        Weighting::Bi(bi) => inter::weight_blocks(target, other, width, height, bi),
+    match (weighting, other) {
+        (Weighting::Default, None) => {}
+        (Weighting::Default, Some(other)) => inter::average_blocks(target, other, width, height),
+        (Weighting::Uni(uni), _) => inter::weight_block(target, width, height, *uni),
+        (Weighting::Bi(bi), Some(other)) => {
+            inter::weight_blocks(target, other, width, height, *bi);
+        }
+        (Weighting::Bi(_), None) => debug_assert!(false, "weights of two for one prediction"),
     }
 }
 
@@ -414,13 +414,13 @@ impl PredictedBlock {
     fn predict(
         &self,
         samples: &Samples,
-        structure: Structure,
-        mv: Mv,
+        predictor: &Predictor,
         target: Target<'_>,
         edge: &mut [u8; EDGE_STRIDE * (16 + TAPS)],
     ) {
+        let structure = predictor.picture.structure;
         let reference = ReferencePlane::new(samples, self.component, structure);
-        let [mv_x, mut mv_y] = mv.map(i32::from);
+        let [mv_x, mut mv_y] = predictor.mv.map(i32::from);
         if self.component == 0 {
             let (dx, dy) = ((mv_x & 3) as usize, (mv_y & 3) as usize);
             let at = (self.column + (mv_x >> 2), self.row + (mv_y >> 2));

@@ -907,59 +907,85 @@ impl<'a> MbDecoder<'a> {
 
     /// Puts the neighbours' motion around the macroblock (8.4.1.3.2), scaled to what it is in MBAFF frames.
     pub(crate) fn fill_motion(&mut self, with_mvd: bool) {
-        let mbs = &self.context.picture.mbs;
-        let motion = &self.context.frame.motion;
-        let found = self.neighbours;
         for list in 0..self.lists {
-            let cache = &mut self.around.cache;
-            let scaled = |index: usize, ref_idx: i8, mv: Mv| {
-                if !self.context.is_mbaff || ref_idx < 0 {
-                    return (ref_idx, if ref_idx < 0 { [0; 2] } else { mv });
-                }
-                match (self.position.is_field, mbs[index].flags.any(Flags::FIELD)) {
-                    (true, false) => (ref_idx * 2, [mv[0], mv[1] / 2]),
-                    (false, true) => (ref_idx >> 1, [mv[0], mv[1].wrapping_mul(2)]),
-                    _ => (ref_idx, mv),
-                }
-            };
-            let mut put = |place: usize, index: usize, x: usize, y: usize| {
-                let ref_idx = motion.ref_idx[list][index][y / 2 * 2 + x / 2];
-                let mv = motion.mv[list][index][4 * y + x];
-                (cache.ref_idx[list][place], cache.mv[list][place]) = scaled(index, ref_idx, mv);
-            };
-            if let Some(above) = found.above {
-                (0..4).for_each(|x| put(place(x, 0) - 8, above, x, 3));
-            }
-            if let Some(right) = found.above_right {
-                put(place(4, 0) - 8, right, 0, 3);
-            }
-            if let Some(corner) = found.above_left {
-                put(CORNER, corner, 3, found.above_left_row.into());
-            }
-            if let Some(left) = found.left {
-                (0..4).for_each(|y| {
-                    put(place(0, y) - 1, left[y / 2], 3, found.left_rows[y].into());
-                });
-            }
-            let mut none = |place: usize| {
-                cache.ref_idx[list][place] = UNAVAILABLE;
-                cache.mv[list][place] = [0; 2];
-            };
-            if found.above.is_none() {
-                (0..4).for_each(|x| none(place(x, 0) - 8));
-            }
-            if found.above_right.is_none() {
-                none(place(4, 0) - 8);
-            }
-            if found.above_left.is_none() {
-                none(CORNER);
-            }
-            if found.left.is_none() {
-                (0..4).for_each(|y| none(place(0, y) - 1));
+            if self.context.is_mbaff {
+                self.fill_motion_in_mbaff(list);
+            } else {
+                self.fill_motion_of_list(list);
             }
         }
         if with_mvd {
             (0..self.lists).for_each(|list| self.fill_mvd(list));
+        }
+    }
+
+    fn fill_motion_of_list(&mut self, list: usize) {
+        let found = &self.neighbours;
+        let (ref_idx, mv) =
+            (&self.context.frame.motion.ref_idx[list], &self.context.frame.motion.mv[list]);
+        let cache = &mut self.around.cache;
+        let (refs, mvs) = (&mut cache.ref_idx[list], &mut cache.mv[list]);
+        const ABOVE: usize = place(0, 0) - 8;
+        if let Some(above) = found.above {
+            let [.., lower_left, lower_right] = ref_idx[above];
+            refs[ABOVE..ABOVE + 4].copy_from_slice(&[
+                lower_left,
+                lower_left,
+                lower_right,
+                lower_right,
+            ]);
+            mvs[ABOVE..ABOVE + 4].copy_from_slice(&mv[above][12..]);
+        } else {
+            refs[ABOVE..ABOVE + 4].fill(UNAVAILABLE);
+            mvs[ABOVE..ABOVE + 4].fill([0; 2]);
+        }
+        (refs[ABOVE + 4], mvs[ABOVE + 4]) = match found.above_right {
+            Some(right) => (ref_idx[right][2], mv[right][12]),
+            None => (UNAVAILABLE, [0; 2]),
+        };
+        (refs[CORNER], mvs[CORNER]) = match found.above_left {
+            Some(corner) => (ref_idx[corner][3], mv[corner][15]),
+            None => (UNAVAILABLE, [0; 2]),
+        };
+        for y in 0..4 {
+            (refs[place(0, y) - 1], mvs[place(0, y) - 1]) = match found.left {
+                Some([left, _]) => (ref_idx[left][y / 2 * 2 + 1], mv[left][4 * y + 3]),
+                None => (UNAVAILABLE, [0; 2]),
+            };
+        }
+    }
+
+    /// Of a frame macroblock next to field macroblocks, or the other way round.
+    fn fill_motion_in_mbaff(&mut self, list: usize) {
+        let found = &self.neighbours;
+        let mbs = &self.context.picture.mbs;
+        let motion = &self.context.frame.motion;
+        let is_field = self.position.is_field;
+        let cache = &mut self.around.cache;
+        let mut put = |place: usize, from: Option<(usize, usize, usize)>| {
+            let Some((index, x, y)) = from else {
+                (cache.ref_idx[list][place], cache.mv[list][place]) = (UNAVAILABLE, [0; 2]);
+                return;
+            };
+            let ref_idx = motion.ref_idx[list][index][y / 2 * 2 + x / 2];
+            let mv = motion.mv[list][index][4 * y + x];
+            let scaled = match (is_field, mbs[index].flags.any(Flags::FIELD)) {
+                _ if ref_idx < 0 => (ref_idx, [0; 2]),
+                (true, false) => (ref_idx * 2, [mv[0], mv[1] / 2]),
+                (false, true) => (ref_idx >> 1, [mv[0], mv[1].wrapping_mul(2)]),
+                _ => (ref_idx, mv),
+            };
+            (cache.ref_idx[list][place], cache.mv[list][place]) = scaled;
+        };
+        for x in 0..4 {
+            put(place(x, 0) - 8, found.above.map(|above| (above, x, 3)));
+        }
+        put(place(4, 0) - 8, found.above_right.map(|right| (right, 0, 3)));
+        let corner = found.above_left.map(|corner| (corner, 3, found.above_left_row.into()));
+        put(CORNER, corner);
+        for y in 0..4 {
+            let row = found.left_rows[y].into();
+            put(place(0, y) - 1, found.left.map(|left| (left[y / 2], 3, row)));
         }
     }
 
@@ -1067,6 +1093,10 @@ impl<'a> MbDecoder<'a> {
         for list in 0..2 {
             motion.ref_idx[list][self.index] = [-1; 4];
             motion.ref_id[list][self.index] = [0; 4];
+            if list < self.lists {
+                // Neighbours take it for a vector of zero.
+                motion.mv[list][self.index] = [[0; 2]; 16];
+            }
         }
         if self.lists > 0 && self.context.pps.entropy_coding_mode {
             const NONE: EdgeMvd = [[[0; 2]; 8]; 2];

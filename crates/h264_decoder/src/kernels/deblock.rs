@@ -74,52 +74,79 @@ pub(crate) fn luma_horizontal(
     }
 }
 
-/// p3 to q3 of each line; returns whether any of them has changed.
+/// One of two values, without a branch.
+#[inline(always)]
+fn select(is: bool, yes: i16, no: i16) -> i16 {
+    let mask = -i16::from(is);
+    (yes & mask) | (no & !mask)
+}
+
+/// Which lines differ so little that they are filtered (8-468).
+#[inline(always)]
+fn filtered_lines<const LINES: usize>(
+    [p1, p0, q0, q1]: [&[i16; LINES]; 4],
+    thresholds: Thresholds,
+) -> ([bool; LINES], bool) {
+    let (alpha, beta) = (i16::from(thresholds.alpha), i16::from(thresholds.beta));
+    let mut lines = [false; LINES];
+    let mut any = false;
+    for k in 0..LINES {
+        // No short circuits: all lines are looked at side by side.
+        let line = ((p0[k] - q0[k]).abs() < alpha)
+            & ((p1[k] - p0[k]).abs() < beta)
+            & ((q1[k] - q0[k]).abs() < beta);
+        lines[k] = line;
+        any |= line;
+    }
+    (lines, any)
+}
+
+/// p3 to q3 of each line; returns whether any of them may have changed.
 #[inline(always)]
 fn luma_lines<const LINES: usize>(samples: &mut [[i16; LINES]; 8], thresholds: Thresholds) -> bool {
-    let (alpha, beta) = (i16::from(thresholds.alpha), i16::from(thresholds.beta));
+    let beta = i16::from(thresholds.beta);
     let [p3, p2, p1, p0, q0, q1, q2, q3] = samples;
-    let mut filtered = [false; LINES];
-    for k in 0..LINES {
-        filtered[k] = (p0[k] - q0[k]).abs() < alpha
-            && (p1[k] - p0[k]).abs() < beta
-            && (q1[k] - q0[k]).abs() < beta;
-    }
-    if filtered == [false; LINES] {
+    let (filtered, any) = filtered_lines([p1, p0, q0, q1], thresholds);
+    if !any {
         return false;
     }
     match thresholds.strength {
-        Strength::Normal(tc0) => {
+        Strength::Normal(segments) => {
+            let mut limits = [0; LINES];
             for k in 0..LINES {
-                let tc0 = i16::from(tc0[k * 4 / LINES]);
-                let ap = (p2[k] - p0[k]).abs() < beta;
-                let aq = (q2[k] - q0[k]).abs() < beta;
-                let on = filtered[k] && tc0 >= 0;
+                limits[k] = i16::from(segments[k * 4 / LINES]);
+            }
+            for k in 0..LINES {
+                let on = filtered[k] & (limits[k] >= 0);
+                let tc0 = select(on, limits[k], 0);
+                let ap = on & ((p2[k] - p0[k]).abs() < beta);
+                let aq = on & ((q2[k] - q0[k]).abs() < beta);
                 let tc = tc0 + i16::from(ap) + i16::from(aq);
-                let tc = if on { tc } else { 0 };
                 let delta = (((q0[k] - p0[k]) * 4 + (p1[k] - q1[k]) + 4) >> 3).max(-tc).min(tc);
                 let middle = (p0[k] + q0[k] + 1) >> 1;
-                let of_p = if on && ap { tc0 } else { 0 };
-                let of_q = if on && aq { tc0 } else { 0 };
+                let (of_p, of_q) = (select(ap, tc0, 0), select(aq, tc0, 0));
                 let p1_delta = ((p2[k] + middle - 2 * p1[k]) >> 1).max(-of_p).min(of_p);
                 let q1_delta = ((q2[k] + middle - 2 * q1[k]) >> 1).max(-of_q).min(of_q);
                 p1[k] += p1_delta;
                 q1[k] += q1_delta;
-                p0[k] = (p0[k] + delta).clamp(0, 255);
-                q0[k] = (q0[k] - delta).clamp(0, 255);
+                p0[k] = (p0[k] + delta).max(0).min(255);
+                q0[k] = (q0[k] - delta).max(0).min(255);
             }
         }
         Strength::Strong => {
+            let small_alpha = (i16::from(thresholds.alpha) >> 2) + 2;
             for k in 0..LINES {
-                let small = (p0[k] - q0[k]).abs() < (alpha >> 2) + 2;
-                let ap = small && (p2[k] - p0[k]).abs() < beta;
-                let aq = small && (q2[k] - q0[k]).abs() < beta;
+                let small = (p0[k] - q0[k]).abs() < small_alpha;
+                let ap = small & ((p2[k] - p0[k]).abs() < beta);
+                let aq = small & ((q2[k] - q0[k]).abs() < beta);
                 let p = strong(ap, [p0[k], p1[k], p2[k], p3[k]], q0[k], q1[k]);
                 let q = strong(aq, [q0[k], q1[k], q2[k], q3[k]], p0[k], p1[k]);
-                if filtered[k] {
-                    [p0[k], p1[k], p2[k]] = p;
-                    [q0[k], q1[k], q2[k]] = q;
-                }
+                p0[k] = select(filtered[k], p[0], p0[k]);
+                p1[k] = select(filtered[k], p[1], p1[k]);
+                p2[k] = select(filtered[k], p[2], p2[k]);
+                q0[k] = select(filtered[k], q[0], q0[k]);
+                q1[k] = select(filtered[k], q[1], q1[k]);
+                q2[k] = select(filtered[k], q[2], q2[k]);
             }
         }
     }
@@ -129,15 +156,11 @@ fn luma_lines<const LINES: usize>(samples: &mut [[i16; LINES]; 8], thresholds: T
 /// bS 4 on one side of the edge (8-483 to 8-490), the other side's samples behind.
 #[inline(always)]
 fn strong(deep: bool, [s0, s1, s2, s3]: [i16; 4], o0: i16, o1: i16) -> [i16; 3] {
-    if deep {
-        [
-            (s2 + 2 * s1 + 2 * s0 + 2 * o0 + o1 + 4) >> 3,
-            (s2 + s1 + s0 + o0 + 2) >> 2,
-            (2 * s3 + 3 * s2 + s1 + s0 + o0 + 4) >> 3,
-        ]
-    } else {
-        [(2 * s1 + s0 + o1 + 2) >> 2, s1, s2]
-    }
+    [
+        select(deep, (s2 + 2 * s1 + 2 * s0 + 2 * o0 + o1 + 4) >> 3, (2 * s1 + s0 + o1 + 2) >> 2),
+        select(deep, (s2 + s1 + s0 + o0 + 2) >> 2, s1),
+        select(deep, (2 * s3 + 3 * s2 + s1 + s0 + o0 + 4) >> 3, s2),
+    ]
 }
 
 /// Filters a vertical edge of chroma.
@@ -193,25 +216,31 @@ pub(crate) fn chroma_horizontal(
 /// p1 to q1 of each line.
 #[inline(always)]
 fn chroma_lines<const LINES: usize>(samples: &mut [[i16; LINES]; 4], thresholds: Thresholds) {
-    let (alpha, beta) = (i16::from(thresholds.alpha), i16::from(thresholds.beta));
     let [p1, p0, q0, q1] = samples;
-    for k in 0..LINES {
-        let filtered = (p0[k] - q0[k]).abs() < alpha
-            && (p1[k] - p0[k]).abs() < beta
-            && (q1[k] - q0[k]).abs() < beta;
-        let (p, q) = match thresholds.strength {
-            Strength::Normal(tc0) => {
-                let tc = i16::from(tc0[k * 4 / LINES]) + 1;
+    let (filtered, any) = filtered_lines([p1, p0, q0, q1], thresholds);
+    if !any {
+        return;
+    }
+    match thresholds.strength {
+        Strength::Normal(segments) => {
+            let mut limits = [0; LINES];
+            for k in 0..LINES {
+                limits[k] = i16::from(segments[k * 4 / LINES]) + 1;
+            }
+            for k in 0..LINES {
+                let tc = select(filtered[k], limits[k], 0);
                 let delta = (((q0[k] - p0[k]) * 4 + (p1[k] - q1[k]) + 4) >> 3).max(-tc).min(tc);
-                ((p0[k] + delta).clamp(0, 255), (q0[k] - delta).clamp(0, 255))
+                p0[k] = (p0[k] + delta).max(0).min(255);
+                q0[k] = (q0[k] - delta).max(0).min(255);
             }
-            Strength::Strong => {
-                ((2 * p1[k] + p0[k] + q1[k] + 2) >> 2, (2 * q1[k] + q0[k] + p1[k] + 2) >> 2)
+        }
+        Strength::Strong => {
+            for k in 0..LINES {
+                let p = (2 * p1[k] + p0[k] + q1[k] + 2) >> 2;
+                let q = (2 * q1[k] + q0[k] + p1[k] + 2) >> 2;
+                p0[k] = select(filtered[k], p, p0[k]);
+                q0[k] = select(filtered[k], q, q0[k]);
             }
-        };
-        if filtered {
-            p0[k] = p;
-            q0[k] = q;
         }
     }
 }
