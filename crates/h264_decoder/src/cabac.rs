@@ -171,3 +171,188 @@ impl<'a> Cabac<'a> {
         false
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The encoder of 9.3.4.2 to 9.3.4.5, bit by bit.
+    struct Encoder {
+        low: u32,
+        range: u32,
+        outstanding: u32,
+        is_first: bool,
+        bits: Vec<bool>,
+        /// `pStateIdx` and `valMPS`.
+        contexts: Vec<(usize, bool)>,
+    }
+
+    impl Encoder {
+        fn new(contexts: Vec<(usize, bool)>) -> Self {
+            Self { low: 0, range: 510, outstanding: 0, is_first: true, bits: Vec::new(), contexts }
+        }
+
+        fn put(&mut self, bit: bool) {
+            if !std::mem::take(&mut self.is_first) {
+                self.bits.push(bit);
+            }
+            let outstanding = std::mem::take(&mut self.outstanding);
+            self.bits.extend(std::iter::repeat_n(!bit, outstanding as usize));
+        }
+
+        fn renormalise(&mut self) {
+            while self.range < 256 {
+                self.shift();
+                self.range <<= 1;
+            }
+        }
+
+        fn shift(&mut self) {
+            if self.low < 256 {
+                self.put(false);
+            } else if self.low >= 512 {
+                self.low -= 512;
+                self.put(true);
+            } else {
+                self.low -= 256;
+                self.outstanding += 1;
+            }
+            self.low <<= 1;
+        }
+
+        fn decision(&mut self, context: usize, bin: bool) {
+            let (state, mps) = self.contexts[context];
+            let lps_range = u32::from(RANGE_TAB_LPS[state][(self.range >> 6 & 3) as usize]);
+            self.range -= lps_range;
+            if bin == mps {
+                self.contexts[context].0 = (state + 1).min(62);
+            } else {
+                self.low += self.range;
+                self.range = lps_range;
+                self.contexts[context] =
+                    (TRANS_IDX_LPS[state].into(), if state == 0 { !mps } else { mps });
+            }
+            self.renormalise();
+        }
+
+        fn bypass(&mut self, bin: bool) {
+            self.low <<= 1;
+            if bin {
+                self.low += self.range;
+            }
+            if self.low >= 1024 {
+                self.put(true);
+                self.low -= 1024;
+            } else if self.low < 512 {
+                self.put(false);
+            } else {
+                self.low -= 512;
+                self.outstanding += 1;
+            }
+        }
+
+        fn terminate(&mut self, bin: bool) {
+            self.range -= 2;
+            if bin {
+                self.low += self.range;
+                self.range = 2;
+                self.renormalise();
+                self.put(self.low >> 9 & 1 == 1);
+                self.bits.push(self.low >> 8 & 1 == 1);
+                self.bits.push(true);
+            } else {
+                self.renormalise();
+            }
+        }
+
+        fn bytes(mut self) -> Vec<u8> {
+            self.bits.resize(self.bits.len().next_multiple_of(8), false);
+            let byte = |bits: &[bool]| bits.iter().fold(0, |byte, &bit| byte << 1 | u8::from(bit));
+            self.bits.chunks(8).map(byte).collect()
+        }
+    }
+
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Bin {
+        Decision(usize, bool),
+        Bypass(bool),
+        Terminate(bool),
+    }
+
+    /// Bins of every kind, those of some contexts nearly always alike, so that all states are met.
+    fn bins(seed: u64, count: usize) -> Vec<Bin> {
+        let mut seed = seed;
+        let mut next = || {
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            seed >> 33
+        };
+        (0..count)
+            .map(|_| match next() % 8 {
+                0 => Bin::Bypass(next() & 1 == 1),
+                1 => Bin::Terminate(false),
+                _ => {
+                    let context = (next() % 40) as usize;
+                    Bin::Decision(context, next() % 100 < context as u64 * 3)
+                }
+            })
+            .chain([Bin::Terminate(true)])
+            .collect()
+    }
+
+    #[test]
+    fn s9_3_1_2_the_engine_reads_what_the_encoder_of_9_3_4_writes() {
+        for seed in 0..60 {
+            let bins = bins(seed, 3000);
+            let reader = Cabac::new(&[], 0, (seed % 4) as usize, (seed % 52) as i32);
+            let contexts = reader
+                .contexts
+                .iter()
+                .map(|&context| (usize::from(context >> 1), context & 1 == 1))
+                .collect();
+            let mut encoder = Encoder::new(contexts);
+            for &bin in &bins {
+                match bin {
+                    Bin::Decision(context, bin) => encoder.decision(context, bin),
+                    Bin::Bypass(bin) => encoder.bypass(bin),
+                    Bin::Terminate(bin) => encoder.terminate(bin),
+                }
+            }
+            let mut data = encoder.bytes();
+            let end = data.len();
+            // What an I_PCM macroblock has behind its terminating bin.
+            data.extend_from_slice(&[0xab, 0xcd]);
+            let mut reader = Cabac::new(&data, 0, (seed % 4) as usize, (seed % 52) as i32);
+            for (index, &bin) in bins.iter().enumerate() {
+                let read = match bin {
+                    Bin::Decision(context, _) => Bin::Decision(context, reader.decision(context)),
+                    Bin::Bypass(_) => Bin::Bypass(reader.bypass()),
+                    Bin::Terminate(_) => Bin::Terminate(reader.terminate()),
+                };
+                assert_eq!(read, bin, "bin {index} of seed {seed}");
+            }
+            assert_eq!(reader.byte_position(), end);
+            assert_eq!(reader.samples(end, 2), Some(&[0xab, 0xcd][..]));
+        }
+    }
+
+    #[test]
+    fn s9_3_1_1_contexts_begin_as_their_tables_say() {
+        // ctxIdx 11 with cabac_init_idc 0 at SliceQPY 26: m 23, n 33: (23 * 26 >> 4) + 33 = 70.
+        let reader = Cabac::new(&[], 0, 1, 26);
+        assert_eq!(reader.contexts[11], (70 - 64) << 1 | 1);
+        // ctxIdx 3 of I slices at 0: m 20, n -15: at least 1.
+        let reader = Cabac::new(&[], 0, 0, 0);
+        assert_eq!(reader.contexts[3], (63 - 1) << 1);
+    }
+
+    #[test]
+    fn behind_the_end_it_says_so() {
+        let mut reader = Cabac::new(&[0x5a; 20], 0, 0, 26);
+        (0..100).for_each(|_| _ = reader.bypass());
+        assert!(!reader.is_exhausted());
+        (0..400).for_each(|_| _ = reader.bypass());
+        assert!(reader.is_exhausted());
+    }
+}

@@ -313,3 +313,81 @@ fn sweep() {
     assert!(checked > 0);
     std::fs::remove_file(file).expect("a temporary file");
 }
+
+/// A decoder that starts in the middle shows nothing that differs from the whole stream's pictures, and from the recovery
+/// point on all of them.
+#[test]
+fn starts_at_recovery_points() {
+    if !has_ffmpeg() {
+        return;
+    }
+    // Access unit to start at, pictures that are shown from there on.
+    let starts = [
+        recipe("-frames:v 40", "open-gop=1:keyint=12:min-keyint=12:bframes=3:b-adapt=0:scenecut=0"),
+        recipe(
+            "-frames:v 40",
+            "open-gop=1:keyint=12:min-keyint=12:bframes=5:b-adapt=0:b-pyramid=normal:scenecut=0",
+        ),
+        recipe("-frames:v 40", "intra-refresh=1:keyint=10:bframes=0:ref=1:scenecut=0"),
+        recipe("-frames:v 40", "intra-refresh=1:keyint=10:bframes=0:ref=1:scenecut=0:cabac=0"),
+    ];
+    for recipe in starts {
+        let recipe = Recipe { source: recipe.source.replace("d=0.8", "d=2"), ..recipe };
+        let stream = recipe.encode().expect("x264 takes this");
+        let units = access_units(&stream);
+        let whole = pictures(&units, 0);
+        let parameter_sets = units[0]
+            .iter()
+            .filter(|nal| matches!(h264::nal_type(nal), h264::NalType::Sps | h264::NalType::Pps));
+        let parameter_sets: Vec<Vec<u8>> = parameter_sets.cloned().collect();
+        let is_recovery_point =
+            |unit: &Vec<Vec<u8>>| unit.iter().any(|nal| h264::recovery_frame_count(nal).is_some());
+        let start = (1..units.len())
+            .find(|&index| is_recovery_point(&units[index]))
+            .expect("a recovery point");
+        let mut from_start = units[start..].to_vec();
+        from_start[0].splice(0..0, parameter_sets);
+        let shown = pictures(&from_start, start);
+        assert!(!shown.is_empty(), "{recipe:?}");
+        for (pts, samples) in &shown {
+            let original = whole.iter().find(|(other, _)| other == pts);
+            assert!(original.is_some_and(|(_, other)| other == samples), "{pts} of {recipe:?}");
+        }
+        // None is missing behind the first that is shown.
+        let first = whole.iter().position(|(pts, _)| *pts == shown[0].0).expect("it is there");
+        assert_eq!(shown.len(), whole.len() - first, "{recipe:?}");
+        assert!(shown.len() >= whole.len() - start - 12, "{recipe:?}");
+    }
+}
+
+fn access_units(stream: &[u8]) -> Vec<Vec<Vec<u8>>> {
+    let mut splitter = h264_decoder::AccessUnitSplitter::default();
+    let mut units: Vec<Vec<Vec<u8>>> = Vec::new();
+    for nal_unit in h264::annexb::stream(stream) {
+        if splitter.starts_access_unit(nal_unit) {
+            units.push(Vec::new());
+        }
+        units.last_mut().expect("the first one starts one").push(nal_unit.to_vec());
+    }
+    units
+}
+
+/// Number of its access unit, and luma, of each picture in output order.
+fn pictures(units: &[Vec<Vec<u8>>], first: usize) -> Vec<(i64, Vec<u8>)> {
+    let mut decoder = h264_decoder::Decoder::new(h264_decoder::Limits::default());
+    let mut shown = Vec::new();
+    let mut take = |decoder: &mut h264_decoder::Decoder| {
+        while let Some(picture) = decoder.next_picture() {
+            let luma = picture.samples.y.rows().flatten().copied().collect();
+            shown.push((picture.pts.ticks(), luma));
+        }
+    };
+    for (index, unit) in units.iter().enumerate() {
+        let pts = media::Timestamp::from_ticks((first + index) as i64);
+        decoder.decode(unit.iter().map(|nal_unit| &nal_unit[..]), pts).expect("a good stream");
+        take(&mut decoder);
+    }
+    decoder.flush();
+    take(&mut decoder);
+    shown
+}

@@ -129,8 +129,8 @@ fn luma_lines<const LINES: usize>(samples: &mut [[i16; LINES]; 8], thresholds: T
                 let q1_delta = ((q2[k] + middle - 2 * q1[k]) >> 1).max(-of_q).min(of_q);
                 p1[k] += p1_delta;
                 q1[k] += q1_delta;
-                p0[k] = (p0[k] + delta).max(0).min(255);
-                q0[k] = (q0[k] - delta).max(0).min(255);
+                p0[k] = (p0[k] + delta).clamp(0, 255);
+                q0[k] = (q0[k] - delta).clamp(0, 255);
             }
         }
         Strength::Strong => {
@@ -230,8 +230,8 @@ fn chroma_lines<const LINES: usize>(samples: &mut [[i16; LINES]; 4], thresholds:
             for k in 0..LINES {
                 let tc = select(filtered[k], limits[k], 0);
                 let delta = (((q0[k] - p0[k]) * 4 + (p1[k] - q1[k]) + 4) >> 3).max(-tc).min(tc);
-                p0[k] = (p0[k] + delta).max(0).min(255);
-                q0[k] = (q0[k] - delta).max(0).min(255);
+                p0[k] = (p0[k] + delta).clamp(0, 255);
+                q0[k] = (q0[k] - delta).clamp(0, 255);
             }
         }
         Strength::Strong => {

@@ -360,3 +360,267 @@ pub(crate) fn directional<const N: usize, const M: usize>(
         put(plane, position + y * stride, &row);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STRIDE: usize = 48;
+    const START: usize = 20 * STRIDE + 16;
+
+    fn noise(seed: u32) -> Vec<u8> {
+        let mut seed = seed;
+        (0..STRIDE * 48)
+            .map(|_| {
+                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (seed >> 24) as u8
+            })
+            .collect()
+    }
+
+    /// p[x, y] of the clauses, -1 for the row above and the column on the left.
+    fn p(plane: &[u8], x: i32, y: i32) -> i32 {
+        plane[(START as i32 + y * STRIDE as i32 + x) as usize].into()
+    }
+
+    fn check(
+        plane: &[u8],
+        before: &[u8],
+        size: i32,
+        expected: impl Fn(i32, i32) -> i32,
+        what: &str,
+    ) {
+        for (x, y) in (0..size * size).map(|index| (index % size, index / size)) {
+            assert_eq!(p(plane, x, y), expected(x, y), "{what} {x} {y}");
+        }
+        // Nothing else is touched.
+        let outside = |index: usize| {
+            let (x, y) = (index % STRIDE, index / STRIDE);
+            !(16..16 + size as usize).contains(&x) || !(20..20 + size as usize).contains(&y)
+        };
+        assert!(
+            (0..plane.len())
+                .filter(|&index| outside(index))
+                .all(|index| plane[index] == before[index])
+        );
+    }
+
+    /// The directional modes in the words of 8.3.1.2.4 to 8.3.1.2.9, of 8.3.2.2.5 to 8.3.2.2.10 with N 8.
+    fn reference(direction: Direction, n: i32, p: &dyn Fn(i32, i32) -> i32, x: i32, y: i32) -> i32 {
+        let two = |a: i32, b: i32| (a + b + 1) >> 1;
+        let three = |a: i32, b: i32, c: i32| (a + 2 * b + c + 2) >> 2;
+        match direction {
+            Direction::DiagonalDownLeft if x == n - 1 && y == n - 1 => {
+                (p(2 * n - 2, -1) + 3 * p(2 * n - 1, -1) + 2) >> 2
+            }
+            Direction::DiagonalDownLeft => three(p(x + y, -1), p(x + y + 1, -1), p(x + y + 2, -1)),
+            Direction::DiagonalDownRight if x > y => {
+                three(p(x - y - 2, -1), p(x - y - 1, -1), p(x - y, -1))
+            }
+            Direction::DiagonalDownRight if x < y => {
+                three(p(-1, y - x - 2), p(-1, y - x - 1), p(-1, y - x))
+            }
+            Direction::DiagonalDownRight => three(p(0, -1), p(-1, -1), p(-1, 0)),
+            Direction::VerticalRight => match 2 * x - y {
+                z if z >= 0 && z % 2 == 0 => two(p(x - (y >> 1) - 1, -1), p(x - (y >> 1), -1)),
+                z if z >= 0 => {
+                    three(p(x - (y >> 1) - 2, -1), p(x - (y >> 1) - 1, -1), p(x - (y >> 1), -1))
+                }
+                -1 => three(p(-1, 0), p(-1, -1), p(0, -1)),
+                _ => three(p(-1, y - 2 * x - 1), p(-1, y - 2 * x - 2), p(-1, y - 2 * x - 3)),
+            },
+            Direction::HorizontalDown => match 2 * y - x {
+                z if z >= 0 && z % 2 == 0 => two(p(-1, y - (x >> 1) - 1), p(-1, y - (x >> 1))),
+                z if z >= 0 => {
+                    three(p(-1, y - (x >> 1) - 2), p(-1, y - (x >> 1) - 1), p(-1, y - (x >> 1)))
+                }
+                -1 => three(p(-1, 0), p(-1, -1), p(0, -1)),
+                _ => three(p(x - 2 * y - 1, -1), p(x - 2 * y - 2, -1), p(x - 2 * y - 3, -1)),
+            },
+            Direction::VerticalLeft if y % 2 == 0 => {
+                two(p(x + (y >> 1), -1), p(x + (y >> 1) + 1, -1))
+            }
+            Direction::VerticalLeft => {
+                three(p(x + (y >> 1), -1), p(x + (y >> 1) + 1, -1), p(x + (y >> 1) + 2, -1))
+            }
+            Direction::HorizontalUp => match x + 2 * y {
+                z if z > 2 * n - 3 => p(-1, n - 1),
+                z if z == 2 * n - 3 => (p(-1, n - 2) + 3 * p(-1, n - 1) + 2) >> 2,
+                z if z % 2 == 0 => two(p(-1, y + (x >> 1)), p(-1, y + (x >> 1) + 1)),
+                _ => three(p(-1, y + (x >> 1)), p(-1, y + (x >> 1) + 1), p(-1, y + (x >> 1) + 2)),
+            },
+        }
+    }
+
+    const DIRECTIONS: [Direction; 6] = [
+        Direction::DiagonalDownLeft,
+        Direction::DiagonalDownRight,
+        Direction::VerticalRight,
+        Direction::HorizontalDown,
+        Direction::VerticalLeft,
+        Direction::HorizontalUp,
+    ];
+
+    #[test]
+    fn s8_3_1_2_directional_modes_of_4x4_blocks() {
+        for (seed, direction) in (0..20).flat_map(|seed| DIRECTIONS.map(|d| (seed, d))) {
+            for has_above_right in [true, false] {
+                let before = noise(seed);
+                let mut plane = before.clone();
+                let edge = edge_4x4(&plane, STRIDE, START, has_above_right);
+                directional(&mut plane, STRIDE, START, direction, &edge);
+                let samples =
+                    |x: i32, y: i32| p(&before, if has_above_right { x } else { x.min(3) }, y);
+                let expected = |x, y| reference(direction, 4, &samples, x, y);
+                check(&plane, &before, 4, expected, &format!("{direction:?}"));
+            }
+        }
+    }
+
+    /// p'[x, y] (8.3.2.2.1), written from the clause.
+    fn filtered(before: &[u8], available: Available, x: i32, y: i32) -> i32 {
+        let raw = |x: i32, y: i32| {
+            p(before, if available.above_right || y >= 0 { x } else { x.min(7) }, y)
+        };
+        match (x, y) {
+            (-1, -1) => match (available.above, available.left) {
+                (true, false) => (3 * raw(-1, -1) + raw(0, -1) + 2) >> 2,
+                (false, true) => (3 * raw(-1, -1) + raw(-1, 0) + 2) >> 2,
+                (true, true) => (raw(0, -1) + 2 * raw(-1, -1) + raw(-1, 0) + 2) >> 2,
+                (false, false) => raw(-1, -1),
+            },
+            (0, -1) if available.corner => (raw(-1, -1) + 2 * raw(0, -1) + raw(1, -1) + 2) >> 2,
+            (0, -1) => (3 * raw(0, -1) + raw(1, -1) + 2) >> 2,
+            (15, -1) => (raw(14, -1) + 3 * raw(15, -1) + 2) >> 2,
+            (_, -1) => (raw(x - 1, -1) + 2 * raw(x, -1) + raw(x + 1, -1) + 2) >> 2,
+            (-1, 0) if available.corner => (raw(-1, -1) + 2 * raw(-1, 0) + raw(-1, 1) + 2) >> 2,
+            (-1, 0) => (3 * raw(-1, 0) + raw(-1, 1) + 2) >> 2,
+            (-1, 7) => (raw(-1, 6) + 3 * raw(-1, 7) + 2) >> 2,
+            _ => (raw(-1, y - 1) + 2 * raw(-1, y) + raw(-1, y + 1) + 2) >> 2,
+        }
+    }
+
+    #[test]
+    fn s8_3_2_2_modes_of_8x8_blocks_from_filtered_samples() {
+        for (seed, bits) in (0..12).flat_map(|seed| (0..16).map(move |bits| (seed, bits))) {
+            let available = Available {
+                above: bits & 1 == 1,
+                above_right: bits & 1 == 1 && bits & 2 == 2,
+                left: bits & 4 == 4,
+                corner: bits & 8 == 8,
+            };
+            let before = noise(seed);
+            let edge = edge_8x8(&before, STRIDE, START, available);
+            let samples = |x: i32, y: i32| filtered(&before, available, x, y);
+            for direction in DIRECTIONS {
+                let all = available.above && available.left && available.corner;
+                let is_allowed = match direction {
+                    Direction::DiagonalDownLeft | Direction::VerticalLeft => available.above,
+                    Direction::HorizontalUp => available.left,
+                    _ => all,
+                };
+                if is_allowed {
+                    let mut plane = before.clone();
+                    directional(&mut plane, STRIDE, START, direction, &edge);
+                    let expected = |x, y| reference(direction, 8, &samples, x, y);
+                    check(&plane, &before, 8, expected, &format!("{direction:?} {available:?}"));
+                }
+            }
+            let mut plane = before.clone();
+            dc_8x8(&mut plane, STRIDE, START, &edge, available);
+            let row: i32 = (0..8).map(|x| samples(x, -1)).sum();
+            let column: i32 = (0..8).map(|y| samples(-1, y)).sum();
+            let dc = match (available.above, available.left) {
+                (true, true) => (row + column + 8) >> 4,
+                (true, false) => (row + 4) >> 3,
+                (false, true) => (column + 4) >> 3,
+                (false, false) => 128,
+            };
+            check(&plane, &before, 8, |_, _| dc, "DC");
+            if available.above {
+                let mut plane = before.clone();
+                vertical_8x8(&mut plane, STRIDE, START, &edge);
+                check(&plane, &before, 8, |x, _| samples(x, -1), "vertical");
+            }
+            if available.left {
+                let mut plane = before.clone();
+                horizontal_8x8(&mut plane, STRIDE, START, &edge);
+                check(&plane, &before, 8, |_, y| samples(-1, y), "horizontal");
+            }
+        }
+    }
+
+    #[test]
+    fn s8_3_3_modes_of_16x16_and_s8_3_4_plane_of_chroma() {
+        for seed in 0..20 {
+            let before = noise(seed);
+            let mut plane = before.clone();
+            vertical::<16>(&mut plane, STRIDE, START);
+            check(&plane, &before, 16, |x, _| p(&before, x, -1), "vertical");
+            let mut plane = before.clone();
+            horizontal::<16>(&mut plane, STRIDE, START);
+            check(&plane, &before, 16, |_, y| p(&before, -1, y), "horizontal");
+            for (above, left) in [(true, true), (true, false), (false, true), (false, false)] {
+                let mut plane = before.clone();
+                dc::<16>(&mut plane, STRIDE, START, above, left);
+                let row: i32 = (0..16).map(|x| p(&before, x, -1)).sum();
+                let column: i32 = (0..16).map(|y| p(&before, -1, y)).sum();
+                let dc = match (above, left) {
+                    (true, true) => (row + column + 16) >> 5,
+                    (true, false) => (row + 8) >> 4,
+                    (false, true) => (column + 8) >> 4,
+                    (false, false) => 128,
+                };
+                check(&plane, &before, 16, |_, _| dc, "DC");
+            }
+            let mut luma = before.clone();
+            plane_of::<16>(&mut luma, &before, 5);
+            let mut chroma = before.clone();
+            plane_of::<8>(&mut chroma, &before, 34);
+        }
+    }
+
+    /// Checks plane prediction (8-123 to 8-127, 8-144 to 8-149).
+    fn plane_of<const N: usize>(samples: &mut [u8], before: &[u8], factor: i32) {
+        plane::<N>(samples, STRIDE, START);
+        let n = N as i32;
+        let half = n / 2;
+        let h: i32 = (0..half)
+            .map(|x| (x + 1) * (p(before, half + x, -1) - p(before, half - 2 - x, -1)))
+            .sum();
+        let v: i32 = (0..half)
+            .map(|y| (y + 1) * (p(before, -1, half + y) - p(before, -1, half - 2 - y)))
+            .sum();
+        let (b, c) = ((factor * h + 32) >> 6, (factor * v + 32) >> 6);
+        let a = 16 * (p(before, -1, n - 1) + p(before, n - 1, -1));
+        let expected = |x: i32, y: i32| {
+            ((a + b * (x - (half - 1)) + c * (y - (half - 1)) + 16) >> 5).clamp(0, 255)
+        };
+        check(samples, before, n, expected, "plane");
+    }
+
+    #[test]
+    fn s8_3_4_dc_of_each_chroma_block() {
+        let before = noise(7);
+        let row = |bx: i32| (4 * bx..4 * bx + 4).map(|x| p(&before, x, -1)).sum::<i32>();
+        let column = |by: i32| (4 * by..4 * by + 4).map(|y| p(&before, -1, y)).sum::<i32>();
+        for bits in 0..8 {
+            let (above, left) = (bits & 1 == 1, [bits & 2 == 2, bits & 4 == 4]);
+            let mut plane = before.clone();
+            chroma_dc(&mut plane, STRIDE, START, above, left);
+            let expected = |x: i32, y: i32| {
+                let (bx, by) = (x / 4, y / 4);
+                let left = left[by as usize];
+                match (bx, by) {
+                    _ if !above && !left => 128,
+                    (0, 0) | (1, 1) if above && left => (row(bx) + column(by) + 4) >> 3,
+                    (1, 0) if above => (row(1) + 2) >> 2,
+                    (0, 1) if left => (column(1) + 2) >> 2,
+                    _ if above && (!left || bx == 1) => (row(bx) + 2) >> 2,
+                    _ => (column(by) + 2) >> 2,
+                }
+            };
+            check(&plane, &before, 8, expected, &format!("{bits:03b}"));
+        }
+    }
+}
