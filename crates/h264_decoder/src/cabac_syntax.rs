@@ -509,3 +509,307 @@ impl Syntax for Cabac<'_> {
         self.samples(start, count).ok_or(Damage::Truncated)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cabac_encoder::Encoder;
+    use crate::mb::Cache;
+    use crate::residual::SCAN_8X8;
+
+    fn around() -> Surroundings {
+        Surroundings {
+            cache: Cache::EMPTY,
+            is_field: false,
+            left: None,
+            above: None,
+            left_luma: [false; 2],
+            has_qp_delta_before: false,
+            has_chroma: true,
+        }
+    }
+
+    /// `bins` are contexts and values, 276 for a terminating bin; behind them comes one that ends the slice.
+    fn read<T>(bins: &[(usize, u8)], read: impl FnOnce(&mut Cabac<'_>) -> T) -> T {
+        let mut encoder = Encoder::like(&Cabac::new(&[], 0, 1, 30));
+        for &(context, bin) in bins {
+            match context {
+                276 => encoder.terminate(bin == 1),
+                _ => encoder.decision(context, bin == 1),
+            }
+        }
+        let is_ended = bins.last() == Some(&(276, 1));
+        if !is_ended {
+            encoder.terminate(true);
+        }
+        let data = encoder.bytes();
+        let mut reader = Cabac::new(&data, 0, 1, 30);
+        let value = read(&mut reader);
+        assert!(is_ended || reader.terminate(), "bins are left");
+        value
+    }
+
+    /// Rows of tables 9-36 and 9-37, contexts of table 9-39.
+    #[test]
+    fn s9_3_2_5_mb_type() {
+        let mb_type = |slice_type, bins: &[(usize, u8)]| {
+            read(bins, |reader| reader.mb_type(slice_type, &around()).unwrap())
+        };
+        let i = SliceType::I;
+        assert_eq!(mb_type(i, &[(3, 0)]), 0, "I_NxN");
+        assert_eq!(mb_type(i, &[(3, 1), (276, 1)]), 25, "I_PCM");
+        let bins = [(3, 1), (276, 0), (6, 0), (7, 0), (9, 1), (10, 0)];
+        assert_eq!(mb_type(i, &bins), 3, "I_16x16_2_0_0");
+        let bins = [(3, 1), (276, 0), (6, 1), (7, 1), (8, 1), (9, 0), (10, 1)];
+        assert_eq!(mb_type(i, &bins), 22, "I_16x16_1_2_1");
+        let p = SliceType::P;
+        assert_eq!(mb_type(p, &[(14, 0), (15, 0), (16, 0)]), 0, "P_L0_16x16");
+        assert_eq!(mb_type(p, &[(14, 0), (15, 1), (17, 1)]), 1, "P_L0_L0_16x8");
+        assert_eq!(mb_type(p, &[(14, 0), (15, 1), (17, 0)]), 2, "P_L0_L0_8x16");
+        assert_eq!(mb_type(p, &[(14, 0), (15, 0), (16, 1)]), 3, "P_8x8");
+        assert_eq!(mb_type(p, &[(14, 1), (17, 0)]), 5, "I_NxN");
+        let bins = [(14, 1), (17, 1), (276, 0), (18, 1), (19, 1), (19, 0), (20, 1), (20, 1)];
+        assert_eq!(mb_type(p, &bins), 5 + 20, "I_16x16_3_1_1");
+        let b = SliceType::B;
+        assert_eq!(mb_type(b, &[(27, 0)]), 0, "B_Direct_16x16");
+        assert_eq!(mb_type(b, &[(27, 1), (30, 0), (32, 0)]), 1, "B_L0_16x16");
+        assert_eq!(mb_type(b, &[(27, 1), (30, 0), (32, 1)]), 2, "B_L1_16x16");
+        // Behind 1 1: bins of contexts 31, 32, 32, 32 and, of the longer ones, 32.
+        let rows: [(&[u8], u32); 20] = [
+            (&[0, 0, 0, 0], 3),
+            (&[0, 0, 0, 1], 4),
+            (&[0, 0, 1, 0], 5),
+            (&[0, 0, 1, 1], 6),
+            (&[0, 1, 0, 0], 7),
+            (&[0, 1, 0, 1], 8),
+            (&[0, 1, 1, 0], 9),
+            (&[0, 1, 1, 1], 10),
+            (&[1, 1, 1, 0], 11),
+            (&[1, 0, 0, 0, 0], 12),
+            (&[1, 0, 0, 0, 1], 13),
+            (&[1, 0, 0, 1, 0], 14),
+            (&[1, 0, 0, 1, 1], 15),
+            (&[1, 0, 1, 0, 0], 16),
+            (&[1, 0, 1, 0, 1], 17),
+            (&[1, 0, 1, 1, 0], 18),
+            (&[1, 0, 1, 1, 1], 19),
+            (&[1, 1, 0, 0, 0], 20),
+            (&[1, 1, 0, 0, 1], 21),
+            (&[1, 1, 1, 1], 22),
+        ];
+        for (row, expected) in rows {
+            let contexts = [31, 32, 32, 32, 32];
+            let bins: Vec<(usize, u8)> = [(27, 1), (30, 1)]
+                .into_iter()
+                .chain(contexts.into_iter().zip(row.iter().copied()))
+                .collect();
+            assert_eq!(mb_type(b, &bins), expected);
+        }
+        let intra = [(27, 1), (30, 1), (31, 1), (32, 1), (32, 0), (32, 1), (32, 0)];
+        assert_eq!(mb_type(b, &intra), 23, "I_NxN");
+    }
+
+    /// Table 9-38.
+    #[test]
+    fn s9_3_2_5_sub_mb_type() {
+        let sub = |slice_type, bins: &[(usize, u8)]| {
+            read(bins, |reader| reader.sub_mb_type(slice_type).unwrap())
+        };
+        let p: [&[(usize, u8)]; 4] = [
+            &[(21, 1)],
+            &[(21, 0), (22, 0)],
+            &[(21, 0), (22, 1), (23, 1)],
+            &[(21, 0), (22, 1), (23, 0)],
+        ];
+        for (expected, bins) in p.into_iter().enumerate() {
+            assert_eq!(sub(SliceType::P, bins), expected as u32);
+        }
+        let b: [&[(usize, u8)]; 13] = [
+            &[(36, 0)],
+            &[(36, 1), (37, 0), (39, 0)],
+            &[(36, 1), (37, 0), (39, 1)],
+            &[(36, 1), (37, 1), (38, 0), (39, 0), (39, 0)],
+            &[(36, 1), (37, 1), (38, 0), (39, 0), (39, 1)],
+            &[(36, 1), (37, 1), (38, 0), (39, 1), (39, 0)],
+            &[(36, 1), (37, 1), (38, 0), (39, 1), (39, 1)],
+            &[(36, 1), (37, 1), (38, 1), (39, 0), (39, 0), (39, 0)],
+            &[(36, 1), (37, 1), (38, 1), (39, 0), (39, 0), (39, 1)],
+            &[(36, 1), (37, 1), (38, 1), (39, 0), (39, 1), (39, 0)],
+            &[(36, 1), (37, 1), (38, 1), (39, 0), (39, 1), (39, 1)],
+            &[(36, 1), (37, 1), (38, 1), (39, 1), (39, 0)],
+            &[(36, 1), (37, 1), (38, 1), (39, 1), (39, 1)],
+        ];
+        for (expected, bins) in b.into_iter().enumerate() {
+            assert_eq!(sub(SliceType::B, bins), expected as u32);
+        }
+    }
+
+    #[test]
+    fn s9_3_2_7_mb_qp_delta_and_9_3_2_6_coded_block_pattern() {
+        let delta =
+            |bins: &[(usize, u8)]| read(bins, |reader| reader.mb_qp_delta(&around()).unwrap());
+        assert_eq!(delta(&[(60, 0)]), 0);
+        assert_eq!(delta(&[(60, 1), (62, 0)]), 1);
+        assert_eq!(delta(&[(60, 1), (62, 1), (63, 0)]), -1);
+        assert_eq!(delta(&[(60, 1), (62, 1), (63, 1), (63, 0)]), 2);
+        // Without neighbours blocks 1 and 2 look at block 0, and block 3 at both: 1, 0, 1, 1 of luma, 2 of chroma.
+        let bins = [(73, 1), (73, 0), (73, 1), (75, 1), (77, 1), (81, 1)];
+        let pattern = read(&bins, |reader| reader.coded_block_pattern(&around(), true).unwrap());
+        assert_eq!(pattern, 0x2d);
+    }
+
+    /// A vector difference: UEG3 with uCoff 9 (9.3.2.3), contexts of 9.3.3.1.1.7.
+    #[test]
+    fn s9_3_2_3_vector_differences() {
+        for value in (-300..300).step_by(7).chain([-9, -8, 8, 9, 10, 16, 17, 5000]) {
+            for (sum, increment) in [(2, 0), (3, 1), (32, 1), (33, 2)] {
+                let mut encoder = Encoder::like(&Cabac::new(&[], 0, 1, 30));
+                let magnitude: i32 = i32::abs(value);
+                encoder.decision(40 + increment, magnitude > 0);
+                let contexts = [43, 44, 45, 46, 46, 46, 46, 46];
+                for (index, context) in contexts.into_iter().enumerate() {
+                    if magnitude > index as i32 {
+                        encoder.decision(context, magnitude > index as i32 + 1);
+                    }
+                }
+                if magnitude >= 9 {
+                    let (mut rest, mut k) = (magnitude - 9, 3);
+                    while rest >= 1 << k {
+                        encoder.bypass(true);
+                        rest -= 1 << k;
+                        k += 1;
+                    }
+                    encoder.bypass(false);
+                    (0..k).rev().for_each(|bit| encoder.bypass(rest >> bit & 1 == 1));
+                }
+                if magnitude > 0 {
+                    encoder.bypass(value < 0);
+                }
+                encoder.terminate(true);
+                let data = encoder.bytes();
+                let mut reader = Cabac::new(&data, 0, 1, 30);
+                assert_eq!(reader.mvd_component(40, sum), Ok(value));
+                assert!(reader.terminate());
+            }
+        }
+    }
+
+    /// `residual_block_cabac()` as an encoder writes it (7.3.5.3.3, 9.3.3.1.3).
+    fn write_block(encoder: &mut Encoder, block: Block, field: usize, levels: &[i32]) {
+        let category = match block {
+            Block::LumaDc => 0,
+            Block::LumaAc(_) => 1,
+            Block::Luma(_) => 2,
+            Block::ChromaDc(_) => 3,
+            Block::ChromaAc(..) => 4,
+            Block::Luma8x8 => 5,
+        };
+        // ctxIdxOffset and ctxBlockCatOffset of tables 9-34 and 9-40.
+        let flag = 85 + [0, 4, 8, 12, 16, 0][category];
+        let significant =
+            [[105, 277], [402, 436]][category / 5][field] + [0, 15, 29, 44, 47, 0][category];
+        let last = [[166, 338], [417, 451]][category / 5][field] + [0, 15, 29, 44, 47, 0][category];
+        let level = [227, 426][category / 5] + [0, 10, 20, 30, 39, 0][category];
+        let last_place = levels.iter().rposition(|&level| level != 0);
+        if category != 5 {
+            encoder.decision(flag, last_place.is_some());
+        }
+        let Some(last_place) = last_place else { return };
+        for (place, &value) in levels.iter().enumerate().take(levels.len() - 1) {
+            let increment =
+                if category == 5 { SIGNIFICANT_8X8[field][place].into() } else { place };
+            encoder.decision(significant + increment, value != 0);
+            if value != 0 {
+                let increment = if category == 5 { LAST_8X8[place].into() } else { place };
+                encoder.decision(last + increment, place == last_place);
+            }
+            if place == last_place {
+                break;
+            }
+        }
+        let (mut ones, mut greater) = (0, 0);
+        for &value in levels.iter().rev().filter(|&&value| value != 0) {
+            let minus1 = value.abs() - 1;
+            let increment = if greater != 0 { 0 } else { (1 + ones).min(4) };
+            encoder.decision(level + increment, minus1 > 0);
+            let increment = 5 + greater.min(if category == 3 { 3 } else { 4 });
+            for bin in 1..14 {
+                if minus1 >= bin {
+                    encoder.decision(level + increment, minus1 > bin);
+                }
+            }
+            if minus1 >= 14 {
+                let (mut rest, mut k) = (minus1 - 14, 0);
+                while rest >= 1 << k {
+                    encoder.bypass(true);
+                    rest -= 1 << k;
+                    k += 1;
+                }
+                encoder.bypass(false);
+                (0..k).rev().for_each(|bit| encoder.bypass(rest >> bit & 1 == 1));
+            }
+            encoder.bypass(value < 0);
+            if minus1 > 0 {
+                greater += 1;
+            } else {
+                ones += 1;
+            }
+        }
+    }
+
+    fn check_block<const N: usize, const S: usize>(
+        block: Block,
+        first: usize,
+        scan: &[u8; S],
+        seed: u32,
+    ) {
+        let mut seed = seed;
+        let mut next = || {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            seed >> 16
+        };
+        for round in 0..200 {
+            let density = 1 + next() % 8;
+            let levels: Vec<i32> = (0..S - first)
+                .map(|_| {
+                    let size = [1, 2, 20, 2000][next() as usize % 4];
+                    let level = 1 + (next() % size) as i32;
+                    let level = if next() & 1 == 1 { -level } else { level };
+                    if next() % 8 < density { level } else { 0 }
+                })
+                .collect();
+            // An 8x8 block has a coefficient, or it would not be coded.
+            if block == Block::Luma8x8 && levels.iter().all(|&level| level == 0) {
+                continue;
+            }
+            let field = round % 2;
+            let mut encoder = Encoder::like(&Cabac::new(&[], 0, 1, 30));
+            write_block(&mut encoder, block, field, &levels);
+            encoder.terminate(true);
+            let data = encoder.bytes();
+            let mut reader = Cabac::new(&data, 0, 1, 30);
+            let mut out = [0; N];
+            let scale = [16; N];
+            let mut coefficients =
+                Coefficients { levels: &mut out, scan, first, scale: &scale, shift: 4 };
+            let around = Surroundings { is_field: field == 1, ..around() };
+            let count = reader.block(block, &around, &mut coefficients).unwrap();
+            assert!(reader.terminate());
+            assert_eq!(usize::from(count), levels.iter().filter(|&&level| level != 0).count());
+            for (place, &level) in levels.iter().enumerate() {
+                assert_eq!(i32::from(out[usize::from(scan[place + first])]), level);
+            }
+        }
+    }
+
+    #[test]
+    fn s7_3_5_3_3_blocks_of_every_category() {
+        let scan = crate::residual::SCAN_4X4[0];
+        check_block::<16, 16>(Block::LumaDc, 0, &scan, 1);
+        check_block::<16, 16>(Block::LumaAc(place(1, 1)), 1, &scan, 2);
+        check_block::<16, 16>(Block::Luma(place(1, 1)), 0, &scan, 3);
+        check_block::<4, 4>(Block::ChromaDc(1), 0, &[0, 1, 2, 3], 4);
+        check_block::<16, 16>(Block::ChromaAc(0, 5), 1, &scan, 5);
+        check_block::<64, 64>(Block::Luma8x8, 0, &SCAN_8X8[1], 6);
+    }
+}

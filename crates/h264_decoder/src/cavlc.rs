@@ -389,6 +389,101 @@ mod tests {
         assert_eq!(block(text, CoeffToken::Luma(0), 16), Ok(vec![(0, -18)]));
     }
 
+    /// A block as an encoder writes it (7.3.5.3.2, 9.2), as text of bits. Levels are in scan order.
+    fn written(token: CoeffToken, levels: &[i32]) -> String {
+        let code = |(length, code): Code| {
+            assert!(length > 0, "there is no such code");
+            format!("{code:0width$b}", width = usize::from(length))
+        };
+        let nonzero: Vec<i32> = levels.iter().rev().copied().filter(|&level| level != 0).collect();
+        let trailing = nonzero.iter().take(3).take_while(|level| level.abs() == 1).count();
+        let index = 4 * nonzero.len() + trailing;
+        let mut text = code(match token {
+            CoeffToken::ChromaDc => COEFF_TOKEN_CHROMA_DC[index],
+            CoeffToken::Luma(nc) => {
+                COEFF_TOKEN[usize::from(nc > 1) + usize::from(nc > 3) + usize::from(nc > 7)][index]
+            }
+        });
+        let mut suffix_length = usize::from(nonzero.len() > 10 && trailing < 3);
+        for (index, &level) in nonzero.iter().enumerate() {
+            if index < trailing {
+                text += if level < 0 { "1" } else { "0" };
+                continue;
+            }
+            let mut rest = 2 * level.unsigned_abs() as usize - if level > 0 { 2 } else { 1 };
+            if index == trailing && trailing < 3 {
+                rest -= 2;
+            }
+            let (prefix, size, suffix) = if suffix_length == 0 && rest < 14 {
+                (rest, 0, 0)
+            } else if suffix_length == 0 && rest < 30 {
+                (14, 4, rest - 14)
+            } else if suffix_length > 0 && rest < 15 << suffix_length {
+                (rest >> suffix_length, suffix_length, rest & ((1 << suffix_length) - 1))
+            } else {
+                (15, 12, rest - (15 << suffix_length) - if suffix_length == 0 { 15 } else { 0 })
+            };
+            assert!(suffix < 1 << size || size == 0, "the level fits prefix 15");
+            text += &("0".repeat(prefix) + "1");
+            if size > 0 {
+                text += &format!("{suffix:0size$b}");
+            }
+            suffix_length = suffix_length.max(1);
+            if level.abs() > 3 << (suffix_length - 1) && suffix_length < 6 {
+                suffix_length += 1;
+            }
+        }
+        let last = levels.iter().rposition(|&level| level != 0).map_or(0, |last| last + 1);
+        let mut zeros = last - nonzero.len();
+        if !nonzero.is_empty() && nonzero.len() < levels.len() {
+            text += &code(if levels.len() == 4 {
+                TOTAL_ZEROS_CHROMA_DC[nonzero.len() - 1][zeros]
+            } else {
+                TOTAL_ZEROS[nonzero.len() - 1][zeros]
+            });
+        }
+        let mut place = last;
+        for _ in 1..nonzero.len() {
+            place -= 1;
+            let run = levels[..place].iter().rev().take_while(|&&level| level == 0).count();
+            if zeros > 0 {
+                text += &code(RUN_BEFORE[zeros.min(7) - 1][run]);
+            }
+            zeros -= run;
+            place -= run;
+        }
+        text
+    }
+
+    #[test]
+    fn s7_3_5_3_2_blocks_are_read_as_they_are_written() {
+        let mut seed = 1u32;
+        let mut next = || {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            seed >> 16
+        };
+        for round in 0..20_000 {
+            let (token, max) = match round % 4 {
+                0 => (CoeffToken::ChromaDc, 4),
+                1 => (CoeffToken::Luma((next() % 17) as u8), 15),
+                _ => (CoeffToken::Luma((next() % 17) as u8), 16),
+            };
+            let density = next() % 9;
+            let levels: Vec<i32> = (0..max)
+                .map(|_| {
+                    let size = [1, 3, 40, 1900][next() as usize % 4];
+                    let level = 1 + (next() % size) as i32;
+                    let level = if next() & 1 == 1 { -level } else { level };
+                    if next() % 8 < density { level } else { 0 }
+                })
+                .collect();
+            let expected: Vec<(usize, i32)> =
+                levels.iter().copied().enumerate().rev().filter(|&(_, level)| level != 0).collect();
+            let text = written(token, &levels);
+            assert_eq!(block(&text, token, max as u32), Ok(expected), "{levels:?}");
+        }
+    }
+
     #[test]
     fn more_coefficients_than_a_block_has_are_damage() {
         // TotalCoeff 16 of a block of 15.

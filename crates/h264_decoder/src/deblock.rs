@@ -616,3 +616,120 @@ impl MbFilter<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO_LISTS: bool = false;
+
+    /// bS of the left edge of the second of two macroblocks next to each other, and of its inner edge 2.
+    struct Pair {
+        mbs: [Mb; 2],
+        mv: [Vec<[Mv; 16]>; 2],
+        ref_id: [Vec<[u8; 4]>; 2],
+        slice: SliceParameters,
+    }
+
+    impl Pair {
+        /// Both are predicted from one picture, with the same vector.
+        fn new() -> Self {
+            let mb = Mb { slice: 0, qp: 30, ..Mb::UNDECODED };
+            Self {
+                mbs: [mb; 2],
+                mv: [vec![[[4, 8]; 16]; 2], vec![[[0; 2]; 16]; 2]],
+                ref_id: [vec![[7; 4]; 2], vec![[0; 4]; 2]],
+                slice: SliceParameters {
+                    disable_deblocking_filter_idc: 0,
+                    filter_offsets: [0, 0],
+                    chroma_qp_index_offset: [0, 0],
+                    is_b: false,
+                },
+            }
+        }
+
+        fn strengths(&self, is_p: bool) -> Strengths {
+            let mut samples = Samples::default();
+            let filter = MbFilter {
+                samples: &mut samples,
+                mbs: &self.mbs,
+                motion: MotionOf { mv: &self.mv, ref_id: &self.ref_id, is_p },
+                slice: &self.slice,
+                position: Position { x: 1, row: 0, is_field: false },
+                index: 1,
+                has_chroma: false,
+                mv_limit_y: 4,
+            };
+            filter.inter_strengths(|row| (0, 3, row), |row| (1, 0, row), filter.motion_of_edge(0))
+        }
+    }
+
+    #[test]
+    fn s8_7_2_1_coefficients_on_either_side_are_2() {
+        let mut pair = Pair::new();
+        assert_eq!(pair.strengths(true), [0; 4]);
+        // Block at column 3, row 1 on the left; column 0, row 2 here.
+        (pair.mbs[0].coefficients, pair.mbs[1].coefficients) = (1 << 7, 1 << 8);
+        assert_eq!(pair.strengths(true), [0, 2, 2, 0]);
+    }
+
+    #[test]
+    fn s8_7_2_1_other_pictures_or_vectors_are_1() {
+        for is_p in [true, TWO_LISTS] {
+            let mut pair = Pair::new();
+            pair.mv[0][1][4] = [7, 8];
+            pair.mv[0][1][8] = [8, 8];
+            pair.mv[0][0][15] = [4, 12];
+            assert_eq!(pair.strengths(is_p), [0, 0, 1, 1], "by four quarter samples or more");
+            let mut pair = Pair::new();
+            pair.ref_id[0][1] = [7, 7, 11, 7];
+            assert_eq!(pair.strengths(is_p), [0, 0, 1, 1]);
+        }
+    }
+
+    #[test]
+    fn s8_7_2_1_pictures_count_whichever_list_they_are_in() {
+        let mut pair = Pair::new();
+        // One picture by list 0 on the left, by list 1 here.
+        (pair.ref_id[0][1], pair.ref_id[1][1]) = ([0; 4], [7; 4]);
+        pair.mv[1][1] = [[4, 8]; 16];
+        assert_eq!(pair.strengths(TWO_LISTS), [0; 4]);
+        pair.mv[1][1] = [[4, 12]; 16];
+        assert_eq!(pair.strengths(TWO_LISTS), [1; 4]);
+        // One prediction on the left, two here.
+        pair.ref_id[0][1] = [7; 4];
+        assert_eq!(pair.strengths(TWO_LISTS), [1; 4]);
+    }
+
+    #[test]
+    fn s8_7_2_1_two_predictions_from_one_picture_fit_either_way() {
+        let mut pair = Pair::new();
+        for list in 0..2 {
+            pair.ref_id[list] = vec![[7; 4]; 2];
+        }
+        pair.mv = [vec![[[0, 0]; 16], [[20, 0]; 16]], vec![[[20, 0]; 16], [[0, 0]; 16]]];
+        assert_eq!(pair.strengths(TWO_LISTS), [0; 4], "crossed");
+        pair.mv[1][1] = [[0, 4]; 16];
+        assert_eq!(pair.strengths(TWO_LISTS), [1; 4], "neither way");
+    }
+
+    #[test]
+    fn s8_7_2_1_one_comparison_is_enough_where_motion_is_one() {
+        let mut pair = Pair::new();
+        let flags = Flags::ONE_MOTION.with(Flags::MOTION_8X8);
+        (pair.mbs[0].flags, pair.mbs[1].flags) = (flags, flags);
+        pair.mv[0][1] = [[40, 8]; 16];
+        assert_eq!(pair.strengths(true), [1; 4]);
+        pair.mbs[1].flags = Flags::MOTION_8X8;
+        pair.mv[0][1][8..].fill([4, 8]);
+        assert_eq!(pair.strengths(true), [1, 1, 0, 0]);
+    }
+
+    #[test]
+    fn tables_8_16_and_8_17_are_monotonous_and_end_as_the_standard_has_them() {
+        assert!(ALPHA.is_sorted() && BETA.is_sorted() && TC0.is_sorted());
+        assert_eq!((ALPHA[15], ALPHA[16], ALPHA[51]), (0, 4, 255));
+        assert_eq!((BETA[15], BETA[16], BETA[51]), (0, 2, 18));
+        assert_eq!((TC0[16], TC0[17], TC0[51]), ([0; 3], [0, 0, 1], [13, 17, 25]));
+    }
+}

@@ -437,12 +437,16 @@ impl Decoder {
         self.active = Some(Arc::clone(sps));
     }
 
-    /// Frames for reference and output (A.3.1), at least what the stream says that it refers to.
+    /// Frames for reference and output: what the level says (A.3.1), or as many references as the stream says that it
+    /// has, since levels are often too low; but no more than the largest level that is common has room for.
     fn buffer_frames(&self) -> usize {
+        /// `MaxDpbMbs` of level 5.2 (table A-1).
+        const MAX_DPB_MBS: usize = 184_320;
         let Some(sps) = self.active.as_deref() else { return 1 };
-        let references = u8::try_from(sps.max_num_ref_frames).unwrap_or(u8::MAX);
-        let frames = sps.max_dpb_frames().max(references).max(1);
-        usize::from(frames.min(self.limits.max_frames.clamp(1, 16)))
+        let room = MAX_DPB_MBS / self.geometry.macroblocks().max(1);
+        let references = (sps.max_num_ref_frames as usize).min(room);
+        let frames = usize::from(sps.max_dpb_frames()).max(references);
+        frames.clamp(1, self.limits.max_frames.clamp(1, 16).into())
     }
 
     fn max_num_ref_frames(&self) -> usize {

@@ -241,6 +241,106 @@ impl MbDecoder<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::mb::place;
+    use crate::test_streams::BSlice;
+
+    /// The colocated picture has one motion in list 0 for all of its blocks.
+    fn colocated_motion(slice: &mut BSlice, slot: usize, ref_idx: i8, ref_id: u8, mv: Mv) {
+        let motion = &mut slice.frames[slot].motion;
+        motion.ref_idx[0].fill([ref_idx; 4]);
+        motion.ref_id[0].fill([ref_id; 4]);
+        motion.mv[0].fill([mv; 16]);
+    }
+
+    #[test]
+    fn s8_4_1_2_3_temporal_vectors_are_scaled_by_time() {
+        // Order 8 between 0 and 20: tb 8, td 20, tx (16384 + 10) / 20 = 819, scale (8 * 819 + 32) >> 6 = 102.
+        let mut slice = BSlice::new(8, &[4, 0], &[20]);
+        slice.header.direct_spatial_mv_pred_flag = false;
+        let second = slice.lists.entries[0][1];
+        colocated_motion(&mut slice, 2, 0, second.id(), [40, -10]);
+        let mut mb = MbDecoder::new(slice.context());
+        mb.locate(0, false).unwrap();
+        mb.predict_direct(15).unwrap();
+        let cache = &mb.around.cache;
+        for block in [place(0, 0), place(3, 0), place(2, 3)] {
+            assert_eq!([cache.ref_idx[0][block], cache.ref_idx[1][block]], [1, 0]);
+            // (102 * 40 + 128) >> 8 = 16, (102 * -10 + 128) >> 8 = -4; less the vector.
+            assert_eq!([cache.mv[0][block], cache.mv[1][block]], [[16, -4], [-24, 6]]);
+        }
+    }
+
+    #[test]
+    fn s8_4_1_2_3_an_intra_block_gives_zero_vectors() {
+        let mut slice = BSlice::new(8, &[4, 0], &[20]);
+        slice.header.direct_spatial_mv_pred_flag = false;
+        let mut mb = MbDecoder::new(slice.context());
+        mb.locate(3, false).unwrap();
+        mb.predict_direct(15).unwrap();
+        let cache = &mb.around.cache;
+        assert_eq!([cache.ref_idx[0][place(1, 1)], cache.ref_idx[1][place(1, 1)]], [0, 0]);
+        assert_eq!([cache.mv[0][place(1, 1)], cache.mv[1][place(1, 1)]], [[0; 2]; 2]);
+    }
+
+    /// The macroblock on the left was predicted from list 0 with this vector.
+    fn with_left_neighbour(slice: &mut BSlice, mv: Mv) -> MbDecoder<'_> {
+        slice.current.motion.ref_idx[0][0] = [0; 4];
+        slice.current.motion.mv[0][0] = [mv; 16];
+        slice.picture.mbs[0].slice = 0;
+        let mut mb = MbDecoder::new(slice.context());
+        mb.locate(1, false).unwrap();
+        mb.fill_motion(false);
+        mb.predict_direct(15).unwrap();
+        mb
+    }
+
+    #[test]
+    fn s8_4_1_2_2_spatial_vectors_are_the_neighbours() {
+        let mut slice = BSlice::new(8, &[4, 0], &[20]);
+        slice.header.direct_spatial_mv_pred_flag = true;
+        colocated_motion(&mut slice, 2, 0, 7, [2, 0]);
+        let mb = with_left_neighbour(&mut slice, [5, -3]);
+        let cache = &mb.around.cache;
+        assert_eq!([cache.ref_idx[0][place(2, 2)], cache.ref_idx[1][place(2, 2)]], [0, -1]);
+        assert_eq!(cache.mv[0][place(2, 2)], [5, -3]);
+    }
+
+    #[test]
+    fn s8_4_1_2_2_what_stands_still_in_the_colocated_picture_stands_still() {
+        let mut slice = BSlice::new(8, &[4, 0], &[20]);
+        slice.header.direct_spatial_mv_pred_flag = true;
+        colocated_motion(&mut slice, 2, 0, 7, [1, -1]);
+        let mb = with_left_neighbour(&mut slice, [5, -3]);
+        assert_eq!(mb.around.cache.mv[0][place(2, 2)], [0; 2], "colZeroFlag");
+        // Not where the colocated block refers to another than the first picture.
+        let mut slice = BSlice::new(8, &[4, 0], &[20]);
+        slice.header.direct_spatial_mv_pred_flag = true;
+        colocated_motion(&mut slice, 2, 1, 7, [1, -1]);
+        let mb = with_left_neighbour(&mut slice, [5, -3]);
+        assert_eq!(mb.around.cache.mv[0][place(2, 2)], [5, -3]);
+        // Nor where RefPicList1[0] is a long-term picture.
+        let mut slice = BSlice::new(8, &[4, 0], &[20]);
+        slice.header.direct_spatial_mv_pred_flag = true;
+        slice.lists.entries[1][0].is_long_term = true;
+        colocated_motion(&mut slice, 2, 0, 7, [1, -1]);
+        let mb = with_left_neighbour(&mut slice, [5, -3]);
+        assert_eq!(mb.around.cache.mv[0][place(2, 2)], [5, -3]);
+    }
+
+    #[test]
+    fn s8_4_1_2_2_without_neighbours_both_lists_are_used() {
+        let mut slice = BSlice::new(8, &[4, 0], &[20]);
+        slice.header.direct_spatial_mv_pred_flag = true;
+        let mut mb = MbDecoder::new(slice.context());
+        mb.locate(0, false).unwrap();
+        mb.fill_motion(false);
+        mb.predict_direct(15).unwrap();
+        let cache = &mb.around.cache;
+        assert_eq!([cache.ref_idx[0][place(0, 3)], cache.ref_idx[1][place(0, 3)]], [0, 0]);
+        assert_eq!([cache.mv[0][place(0, 3)], cache.mv[1][place(0, 3)]], [[0; 2]; 2]);
+    }
+
     #[test]
     fn table_8_6_rows_of_frames_in_fields() {
         // Corner rows 0 and 3 of a field macroblock are rows 0 and 2 of both frame macroblocks.

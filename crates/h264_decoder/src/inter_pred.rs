@@ -502,3 +502,129 @@ impl<'a> ReferencePlane<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_streams::BSlice;
+
+    #[test]
+    fn s8_4_2_3_1_implicit_weights_follow_the_distance_in_time() {
+        // Order 8 between 4 and 20: tb 4, td 16, tx (16384 + 8) / 16 = 1024, scale 64, w1 16.
+        let mut slice = BSlice::new(8, &[4, 0], &[20, 8]);
+        slice.pps.weighted_bipred_idc = 2;
+        let Weights::Implicit(tables) = Weights::new(&slice.context()) else {
+            panic!("implicit weights")
+        };
+        assert_eq!(tables[0][0][0], 16);
+        // Order 8 between 0 and 20: scale 102, w1 25.
+        assert_eq!(tables[0][1][0], 25);
+        // From 4 to 8, at 8: tb 4, td 4, scale 256: w1 64. From 0 to 8 likewise.
+        assert_eq!([tables[0][0][1], tables[0][1][1]], [64, 64]);
+        // A long-term picture is not weighted by time.
+        slice.lists.entries[0][0].is_long_term = true;
+        let Weights::Implicit(tables) = Weights::new(&slice.context()) else {
+            panic!("implicit weights")
+        };
+        assert_eq!([tables[0][0][0], tables[0][1][0]], [32, 25]);
+    }
+
+    fn noise(len: usize) -> Vec<u8> {
+        let mut seed = 11u32;
+        (0..len)
+            .map(|_| {
+                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (seed >> 24) as u8
+            })
+            .collect()
+    }
+
+    fn tap(samples: [i32; 6]) -> i32 {
+        let [a, b, c, d, e, f] = samples;
+        a - 5 * b + 20 * c + 20 * d - 5 * e + f
+    }
+
+    /// Luma and chroma samples anywhere around a picture, or a field of one, equal those of 8.4.2.2 with each coordinate
+    /// clamped on its own (8-239, 8-240, 8-262 to 8-265).
+    #[test]
+    fn s8_4_2_2_blocks_that_reach_out_of_the_picture() {
+        let samples = Samples {
+            planes: [noise(32 * 64), noise(16 * 32), noise(16 * 32)],
+            strides: [32, 16],
+            heights: [64, 32],
+        };
+        let mut edge = [0; EDGE_STRIDE * (16 + TAPS)];
+        let mvs = [-301, -70, -9, -6, -1, 0, 3, 10, 47, 64, 130, 401];
+        for structure in [Structure::Frame, Structure::Top, Structure::Bottom] {
+            for (mv_x, mv_y) in mvs.iter().flat_map(|&x| mvs.map(|y| (x, y))) {
+                for component in [0, 2] {
+                    let unit = if component == 0 { 4 } else { 8 };
+                    let (width, height) = if component == 0 { (16, 8) } else { (8, 4) };
+                    let block = PredictedBlock {
+                        component,
+                        structure,
+                        column: if component == 0 { 16 } else { 8 },
+                        row: height as i32,
+                        width,
+                        height,
+                    };
+                    let picture = RefPic { structure, ..RefPic::default() };
+                    let predictor = Predictor { list: 0, ref_idx: 0, picture, mv: [mv_x, mv_y] };
+                    let mut out = [0; 256];
+                    let target = Target { plane: &mut out, stride: 16, position: 0 };
+                    block.predict(&samples, &predictor, target, &mut edge);
+                    let plane = ReferencePlane::new(&samples, component, structure);
+                    let at = |x: i32, y: i32| -> i32 {
+                        let x = x.clamp(0, plane.width as i32 - 1) as usize;
+                        let y = y.clamp(0, plane.height as i32 - 1) as usize;
+                        plane.plane[plane.first + y * plane.stride + x].into()
+                    };
+                    for (x, y) in (0..width * height).map(|index| (index % width, index / width)) {
+                        let px = (block.column + x as i32) * unit + i32::from(mv_x);
+                        let py = (block.row + y as i32) * unit + i32::from(mv_y);
+                        let (dx, dy) = (px.rem_euclid(unit), py.rem_euclid(unit));
+                        let (ix, iy) = (px.div_euclid(unit), py.div_euclid(unit));
+                        let expected = if component > 0 {
+                            ((8 - dx) * (8 - dy) * at(ix, iy)
+                                + dx * (8 - dy) * at(ix + 1, iy)
+                                + (8 - dx) * dy * at(ix, iy + 1)
+                                + dx * dy * at(ix + 1, iy + 1)
+                                + 32)
+                                >> 6
+                        } else {
+                            luma_sample(&at, ix, iy, dx, dy)
+                        };
+                        let actual = i32::from(out[16 * y + x]);
+                        assert_eq!(actual, expected, "{structure:?} {mv_x} {mv_y} {x} {y}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Every quarter position is an integer or half sample, or the average of the two nearest (table 8-12).
+    fn luma_sample(at: &dyn Fn(i32, i32) -> i32, x: i32, y: i32, dx: i32, dy: i32) -> i32 {
+        const OFFSETS: [i32; 6] = [-2, -1, 0, 1, 2, 3];
+        let clip = |value: i32| value.clamp(0, 255);
+        let row = |x: i32, y: i32| tap(OFFSETS.map(|offset| at(x + offset, y)));
+        let column = |x: i32, y: i32| tap(OFFSETS.map(|offset| at(x, y + offset)));
+        // At half samples: 0 or 1 half to the right and below.
+        let half = |hx: i32, hy: i32| -> i32 {
+            let (x, y) = (x + hx / 2, y + hy / 2);
+            match (hx % 2, hy % 2) {
+                (0, 0) => at(x, y),
+                (1, 0) => clip((row(x, y) + 16) >> 5),
+                (0, _) => clip((column(x, y) + 16) >> 5),
+                _ => clip((tap(OFFSETS.map(|offset| row(x, y + offset))) + 512) >> 10),
+            }
+        };
+        let average = |a: i32, b: i32| (a + b + 1) >> 1;
+        match (dx % 2, dy % 2) {
+            (0, 0) => half(dx / 2, dy / 2),
+            (1, 0) => average(half(dx / 2, dy / 2), half(dx / 2 + 1, dy / 2)),
+            (0, _) => average(half(dx / 2, dy / 2), half(dx / 2, dy / 2 + 1)),
+            // On the diagonals: the half samples of the nearest row and column.
+            _ => average(half(1, dy / 2 * 2), half(dx / 2 * 2, 1)),
+        }
+    }
+}

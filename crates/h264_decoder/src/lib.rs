@@ -37,6 +37,8 @@
 
 mod access_units;
 mod cabac;
+#[cfg(test)]
+mod cabac_encoder;
 mod cabac_syntax;
 mod cabac_tables;
 mod cavlc;

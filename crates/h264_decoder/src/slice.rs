@@ -638,7 +638,7 @@ pub(crate) fn chroma_place(block: usize) -> usize {
 }
 
 impl<'a> MbDecoder<'a> {
-    fn new(context: SliceContext<'a>) -> Self {
+    pub(crate) fn new(context: SliceContext<'a>) -> Self {
         let lists = match context.header.slice_type {
             SliceType::I | SliceType::Si => 0,
             SliceType::P | SliceType::Sp => 1,
@@ -684,7 +684,7 @@ impl<'a> MbDecoder<'a> {
     }
 
     /// Begins the macroblock at an address: finds its neighbours.
-    fn locate(&mut self, address: usize, is_field: bool) -> Result<(), Damage> {
+    pub(crate) fn locate(&mut self, address: usize, is_field: bool) -> Result<(), Damage> {
         let width = self.context.geometry.width;
         self.position = self.position_of(address, is_field);
         self.index = self.position.row * width + self.position.x;

@@ -1,7 +1,12 @@
 //! Parameter sets and headers for tests.
 
-use h264::{DecRefPicMarking, Pps, SliceHeader, SliceType, Sps};
+use h264::{DecRefPicMarking, Pps, ScalingMatrix, SliceHeader, SliceType, Sps};
 use hex_literal::hex;
+
+use crate::frame::{Frame, Geometry, Structure};
+use crate::picture::{PictureState, SliceContext};
+use crate::ref_list::{RefLists, RefPic};
+use crate::residual::LevelScale;
 
 /// x264, 1280x720 High.
 pub(crate) fn parameter_sets() -> (Sps, Pps) {
@@ -37,5 +42,75 @@ pub(crate) fn p_slice_header() -> SliceHeader {
         slice_alpha_c0_offset_div2: 0,
         slice_beta_offset_div2: 0,
         slice_data_bit: 0,
+    }
+}
+
+/// A B slice of frames of 32x32 samples: list 0 and list 1 refer to frames with these orders, each in a slot of its own.
+pub(crate) struct BSlice {
+    pub(crate) sps: Sps,
+    pub(crate) pps: Pps,
+    pub(crate) header: SliceHeader,
+    pub(crate) geometry: Geometry,
+    pub(crate) frames: Vec<Frame>,
+    pub(crate) lists: RefLists,
+    pub(crate) picture: PictureState,
+    pub(crate) current: Frame,
+    scale: LevelScale,
+}
+
+impl BSlice {
+    pub(crate) fn new(order: i32, list_0: &[i32], list_1: &[i32]) -> Self {
+        let (sps, pps) = parameter_sets();
+        let geometry = Geometry { width: 2, height: 2, has_chroma: true };
+        let frame = |order: i32| {
+            let mut frame = Frame::default();
+            frame.resize(geometry);
+            frame.marking.pic_order_cnt = [order, order + 1];
+            (frame.marking.fields, frame.marking.short_term) = (3, 3);
+            frame
+        };
+        let frames = list_0.iter().chain(list_1).map(|&order| frame(order)).collect();
+        let mut lists = RefLists::default();
+        let of = |slot: usize| RefPic { slot: slot as u8, ..RefPic::default() };
+        for index in 0..list_0.len() {
+            lists.entries[0][index] = of(index);
+        }
+        for index in 0..list_1.len() {
+            lists.entries[1][index] = of(list_0.len() + index);
+        }
+        let mut header = p_slice_header();
+        header.slice_type = SliceType::B;
+        header.num_ref_idx_active = [list_0.len() as u8, list_1.len() as u8];
+        let mut picture = PictureState::default();
+        picture.start(geometry, false);
+        Self {
+            sps,
+            pps,
+            header,
+            geometry,
+            frames,
+            lists,
+            picture,
+            current: frame(order),
+            scale: LevelScale::new(ScalingMatrix::FLAT),
+        }
+    }
+
+    pub(crate) fn context(&mut self) -> SliceContext<'_> {
+        SliceContext {
+            sps: &self.sps,
+            pps: &self.pps,
+            header: &self.header,
+            geometry: self.geometry,
+            structure: Structure::Frame,
+            is_mbaff: false,
+            scale: &self.scale,
+            frame: &mut self.current,
+            slot: 31,
+            frames: &self.frames,
+            lists: &self.lists,
+            picture: &mut self.picture,
+            slice: 0,
+        }
     }
 }
