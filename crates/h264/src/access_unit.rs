@@ -110,22 +110,29 @@ fn is_intra(slice: &[u8]) -> bool {
     matches!(slice_type(slice), Some(SliceType::I | SliceType::Si))
 }
 
-/// From the start of the slice header (14496-10 7.3.3).
 fn slice_type(slice: &[u8]) -> Option<SliceType> {
-    let rbsp = nal::rbsp(slice, Limits::DEFAULT.max_slice_type_bytes);
-    match read_slice_type(&mut BitReader::new(&rbsp[..])).ok()? {
-        0 | 5 => Some(SliceType::P),
-        1 | 6 => Some(SliceType::B),
-        2 | 7 => Some(SliceType::I),
-        3 | 8 => Some(SliceType::Sp),
-        4 | 9 => Some(SliceType::Si),
-        _ => None,
-    }
+    slice_outline(slice).map(|(_, slice_type)| slice_type)
 }
 
-fn read_slice_type(bits: &mut impl BitRead) -> Result<u32, BitReaderError> {
-    bits.read_ue("first_mb_in_slice")?;
-    bits.read_ue("slice_type")
+/// `first_mb_in_slice` and `slice_type` of a slice NAL unit (14496-10 7.3.3), which can be read without parameter sets.
+#[must_use]
+pub fn slice_outline(slice: &[u8]) -> Option<(u32, SliceType)> {
+    // Two Exp-Golomb numbers of which the first, a macroblock address, may have 35 bits.
+    let rbsp = nal::rbsp(slice, Limits::DEFAULT.max_slice_type_bytes);
+    let (first_mb_in_slice, slice_type) = read_outline(&mut BitReader::new(&rbsp[..])).ok()?;
+    let slice_type = match slice_type {
+        0 | 5 => SliceType::P,
+        1 | 6 => SliceType::B,
+        2 | 7 => SliceType::I,
+        3 | 8 => SliceType::Sp,
+        4 | 9 => SliceType::Si,
+        _ => return None,
+    };
+    Some((first_mb_in_slice, slice_type))
+}
+
+fn read_outline(bits: &mut impl BitRead) -> Result<(u32, u32), BitReaderError> {
+    Ok((bits.read_ue("first_mb_in_slice")?, bits.read_ue("slice_type")?))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Annex B: NAL units behind start codes.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use media::NalUnits;
 
@@ -15,20 +17,36 @@ const START_CODE: [u8; 3] = [0, 0, 1];
 pub fn nal_units(data: Bytes) -> NalUnits {
     let bytes = data.clone();
     let mut units = NalUnits::new(data);
-    let mut position: usize = 0;
-    while let Some(start) = find(&bytes, position, |window| window == START_CODE) {
-        let start = start.saturating_add(START_CODE.len());
-        // Three zeros cannot be in a NAL unit: they end it like a start code (annex B.1.1).
-        let end =
-            find(&bytes, start, |window| matches!(window, [0, 0, 0 | 1])).unwrap_or(bytes.len());
-        let range = start..start.saturating_add(without_trailing_zeros(bytes.get(start..end)));
-        if !range.is_empty() && (units.len() >= Limits::DEFAULT.max_nal_units || !units.push(range))
-        {
+    for range in ranges(&bytes) {
+        if units.len() >= Limits::DEFAULT.max_nal_units || !units.push(range) {
             break;
         }
-        position = end;
     }
     units
+}
+
+/// The NAL units of a byte stream of any length, such as a file, found one after the other as [`nal_units`] finds them.
+pub fn stream(data: &[u8]) -> impl Iterator<Item = &[u8]> {
+    ranges(data).map(|range| data.get(range).unwrap_or_default())
+}
+
+/// Where NAL units are; none of them is empty.
+fn ranges(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let mut position: usize = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let start = find(bytes, position, |window| window == START_CODE)?;
+            let start = start.saturating_add(START_CODE.len());
+            // Three zeros cannot be in a NAL unit: they end it like a start code (annex B.1.1).
+            let end =
+                find(bytes, start, |window| matches!(window, [0, 0, 0 | 1])).unwrap_or(bytes.len());
+            position = end;
+            let range = start..start.saturating_add(without_trailing_zeros(bytes.get(start..end)));
+            if !range.is_empty() {
+                return Some(range);
+            }
+        }
+    })
 }
 
 /// Appends NAL units, each behind a four-byte start code.

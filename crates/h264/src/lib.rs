@@ -54,7 +54,7 @@ mod slice_header;
 mod sps;
 mod vui;
 
-pub use access_unit::{PictureFacts, SliceType, classify, split_parameter_sets};
+pub use access_unit::{PictureFacts, SliceType, classify, slice_outline, split_parameter_sets};
 pub use avcc::AvcConfig;
 pub use avcc_writer::{avc_config_record, write_avcc};
 pub use decodable::{Undecodable, decodable};

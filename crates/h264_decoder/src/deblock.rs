@@ -1,0 +1,735 @@
+//! The deblocking filter (ITU-T H.264 8.7).
+
+use crate::frame::{Frame, Geometry, Mv, Samples, Structure};
+use crate::kernels::deblock::{self as kernel, Strength, Thresholds};
+use crate::mb::{Flags, Mb, NO_SLICE, Position};
+use crate::picture::{PictureState, SliceContext, SliceParameters};
+use crate::residual::chroma_qp;
+
+/// Deblocks the row before the one that was decoded last, if all macroblocks up to it are there. A row behind, intra
+/// prediction still finds the samples as they were decoded.
+pub(crate) fn deblock_behind(context: &mut SliceContext<'_>) {
+    let rows = Rows::of(context.geometry, context.structure, context.is_mbaff);
+    let decoded_rows = context.picture.decoded / rows.macroblocks_of_a_row;
+    while context.picture.deblocked_rows + 1 < decoded_rows {
+        rows.deblock(context.frame, context.picture, context.picture.deblocked_rows);
+        context.picture.deblocked_rows += 1;
+    }
+}
+
+/// Deblocks what is left of a picture whose macroblocks are all there, or concealed.
+pub(crate) fn deblock_rest(
+    geometry: Geometry,
+    structure: Structure,
+    is_mbaff: bool,
+    frame: &mut Frame,
+    picture: &mut PictureState,
+) {
+    let rows = Rows::of(geometry, structure, is_mbaff);
+    for row in picture.deblocked_rows..rows.count {
+        rows.deblock(frame, picture, row);
+    }
+    picture.deblocked_rows = rows.count;
+}
+
+/// The rows that a picture is deblocked by: of macroblocks, or of pairs.
+struct Rows {
+    geometry: Geometry,
+    structure: Structure,
+    is_mbaff: bool,
+    count: usize,
+    macroblocks_of_a_row: usize,
+}
+
+impl Rows {
+    fn of(geometry: Geometry, structure: Structure, is_mbaff: bool) -> Self {
+        let is_halved = structure.is_field() || is_mbaff;
+        Self {
+            geometry,
+            structure,
+            is_mbaff,
+            count: if is_halved { geometry.height / 2 } else { geometry.height },
+            macroblocks_of_a_row: if is_mbaff { 2 * geometry.width } else { geometry.width },
+        }
+    }
+
+    fn deblock(&self, frame: &mut Frame, picture: &PictureState, row: usize) {
+        // Nothing to do where no slice is filtered.
+        if picture.slices.iter().all(|slice| slice.disable_deblocking_filter_idc == 1) {
+            return;
+        }
+        let is_p = picture.slices.iter().all(|slice| !slice.is_b);
+        for x in 0..self.geometry.width {
+            if self.is_mbaff {
+                for row in [2 * row, 2 * row + 1] {
+                    self.macroblock(frame, picture, (x, row), is_p);
+                }
+            } else if self.structure.is_field() {
+                let row = 2 * row + self.structure.first_row();
+                self.macroblock(frame, picture, (x, row), is_p);
+            } else {
+                self.macroblock(frame, picture, (x, row), is_p);
+            }
+        }
+    }
+
+    fn macroblock(
+        &self,
+        frame: &mut Frame,
+        picture: &PictureState,
+        (x, row): (usize, usize),
+        is_p: bool,
+    ) {
+        let width = self.geometry.width;
+        let index = row * width + x;
+        let mb = &picture.mbs[index];
+        let Some(slice) = picture.slices.get(usize::from(mb.slice)) else { return };
+        if slice.disable_deblocking_filter_idc == 1 {
+            return;
+        }
+        let is_field = mb.flags.any(Flags::FIELD);
+        let position = Position { x, row, is_field };
+        let mut filter = MbFilter {
+            samples: &mut frame.samples,
+            mbs: &picture.mbs,
+            motion: MotionOf { mv: &frame.motion.mv, ref_id: &frame.motion.ref_id, is_p },
+            slice,
+            position,
+            index,
+            has_chroma: self.geometry.has_chroma,
+            // Motion vectors of field macroblocks differ by half as many quarter samples (8.7.2.1).
+            mv_limit_y: if is_field { 2 } else { 4 },
+        };
+        let is_filtered = |neighbour: usize| {
+            let other = &picture.mbs[neighbour];
+            other.slice != NO_SLICE
+                && (other.slice == mb.slice || slice.disable_deblocking_filter_idc == 0)
+        };
+        let left = (x > 0 && is_filtered(index - 1)).then(|| index - 1);
+        if self.is_mbaff {
+            filter.edges_in_mbaff(left, width, is_filtered);
+        } else {
+            let up = if self.structure.is_field() { 2 * width } else { width };
+            let above = index.checked_sub(up).filter(|&above| is_filtered(above));
+            filter.vertical_edges(left);
+            filter.horizontal_edges(above);
+        }
+    }
+}
+
+/// Motion of the macroblocks of the frame.
+#[derive(Clone, Copy)]
+struct MotionOf<'a> {
+    mv: &'a [Vec<[Mv; 16]>; 2],
+    ref_id: &'a [Vec<[u8; 4]>; 2],
+    /// No macroblock of the picture has a list 1.
+    is_p: bool,
+}
+
+/// A 4x4 block: its macroblock, column and row.
+type BlockOf = (usize, usize, usize);
+
+impl MotionOf<'_> {
+    /// Whether two blocks are predicted from other pictures, or from places that lie apart (8.7.2.1, bS 1).
+    #[inline]
+    fn differs(&self, p: BlockOf, q: BlockOf, mv_limit_y: u16) -> bool {
+        let id = |list: usize, (mb, x, y): BlockOf| self.ref_id[list][mb][y / 2 * 2 + x / 2];
+        let mv = |list: usize, (mb, x, y): BlockOf| self.mv[list][mb][4 * y + x];
+        // Vectors of a valid stream differ by less than 16 bits.
+        let apart = |a: Mv, b: Mv| {
+            a[0].wrapping_sub(b[0]).unsigned_abs() >= 4
+                || a[1].wrapping_sub(b[1]).unsigned_abs() >= mv_limit_y
+        };
+        let (p0, q0) = (id(0, p), id(0, q));
+        if self.is_p {
+            return p0 != q0 || apart(mv(0, p), mv(0, q));
+        }
+        let (p1, q1) = (id(1, p), id(1, q));
+        // A list that is not used has no vector.
+        let is_straight_apart =
+            || (p0 != 0 && apart(mv(0, p), mv(0, q))) || (p1 != 0 && apart(mv(1, p), mv(1, q)));
+        let is_crossed_apart =
+            || (p0 != 0 && apart(mv(0, p), mv(1, q))) || (p1 != 0 && apart(mv(1, p), mv(0, q)));
+        match (p0 == q0 && p1 == q1, p0 == q1 && p1 == q0) {
+            (false, false) => true,
+            (true, false) => is_straight_apart(),
+            (false, true) => is_crossed_apart(),
+            // Both predictions from one picture: whichever way they fit.
+            (true, true) => is_straight_apart() && is_crossed_apart(),
+        }
+    }
+}
+
+struct MbFilter<'a> {
+    samples: &'a mut Samples,
+    mbs: &'a [Mb],
+    motion: MotionOf<'a>,
+    slice: &'a SliceParameters,
+    position: Position,
+    index: usize,
+    has_chroma: bool,
+    mv_limit_y: u16,
+}
+
+/// `alpha` by `indexA` and `beta` by `indexB` (table 8-16).
+const ALPHA: [u8; 52] = [
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 4, 5, 6, 7, 8, 9, 10, 12, 13, 15, 17, 20,
+    22, 25, 28, 32, 36, 40, 45, 50, 56, 63, 71, 80, 90, 101, 113, 127, 144, 162, 182, 203, 226,
+    255, 255,
+];
+const BETA: [u8; 52] = [
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 6, 6, 7, 7, 8, 8,
+    9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15, 16, 16, 17, 17, 18, 18,
+];
+/// `tC0` by `indexA` and bS 1 to 3 (table 8-17).
+const TC0: [[i8; 3]; 52] = [
+    [0, 0, 0],
+    [0, 0, 0],
+    [0, 0, 0],
+    [0, 0, 0],
+    [0, 0, 0],
+    [0, 0, 0],
+    [0, 0, 0],
+    [0, 0, 0],
+    [0, 0, 0],
+    [0, 0, 0],
+    [0, 0, 0],
+    [0, 0, 0],
+    [0, 0, 0],
+    [0, 0, 0],
+    [0, 0, 0],
+    [0, 0, 0],
+    [0, 0, 0],
+    [0, 0, 1],
+    [0, 0, 1],
+    [0, 0, 1],
+    [0, 0, 1],
+    [0, 1, 1],
+    [0, 1, 1],
+    [1, 1, 1],
+    [1, 1, 1],
+    [1, 1, 1],
+    [1, 1, 1],
+    [1, 1, 2],
+    [1, 1, 2],
+    [1, 1, 2],
+    [1, 1, 2],
+    [1, 2, 3],
+    [1, 2, 3],
+    [2, 2, 3],
+    [2, 2, 4],
+    [2, 3, 4],
+    [2, 3, 4],
+    [3, 3, 5],
+    [3, 4, 6],
+    [3, 4, 6],
+    [4, 5, 7],
+    [4, 5, 8],
+    [4, 6, 9],
+    [5, 7, 10],
+    [6, 8, 11],
+    [6, 8, 13],
+    [7, 10, 14],
+    [8, 11, 16],
+    [9, 12, 18],
+    [10, 13, 20],
+    [11, 15, 23],
+    [13, 17, 25],
+];
+
+/// How the motion along an edge can differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum EdgeMotion {
+    Same,
+    Whole,
+    Halves,
+    Blocks,
+}
+
+/// bS of the four segments of an edge.
+type Strengths = [u8; 4];
+
+impl MbFilter<'_> {
+    fn mb(&self) -> &Mb {
+        &self.mbs[self.index]
+    }
+
+    /// How an edge between quantisers is filtered; None where it is not (8.7.2.2).
+    fn thresholds(&self, qp_p: u8, qp_q: u8, strengths: Strengths) -> Option<Thresholds> {
+        let average = i32::from((qp_p + qp_q + 1) >> 1);
+        let index = |offset: i8| (average + i32::from(offset)).clamp(0, 51) as usize;
+        let [offset_a, offset_b] = self.slice.filter_offsets;
+        let index_a = index(offset_a);
+        let (alpha, beta) = (ALPHA[index_a], BETA[index(offset_b)]);
+        if alpha == 0 || beta == 0 {
+            return None;
+        }
+        let strength = if strengths == [4; 4] {
+            Strength::Strong
+        } else {
+            Strength::Normal(strengths.map(|strength| match strength {
+                0 => -1,
+                _ => TC0[index_a][usize::from(strength.min(3)) - 1],
+            }))
+        };
+        Some(Thresholds { alpha, beta, strength })
+    }
+
+    /// bS 0 to 2 of an edge between blocks of inter macroblocks of one kind. `p` and `q` give the blocks of a segment.
+    #[inline]
+    fn inter_strengths(
+        &self,
+        p: impl Fn(usize) -> BlockOf,
+        q: impl Fn(usize) -> BlockOf,
+        motion: EdgeMotion,
+    ) -> Strengths {
+        let coded = |(mb, x, y): BlockOf| self.mbs[mb].coefficients >> (4 * y + x) & 1 == 1;
+        let mut strengths = [0; 4];
+        let mut differs = false;
+        for (segment, strength) in strengths.iter_mut().enumerate() {
+            let (p, q) = (p(segment), q(segment));
+            let is_looked_up = match motion {
+                EdgeMotion::Same => false,
+                EdgeMotion::Whole => segment == 0,
+                EdgeMotion::Halves => segment % 2 == 0,
+                EdgeMotion::Blocks => true,
+            };
+            if is_looked_up {
+                differs = self.motion.differs(p, q, self.mv_limit_y);
+            }
+            *strength = if coded(p) || coded(q) { 2 } else { u8::from(differs) };
+        }
+        strengths
+    }
+
+    /// How much of the motion along the edge to another macroblock has to be compared.
+    fn motion_of_edge(&self, other: usize) -> EdgeMotion {
+        let (own, other) = (self.mb().flags, self.mbs[other].flags);
+        if own.any(Flags::ONE_MOTION) && other.any(Flags::ONE_MOTION) {
+            EdgeMotion::Whole
+        } else if own.any(Flags::MOTION_8X8) && other.any(Flags::MOTION_8X8) {
+            EdgeMotion::Halves
+        } else {
+            EdgeMotion::Blocks
+        }
+    }
+
+    /// Strengths of an edge inside of the macroblock.
+    fn inner_strengths(&self, edge: usize, is_vertical: bool) -> Strengths {
+        let mb = self.mb();
+        if mb.flags.any(Flags::INTRA) {
+            return [3; 4];
+        }
+        let motion = if mb.flags.any(Flags::ONE_MOTION) {
+            EdgeMotion::Same
+        } else if mb.flags.any(Flags::MOTION_8X8) {
+            if edge == 2 { EdgeMotion::Halves } else { EdgeMotion::Same }
+        } else {
+            EdgeMotion::Blocks
+        };
+        if motion == EdgeMotion::Same && mb.coefficients == 0 {
+            return [0; 4];
+        }
+        let at = |edge: usize, segment: usize| {
+            if is_vertical { (self.index, edge, segment) } else { (self.index, segment, edge) }
+        };
+        self.inter_strengths(|segment| at(edge - 1, segment), |segment| at(edge, segment), motion)
+    }
+
+    /// Whether no edge inside of the macroblock is filtered: the common case.
+    fn is_plain(&self) -> bool {
+        self.mb().coefficients == 0 && self.mb().flags.any(Flags::ONE_MOTION)
+    }
+
+    fn vertical_edges(&mut self, left: Option<usize>) {
+        if let Some(left) = left {
+            let is_intra = self.is_intra_edge(left);
+            let strengths = if is_intra {
+                [4; 4]
+            } else {
+                self.inter_strengths(
+                    |row| (left, 3, row),
+                    |row| (self.index, 0, row),
+                    self.motion_of_edge(left),
+                )
+            };
+            self.vertical_edge(0, left, strengths);
+        }
+        self.inner_vertical_edges();
+    }
+
+    fn inner_vertical_edges(&mut self) {
+        if self.is_plain() {
+            return;
+        }
+        let step = if self.mb().flags.any(Flags::TRANSFORM_8X8) { 2 } else { 1 };
+        for edge in (step..4).step_by(step) {
+            let strengths = self.inner_strengths(edge, true);
+            self.vertical_edge(edge, self.index, strengths);
+        }
+    }
+
+    fn horizontal_edges(&mut self, above: Option<usize>) {
+        if let Some(above) = above {
+            let strengths = if self.is_intra_edge(above) {
+                // bS 4 is of frames only (8.7.2.1).
+                [if self.position.is_field { 3 } else { 4 }; 4]
+            } else {
+                self.inter_strengths(
+                    |column| (above, column, 3),
+                    |column| (self.index, column, 0),
+                    self.motion_of_edge(above),
+                )
+            };
+            self.horizontal_edge(0, above, strengths);
+        }
+        self.inner_horizontal_edges();
+    }
+
+    fn inner_horizontal_edges(&mut self) {
+        if self.is_plain() {
+            return;
+        }
+        let step = if self.mb().flags.any(Flags::TRANSFORM_8X8) { 2 } else { 1 };
+        for edge in (step..4).step_by(step) {
+            let strengths = self.inner_strengths(edge, false);
+            self.horizontal_edge(edge, self.index, strengths);
+        }
+    }
+
+    fn is_intra_edge(&self, other: usize) -> bool {
+        self.mb().flags.any(Flags::INTRA) || self.mbs[other].flags.any(Flags::INTRA)
+    }
+
+    /// `QPC` of another macroblock by this one's offsets, where both have the same it is the one that is stored.
+    fn chroma_qp_of(&self, other: usize, component: usize) -> u8 {
+        let offset = self.slice.chroma_qp_index_offset[component];
+        chroma_qp(self.mbs[other].qp, offset)
+    }
+
+    fn vertical_edge(&mut self, edge: usize, other: usize, strengths: Strengths) {
+        if strengths == [0; 4] {
+            return;
+        }
+        let (position, stride) = self.position.samples(self.samples.strides[0], false);
+        if let Some(thresholds) = self.thresholds(self.mbs[other].qp, self.mb().qp, strengths) {
+            let plane = &mut self.samples.planes[0];
+            kernel::luma_vertical::<16>(plane, stride, position + 4 * edge, thresholds);
+        }
+        if !self.has_chroma || edge % 2 == 1 {
+            return;
+        }
+        let (position, stride) = self.position.samples(self.samples.strides[1], true);
+        for component in 0..2 {
+            let qp_p = self.chroma_qp_of(other, component);
+            let qp_q = self.chroma_qp_of(self.index, component);
+            if let Some(thresholds) = self.thresholds(qp_p, qp_q, strengths) {
+                let plane = &mut self.samples.planes[1 + component];
+                kernel::chroma_vertical::<8>(plane, stride, position + 2 * edge, thresholds);
+            }
+        }
+    }
+
+    fn horizontal_edge(&mut self, edge: usize, other: usize, strengths: Strengths) {
+        let (luma, luma_stride) = self.position.samples(self.samples.strides[0], false);
+        let (chroma, chroma_stride) = self.position.samples(self.samples.strides[1], true);
+        self.horizontal_edge_at(
+            edge,
+            other,
+            strengths,
+            (luma + 4 * edge * luma_stride, luma_stride),
+            (chroma + 2 * edge * chroma_stride, chroma_stride),
+        );
+    }
+
+    /// At these positions, with these distances of rows, of luma and of chroma.
+    fn horizontal_edge_at(
+        &mut self,
+        edge: usize,
+        other: usize,
+        strengths: Strengths,
+        (luma, luma_stride): (usize, usize),
+        (chroma, chroma_stride): (usize, usize),
+    ) {
+        if strengths == [0; 4] {
+            return;
+        }
+        if let Some(thresholds) = self.thresholds(self.mbs[other].qp, self.mb().qp, strengths) {
+            kernel::luma_horizontal(&mut self.samples.planes[0], luma_stride, luma, thresholds);
+        }
+        if !self.has_chroma || edge % 2 == 1 {
+            return;
+        }
+        for component in 0..2 {
+            let qp_p = self.chroma_qp_of(other, component);
+            let qp_q = self.chroma_qp_of(self.index, component);
+            if let Some(thresholds) = self.thresholds(qp_p, qp_q, strengths) {
+                let plane = &mut self.samples.planes[1 + component];
+                kernel::chroma_horizontal(plane, chroma_stride, chroma, thresholds);
+            }
+        }
+    }
+
+    /// A macroblock of an MBAFF frame. `left` is the macroblock next to it in the pair on the left.
+    fn edges_in_mbaff(
+        &mut self,
+        left: Option<usize>,
+        width: usize,
+        is_filtered: impl Fn(usize) -> bool,
+    ) {
+        let is_field = self.position.is_field;
+        let Position { x, row, .. } = self.position;
+        let is_bottom = row & 1 == 1;
+        let top_of_pair = (row & !1) * width + x;
+        match left {
+            Some(left) if self.mbs[left].flags.any(Flags::FIELD) != is_field => {
+                self.mixed_left_edge((row & !1) * width + x - 1, width);
+                self.inner_vertical_edges();
+            }
+            _ => self.vertical_edges(left),
+        }
+        let pair_above = top_of_pair.checked_sub(2 * width).filter(|&above| is_filtered(above));
+        let is_field_above =
+            pair_above.is_some_and(|above| self.mbs[above].flags.any(Flags::FIELD));
+        match (is_field, is_bottom, pair_above) {
+            // The bottom frame macroblock is below the top one of its pair.
+            (false, true, _) => self.horizontal_edges(Some(top_of_pair)),
+            (_, _, None) => self.inner_horizontal_edges(),
+            (false, false, Some(above)) if is_field_above => {
+                // Both fields of the pair above meet the first rows of each parity (8.7.1).
+                for parity in 0..2 {
+                    self.edge_below_field_pair(above + parity * width, parity);
+                }
+                self.inner_horizontal_edges();
+            }
+            (false, false, Some(above)) => self.horizontal_edges(Some(above + width)),
+            (true, _, Some(above)) => {
+                // Above a field macroblock is the one of the same parity, or the bottom frame macroblock.
+                let other = if is_field_above {
+                    above + usize::from(is_bottom) * width
+                } else {
+                    above + width
+                };
+                if is_field_above {
+                    self.horizontal_edges(Some(other));
+                } else {
+                    let strengths = self.strengths_of_mixed_horizontal_edge(other);
+                    self.horizontal_edge(0, other, strengths);
+                    self.inner_horizontal_edges();
+                }
+            }
+        }
+    }
+
+    /// bS of a horizontal edge between a frame and a field macroblock.
+    fn strengths_of_mixed_horizontal_edge(&self, other: usize) -> Strengths {
+        if self.is_intra_edge(other) {
+            return [3; 4];
+        }
+        let coded =
+            |mb: usize, x: usize, y: usize| self.mbs[mb].coefficients >> (4 * y + x) & 1 == 1;
+        std::array::from_fn(|column| {
+            if coded(other, column, 3) || coded(self.index, column, 0) { 2 } else { 1 }
+        })
+    }
+
+    /// The upper edge of a frame macroblock below one of the field macroblocks of a pair: rows of that parity only.
+    fn edge_below_field_pair(&mut self, other: usize, parity: usize) {
+        let strengths = self.strengths_of_mixed_horizontal_edge(other);
+        let (luma, luma_stride) = self.position.samples(self.samples.strides[0], false);
+        let (chroma, chroma_stride) = self.position.samples(self.samples.strides[1], true);
+        self.horizontal_edge_at(
+            0,
+            other,
+            strengths,
+            (luma + parity * luma_stride, 2 * luma_stride),
+            (chroma + parity * chroma_stride, 2 * chroma_stride),
+        );
+    }
+
+    /// The left edge between a pair of frame and one of field macroblocks (8.7.1, 8.7.2.1): each line has its own
+    /// neighbour.
+    fn mixed_left_edge(&mut self, left_pair: usize, width: usize) {
+        let is_field = self.position.is_field;
+        let bottom = self.position.row & 1;
+        // Rows of this macroblock in its pair, and what is left of them there.
+        let neighbour_of = |y: usize| -> (usize, usize) {
+            if is_field {
+                let in_pair = 2 * y + bottom;
+                (left_pair + (in_pair >> 4) * width, in_pair & 15)
+            } else {
+                let in_pair = 16 * bottom + y;
+                (left_pair + (in_pair & 1) * width, in_pair >> 1)
+            }
+        };
+        let (luma, luma_stride) = self.position.samples(self.samples.strides[0], false);
+        let (chroma, chroma_stride) = self.position.samples(self.samples.strides[1], true);
+        for y in 0..16 {
+            let (other, other_y) = neighbour_of(y);
+            let strength = if self.is_intra_edge(other) {
+                4
+            } else {
+                let coded = |mb: usize, x: usize, y: usize| {
+                    self.mbs[mb].coefficients >> (4 * y + x) & 1 == 1
+                };
+                if coded(other, 3, other_y / 4) || coded(self.index, 0, y / 4) { 2 } else { 1 }
+            };
+            let thresholds = self.thresholds(self.mbs[other].qp, self.mb().qp, [strength; 4]);
+            if let Some(thresholds) = thresholds {
+                let position = luma + y * luma_stride;
+                let plane = &mut self.samples.planes[0];
+                kernel::luma_vertical::<1>(plane, luma_stride, position, thresholds);
+            }
+            // Chroma has half the rows: of each two luma rows the one with the same neighbour macroblock counts.
+            if self.has_chroma && y < 8 {
+                self.mixed_left_edge_of_chroma(y, neighbour_of, (chroma, chroma_stride));
+            }
+        }
+    }
+
+    fn mixed_left_edge_of_chroma(
+        &mut self,
+        y: usize,
+        luma_neighbour_of: impl Fn(usize) -> (usize, usize),
+        (chroma, stride): (usize, usize),
+    ) {
+        let is_field = self.position.is_field;
+        // The luma row whose bS the chroma row has (8.7.2): rows of frame macroblocks alternate between the fields on
+        // the left, in luma as in chroma.
+        let luma_y = if is_field { 2 * y } else { 4 * (y / 2) + (y & 1) };
+        let (other, other_y) = luma_neighbour_of(luma_y);
+        let strength = if self.is_intra_edge(other) {
+            4
+        } else {
+            let coded =
+                |mb: usize, x: usize, y: usize| self.mbs[mb].coefficients >> (4 * y + x) & 1 == 1;
+            if coded(other, 3, other_y / 4) || coded(self.index, 0, luma_y / 4) { 2 } else { 1 }
+        };
+        for component in 0..2 {
+            let qp_p = self.chroma_qp_of(other, component);
+            let qp_q = self.chroma_qp_of(self.index, component);
+            if let Some(thresholds) = self.thresholds(qp_p, qp_q, [strength; 4]) {
+                let position = chroma + y * stride;
+                let plane = &mut self.samples.planes[1 + component];
+                kernel::chroma_vertical::<1>(plane, stride, position, thresholds);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO_LISTS: bool = false;
+
+    /// bS of the left edge of the second of two macroblocks next to each other, and of its inner edge 2.
+    struct Pair {
+        mbs: [Mb; 2],
+        mv: [Vec<[Mv; 16]>; 2],
+        ref_id: [Vec<[u8; 4]>; 2],
+        slice: SliceParameters,
+    }
+
+    impl Pair {
+        /// Both are predicted from one picture, with the same vector.
+        fn new() -> Self {
+            let mb = Mb { slice: 0, qp: 30, ..Mb::UNDECODED };
+            Self {
+                mbs: [mb; 2],
+                mv: [vec![[[4, 8]; 16]; 2], vec![[[0; 2]; 16]; 2]],
+                ref_id: [vec![[7; 4]; 2], vec![[0; 4]; 2]],
+                slice: SliceParameters {
+                    disable_deblocking_filter_idc: 0,
+                    filter_offsets: [0, 0],
+                    chroma_qp_index_offset: [0, 0],
+                    is_b: false,
+                },
+            }
+        }
+
+        fn strengths(&self, is_p: bool) -> Strengths {
+            let mut samples = Samples::default();
+            let filter = MbFilter {
+                samples: &mut samples,
+                mbs: &self.mbs,
+                motion: MotionOf { mv: &self.mv, ref_id: &self.ref_id, is_p },
+                slice: &self.slice,
+                position: Position { x: 1, row: 0, is_field: false },
+                index: 1,
+                has_chroma: false,
+                mv_limit_y: 4,
+            };
+            filter.inter_strengths(|row| (0, 3, row), |row| (1, 0, row), filter.motion_of_edge(0))
+        }
+    }
+
+    #[test]
+    fn s8_7_2_1_coefficients_on_either_side_are_2() {
+        let mut pair = Pair::new();
+        assert_eq!(pair.strengths(true), [0; 4]);
+        // Block at column 3, row 1 on the left; column 0, row 2 here.
+        (pair.mbs[0].coefficients, pair.mbs[1].coefficients) = (1 << 7, 1 << 8);
+        assert_eq!(pair.strengths(true), [0, 2, 2, 0]);
+    }
+
+    #[test]
+    fn s8_7_2_1_other_pictures_or_vectors_are_1() {
+        for is_p in [true, TWO_LISTS] {
+            let mut pair = Pair::new();
+            pair.mv[0][1][4] = [7, 8];
+            pair.mv[0][1][8] = [8, 8];
+            pair.mv[0][0][15] = [4, 12];
+            assert_eq!(pair.strengths(is_p), [0, 0, 1, 1], "by four quarter samples or more");
+            let mut pair = Pair::new();
+            pair.ref_id[0][1] = [7, 7, 11, 7];
+            assert_eq!(pair.strengths(is_p), [0, 0, 1, 1]);
+        }
+    }
+
+    #[test]
+    fn s8_7_2_1_pictures_count_whichever_list_they_are_in() {
+        let mut pair = Pair::new();
+        // One picture by list 0 on the left, by list 1 here.
+        (pair.ref_id[0][1], pair.ref_id[1][1]) = ([0; 4], [7; 4]);
+        pair.mv[1][1] = [[4, 8]; 16];
+        assert_eq!(pair.strengths(TWO_LISTS), [0; 4]);
+        pair.mv[1][1] = [[4, 12]; 16];
+        assert_eq!(pair.strengths(TWO_LISTS), [1; 4]);
+        // One prediction on the left, two here.
+        pair.ref_id[0][1] = [7; 4];
+        assert_eq!(pair.strengths(TWO_LISTS), [1; 4]);
+    }
+
+    #[test]
+    fn s8_7_2_1_two_predictions_from_one_picture_fit_either_way() {
+        let mut pair = Pair::new();
+        for list in 0..2 {
+            pair.ref_id[list] = vec![[7; 4]; 2];
+        }
+        pair.mv = [vec![[[0, 0]; 16], [[20, 0]; 16]], vec![[[20, 0]; 16], [[0, 0]; 16]]];
+        assert_eq!(pair.strengths(TWO_LISTS), [0; 4], "crossed");
+        pair.mv[1][1] = [[0, 4]; 16];
+        assert_eq!(pair.strengths(TWO_LISTS), [1; 4], "neither way");
+    }
+
+    #[test]
+    fn s8_7_2_1_one_comparison_is_enough_where_motion_is_one() {
+        let mut pair = Pair::new();
+        let flags = Flags::ONE_MOTION.with(Flags::MOTION_8X8);
+        (pair.mbs[0].flags, pair.mbs[1].flags) = (flags, flags);
+        pair.mv[0][1] = [[40, 8]; 16];
+        assert_eq!(pair.strengths(true), [1; 4]);
+        pair.mbs[1].flags = Flags::MOTION_8X8;
+        pair.mv[0][1][8..].fill([4, 8]);
+        assert_eq!(pair.strengths(true), [1, 1, 0, 0]);
+    }
+
+    #[test]
+    fn tables_8_16_and_8_17_are_monotonous_and_end_as_the_standard_has_them() {
+        assert!(ALPHA.is_sorted() && BETA.is_sorted() && TC0.is_sorted());
+        assert_eq!((ALPHA[15], ALPHA[16], ALPHA[51]), (0, 4, 255));
+        assert_eq!((BETA[15], BETA[16], BETA[51]), (0, 2, 18));
+        assert_eq!((TC0[16], TC0[17], TC0[51]), ([0; 3], [0, 0, 1], [13, 17, 25]));
+    }
+}

@@ -1,0 +1,630 @@
+//! Inter prediction (ITU-T H.264 8.4.2): samples of reference pictures at motion vectors, weighted.
+
+use h264::{PredWeightTable, SliceType};
+
+use crate::frame::{Frame, Mv, Samples, Structure};
+use crate::kernels::inter::{self, Bi, Source, Target, Uni};
+use crate::mb::{Flags, place};
+use crate::picture::SliceContext;
+use crate::ref_list::RefPic;
+use crate::slice::MbDecoder;
+
+/// How predictions of a slice are weighted (8.4.2.3).
+pub(crate) enum Weights {
+    /// The average of two predictions.
+    Default,
+    Explicit(Box<PredWeightTable>),
+    /// `w1` of each pair of references, of the picture's own frames or fields; in MBAFF frames those of top and bottom
+    /// field macroblocks behind.
+    Implicit(Box<[[[i16; 32]; 32]; 3]>),
+}
+
+impl Weights {
+    pub(crate) fn new(context: &SliceContext<'_>) -> Self {
+        if let Some(table) = &context.header.pred_weight_table {
+            return Self::Explicit(table.clone());
+        }
+        if context.header.slice_type != SliceType::B || context.pps.weighted_bipred_idc != 2 {
+            return Self::Default;
+        }
+        let mut tables = Box::new([[[32; 32]; 32]; 3]);
+        let counts = context.header.num_ref_idx_active.map(usize::from);
+        let variants = if context.is_mbaff { 3 } else { 1 };
+        for (variant, table) in tables.iter_mut().enumerate().take(variants) {
+            let counts = if variant == 0 { counts } else { counts.map(|count| 2 * count) };
+            for (index_0, row) in table.iter_mut().enumerate().take(counts[0]) {
+                for (index_1, weight) in row.iter_mut().enumerate().take(counts[1]) {
+                    let pic_0 = reference_of_variant(context, 0, index_0, variant);
+                    let pic_1 = reference_of_variant(context, 1, index_1, variant);
+                    *weight = implicit_weight(context, pic_0, pic_1, variant);
+                }
+            }
+        }
+        Self::Implicit(tables)
+    }
+}
+
+/// What an index refers to in frame macroblocks and fields (variant 0), and in top and bottom field macroblocks.
+pub(crate) fn reference_of_variant(
+    context: &SliceContext<'_>,
+    list: usize,
+    index: usize,
+    variant: usize,
+) -> RefPic {
+    if variant == 0 {
+        return context.lists.entries[list][index & 31];
+    }
+    let frame = context.lists.entries[list][(index >> 1) & 31];
+    let same = Structure::field(variant - 1);
+    RefPic { structure: if index & 1 == 0 { same } else { same.opposite() }, ..frame }
+}
+
+/// `DiffPicOrderCnt` needs the order of a reference (8.2.1).
+pub(crate) fn pic_order_cnt(context: &SliceContext<'_>, reference: RefPic) -> i32 {
+    let frame =
+        if reference.slot == context.slot { &*context.frame } else { frame_of(context, reference) };
+    frame.marking.pic_order_cnt_of(reference.structure.parities())
+}
+
+fn frame_of<'a>(context: &SliceContext<'a>, reference: RefPic) -> &'a Frame {
+    &context.frames[usize::from(reference.slot)]
+}
+
+/// `DistScaleFactor` (8-197 to 8-202); None where it is not scaled: for long-term references and equal times.
+pub(crate) fn dist_scale_factor(
+    context: &SliceContext<'_>,
+    pic_0: RefPic,
+    pic_1: RefPic,
+    variant: usize,
+) -> Option<i32> {
+    let structure = if variant == 0 { context.structure } else { Structure::field(variant - 1) };
+    let current = context.frame.marking.pic_order_cnt_of(structure.parities());
+    let order_0 = pic_order_cnt(context, pic_0);
+    let order_1 = pic_order_cnt(context, pic_1);
+    let difference = |a: i32, b: i32| a.saturating_sub(b).clamp(-128, 127);
+    let (tb, td) = (difference(current, order_0), difference(order_1, order_0));
+    if td == 0 || pic_0.is_long_term {
+        return None;
+    }
+    let tx = (16_384 + (td / 2).abs()) / td;
+    Some(((tb * tx + 32) >> 6).clamp(-1024, 1023))
+}
+
+/// (8-281, 8-282)
+fn implicit_weight(
+    context: &SliceContext<'_>,
+    pic_0: RefPic,
+    pic_1: RefPic,
+    variant: usize,
+) -> i16 {
+    match dist_scale_factor(context, pic_0, pic_1, variant) {
+        Some(factor) if !pic_1.is_long_term && (-64..=128).contains(&(factor >> 2)) => {
+            (factor >> 2) as i16
+        }
+        _ => 32,
+    }
+}
+
+/// A partition in 4x4 blocks.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    x: usize,
+    y: usize,
+    width: usize,
+    height: usize,
+}
+
+/// Where a partition is predicted from.
+struct Predictor {
+    list: usize,
+    ref_idx: usize,
+    picture: RefPic,
+    mv: Mv,
+}
+
+/// What becomes of the predictions of a partition.
+enum Weighting {
+    /// One as it is, or the average of two.
+    Default,
+    Uni(Uni),
+    Bi(Bi),
+}
+
+/// Rows and columns around a block that the six-tap filter reads.
+const TAPS: usize = 5;
+/// Bytes of a row of a block that reaches out of its picture.
+const EDGE_STRIDE: usize = 24;
+
+/// Where blocks are put together.
+#[derive(Clone, Debug)]
+pub(crate) struct Scratch {
+    /// The prediction from list 1; both where a field refers to its own frame.
+    blocks: [[u8; 256]; 2],
+    /// A block that reaches out of its picture.
+    edge: [u8; EDGE_STRIDE * (16 + TAPS)],
+}
+
+impl Scratch {
+    pub(crate) const EMPTY: Self =
+        Self { blocks: [[0; 256]; 2], edge: [0; EDGE_STRIDE * (16 + TAPS)] };
+}
+
+impl MbDecoder<'_> {
+    /// Predicts the macroblock from its motion, in as large parts as have the same.
+    pub(crate) fn predict_inter(&mut self, is_whole: bool) {
+        let whole = Part { x: 0, y: 0, width: 4, height: 4 };
+        let quarter = |block: usize| Part { x: 2 * (block & 1), y: block & 2, width: 2, height: 2 };
+        if is_whole || self.is_uniform(whole) {
+            self.mb.flags = self.mb.flags.with(Flags::ONE_MOTION).with(Flags::MOTION_8X8);
+            return self.predict_part(whole);
+        }
+        let uniform = [0, 1, 2, 3].map(|block| self.is_uniform(quarter(block)));
+        if uniform == [true; 4] {
+            self.mb.flags = self.mb.flags.with(Flags::MOTION_8X8);
+            let same = |a: (usize, usize), b: (usize, usize)| self.has_same_motion(a, b);
+            if same((0, 0), (2, 0)) && same((0, 2), (2, 2)) {
+                for y in [0, 2] {
+                    self.predict_part(Part { x: 0, y, width: 4, height: 2 });
+                }
+                return;
+            }
+            if same((0, 0), (0, 2)) && same((2, 0), (2, 2)) {
+                for x in [0, 2] {
+                    self.predict_part(Part { x, y: 0, width: 2, height: 4 });
+                }
+                return;
+            }
+        }
+        for block in 0..4 {
+            let part = quarter(block);
+            if uniform[block] {
+                self.predict_part(part);
+                continue;
+            }
+            for sub in 0..4 {
+                let (x, y) = (part.x + (sub & 1), part.y + (sub >> 1));
+                self.predict_part(Part { x, y, width: 1, height: 1 });
+            }
+        }
+    }
+
+    /// Whether two 4x4 blocks have the same motion.
+    #[inline]
+    fn has_same_motion(&self, a: (usize, usize), b: (usize, usize)) -> bool {
+        let cache = &self.around.cache;
+        let (a, b) = (place(a.0, a.1), place(b.0, b.1));
+        (0..self.lists).all(|list| {
+            cache.ref_idx[list][a] == cache.ref_idx[list][b]
+                && cache.mv[list][a] == cache.mv[list][b]
+        })
+    }
+
+    /// Whether a part of two or four blocks a side has one motion; references are of 8x8 blocks at least.
+    #[inline]
+    fn is_uniform(&self, part: Part) -> bool {
+        let cache = &self.around.cache;
+        let first = place(part.x, part.y);
+        for list in 0..self.lists {
+            let (ref_idx, mv) = (&cache.ref_idx[list], &cache.mv[list]);
+            if part.width == 4 {
+                let corners = [first, first + 2, first + 16, first + 18];
+                if corners.iter().any(|&corner| ref_idx[corner] != ref_idx[first]) {
+                    return false;
+                }
+                let is_one =
+                    |row: usize| mv[first + 8 * row..].first_chunk() == Some(&[mv[first]; 4]);
+                if !(is_one(0) && is_one(1) && is_one(2) && is_one(3)) {
+                    return false;
+                }
+            } else {
+                let is_one =
+                    |row: usize| mv[first + 8 * row..].first_chunk() == Some(&[mv[first]; 2]);
+                if !(is_one(0) && is_one(1)) {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    fn predict_part(&mut self, part: Part) {
+        let place = place(part.x, part.y);
+        let is_mbaff = self.context.is_mbaff;
+        let predictor = |list: usize| {
+            let ref_idx = self.around.cache.ref_idx[list][place];
+            let ref_idx = usize::try_from(ref_idx).ok()?;
+            Some(Predictor {
+                list,
+                ref_idx,
+                picture: self.context.lists.of(list, ref_idx, self.position, is_mbaff),
+                mv: self.around.cache.mv[list][place],
+            })
+        };
+        let second = if self.lists == 2 { predictor(1) } else { None };
+        let (first, second) = match (predictor(0), second) {
+            (Some(first), second) => (first, second),
+            (None, Some(only)) => (only, None),
+            (None, None) => return,
+        };
+        let components = if self.around.has_chroma { 3 } else { 1 };
+        for component in 0..components {
+            let weighting = self.weighting(component, &first, second.as_ref());
+            self.predict_component(component, part, &first, second.as_ref(), &weighting);
+        }
+    }
+
+    fn weighting(
+        &self,
+        component: usize,
+        first: &Predictor,
+        second: Option<&Predictor>,
+    ) -> Weighting {
+        let is_field_in_frame = self.context.is_mbaff && self.position.is_field;
+        match (&self.weights, second) {
+            (Weights::Explicit(table), _) => {
+                let log2_denominator = u32::from(if component == 0 {
+                    table.luma_log2_weight_denom
+                } else {
+                    table.chroma_log2_weight_denom
+                });
+                let of = |predictor: &Predictor| {
+                    let index = predictor.ref_idx >> usize::from(is_field_in_frame);
+                    table.weights[predictor.list][index & 31][component]
+                };
+                let w0 = of(first);
+                let Some(second) = second else {
+                    let (weight, offset) = (w0.weight.into(), w0.offset.into());
+                    if weight == 1 << log2_denominator && offset == 0 {
+                        return Weighting::Default;
+                    }
+                    return Weighting::Uni(Uni { log2_denominator, weight, offset });
+                };
+                let w1 = of(second);
+                Weighting::Bi(Bi {
+                    log2_denominator,
+                    weights: [w0.weight.into(), w1.weight.into()],
+                    offsets: i32::from(w0.offset) + i32::from(w1.offset),
+                })
+            }
+            (Weights::Implicit(tables), Some(second)) => {
+                let variant = match self.position.structure() {
+                    Structure::Bottom if self.context.is_mbaff => 2,
+                    Structure::Top if self.context.is_mbaff => 1,
+                    _ => 0,
+                };
+                let w1 = tables[variant][first.ref_idx & 31][second.ref_idx & 31].into();
+                if w1 == 32 {
+                    return Weighting::Default;
+                }
+                Weighting::Bi(Bi { log2_denominator: 5, weights: [64 - w1, w1], offsets: 0 })
+            }
+            _ => Weighting::Default,
+        }
+    }
+
+    fn predict_component(
+        &mut self,
+        component: usize,
+        part: Part,
+        first: &Predictor,
+        second: Option<&Predictor>,
+        weighting: &Weighting,
+    ) {
+        let is_chroma = component > 0;
+        let unit = if is_chroma { 2 } else { 4 };
+        let (width, height) = (part.width * unit, part.height * unit);
+        let size = if is_chroma { 8 } else { 16 };
+        let plane_stride = self.context.frame.samples.strides[usize::from(is_chroma)];
+        let (start, stride) = self.position.samples(plane_stride, is_chroma);
+        let position = start + part.y * unit * stride + part.x * unit;
+        let block = PredictedBlock {
+            component,
+            structure: self.position.structure(),
+            column: (self.position.x * size + part.x * unit) as i32,
+            row: (self.position.luma_row() * size / 16 + part.y * unit) as i32,
+            width,
+            height,
+        };
+        let Scratch { blocks: [first_block, second_block], edge } = &mut self.scratch;
+        let slot = self.context.slot;
+        let frames = self.context.frames;
+        let is_own = |predictor: &Predictor| predictor.picture.slot == slot;
+        if is_own(first) || second.is_some_and(is_own) {
+            // A second field that refers to the first one of its frame: by way of a block aside.
+            for (predictor, out) in
+                [Some(first), second].into_iter().zip([&mut *first_block, &mut *second_block])
+            {
+                let Some(predictor) = predictor else { continue };
+                let samples = if is_own(predictor) {
+                    &self.context.frame.samples
+                } else {
+                    &frames[usize::from(predictor.picture.slot)].samples
+                };
+                let target = Target { plane: out, stride: 16, position: 0 };
+                block.predict(samples, predictor, target, edge);
+            }
+            let plane = &mut self.context.frame.samples.planes[component];
+            let mut target = Target { plane, stride, position };
+            let copied = Source { plane: first_block, stride: 16, position: 0 };
+            inter::copy_block(target.reborrow(), copied, width, height);
+            let other = second.map(|_| Source { plane: &*second_block, stride: 16, position: 0 });
+            weight(target, other, width, height, weighting);
+            return;
+        }
+        let samples = |predictor: &Predictor| &frames[usize::from(predictor.picture.slot)].samples;
+        let plane = &mut self.context.frame.samples.planes[component];
+        let mut target = Target { plane, stride, position };
+        block.predict(samples(first), first, target.reborrow(), edge);
+        let mut other = None;
+        if let Some(second) = second {
+            let out = Target { plane: &mut *second_block, stride: 16, position: 0 };
+            block.predict(samples(second), second, out, edge);
+            other = Some(Source { plane: &*second_block, stride: 16, position: 0 });
+        }
+        weight(target, other, width, height, weighting);
+    }
+}
+
+#[inline]
+fn weight(
+    target: Target<'_>,
+    other: Option<Source<'_>>,
+    width: usize,
+    height: usize,
+    weighting: &Weighting,
+) {
+    match (weighting, other) {
+        (Weighting::Default, None) => {}
+        (Weighting::Default, Some(other)) => inter::average_blocks(target, other, width, height),
+        (Weighting::Uni(uni), _) => inter::weight_block(target, width, height, *uni),
+        (Weighting::Bi(bi), Some(other)) => {
+            inter::weight_blocks(target, other, width, height, *bi);
+        }
+        (Weighting::Bi(_), None) => debug_assert!(false, "weights of two for one prediction"),
+    }
+}
+
+/// A block that is predicted.
+#[derive(Clone, Copy)]
+struct PredictedBlock {
+    component: usize,
+    /// Of the macroblock.
+    structure: Structure,
+    /// In the frame or field that the macroblock is in.
+    column: i32,
+    row: i32,
+    width: usize,
+    height: usize,
+}
+
+/// The samples of a reference picture, a frame or a field of one.
+#[derive(Clone, Copy)]
+struct ReferencePlane<'a> {
+    plane: &'a [u8],
+    /// Where its first row begins.
+    first: usize,
+    stride: usize,
+    width: usize,
+    height: usize,
+}
+
+impl PredictedBlock {
+    /// From a reference picture at a motion vector.
+    #[inline]
+    fn predict(
+        &self,
+        samples: &Samples,
+        predictor: &Predictor,
+        target: Target<'_>,
+        edge: &mut [u8; EDGE_STRIDE * (16 + TAPS)],
+    ) {
+        let structure = predictor.picture.structure;
+        let reference = ReferencePlane::new(samples, self.component, structure);
+        let [mv_x, mut mv_y] = predictor.mv.map(i32::from);
+        if self.component == 0 {
+            let (dx, dy) = ((mv_x & 3) as usize, (mv_y & 3) as usize);
+            let at = (self.column + (mv_x >> 2), self.row + (mv_y >> 2));
+            let before = |fraction: usize| if fraction == 0 { 0 } else { 2 };
+            let around = |fraction: usize| if fraction == 0 { 0 } else { TAPS };
+            let size = (self.width + around(dx), self.height + around(dy));
+            let source = reference.source(edge, at, size, (before(dx), before(dy)));
+            inter::luma(target, source, self.width, self.height, dx, dy);
+            return;
+        }
+        // Chroma samples of the fields lie a quarter apart (table 8-9).
+        mv_y += match (structure, self.structure) {
+            (Structure::Bottom, Structure::Top) => -2,
+            (Structure::Top, Structure::Bottom) => 2,
+            _ => 0,
+        };
+        let (dx, dy) = ((mv_x & 7) as usize, (mv_y & 7) as usize);
+        let at = (self.column + (mv_x >> 3), self.row + (mv_y >> 3));
+        let size = (self.width + usize::from(dx > 0), self.height + usize::from(dy > 0));
+        let source = reference.source(edge, at, size, (0, 0));
+        inter::chroma(target, source, self.width, self.height, dx, dy);
+    }
+}
+
+impl<'a> ReferencePlane<'a> {
+    #[inline]
+    fn new(samples: &'a Samples, component: usize, structure: Structure) -> Self {
+        let stride = samples.strides[usize::from(component > 0)];
+        let plane = &samples.planes[component][..];
+        let height = samples.heights[usize::from(component > 0)];
+        // The planes have no padding: a row is as long as the picture is wide.
+        if structure.is_field() {
+            let first = structure.first_row() * stride;
+            Self { plane, first, stride: 2 * stride, width: stride, height: height / 2 }
+        } else {
+            Self { plane, first: 0, stride, width: stride, height }
+        }
+    }
+
+    /// The block at (x, y), from the picture or, where it reaches out of it, from a copy with the samples at its border
+    /// repeated (8.4.2.2.1). `before` samples and rows in front of it belong to what is read, which is of this size.
+    #[inline]
+    fn source(
+        self,
+        edge: &'a mut [u8; EDGE_STRIDE * (16 + TAPS)],
+        (x, y): (i32, i32),
+        (width, height): (usize, usize),
+        before: (usize, usize),
+    ) -> Source<'a> {
+        let (left, top) = (x - before.0 as i32, y - before.1 as i32);
+        let is_inside = left >= 0
+            && top >= 0
+            && left as usize + width <= self.width
+            && top as usize + height <= self.height;
+        if is_inside {
+            let position = self.first + y as usize * self.stride + x as usize;
+            return Source { plane: self.plane, stride: self.stride, position };
+        }
+        self.copy_with_border(edge, (left, top), (width, height));
+        let position = before.1 * EDGE_STRIDE + before.0;
+        Source { plane: &edge[..], stride: EDGE_STRIDE, position }
+    }
+
+    #[cold]
+    fn copy_with_border(
+        self,
+        edge: &mut [u8; EDGE_STRIDE * (16 + TAPS)],
+        (left, top): (i32, i32),
+        (width, height): (usize, usize),
+    ) {
+        for (row, out) in edge.chunks_exact_mut(EDGE_STRIDE).enumerate().take(height) {
+            let source_row = (top + row as i32).clamp(0, self.height as i32 - 1) as usize;
+            let start = self.first + source_row * self.stride;
+            let line = &self.plane[start..start + self.width];
+            for (column, sample) in out.iter_mut().enumerate().take(width) {
+                let column = (left + column as i32).clamp(0, self.width as i32 - 1);
+                *sample = line[column as usize];
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_streams::BSlice;
+
+    #[test]
+    fn s8_4_2_3_1_implicit_weights_follow_the_distance_in_time() {
+        // Order 8 between 4 and 20: tb 4, td 16, tx (16384 + 8) / 16 = 1024, scale 64, w1 16.
+        let mut slice = BSlice::new(8, &[4, 0], &[20, 8]);
+        slice.pps.weighted_bipred_idc = 2;
+        let Weights::Implicit(tables) = Weights::new(&slice.context()) else {
+            panic!("implicit weights")
+        };
+        assert_eq!(tables[0][0][0], 16);
+        // Order 8 between 0 and 20: scale 102, w1 25.
+        assert_eq!(tables[0][1][0], 25);
+        // From 4 to 8, at 8: tb 4, td 4, scale 256: w1 64. From 0 to 8 likewise.
+        assert_eq!([tables[0][0][1], tables[0][1][1]], [64, 64]);
+        // A long-term picture is not weighted by time.
+        slice.lists.entries[0][0].is_long_term = true;
+        let Weights::Implicit(tables) = Weights::new(&slice.context()) else {
+            panic!("implicit weights")
+        };
+        assert_eq!([tables[0][0][0], tables[0][1][0]], [32, 25]);
+    }
+
+    fn noise(len: usize) -> Vec<u8> {
+        let mut seed = 11u32;
+        (0..len)
+            .map(|_| {
+                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (seed >> 24) as u8
+            })
+            .collect()
+    }
+
+    fn tap(samples: [i32; 6]) -> i32 {
+        let [a, b, c, d, e, f] = samples;
+        a - 5 * b + 20 * c + 20 * d - 5 * e + f
+    }
+
+    /// Luma and chroma samples anywhere around a picture, or a field of one, equal those of 8.4.2.2 with each coordinate
+    /// clamped on its own (8-239, 8-240, 8-262 to 8-265).
+    #[test]
+    fn s8_4_2_2_blocks_that_reach_out_of_the_picture() {
+        let samples = Samples {
+            planes: [noise(32 * 64), noise(16 * 32), noise(16 * 32)],
+            strides: [32, 16],
+            heights: [64, 32],
+        };
+        let mut edge = [0; EDGE_STRIDE * (16 + TAPS)];
+        let mvs = [-301, -70, -9, -6, -1, 0, 3, 10, 47, 64, 130, 401];
+        for structure in [Structure::Frame, Structure::Top, Structure::Bottom] {
+            for (mv_x, mv_y) in mvs.iter().flat_map(|&x| mvs.map(|y| (x, y))) {
+                for component in [0, 2] {
+                    let unit = if component == 0 { 4 } else { 8 };
+                    let (width, height) = if component == 0 { (16, 8) } else { (8, 4) };
+                    let block = PredictedBlock {
+                        component,
+                        structure,
+                        column: if component == 0 { 16 } else { 8 },
+                        row: height as i32,
+                        width,
+                        height,
+                    };
+                    let picture = RefPic { structure, ..RefPic::default() };
+                    let predictor = Predictor { list: 0, ref_idx: 0, picture, mv: [mv_x, mv_y] };
+                    let mut out = [0; 256];
+                    let target = Target { plane: &mut out, stride: 16, position: 0 };
+                    block.predict(&samples, &predictor, target, &mut edge);
+                    let plane = ReferencePlane::new(&samples, component, structure);
+                    let at = |x: i32, y: i32| -> i32 {
+                        let x = x.clamp(0, plane.width as i32 - 1) as usize;
+                        let y = y.clamp(0, plane.height as i32 - 1) as usize;
+                        plane.plane[plane.first + y * plane.stride + x].into()
+                    };
+                    for (x, y) in (0..width * height).map(|index| (index % width, index / width)) {
+                        let px = (block.column + x as i32) * unit + i32::from(mv_x);
+                        let py = (block.row + y as i32) * unit + i32::from(mv_y);
+                        let (dx, dy) = (px.rem_euclid(unit), py.rem_euclid(unit));
+                        let (ix, iy) = (px.div_euclid(unit), py.div_euclid(unit));
+                        let expected = if component > 0 {
+                            ((8 - dx) * (8 - dy) * at(ix, iy)
+                                + dx * (8 - dy) * at(ix + 1, iy)
+                                + (8 - dx) * dy * at(ix, iy + 1)
+                                + dx * dy * at(ix + 1, iy + 1)
+                                + 32)
+                                >> 6
+                        } else {
+                            luma_sample(&at, ix, iy, dx, dy)
+                        };
+                        let actual = i32::from(out[16 * y + x]);
+                        assert_eq!(actual, expected, "{structure:?} {mv_x} {mv_y} {x} {y}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Every quarter position is an integer or half sample, or the average of the two nearest (table 8-12).
+    fn luma_sample(at: &dyn Fn(i32, i32) -> i32, x: i32, y: i32, dx: i32, dy: i32) -> i32 {
+        const OFFSETS: [i32; 6] = [-2, -1, 0, 1, 2, 3];
+        let clip = |value: i32| value.clamp(0, 255);
+        let row = |x: i32, y: i32| tap(OFFSETS.map(|offset| at(x + offset, y)));
+        let column = |x: i32, y: i32| tap(OFFSETS.map(|offset| at(x, y + offset)));
+        // At half samples: 0 or 1 half to the right and below.
+        let half = |hx: i32, hy: i32| -> i32 {
+            let (x, y) = (x + hx / 2, y + hy / 2);
+            match (hx % 2, hy % 2) {
+                (0, 0) => at(x, y),
+                (1, 0) => clip((row(x, y) + 16) >> 5),
+                (0, _) => clip((column(x, y) + 16) >> 5),
+                _ => clip((tap(OFFSETS.map(|offset| row(x, y + offset))) + 512) >> 10),
+            }
+        };
+        let average = |a: i32, b: i32| (a + b + 1) >> 1;
+        match (dx % 2, dy % 2) {
+            (0, 0) => half(dx / 2, dy / 2),
+            (1, 0) => average(half(dx / 2, dy / 2), half(dx / 2 + 1, dy / 2)),
+            (0, _) => average(half(dx / 2, dy / 2), half(dx / 2, dy / 2 + 1)),
+            // On the diagonals: the half samples of the nearest row and column.
+            _ => average(half(1, dy / 2 * 2), half(dx / 2 * 2, 1)),
+        }
+    }
+}

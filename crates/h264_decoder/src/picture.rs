@@ -1,0 +1,68 @@
+//! The picture that is being decoded: what its macroblocks keep for each other.
+
+use h264::{Pps, SliceHeader, Sps};
+
+use crate::frame::{Frame, Geometry, Structure};
+use crate::mb::{EdgeMvd, Mb};
+use crate::ref_list::RefLists;
+use crate::residual::LevelScale;
+
+/// Side data of a frame's macroblocks while it is decoded, used again for each picture.
+#[derive(Debug, Default)]
+pub(crate) struct PictureState {
+    pub(crate) mbs: Vec<Mb>,
+    /// Of CABAC slices.
+    pub(crate) mvd: Vec<EdgeMvd>,
+    /// By [`Mb::slice`].
+    pub(crate) slices: Vec<SliceParameters>,
+    /// Macroblocks decoded.
+    pub(crate) decoded: usize,
+    /// Rows of macroblocks, of pairs in MBAFF frames, that are deblocked.
+    pub(crate) deblocked_rows: usize,
+}
+
+/// What deblocking and concealment need of a slice.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SliceParameters {
+    pub(crate) disable_deblocking_filter_idc: u8,
+    /// `FilterOffsetA` and `FilterOffsetB`.
+    pub(crate) filter_offsets: [i8; 2],
+    /// Of Cb and Cr.
+    pub(crate) chroma_qp_index_offset: [i8; 2],
+    /// B slices have two lists.
+    pub(crate) is_b: bool,
+}
+
+impl PictureState {
+    /// For the first picture of a frame, or for the second field of one.
+    pub(crate) fn start(&mut self, geometry: Geometry, is_second_field: bool) {
+        if !is_second_field {
+            self.mbs.clear();
+            self.mbs.resize(geometry.macroblocks(), Mb::UNDECODED);
+            self.mvd.resize(geometry.macroblocks(), [[[0; 2]; 8]; 2]);
+            self.slices.clear();
+        }
+        self.decoded = 0;
+        self.deblocked_rows = 0;
+    }
+}
+
+/// What the decoding of a slice works on.
+pub(crate) struct SliceContext<'a> {
+    pub(crate) sps: &'a Sps,
+    pub(crate) pps: &'a Pps,
+    pub(crate) header: &'a SliceHeader,
+    pub(crate) geometry: Geometry,
+    pub(crate) structure: Structure,
+    pub(crate) is_mbaff: bool,
+    pub(crate) scale: &'a LevelScale,
+    /// The frame that is decoded into, which is not in `frames`.
+    pub(crate) frame: &'a mut Frame,
+    /// Its place in `frames`.
+    pub(crate) slot: u8,
+    pub(crate) frames: &'a [Frame],
+    pub(crate) lists: &'a RefLists,
+    pub(crate) picture: &'a mut PictureState,
+    /// Of the slice in [`PictureState::slices`].
+    pub(crate) slice: u16,
+}
