@@ -32,8 +32,8 @@ const RANGE_LPS: [u8; 512] = {
 
 /// `codIOffset` is kept in nine bits near the top of a wide window, with bits of the stream that come next behind it:
 /// bits are fetched six bytes at a time. The uppermost bit is for what bypass decoding doubles.
-#[derive(Clone, Debug)]
-pub(crate) struct Cabac<'a> {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Engine<'a> {
     data: &'a [u8],
     /// Bytes taken into the window.
     next: usize,
@@ -41,15 +41,16 @@ pub(crate) struct Cabac<'a> {
     /// Bits in the window behind the nine; at least [`Self::MIN_AVAILABLE`] between calls.
     available: u32,
     range: u32,
+}
+
+/// The engine and its contexts.
+#[derive(Clone, Debug)]
+pub(crate) struct Cabac<'a> {
+    pub(crate) engine: Engine<'a>,
     pub(crate) contexts: Contexts,
 }
 
 impl<'a> Cabac<'a> {
-    /// The most that one decision shifts is 7.
-    const MIN_AVAILABLE: u32 = 7;
-    /// Bits behind `codIOffset`.
-    const SCALE: u32 = 54;
-
     /// Starts at a byte of the slice data (9.3.1.2), contexts for `SliceQPY` (9.3.1.1). `kind` is 0 for I slices, else
     /// `cabac_init_idc` + 1.
     pub(crate) fn new(data: &'a [u8], start: usize, kind: usize, slice_qp: i32) -> Self {
@@ -60,10 +61,32 @@ impl<'a> Cabac<'a> {
             *context = if state <= 63 { (63 - state) << 1 } else { (state - 64) << 1 | 1 } as u8;
         }
         debug_assert!(CONTEXTS <= contexts.len());
-        let mut cabac = Self { data, next: start, window: 0, available: 0, range: 510, contexts };
-        cabac.restart(start);
-        cabac
+        let mut engine = Engine { data, next: start, window: 0, available: 0, range: 510 };
+        engine.restart(start);
+        Self { engine, contexts }
     }
+
+    /// DecodeDecision by a `ctxIdx`.
+    #[inline(always)]
+    pub(crate) fn decision(&mut self, context: usize) -> bool {
+        self.engine.decision(&mut self.contexts[context & 511])
+    }
+
+    #[inline(always)]
+    pub(crate) fn bypass(&mut self) -> bool {
+        self.engine.bypass()
+    }
+
+    pub(crate) fn terminate(&mut self) -> bool {
+        self.engine.terminate()
+    }
+}
+
+impl<'a> Engine<'a> {
+    /// The most that one decision shifts is 7.
+    const MIN_AVAILABLE: u32 = 7;
+    /// Bits behind `codIOffset`.
+    const SCALE: u32 = 54;
 
     /// Initialises the engine at a byte, as behind the samples of I_PCM (9.3.1.2).
     pub(crate) fn restart(&mut self, start: usize) {
@@ -122,10 +145,10 @@ impl<'a> Cabac<'a> {
         }
     }
 
-    /// DecodeDecision (9.3.3.2.1).
+    /// DecodeDecision (9.3.3.2.1) by a context variable.
     #[inline(always)]
-    pub(crate) fn decision(&mut self, context: usize) -> bool {
-        let state = self.contexts[context & 511];
+    pub(crate) fn decision(&mut self, context: &mut u8) -> bool {
+        let state = *context;
         let entry = ((self.range as usize & 0xc0) << 1) + (state & 127) as usize;
         let range_lps = u32::from(RANGE_LPS[entry & 511]);
         let range_mps = self.range - range_lps;
@@ -135,7 +158,7 @@ impl<'a> Cabac<'a> {
         // Both branches as data: which symbol comes is what cannot be predicted.
         self.window -= if is_lps { scaled } else { 0 };
         let range = if is_lps { range_lps } else { range_mps };
-        self.contexts[context & 511] = if is_lps { after_lps } else { after_mps };
+        *context = if is_lps { after_lps } else { after_mps };
         let shift = range.leading_zeros() - 23;
         self.range = range << shift;
         self.window <<= shift;
@@ -232,8 +255,8 @@ mod tests {
                 };
                 assert_eq!(read, bin, "bin {index} of seed {seed}");
             }
-            assert_eq!(reader.byte_position(), end);
-            assert_eq!(reader.samples(end, 2), Some(&[0xab, 0xcd][..]));
+            assert_eq!(reader.engine.byte_position(), end);
+            assert_eq!(reader.engine.samples(end, 2), Some(&[0xab, 0xcd][..]));
         }
     }
 
@@ -251,8 +274,8 @@ mod tests {
     fn behind_the_end_it_says_so() {
         let mut reader = Cabac::new(&[0x5a; 20], 0, 0, 26);
         (0..100).for_each(|_| _ = reader.bypass());
-        assert!(!reader.is_exhausted());
+        assert!(!reader.engine.is_exhausted());
         (0..400).for_each(|_| _ = reader.bypass());
-        assert!(reader.is_exhausted());
+        assert!(reader.engine.is_exhausted());
     }
 }

@@ -2,7 +2,7 @@
 
 use h264::SliceType;
 
-use crate::cabac::Cabac;
+use crate::cabac::{Cabac, Contexts, Engine};
 use crate::error::Damage;
 use crate::mb::{Flags, place};
 use crate::syntax::{Block, Coefficients, NeighbourFacts, Surroundings, Syntax};
@@ -157,26 +157,9 @@ impl Cabac<'_> {
             context = (context + 1).min(6);
         }
         if value == 9 {
-            value += self.exp_golomb(3)?;
+            value += exp_golomb(&mut self.engine, 3)?;
         }
         Ok(if self.bypass() { -value } else { value })
-    }
-
-    /// The suffix of UEGk (9.3.2.3).
-    fn exp_golomb(&mut self, mut k: u32) -> Result<i32, Damage> {
-        let mut value = 0;
-        while self.bypass() {
-            value += 1 << k;
-            k += 1;
-            if k > 20 {
-                return Err(Damage::Code);
-            }
-        }
-        while k > 0 {
-            k -= 1;
-            value += i32::from(self.bypass()) << k;
-        }
-        Ok(value)
     }
 
     /// `coded_block_flag` (9.3.3.1.1.9).
@@ -185,38 +168,56 @@ impl Cabac<'_> {
         let increment = usize::from(is_left) + 2 * usize::from(is_above);
         self.decision(offset::CODED_BLOCK_FLAG + CATEGORY_OFFSETS[category(block)][0] + increment)
     }
+}
 
-    /// The levels of coefficients whose places are known, from the last to the first (9.3.3.1.3).
-    #[inline(always)]
-    fn levels(
-        &mut self,
-        first: usize,
-        max_greater: usize,
-        places: &[u8],
-        mut put: impl FnMut(usize, i32),
-    ) -> Result<(), Damage> {
-        let mut ones = 0;
-        let mut greater = 0;
-        for &place in places.iter().rev() {
-            let increment = if greater > 0 { 0 } else { (1 + ones).min(4) };
-            let mut level = 1;
-            if self.decision(first + increment) {
-                let context = first + 5 + greater.min(max_greater);
-                level = 2;
-                while level < 15 && self.decision(context) {
-                    level += 1;
-                }
-                if level == 15 {
-                    level += self.exp_golomb(0)?;
-                }
-                greater += 1;
-            } else {
-                ones += 1;
+/// The levels of coefficients whose places are known, from the last to the first (9.3.3.1.3). `first` is the context of
+/// the first bin; the others have one of `max_greater` + 1.
+#[inline(always)]
+fn levels<const N: usize, const S: usize>(
+    engine: &mut Engine<'_>,
+    contexts: &mut Contexts,
+    (first, max_greater): (usize, usize),
+    places: &[u8],
+    coefficients: &mut Coefficients<'_, N, S>,
+) -> Result<(), Damage> {
+    let mut ones = 0;
+    let mut greater = 0;
+    for &place in places.iter().rev() {
+        let increment = if greater > 0 { 0 } else { (1 + ones).min(4) };
+        let mut level = 1;
+        if engine.decision(&mut contexts[(first + increment) & 511]) {
+            let context = &mut contexts[(first + 5 + greater.min(max_greater)) & 511];
+            level = 2;
+            while level < 15 && engine.decision(context) {
+                level += 1;
             }
-            put(usize::from(place), if self.bypass() { -level } else { level });
+            if level == 15 {
+                level += exp_golomb(engine, 0)?;
+            }
+            greater += 1;
+        } else {
+            ones += 1;
         }
-        Ok(())
+        coefficients.put(usize::from(place), if engine.bypass() { -level } else { level });
     }
+    Ok(())
+}
+
+/// The suffix of UEGk (9.3.2.3).
+fn exp_golomb(engine: &mut Engine<'_>, mut k: u32) -> Result<i32, Damage> {
+    let mut value = 0;
+    while engine.bypass() {
+        value += 1 << k;
+        k += 1;
+        if k > 20 {
+            return Err(Damage::Code);
+        }
+    }
+    while k > 0 {
+        k -= 1;
+        value += i32::from(engine.bypass()) << k;
+    }
+    Ok(value)
 }
 
 /// `ctxBlockCat` (table 9-42).
@@ -261,7 +262,7 @@ impl Syntax for Cabac<'_> {
     }
 
     fn check(&self) -> Result<(), Damage> {
-        if self.is_exhausted() { Err(Damage::Truncated) } else { Ok(()) }
+        if self.engine.is_exhausted() { Err(Damage::Truncated) } else { Ok(()) }
     }
 
     fn mb_type(&mut self, slice_type: SliceType, around: &Surroundings) -> Result<u32, Damage> {
@@ -449,6 +450,9 @@ impl Syntax for Cabac<'_> {
         {
             return Ok(0);
         }
+        // A copy of the engine stays in registers.
+        let mut engine = self.engine;
+        let contexts = &mut self.contexts;
         let mut places = [0u8; 64];
         let mut total = 0;
         let last_place = coefficients.count() - 1;
@@ -465,10 +469,12 @@ impl Syntax for Cabac<'_> {
                     total += 1;
                     break;
                 }
-                if self.decision(significant + usize::from(SIGNIFICANT_8X8[field][place])) {
+                if engine.decision(
+                    &mut contexts[(significant + usize::from(SIGNIFICANT_8X8[field][place])) & 511],
+                ) {
                     places[total & 63] = place as u8;
                     total += 1;
-                    if self.decision(last + usize::from(LAST_8X8[place])) {
+                    if engine.decision(&mut contexts[(last + usize::from(LAST_8X8[place])) & 511]) {
                         break;
                     }
                 }
@@ -487,26 +493,26 @@ impl Syntax for Cabac<'_> {
                     total += 1;
                     break;
                 }
-                if self.decision(significant + place) {
+                if engine.decision(&mut contexts[(significant + place) & 511]) {
                     places[total & 63] = place as u8;
                     total += 1;
-                    if self.decision(last + place) {
+                    if engine.decision(&mut contexts[(last + place) & 511]) {
                         break;
                     }
                 }
                 place += 1;
             }
         }
-        self.levels(first_level, max_greater, &places[..total.min(64)], |place, level| {
-            coefficients.put(place, level);
-        })?;
+        let places = &places[..total.min(64)];
+        levels(&mut engine, contexts, (first_level, max_greater), places, coefficients)?;
+        self.engine = engine;
         Ok(total as u8)
     }
 
     fn pcm_samples(&mut self, count: usize) -> Result<&[u8], Damage> {
-        let start = self.byte_position();
-        self.restart(start + count);
-        self.samples(start, count).ok_or(Damage::Truncated)
+        let start = self.engine.byte_position();
+        self.engine.restart(start + count);
+        self.engine.samples(start, count).ok_or(Damage::Truncated)
     }
 }
 

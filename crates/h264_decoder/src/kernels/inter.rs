@@ -115,9 +115,160 @@ fn copy<const W: usize>(target: &mut Target<'_>, source: Source<'_>, height: usi
 fn average_with<const W: usize>(target: &mut Target<'_>, source: Source<'_>, height: usize) {
     for y in 0..height {
         if let (Some(to), Some(from)) = (target.row::<W>(y), source.row::<W>(y)) {
-            for x in 0..W {
-                to[x] = average(to[x], from[x]);
-            }
+            row::average_with(to, from);
+        }
+    }
+}
+
+/// Rows of samples. Their parameters tell the compiler that what is written is none of what is read, without which it
+/// would not work on many samples at once.
+mod row {
+    use super::{average, clip, clip_half, horizontal_sum, six_tap};
+
+    /// Eight samples in a word: what both have, and half of what they differ by, rounded up.
+    #[inline(always)]
+    pub(super) fn average_with<const W: usize>(to: &mut [u8; W], from: &[u8; W]) {
+        const ALL_BUT_LOWEST_BITS: u64 = 0xfefe_fefe_fefe_fefe;
+        let (words, rest) = to.as_chunks_mut::<8>();
+        let (from_words, from_rest) = from.as_chunks::<8>();
+        for (to, &from) in words.iter_mut().zip(from_words) {
+            let (a, b) = (u64::from_le_bytes(*to), u64::from_le_bytes(from));
+            *to = ((a | b) - (((a ^ b) & ALL_BUT_LOWEST_BITS) >> 1)).to_le_bytes();
+        }
+        for (to, &from) in rest.iter_mut().zip(from_rest) {
+            *to = average(*to, from);
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn half_horizontal<const W: usize, const N: usize>(
+        to: &mut [u8; W],
+        from: &[u8; N],
+    ) {
+        for x in 0..W {
+            to[x] = clip_half(horizontal_sum(from, x));
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn average_half_horizontal<const W: usize, const N: usize>(
+        to: &mut [u8; W],
+        from: &[u8; N],
+    ) {
+        for x in 0..W {
+            to[x] = average(to[x], clip_half(horizontal_sum(from, x)));
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn sums<const W: usize, const N: usize>(to: &mut [i16; W], from: &[u8; N]) {
+        for x in 0..W {
+            to[x] = horizontal_sum(from, x);
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn half_vertical<const W: usize>(
+        to: &mut [u8; W],
+        [a, b, c, d, e, f]: [&[u8; W]; 6],
+    ) {
+        for x in 0..W {
+            let [a, b, c, d, e, f] = [a[x], b[x], c[x], d[x], e[x], f[x]].map(i16::from);
+            to[x] = clip_half(six_tap(a, b, c, d, e, f));
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn average_half_vertical<const W: usize>(
+        to: &mut [u8; W],
+        [a, b, c, d, e, f]: [&[u8; W]; 6],
+    ) {
+        for x in 0..W {
+            let [a, b, c, d, e, f] = [a[x], b[x], c[x], d[x], e[x], f[x]].map(i16::from);
+            to[x] = average(to[x], clip_half(six_tap(a, b, c, d, e, f)));
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn half_of_sums<const W: usize>(
+        to: &mut [u8; W],
+        [a, b, c, d, e, f]: [&[i16; W]; 6],
+    ) {
+        for x in 0..W {
+            let outer = i32::from(a[x]) + i32::from(f[x]);
+            let middle = i32::from(b[x]) + i32::from(e[x]);
+            let inner = i32::from(c[x]) + i32::from(d[x]);
+            to[x] = clip((outer - 5 * middle + 20 * inner + 512) >> 10);
+        }
+    }
+
+    /// Eighths between a sample and the next.
+    #[inline(always)]
+    pub(super) fn eighths_horizontal<const W: usize, const N: usize>(
+        to: &mut [u8; W],
+        from: &[u8; N],
+        [x0, x1]: [u16; 2],
+    ) {
+        for x in 0..W {
+            let sum = x0 * u16::from(from[x]) + x1 * u16::from(from[x + 1]);
+            to[x] = ((sum + 4) >> 3) as u8;
+        }
+    }
+
+    /// Eighths between a row and the next.
+    #[inline(always)]
+    pub(super) fn eighths_vertical<const W: usize>(
+        to: &mut [u8; W],
+        upper: &[u8; W],
+        lower: &[u8; W],
+        [y0, y1]: [u16; 2],
+    ) {
+        for x in 0..W {
+            let sum = y0 * u16::from(upper[x]) + y1 * u16::from(lower[x]);
+            to[x] = ((sum + 4) >> 3) as u8;
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn eighths_both<const W: usize, const N: usize>(
+        to: &mut [u8; W],
+        upper: &[u8; N],
+        lower: &[u8; N],
+        [a, b, c, d]: [u16; 4],
+    ) {
+        for x in 0..W {
+            let sum = a * u16::from(upper[x])
+                + b * u16::from(upper[x + 1])
+                + c * u16::from(lower[x])
+                + d * u16::from(lower[x + 1]);
+            to[x] = ((sum + 32) >> 6) as u8;
+        }
+    }
+
+    /// Two weighted samples whose sum fits 16 bits.
+    #[inline(always)]
+    pub(super) fn weigh_16<const W: usize>(
+        to: &mut [u8; W],
+        from: &[u8; W],
+        [w0, w1]: [i16; 2],
+        (round, shift, offset): (i16, u32, i16),
+    ) {
+        for x in 0..W {
+            let sum = i16::from(to[x]) * w0 + i16::from(from[x]) * w1;
+            to[x] = (((sum + round) >> shift) + offset).clamp(0, 255) as u8;
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn weigh_32<const W: usize>(
+        to: &mut [u8; W],
+        from: &[u8; W],
+        [w0, w1]: [i32; 2],
+        (round, shift, offset): (i32, u32, i32),
+    ) {
+        for x in 0..W {
+            let sum = i32::from(to[x]) * w0 + i32::from(from[x]) * w1;
+            to[x] = clip(((sum + round) >> shift) + offset);
         }
     }
 }
@@ -147,9 +298,7 @@ fn half_horizontal<const W: usize, const N: usize>(
     let source = source.back(2, 0);
     for y in 0..height {
         if let (Some(to), Some(from)) = (target.row::<W>(y), source.row::<N>(y)) {
-            for x in 0..W {
-                to[x] = clip_half(horizontal_sum(from, x));
-            }
+            row::half_horizontal(to, from);
         }
     }
 }
@@ -175,54 +324,40 @@ fn average_half_horizontal<const W: usize, const N: usize>(
     let source = source.back(2, 0);
     for y in 0..height {
         if let (Some(to), Some(from)) = (target.row::<W>(y), source.row::<N>(y)) {
-            for x in 0..W {
-                to[x] = average(to[x], clip_half(horizontal_sum(from, x)));
-            }
+            row::average_half_horizontal(to, from);
         }
     }
 }
 
-/// Calls `put` with each row's vertical sums.
+/// Calls `filter` with each row and the six rows around it.
 #[inline(always)]
 fn vertical_rows<const W: usize>(
+    target: &mut Target<'_>,
     source: Source<'_>,
     height: usize,
-    mut put: impl FnMut(usize, [u8; W]),
+    filter: impl Fn(&mut [u8; W], [&[u8; W]; 6]),
 ) {
     let source = source.back(0, 2);
     for y in 0..height {
         let (Some(a), Some(b), Some(c), Some(d), Some(e), Some(f)) = (
-            source.row::<W>(y),
-            source.row::<W>(y + 1),
-            source.row::<W>(y + 2),
-            source.row::<W>(y + 3),
-            source.row::<W>(y + 4),
-            source.row::<W>(y + 5),
+            source.row(y),
+            source.row(y + 1),
+            source.row(y + 2),
+            source.row(y + 3),
+            source.row(y + 4),
+            source.row(y + 5),
         ) else {
             return;
         };
-        let mut out = [0; W];
-        for x in 0..W {
-            out[x] = clip_half(six_tap(
-                a[x].into(),
-                b[x].into(),
-                c[x].into(),
-                d[x].into(),
-                e[x].into(),
-                f[x].into(),
-            ));
+        if let Some(to) = target.row::<W>(y) {
+            filter(to, [a, b, c, d, e, f]);
         }
-        put(y, out);
     }
 }
 
 #[inline(always)]
 fn half_vertical<const W: usize>(target: &mut Target<'_>, source: Source<'_>, height: usize) {
-    vertical_rows::<W>(source, height, |y, row| {
-        if let Some(to) = target.row::<W>(y) {
-            *to = row;
-        }
-    });
+    vertical_rows::<W>(target, source, height, row::half_vertical);
 }
 
 #[inline(always)]
@@ -231,13 +366,7 @@ fn average_half_vertical<const W: usize>(
     source: Source<'_>,
     height: usize,
 ) {
-    vertical_rows::<W>(source, height, |y, row| {
-        if let Some(to) = target.row::<W>(y) {
-            for x in 0..W {
-                to[x] = average(to[x], row[x]);
-            }
-        }
-    });
+    vertical_rows::<W>(target, source, height, row::average_half_vertical);
 }
 
 /// The samples `j`: filtered in both directions without rounding between.
@@ -251,20 +380,13 @@ fn half_both<const W: usize, const N: usize>(
     let mut sums = [[0i16; W]; 21];
     for (y, sums) in sums.iter_mut().enumerate().take(height + 5) {
         if let Some(from) = source.row::<N>(y) {
-            for x in 0..W {
-                sums[x] = horizontal_sum(from, x);
-            }
+            row::sums(sums, from);
         }
     }
     for (y, window) in sums.windows(6).take(height).enumerate() {
         let [a, b, c, d, e, f] = window else { return };
         if let Some(to) = target.row::<W>(y) {
-            for x in 0..W {
-                let outer = i32::from(a[x]) + i32::from(f[x]);
-                let middle = i32::from(b[x]) + i32::from(e[x]);
-                let inner = i32::from(c[x]) + i32::from(d[x]);
-                to[x] = clip((outer - 5 * middle + 20 * inner + 512) >> 10);
-            }
+            row::half_of_sums(to, [a, b, c, d, e, f]);
         }
     }
 }
@@ -301,10 +423,7 @@ fn chroma_of_width<const W: usize, const N: usize>(
         (_, 0) => {
             for y in 0..height {
                 if let (Some(to), Some(from)) = (target.row::<W>(y), source.row::<N>(y)) {
-                    for x in 0..W {
-                        let sum = x0 * u16::from(from[x]) + x1 * u16::from(from[x + 1]);
-                        to[x] = ((sum + 4) >> 3) as u8;
-                    }
+                    row::eighths_horizontal(to, from, [x0, x1]);
                 }
             }
         }
@@ -315,28 +434,19 @@ fn chroma_of_width<const W: usize, const N: usize>(
                     return;
                 };
                 if let Some(to) = target.row::<W>(y) {
-                    for x in 0..W {
-                        let sum = y0 * u16::from(upper[x]) + y1 * u16::from(lower[x]);
-                        to[x] = ((sum + 4) >> 3) as u8;
-                    }
+                    row::eighths_vertical(to, upper, lower, [y0, y1]);
                 }
             }
         }
         _ => {
-            let (a, b, c, d) = (x0 * y0, x1 * y0, x0 * y1, x1 * y1);
+            let weights = [x0 * y0, x1 * y0, x0 * y1, x1 * y1];
             for y in 0..height {
                 let (Some(upper), Some(lower)) = (source.row::<N>(y), source.row::<N>(y + 1))
                 else {
                     return;
                 };
                 if let Some(to) = target.row::<W>(y) {
-                    for x in 0..W {
-                        let sum = a * u16::from(upper[x])
-                            + b * u16::from(upper[x + 1])
-                            + c * u16::from(lower[x])
-                            + d * u16::from(lower[x + 1]);
-                        to[x] = ((sum + 32) >> 6) as u8;
-                    }
+                    row::eighths_both(to, upper, lower, weights);
                 }
             }
         }
@@ -387,12 +497,15 @@ pub(crate) fn weight_block(mut target: Target<'_>, width: usize, height: usize, 
 
 #[inline(always)]
 fn weight_of_width<const W: usize>(target: &mut Target<'_>, height: usize, uni: Uni) {
+    // Weights are -128 to 127, or 128: products fit 16 bits.
     let round = if uni.log2_denominator > 0 { 1 << (uni.log2_denominator - 1) } else { 0 };
+    let (weight, offset) = (uni.weight as i16, uni.offset as i16);
     for y in 0..height {
-        if let Some(row) = target.row::<W>(y) {
-            for sample in row {
-                let product = i32::from(*sample) * uni.weight;
-                *sample = clip(((product + round) >> uni.log2_denominator) + uni.offset);
+        if let Some(to) = target.row::<W>(y) {
+            for sample in to {
+                let product = i16::from(*sample) * weight;
+                let scaled = (product + round) >> uni.log2_denominator;
+                *sample = (scaled + offset).clamp(0, 255) as u8;
             }
         }
     }
@@ -430,13 +543,24 @@ fn weight_both_of_width<const W: usize>(
     bi: Bi,
 ) {
     let round = 1 << bi.log2_denominator;
+    let shift = bi.log2_denominator + 1;
     let offset = (bi.offsets + 1) >> 1;
+    let [w0, w1] = bi.weights;
+    let most = 255 * (w0.max(0) + w1.max(0)) + round;
+    let least = 255 * (w0.min(0) + w1.min(0));
+    // Implicit weights, and all but extreme explicit ones, need no more than 16 bits.
+    if most <= i16::MAX.into() && least >= i16::MIN.into() {
+        let (w0, w1, round, offset) = (w0 as i16, w1 as i16, round as i16, offset as i16);
+        for y in 0..height {
+            if let (Some(to), Some(from)) = (target.row::<W>(y), other.row::<W>(y)) {
+                row::weigh_16(to, from, [w0, w1], (round, shift, offset));
+            }
+        }
+        return;
+    }
     for y in 0..height {
         if let (Some(to), Some(from)) = (target.row::<W>(y), other.row::<W>(y)) {
-            for x in 0..W {
-                let sum = i32::from(to[x]) * bi.weights[0] + i32::from(from[x]) * bi.weights[1];
-                to[x] = clip(((sum + round) >> (bi.log2_denominator + 1)) + offset);
-            }
+            row::weigh_32(to, from, [w0, w1], (round, shift, offset));
         }
     }
 }
