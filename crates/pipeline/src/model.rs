@@ -297,7 +297,7 @@ impl Run {
         self.stand_in.end();
         self.ingest = Ingest::new(&self.config, self.state);
         self.ingest.set_wanted(self.wanted);
-        self.store.stay_begins = self.store.segments.len();
+        self.store.stays.push(self.store.segments.len());
         self.stay = Stay {
             first_picture: self.sender.next_picture,
             first_sound: self.sender.next_sound,
@@ -462,13 +462,13 @@ impl Run {
 struct Store {
     store: SegmentStore,
     segments: Vec<SourceSegment>,
-    /// Place of the first segment of the publisher's stay: times begin anew with each.
-    stay_begins: usize,
+    /// Place of the first segment of each publisher's stay, ascending: times begin anew with each.
+    stays: Vec<usize>,
 }
 
 impl Store {
     fn new() -> Self {
-        Self { store: SegmentStore::new(KEPT), segments: Vec::new(), stay_begins: 0 }
+        Self { store: SegmentStore::new(KEPT), segments: Vec::new(), stays: vec![0] }
     }
 
     fn push(&mut self, segment: &SourceSegment) {
@@ -489,7 +489,7 @@ impl Store {
         let span = segment.ended.span;
         let begins =
             |it: &&Picture| it.cut_point.is_some() && it.unit.pts <= span.start() + hls::TOLERANCE;
-        let stay = if place < self.stay_begins { 0 } else { self.stay_begins };
+        let stay = self.stays[self.stays.partition_point(|begins| *begins <= place) - 1];
         let ever = || self.segments[stay..=place].iter().flat_map(|it| &it.pictures);
         let Some(source) = self.store.source_of(span.sequence()) else {
             let is_beginning = |it: &&Picture| begins(it) && it.unit.random_access;

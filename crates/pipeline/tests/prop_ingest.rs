@@ -81,6 +81,18 @@ proptest! {
     }
 }
 
+/// Times begin anew with each publisher: a picture of an earlier one is no beginning for sound alone.
+#[test]
+fn a_publisher_of_sound_has_no_pictures_of_the_one_before() {
+    let one = Op::Play { pictures: 1, gop: 0, reorders: false, with_sound: true };
+    let late = Op::Picture { after_ms: 33, composition_ms: 447, kind: PictureKind::Idr };
+    let (sound, come) = (Op::AudioHeader(0), Op::Resume);
+    let second = [come.clone(), sound.clone(), one.clone()];
+    let third = [come, sound, Op::Listen { frames: 23 }];
+    let ops = [vec![one, late], second.to_vec(), third.to_vec()].concat();
+    model::check(Duration::from_millis(500), &begun(ops));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
