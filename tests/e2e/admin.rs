@@ -85,13 +85,19 @@ fn metrics_are_prometheus_text() {
     for line in text.lines() {
         if let Some(family) = line.strip_prefix("# TYPE ") {
             let (name, kind) = family.split_once(' ').expect("a type");
-            assert!(matches!(kind, "counter" | "gauge") && !families.contains(&name), "{line}");
+            let is_known = matches!(kind, "counter" | "gauge" | "histogram");
+            assert!(is_known && !families.contains(&name), "{line}");
             assert_eq!(kind == "counter", name.ends_with("_total"), "{line}");
             families.push(name);
         } else if !line.starts_with("# HELP ") {
             let (sample, value) = line.rsplit_once(' ').expect("a value");
             let name = sample.split('{').next().expect("a name");
-            assert!(name.starts_with("feathercast_") && families.last() == Some(&name), "{line}");
+            let family = families.last().expect("a type before its samples");
+            // The parts of a histogram go by its name.
+            let is_of_family = name
+                .strip_prefix(family)
+                .is_some_and(|part| matches!(part, "" | "_bucket" | "_sum" | "_count"));
+            assert!(name.starts_with("feathercast_") && is_of_family, "{line}");
             assert!(value.parse::<f64>().is_ok(), "{line}");
         }
     }

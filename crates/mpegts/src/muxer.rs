@@ -126,11 +126,12 @@ impl Muxer {
         }
     }
 
-    /// Where the counters stand now; None where an elementary stream that was to say that its counter does not go on has
-    /// had no packet to say it in.
+    /// Where the counters stand now; None where an elementary stream that was to say that its
+    /// counter does not go on has had no packet to say it in.
     #[must_use]
     pub fn continuity(&self) -> Option<Continuity> {
-        let is_said = !self.audio_breaks || !self.tracks.audio;
+        let audio_is_to_say = self.audio_breaks && self.tracks.audio;
+        let is_said = !self.discontinuity && !audio_is_to_say;
         let continuity =
             Continuity { video: self.video.next_counter(), audio: self.audio.next_counter() };
         is_said.then_some(continuity)

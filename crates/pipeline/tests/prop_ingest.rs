@@ -98,20 +98,33 @@ proptest! {
 
     #[test]
     fn what_is_written_is_what_is_read(ops in vec(op(), 0..20)) {
-        let packages = model::check(Duration::from_secs(2), &begun(ops));
-        let mut continuity = None;
-        let mut stream = Vec::new();
-        for package in &packages {
-            let (ts, after) = write_ts(package, continuity);
-            assert_reads_as(&ts, package);
-            prop_assert_eq!(&write_ts(package, continuity).0, &ts, "the same input, the same bytes");
-            assert_marked(&write_ts(package, None).0, package, true);
-            assert_marked(&ts, package, continuity.is_none());
-            stream.extend_from_slice(&ts);
-            continuity = after;
-        }
-        prop_assert_eq!(oracle::demux(&stream).continuity_errors, 0, "counters go on");
+        write_and_read(&begun(ops));
     }
+}
+
+/// A segment of sound alone, of a program with video: the picture behind it says what it could not.
+#[test]
+fn what_a_segment_had_no_packet_for_is_said_in_the_next() {
+    let one = Op::Play { pictures: 1, gop: 0, reorders: false, with_sound: false };
+    let ahead = Op::Jump { video_ms: 0, audio_ms: 2017 };
+    let late = Op::Picture { after_ms: 33, composition_ms: 0, kind: PictureKind::Idr };
+    write_and_read(&begun(vec![one, ahead, Op::Listen { frames: 88 }, late]));
+}
+
+fn write_and_read(ops: &[Op]) {
+    let packages = model::check(Duration::from_secs(2), ops);
+    let mut continuity = None;
+    let mut stream = Vec::new();
+    for package in &packages {
+        let (ts, after) = write_ts(package, continuity);
+        assert_reads_as(&ts, package);
+        assert_eq!(write_ts(package, continuity).0, ts, "the same input, the same bytes");
+        assert_marked(&write_ts(package, None).0, package, true);
+        assert_marked(&ts, package, continuity.is_none());
+        stream.extend_from_slice(&ts);
+        continuity = after;
+    }
+    assert_eq!(oracle::demux(&stream).continuity_errors, 0, "counters go on");
 }
 
 /// The same access units with the same times, whatever 33 bits do to them.
