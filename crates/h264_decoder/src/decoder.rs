@@ -359,7 +359,8 @@ impl Decoder {
         let recovery_frame_count = match self.start {
             Start::Waiting if header.idr => Some(0),
             Start::Waiting => Some(facts.recovery_frame_count.unwrap_or(0)),
-            _ => facts.recovery_frame_count,
+            // A picture that needs no other is right by itself.
+            _ => facts.recovery_frame_count.or_else(|| facts.outline.is_intra.then_some(0)),
         };
         let slot = match second_of {
             Some(first) => first.slot,
