@@ -1,5 +1,5 @@
-//! `decode IN.264 [OUT.yuv]`: decodes an Annex B byte stream to planar 4:2:0, frames in output order, cropped. Without
-//! OUT.yuv it only decodes.
+//! `decode IN.264 [OUT.yuv]`: decodes an Annex B byte stream to planar 4:2:0, frames in output
+//! order, cropped. Without OUT.yuv it only decodes.
 #![allow(clippy::print_stderr, reason = "a command line program")]
 
 use std::io::{BufWriter, Write};

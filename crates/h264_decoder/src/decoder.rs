@@ -22,8 +22,9 @@ use crate::slice;
 
 /// An H.264 decoder: access units in, pictures out.
 ///
-/// After every [`decode`](Self::decode) and [`flush`](Self::flush), take [`next_picture`](Self::next_picture) until
-/// it gives None: what is not taken is dropped with the next access unit.
+/// After every [`decode`](Self::decode) and [`flush`](Self::flush), take
+/// [`next_picture`](Self::next_picture) until it gives None: what is not taken is dropped with the
+/// next access unit.
 pub struct Decoder {
     limits: Limits,
     sps: Vec<Option<Arc<Sps>>>,
@@ -133,8 +134,8 @@ impl Decoder {
         }
     }
 
-    /// Decodes the NAL units of an access unit, without start codes or lengths; parameter sets may be among them, or
-    /// come alone. Damage is concealed, and counted in the [`Picture`]s.
+    /// Decodes the NAL units of an access unit, without start codes or lengths; parameter sets may
+    /// be among them, or come alone. Damage is concealed, and counted in the [`Picture`]s.
     ///
     /// # Errors
     /// [`Error::Refused`] where the stream has what this decoder does not decode; the picture is not touched.
@@ -188,8 +189,8 @@ impl Decoder {
         self.output_all();
     }
 
-    /// Starts anew, as behind a gap: what is there is dropped, and nothing is shown before the next IDR or recovery
-    /// point. Parameter sets stay.
+    /// Starts anew, as behind a gap: what is there is dropped, and nothing is shown before the next
+    /// IDR or recovery point. Parameter sets stay.
     pub fn reset(&mut self) {
         self.drop_output();
         self.current = None;
@@ -438,8 +439,9 @@ impl Decoder {
         self.active = Some(Arc::clone(sps));
     }
 
-    /// Frames for reference and output: what the level says (A.3.1), or as many references as the stream says that it
-    /// has, since levels are often too low; but no more than the largest level that is common has room for.
+    /// Frames for reference and output: what the level says (A.3.1), or as many references as the
+    /// stream says that it has, since levels are often too low; but no more than the largest level
+    /// that is common has room for.
     fn buffer_frames(&self) -> usize {
         /// `MaxDpbMbs` of level 5.2 (table A-1).
         const MAX_DPB_MBS: usize = 184_320;
@@ -476,8 +478,8 @@ impl Decoder {
         slot as u8
     }
 
-    /// Gaps in `frame_num` (8.2.5.2): frames that are missing on purpose, or lost. In place of lost ones stands a copy of
-    /// the picture before.
+    /// Gaps in `frame_num` (8.2.5.2): frames that are missing on purpose, or lost. In place of lost
+    /// ones stands a copy of the picture before.
     ///
     /// Returns how many were lost.
     fn fill_gap(&mut self, header: &SliceHeader, sps: &Sps) -> u32 {

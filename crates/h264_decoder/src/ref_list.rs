@@ -34,8 +34,8 @@ pub(crate) struct RefLists {
 }
 
 impl RefLists {
-    /// What a reference index of a macroblock refers to: in field macroblocks of frames each entry is two fields
-    /// (8.4.2.1), that of the same parity first.
+    /// What a reference index of a macroblock refers to: in field macroblocks of frames each entry
+    /// is two fields (8.4.2.1), that of the same parity first.
     #[inline]
     pub(crate) fn of(
         &self,
@@ -53,8 +53,9 @@ impl RefLists {
         self.entries[list][ref_idx & 31]
     }
 
-    /// The lists of a slice. `current` is the slot of the frame that is decoded, whose first field a second field may
-    /// refer to; it is among `frames` all the same. None where there is no reference picture at all.
+    /// The lists of a slice. `current` is the slot of the frame that is decoded, whose first field
+    /// a second field may refer to; it is among `frames` all the same. None where there is no
+    /// reference picture at all.
     pub(crate) fn new(
         header: &SliceHeader,
         frames: &[Frame],
@@ -113,8 +114,8 @@ impl CurrentPicture {
         }
     }
 
-    /// `PicNum` of a field with the current one's parity, or of a frame, by `FrameNumWrap` (8-28, 8-30, 8-31);
-    /// `LongTermPicNum` by `LongTermFrameIdx` (8-29, 8-32, 8-33).
+    /// `PicNum` of a field with the current one's parity, or of a frame, by `FrameNumWrap` (8-28,
+    /// 8-30, 8-31); `LongTermPicNum` by `LongTermFrameIdx` (8-29, 8-32, 8-33).
     fn pic_num(self, number: i64, structure: Structure) -> i64 {
         if !self.structure.is_field() {
             number
@@ -136,7 +137,8 @@ fn initial_lists(is_b: bool, frames: &[Frame], current: CurrentPicture) -> [Vec<
     for (slot, frame) in frames.iter().enumerate() {
         let marking = &frame.marking;
         if current.structure.is_field() {
-            // Frames of which any field is a reference; the first field of the current frame is among them.
+            // Frames of which any field is a reference; the first field of the current frame is
+            // among them.
             if marking.short_term != 0 {
                 short.push(slot);
             }
@@ -175,8 +177,8 @@ fn initial_lists(is_b: bool, frames: &[Frame], current: CurrentPicture) -> [Vec<
         short.sort_by_key(|&slot| std::cmp::Reverse(current.frame_num_wrap(&frames[slot])));
         return [list(&short), Vec::new()];
     }
-    // By distance in output order, first those before, or behind (8.2.4.2.3, 8.2.4.2.4). Of a frame with one field
-    // decoded or marked, that field's order counts.
+    // By distance in output order, first those before, or behind (8.2.4.2.3, 8.2.4.2.4). Of a frame
+    // with one field decoded or marked, that field's order counts.
     let order = |slot: usize| {
         let marking = &frames[slot].marking;
         if is_field {
@@ -338,7 +340,8 @@ fn find(
     None
 }
 
-/// The picture that is nearest in output order, of those that are references, else of all that are decoded.
+/// The picture that is nearest in output order, of those that are references, else of all that are
+/// decoded.
 fn nearest(frames: &[Frame], current: CurrentPicture) -> Option<RefPic> {
     let distance = |frame: &Frame| {
         let order = frame.marking.pic_order_cnt_of(frame.marking.fields);

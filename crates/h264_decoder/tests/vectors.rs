@@ -1,7 +1,7 @@
 //! Conformance vectors: every sample equal to the reference decoder's, or refused by name.
 //!
-//! They are read from the folder in `FEATHERCAST_VECTORS`, else from the shared media. Those that are not there are not
-//! run, and counted.
+//! They are read from the folder in `FEATHERCAST_VECTORS`, else from the shared media. Those that
+//! are not there are not run, and counted.
 #![allow(clippy::print_stdout, reason = "what was not run is said")]
 
 mod support;
@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use h264_decoder::{Error, Refusal};
 use support::{Decoded, Md5, decode};
 
-/// MD5 of all pictures, cropped, in output order, Y, U and V; monochrome with grey chroma (`MANIFEST.md`).
+/// MD5 of all pictures, cropped, in output order, Y, U and V; monochrome with grey chroma
+/// (`MANIFEST.md`).
 const EXACT: [(&str, &str); 66] = [
     ("Adobe_PDF_sample_a_1024x768_50Frms.264", "ffd763646b5ef75d554e22fa389e13fd"),
     ("BA1_FT_C.264", "4f2da01d1d1ae7b99bea3fe1fb9e8ef4"),
