@@ -53,8 +53,11 @@ fn decode(input: &str, output: Option<&String>) -> Result<String, Box<dyn std::e
     decoder.flush();
     counts.write(&mut decoder, out.as_mut())?;
     Ok(format!(
-        "{} pictures, {} macroblocks concealed, {} references missing",
-        counts.pictures, counts.concealed, counts.missing
+        "{} pictures, {} macroblocks concealed, {} references missing, {} bytes held",
+        counts.pictures,
+        counts.concealed,
+        counts.missing,
+        decoder.held_bytes()
     ))
 }
 

@@ -291,7 +291,7 @@ impl Decoder {
         let id = PictureId::of(&header);
         if self.current.as_ref().is_none_or(|current| current.id.differs(&id)) {
             self.finish_picture();
-            if *pictures >= self.limits.max_pictures || !self.may_start(facts) {
+            if *pictures >= self.limits.max_pictures || !self.may_start(&header, facts) {
                 return Ok(());
             }
             *pictures += 1;
@@ -321,8 +321,9 @@ impl Decoder {
     }
 
     /// Whether decoding may start, or go on, with this picture.
-    fn may_start(&self, facts: SliceFacts) -> bool {
+    fn may_start(&self, header: &SliceHeader, facts: SliceFacts) -> bool {
         self.start != Start::Waiting
+            || header.idr
             || facts.outline.is_intra
             || facts.recovery_frame_count.is_some()
     }

@@ -9,7 +9,8 @@ mod support;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use h264_decoder::{Error, Refusal};
+use h264_decoder::{AccessUnitSplitter, Decoder, Error, Limits, Refusal};
+use media::Timestamp;
 use support::{Decoded, Md5, decode};
 
 /// MD5 of all pictures, cropped, in output order, Y, U and V; monochrome with grey chroma
@@ -175,4 +176,38 @@ fn without_parameter_sets_nothing_comes_out() {
         return println!("no_sps_pps_720p.h264 is not there and was not run");
     };
     assert_eq!(decoded_md5(&stream).0.expect("nothing to refuse").pictures, 0);
+}
+
+/// As some muxers have them: both fields of each frame come in one access unit.
+#[test]
+fn fields_may_come_together() {
+    let name = "CAFI1_SVA_C.264";
+    let Some(stream) = read(name) else { return println!("{name} is not there and was not run") };
+    let mut decoder = Decoder::new(Limits::default());
+    let mut splitter = AccessUnitSplitter::default();
+    let mut fields: Vec<Vec<&[u8]>> = Vec::new();
+    for nal_unit in h264::annexb::stream(&stream) {
+        if splitter.starts_access_unit(nal_unit) {
+            fields.push(Vec::new());
+        }
+        fields.last_mut().expect("the first one starts one").push(nal_unit);
+    }
+    let mut md5 = Md5::new();
+    let mut take = |decoder: &mut Decoder| {
+        while let Some(picture) = decoder.next_picture() {
+            let samples = picture.samples;
+            for plane in [samples.y, samples.u, samples.v] {
+                plane.rows().for_each(|row| md5.update(row));
+            }
+        }
+    };
+    for pair in fields.chunks(2) {
+        let nal_units = pair.iter().flatten().copied();
+        decoder.decode(nal_units, Timestamp::ZERO).expect("a good stream");
+        take(&mut decoder);
+    }
+    decoder.flush();
+    take(&mut decoder);
+    let expected = EXACT.iter().find(|(other, _)| *other == name).expect("it is in the table").1;
+    assert_eq!(md5.hex(), expected);
 }
