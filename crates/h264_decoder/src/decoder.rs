@@ -501,7 +501,7 @@ impl Decoder {
             missing = (missing + skipped) % max_frame_num;
         }
         while missing != header.frame_num {
-            self.insert_missing_frame(missing, max_frame_num);
+            self.insert_missing_frame(missing, sps);
             self.counter.skip_frame(sps, missing);
             self.previous_ref_frame_num = missing;
             missing = (missing + 1) % max_frame_num;
@@ -509,7 +509,8 @@ impl Decoder {
         if sps.gaps_in_frame_num_value_allowed { 0 } else { gap }
     }
 
-    fn insert_missing_frame(&mut self, frame_num: u32, max_frame_num: u32) {
+    fn insert_missing_frame(&mut self, frame_num: u32, sps: &Sps) {
+        let max_frame_num = 1u32 << sps.log2_max_frame_num;
         let previous = self
             .frames
             .iter()
@@ -557,6 +558,7 @@ impl Decoder {
             frame_num,
             pic_order_cnt: [order; 2],
             is_non_existing: true,
+            is_without_order: sps.gaps_in_frame_num_value_allowed && sps.pic_order_cnt_type == 0,
             ..Marking::default()
         };
         self.frames[slot] = target;
@@ -642,7 +644,7 @@ impl Decoder {
         // The current frame must not be taken for free.
         let slot = usize::from(current.slot);
         self.frames[slot].marking.is_queued = true;
-        self.insert_missing_frame(before, max_frame_num);
+        self.insert_missing_frame(before, &current.sps);
         self.frames[slot].marking.is_queued = false;
     }
 

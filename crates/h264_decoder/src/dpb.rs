@@ -24,6 +24,8 @@ pub(crate) struct Marking {
     /// Inferred for a gap in `frame_num` (8.2.5.2), or made up for want of another: it is never
     /// output.
     pub(crate) is_non_existing: bool,
+    /// B slices do not refer to it: it is inferred, and has no order (8.2.4.2.3, 8.2.4.2.4).
+    pub(crate) is_without_order: bool,
     /// "Needed for output".
     pub(crate) is_waiting: bool,
     /// Handed out, and not taken yet.

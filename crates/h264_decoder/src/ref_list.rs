@@ -136,6 +136,9 @@ fn initial_lists(is_b: bool, frames: &[Frame], current: CurrentPicture) -> [Vec<
     let mut long: Vec<usize> = Vec::with_capacity(frames.len());
     for (slot, frame) in frames.iter().enumerate() {
         let marking = &frame.marking;
+        if is_b && marking.is_without_order {
+            continue;
+        }
         if current.structure.is_field() {
             // Frames of which any field is a reference; the first field of the current frame is
             // among them.
@@ -411,6 +414,16 @@ mod tests {
         // Both lists alike: the second begins with the second.
         let [list_0, list_1] = initial_lists(true, &frames, current(Structure::Frame, 4, 30));
         assert_eq!((slots(&list_0), slots(&list_1)), (vec![3, 1, 2, 0], vec![1, 3, 2, 0]));
+    }
+
+    #[test]
+    fn s8_2_4_2_3_inferred_frames_are_in_no_list_of_b_slices() {
+        let mut frames = [frame(0, [0, 0], 3, 0), frame(1, [0, 0], 3, 0), frame(2, [8, 8], 3, 0)];
+        frames[1].marking.is_without_order = true;
+        let [list_0, list_1] = initial_lists(true, &frames, current(Structure::Frame, 3, 4));
+        assert_eq!((slots(&list_0), slots(&list_1)), (vec![0, 2], vec![2, 0]));
+        let [list, _] = initial_lists(false, &frames, current(Structure::Frame, 3, 4));
+        assert_eq!(slots(&list), [2, 1, 0]);
     }
 
     #[test]
