@@ -15,10 +15,11 @@ pub struct Pps {
     pub sps_id: u32,
     /// CABAC instead of CAVLC.
     pub entropy_coding_mode: bool,
-    /// `bottom_field_pic_order_in_frame_present_flag`: slice headers have the bottom field's deltas.
+    /// `bottom_field_pic_order_in_frame_present_flag`: slice headers have the bottom field's
+    /// deltas.
     pub bottom_field_pic_order_in_frame_present: bool,
-    /// 1 to 8; more than one is flexible macroblock ordering (FMO), and what comes after is not read then: the
-    /// fields below are those of a PPS that says nothing.
+    /// 1 to 8; more than one is flexible macroblock ordering (FMO), and what comes after is not
+    /// read then: the fields below are those of a PPS that says nothing.
     pub slice_groups: u32,
     /// `num_ref_idx_l0_default_active_minus1` + 1 and that of list 1, each 1 to 32.
     pub num_ref_idx_default_active: [u8; 2],
@@ -43,8 +44,8 @@ pub struct Pps {
 }
 
 impl Pps {
-    /// Reads a PPS NAL unit. The scaling lists are taken for those of 4:2:0, since the SPS may come later: of 4:4:4
-    /// lists and what comes after them are not to be relied on.
+    /// Reads a PPS NAL unit. The scaling lists are taken for those of 4:2:0, since the SPS may come
+    /// later: of 4:4:4 lists and what comes after them are not to be relied on.
     ///
     /// # Errors
     /// [`Error::NalType`], or [`Error::Syntax`] with the field.

@@ -22,7 +22,8 @@ enum ScalingList {
     Coded([u8; 64]),
 }
 
-/// The scales that hold for a picture, each list in zig-zag order as it is coded (14496-10 8.5.6), 1 to 255.
+/// The scales that hold for a picture, each list in zig-zag order as it is coded (14496-10 8.5.6),
+/// 1 to 255.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScalingMatrix {
     /// Intra Y, Cb, Cr, inter Y, Cb, Cr.
@@ -48,8 +49,9 @@ impl ScalingMatrix {
         lists_8x8: [DEFAULT_8X8_INTRA, DEFAULT_8X8_INTER],
     };
 
-    /// The scales of pictures with these parameter sets, where each says whether it has lists: fall-back rule set A
-    /// for the SPS, B for the PPS unless the SPS has none (14496-10 7.4.2.2, table 7-2).
+    /// The scales of pictures with these parameter sets, where each says whether it has lists:
+    /// fall-back rule set A for the SPS, B for the PPS unless the SPS has none (14496-10 7.4.2.2,
+    /// table 7-2).
     #[must_use]
     pub fn new(sps: Option<&ScalingLists>, pps: Option<&ScalingLists>) -> Self {
         let of_sequence = sps.map(|lists| lists.over(&Self::DEFAULT));
@@ -62,8 +64,8 @@ impl ScalingMatrix {
 }
 
 impl ScalingLists {
-    /// Reads the lists after `scaling_matrix_present_flag`. Those past the eight of 4:2:0 are skipped; deltas that
-    /// no scale can have wrap around, as decoders let them.
+    /// Reads the lists after `scaling_matrix_present_flag`. Those past the eight of 4:2:0 are
+    /// skipped; deltas that no scale can have wrap around, as decoders let them.
     pub(crate) fn read(bits: &mut impl BitRead, count: usize) -> Result<Self, BitReaderError> {
         let mut lists = [const { ScalingList::FallBack }; LISTS];
         for index in 0..count {
@@ -107,7 +109,8 @@ impl ScalingLists {
 }
 
 impl ScalingList {
-    /// `scaling_list()`: the deltas end early where the next scale becomes zero, and the last scale goes on.
+    /// `scaling_list()`: the deltas end early where the next scale becomes zero, and the last scale
+    /// goes on.
     fn read(bits: &mut impl BitRead, len: usize) -> Result<Self, BitReaderError> {
         let mut scales = [0; 64];
         let mut last: u8 = 8;
@@ -161,7 +164,8 @@ mod tests {
 
     #[test]
     fn table_7_2_lists_of_a_pps_fall_back_on_those_of_the_sps() {
-        // Intra Y: delta 1, then -9 ends it: sixteen nines. 1 010 000010011 (se -9), seven flags of 0.
+        // Intra Y: delta 1, then -9 ends it: sixteen nines. 1 010 000010011 (se -9), seven flags of
+        // 0.
         let nines = lists(&[0b1010_0000, 0b1001_1000, 0]);
         let of_sps = ScalingMatrix::new(Some(&nines), None);
         assert_eq!(of_sps.lists_4x4[..3], [[9; 16]; 3], "Cb and Cr as Y");

@@ -38,8 +38,8 @@ pub struct SliceHeader {
     pub redundant_pic_cnt: u8,
     /// Spatial rather than temporal direct prediction.
     pub direct_spatial_mv_pred_flag: bool,
-    /// `num_ref_idx_l0_active_minus1` + 1 and that of list 1, by override or by the PPS: 1 to 16 of frames, 1 to 32
-    /// of fields; 0 for lists that the slice type does not have.
+    /// `num_ref_idx_l0_active_minus1` + 1 and that of list 1, by override or by the PPS: 1 to 16 of
+    /// frames, 1 to 32 of fields; 0 for lists that the slice type does not have.
     pub num_ref_idx_active: [u8; 2],
     /// `ref_pic_list_modification()` of each list.
     pub ref_pic_list_modification: [RefPicListModification; 2],
@@ -57,8 +57,8 @@ pub struct SliceHeader {
     pub slice_alpha_c0_offset_div2: i8,
     /// `slice_beta_offset_div2`, -6 to 6.
     pub slice_beta_offset_div2: i8,
-    /// Where `slice_data()` begins: bits of the RBSP, which starts after the NAL unit's header byte and has no
-    /// emulation prevention bytes.
+    /// Where `slice_data()` begins: bits of the RBSP, which starts after the NAL unit's header byte
+    /// and has no emulation prevention bytes.
     pub slice_data_bit: usize,
 }
 
@@ -85,8 +85,8 @@ pub enum ModificationOfPicNums {
     },
 }
 
-/// `pred_weight_table()` (14496-10 7.4.3.2). Where no weight is coded, it is 2 to the power of the denominator and
-/// the offset 0.
+/// `pred_weight_table()` (14496-10 7.4.3.2). Where no weight is coded, it is 2 to the power of the
+/// denominator and the offset 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PredWeightTable {
     /// 0 to 7.
@@ -106,7 +106,8 @@ pub struct Weight {
     pub offset: i16,
 }
 
-/// `dec_ref_pic_marking()` (14496-10 7.4.3.3): what the picture does to reference pictures, and to itself.
+/// `dec_ref_pic_marking()` (14496-10 7.4.3.3): what the picture does to reference pictures, and to
+/// itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum DecRefPicMarking {
     /// `nal_ref_idc` is 0: the picture is no reference.
@@ -116,7 +117,8 @@ pub enum DecRefPicMarking {
     Idr {
         /// Pictures not yet output need not be.
         no_output_of_prior_pics_flag: bool,
-        /// The picture is a long-term reference with `LongTermFrameIdx` 0, else a short-term reference.
+        /// The picture is a long-term reference with `LongTermFrameIdx` 0, else a short-term
+        /// reference.
         long_term_reference_flag: bool,
     },
     /// The oldest short-term reference goes where room is needed (8.2.5.3).
@@ -163,7 +165,8 @@ pub enum MemoryManagementControl {
 const STRUCTURE: &str = "slice header";
 
 impl SliceHeader {
-    /// Reads the header of a slice NAL unit. `parameter_sets` gives the PPS with an id and the SPS that it belongs to.
+    /// Reads the header of a slice NAL unit. `parameter_sets` gives the PPS with an id and the SPS
+    /// that it belongs to.
     ///
     /// # Errors
     /// [`Error::NalType`] where it is no slice, [`Error::UnknownParameterSet`], or [`Error::Syntax`] with the field.
@@ -176,7 +179,8 @@ impl SliceHeader {
         Self::parse_rbsp(header, &rbsp, parameter_sets)
     }
 
-    /// As [`Self::parse`], of a NAL unit whose header byte and RBSP ([`crate::write_rbsp`]) are apart.
+    /// As [`Self::parse`], of a NAL unit whose header byte and RBSP ([`crate::write_rbsp`]) are
+    /// apart.
     ///
     /// # Errors
     /// As [`Self::parse`].

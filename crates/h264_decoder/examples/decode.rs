@@ -1,5 +1,5 @@
-//! `decode IN.264 [OUT.yuv]`: decodes an Annex B byte stream to planar 4:2:0, frames in output order, cropped. Without
-//! OUT.yuv it only decodes.
+//! `decode IN.264 [OUT.yuv]`: decodes an Annex B byte stream to planar 4:2:0, frames in output
+//! order, cropped. Without OUT.yuv it only decodes.
 #![allow(clippy::print_stderr, reason = "a command line program")]
 
 use std::io::{BufWriter, Write};
@@ -53,8 +53,11 @@ fn decode(input: &str, output: Option<&String>) -> Result<String, Box<dyn std::e
     decoder.flush();
     counts.write(&mut decoder, out.as_mut())?;
     Ok(format!(
-        "{} pictures, {} macroblocks concealed, {} references missing",
-        counts.pictures, counts.concealed, counts.missing
+        "{} pictures, {} macroblocks concealed, {} references missing, {} bytes held",
+        counts.pictures,
+        counts.concealed,
+        counts.missing,
+        decoder.held_bytes()
     ))
 }
 

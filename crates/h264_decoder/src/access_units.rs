@@ -29,14 +29,15 @@ impl PictureId {
         }
     }
 
-    /// Whether a slice with `other` begins another picture. A picture may have several picture parameter sets, so
-    /// another one alone is not enough here.
+    /// Whether a slice with `other` begins another picture. A picture may have several picture
+    /// parameter sets, so another one alone is not enough here.
     pub(crate) fn differs(&self, other: &Self) -> bool {
         Self { pic_parameter_set_id: other.pic_parameter_set_id, ..*self } != *other
     }
 }
 
-/// Groups the NAL units of a byte stream into access units, for [`Decoder::decode`](crate::Decoder::decode).
+/// Groups the NAL units of a byte stream into access units, for
+/// [`Decoder::decode`](crate::Decoder::decode).
 ///
 /// ```
 /// use bytes::Bytes;
@@ -52,13 +53,15 @@ pub struct AccessUnitSplitter {
     pps: Vec<Pps>,
     /// The picture that the slices are of.
     picture: Option<PictureId>,
-    /// The access unit has a slice already: parameter sets and the like that come now are of the next one.
+    /// The access unit has a slice already: parameter sets and the like that come now are of the
+    /// next one.
     has_slice: bool,
     has_any: bool,
 }
 
 impl AccessUnitSplitter {
-    /// Whether this NAL unit, which comes after all that were asked for before, is the first of an access unit.
+    /// Whether this NAL unit, which comes after all that were asked for before, is the first of an
+    /// access unit.
     pub fn starts_access_unit(&mut self, nal_unit: &[u8]) -> bool {
         let is_first = !std::mem::replace(&mut self.has_any, true);
         let starts = match nal_type(nal_unit) {

@@ -19,7 +19,8 @@ const TRANSITION: [[u8; 2]; 128] = {
     table
 };
 
-/// `rangeTabLPS` by `qCodIRangeIdx` and context variable: one index, of which no part needs a check.
+/// `rangeTabLPS` by `qCodIRangeIdx` and context variable: one index, of which no part needs a
+/// check.
 const RANGE_LPS: [u8; 512] = {
     let mut table = [0; 512];
     let mut index = 0;
@@ -30,8 +31,9 @@ const RANGE_LPS: [u8; 512] = {
     table
 };
 
-/// `codIOffset` is kept in nine bits near the top of a wide window, with bits of the stream that come next behind it:
-/// bits are fetched six bytes at a time. The uppermost bit is for what bypass decoding doubles.
+/// `codIOffset` is kept in nine bits near the top of a wide window, with bits of the stream that
+/// come next behind it: bits are fetched six bytes at a time. The uppermost bit is for what bypass
+/// decoding doubles.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Engine<'a> {
     data: &'a [u8],
@@ -51,8 +53,8 @@ pub(crate) struct Cabac<'a> {
 }
 
 impl<'a> Cabac<'a> {
-    /// Starts at a byte of the slice data (9.3.1.2), contexts for `SliceQPY` (9.3.1.1). `kind` is 0 for I slices, else
-    /// `cabac_init_idc` + 1.
+    /// Starts at a byte of the slice data (9.3.1.2), contexts for `SliceQPY` (9.3.1.1). `kind` is 0
+    /// for I slices, else `cabac_init_idc` + 1.
     pub(crate) fn new(data: &'a [u8], start: usize, kind: usize, slice_qp: i32) -> Self {
         let mut contexts = [0; 512];
         for (context, &(m, n)) in contexts.iter_mut().zip(&CONTEXT_INIT[kind & 3]) {
@@ -97,7 +99,8 @@ impl<'a> Engine<'a> {
         self.available = 39;
     }
 
-    /// The byte behind what the engine has read, after a terminating bin: where I_PCM samples begin.
+    /// The byte behind what the engine has read, after a terminating bin: where I_PCM samples
+    /// begin.
     pub(crate) fn byte_position(&self) -> usize {
         // The encoder's flush ends with the last of the nine bits that are the offset (9.3.4.5).
         let bits_read = self.next * 8 - self.available as usize;

@@ -1,4 +1,5 @@
-//! Syntax elements of macroblocks by CABAC: binarizations and contexts (ITU-T H.264 9.3.2, 9.3.3.1).
+//! Syntax elements of macroblocks by CABAC: binarizations and contexts (ITU-T H.264 9.3.2,
+//! 9.3.3.1).
 
 use h264::SliceType;
 
@@ -39,11 +40,13 @@ mod offset {
     pub(super) const COEFF_ABS_LEVEL_MINUS1_8X8: usize = 426;
 }
 
-/// `ctxBlockCatOffset` (table 9-40) of `coded_block_flag`, of both significance flags, and of the levels.
+/// `ctxBlockCatOffset` (table 9-40) of `coded_block_flag`, of both significance flags, and of the
+/// levels.
 const CATEGORY_OFFSETS: [[usize; 3]; 5] =
     [[0, 0, 0], [4, 15, 10], [8, 29, 20], [12, 44, 30], [16, 47, 39]];
 
-/// `ctxIdxInc` of `significant_coeff_flag` of 8x8 blocks (table 9-43), of frame and of field macroblocks.
+/// `ctxIdxInc` of `significant_coeff_flag` of 8x8 blocks (table 9-43), of frame and of field
+/// macroblocks.
 const SIGNIFICANT_8X8: [[u8; 63]; 2] = [
     [
         0, 1, 2, 3, 4, 5, 5, 4, 4, 3, 3, 4, 4, 4, 5, 5, 4, 4, 4, 4, 3, 3, 6, 7, 7, 7, 8, 9, 10, 9,
@@ -143,7 +146,8 @@ impl Cabac<'_> {
         }
     }
 
-    /// A component of a motion vector difference (UEG3, uCoff 9); `sum` is that of the neighbours' absolute values.
+    /// A component of a motion vector difference (UEG3, uCoff 9); `sum` is that of the neighbours'
+    /// absolute values.
     #[inline]
     fn mvd_component(&mut self, first: usize, sum: u32) -> Result<i32, Damage> {
         let increment = usize::from(sum > 2) + usize::from(sum > 32);
@@ -170,8 +174,8 @@ impl Cabac<'_> {
     }
 }
 
-/// The levels of coefficients whose places are known, from the last to the first (9.3.3.1.3). `first` is the context of
-/// the first bin; the others have one of `max_greater` + 1.
+/// The levels of coefficients whose places are known, from the last to the first (9.3.3.1.3).
+/// `first` is the context of the first bin; the others have one of `max_greater` + 1.
 #[inline(always)]
 fn levels<const N: usize, const S: usize>(
     engine: &mut Engine<'_>,
@@ -535,7 +539,8 @@ mod tests {
         }
     }
 
-    /// `bins` are contexts and values, 276 for a terminating bin; behind them comes one that ends the slice.
+    /// `bins` are contexts and values, 276 for a terminating bin; behind them comes one that ends
+    /// the slice.
     fn read<T>(bins: &[(usize, u8)], read: impl FnOnce(&mut Cabac<'_>) -> T) -> T {
         let mut encoder = Encoder::like(&Cabac::new(&[], 0, 1, 30));
         for &(context, bin) in bins {
@@ -658,7 +663,8 @@ mod tests {
         assert_eq!(delta(&[(60, 1), (62, 0)]), 1);
         assert_eq!(delta(&[(60, 1), (62, 1), (63, 0)]), -1);
         assert_eq!(delta(&[(60, 1), (62, 1), (63, 1), (63, 0)]), 2);
-        // Without neighbours blocks 1 and 2 look at block 0, and block 3 at both: 1, 0, 1, 1 of luma, 2 of chroma.
+        // Without neighbours blocks 1 and 2 look at block 0, and block 3 at both: 1, 0, 1, 1 of
+        // luma, 2 of chroma.
         let bins = [(73, 1), (73, 0), (73, 1), (75, 1), (77, 1), (81, 1)];
         let pattern = read(&bins, |reader| reader.coded_block_pattern(&around(), true).unwrap());
         assert_eq!(pattern, 0x2d);

@@ -78,8 +78,8 @@ pub(crate) const TRANS_IDX_LPS: [u8; 64] = [
     34, 35, 35, 35, 36, 36, 36, 37, 37, 37, 38, 38, 63,
 ];
 
-/// `m` and `n` (tables 9-12 to 9-33) by `ctxIdx`: of I slices, and of others by `cabac_init_idc`. Zeros where a slice
-/// of that kind has no such context.
+/// `m` and `n` (tables 9-12 to 9-33) by `ctxIdx`: of I slices, and of others by `cabac_init_idc`.
+/// Zeros where a slice of that kind has no such context.
 pub(crate) const CONTEXT_INIT: [[(i8, i8); CONTEXTS]; 4] = [
     [
         (20, -15),

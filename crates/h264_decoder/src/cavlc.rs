@@ -5,7 +5,8 @@ use crate::cavlc_tables::{
 };
 use crate::error::Damage;
 
-/// A reader of bits that looks up to 57 of them ahead at once. Behind the end it reads zeros, and says so.
+/// A reader of bits that looks up to 57 of them ahead at once. Behind the end it reads zeros, and
+/// says so.
 #[derive(Clone, Debug)]
 pub(crate) struct BitReader<'a> {
     data: &'a [u8],
@@ -129,8 +130,9 @@ impl<'a> BitReader<'a> {
         Ok(value)
     }
 
-    /// `residual_block_cavlc()` (7.3.5.3.2): gives each coefficient and its place in the scan, from the last to the
-    /// first, and returns `TotalCoeff`. `max_coefficients` is 4 (chroma DC), 15 or 16.
+    /// `residual_block_cavlc()` (7.3.5.3.2): gives each coefficient and its place in the scan, from
+    /// the last to the first, and returns `TotalCoeff`. `max_coefficients` is 4 (chroma DC), 15 or
+    /// 16.
     #[inline]
     pub(crate) fn residual_block(
         &mut self,
@@ -248,7 +250,8 @@ pub(crate) enum CoeffToken {
     Luma(u8),
 }
 
-/// Length and value by zeros in front and the three bits behind the first one: no code has more behind it.
+/// Length and value by zeros in front and the three bits behind the first one: no code has more
+/// behind it.
 type CodeTable = [Code; 128];
 
 const COEFF_TOKEN_TABLES: [CodeTable; 3] =
@@ -372,8 +375,8 @@ mod tests {
     /// A 4x4 block in the words of the standard's scan: 0, 3, 0, 1, -1, -1, 0, 1, 0...
     #[test]
     fn s9_2_a_block_worked_by_hand() {
-        // coeff_token of TotalCoeff 5, TrailingOnes 3; signs + - -; level 1 (prefix 0), level 3 (prefix 2, suffix
-        // length 1); total_zeros 3; run_before 1, 0, 0, 1.
+        // coeff_token of TotalCoeff 5, TrailingOnes 3; signs + - -; level 1 (prefix 0), level 3
+        // (prefix 2, suffix length 1); total_zeros 3; run_before 1, 0, 0, 1.
         let text = "0000100 0 1 1 1 001 0 111 10 1 1 01";
         let expected = vec![(7, 1), (5, -1), (4, -1), (3, 1), (1, 3)];
         assert_eq!(block(text, CoeffToken::Luma(0), 16), Ok(expected));

@@ -115,7 +115,8 @@ impl Syntax for BitReader<'_> {
     }
 }
 
-/// `nC` of the blocks left and above (9.2.1). Those that are not there count 64, which the sum shows.
+/// `nC` of the blocks left and above (9.2.1). Those that are not there count 64, which the sum
+/// shows.
 #[inline(always)]
 fn predicted_total(left: u8, above: u8) -> u8 {
     let sum = left + above;

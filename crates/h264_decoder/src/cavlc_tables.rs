@@ -1,9 +1,10 @@
-//! The code tables of CAVLC (ITU-T H.264 9.2): each code is its length in bits, 0 where there is none, and its value.
+//! The code tables of CAVLC (ITU-T H.264 9.2): each code is its length in bits, 0 where there is
+//! none, and its value.
 
 pub(crate) type Code = (u8, u8);
 
-/// `coeff_token` (table 9-5) by range of `nC`: 0 and 1, 2 and 3, 4 to 7, 8 and more. The index is four times
-/// `TotalCoeff` and `TrailingOnes`.
+/// `coeff_token` (table 9-5) by range of `nC`: 0 and 1, 2 and 3, 4 to 7, 8 and more. The index is
+/// four times `TotalCoeff` and `TrailingOnes`.
 pub(crate) const COEFF_TOKEN: [[Code; 68]; 4] = [
     [
         (1, 1),

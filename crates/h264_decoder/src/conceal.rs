@@ -4,8 +4,8 @@ use crate::frame::{Frame, Geometry, Samples, Structure};
 use crate::mb::{NO_SLICE, Position};
 use crate::picture::PictureState;
 
-/// Puts what was there in the nearest picture in time in place of each macroblock that is not decoded, or grey where
-/// there is no such picture. Returns how many there were.
+/// Puts what was there in the nearest picture in time in place of each macroblock that is not
+/// decoded, or grey where there is no such picture. Returns how many there were.
 pub(crate) fn conceal(
     geometry: Geometry,
     structure: Structure,

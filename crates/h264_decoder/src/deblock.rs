@@ -6,8 +6,8 @@ use crate::mb::{Flags, Mb, NO_SLICE, Position};
 use crate::picture::{PictureState, SliceContext, SliceParameters};
 use crate::residual::chroma_qp;
 
-/// Deblocks the row before the one that was decoded last, if all macroblocks up to it are there. A row behind, intra
-/// prediction still finds the samples as they were decoded.
+/// Deblocks the row before the one that was decoded last, if all macroblocks up to it are there. A
+/// row behind, intra prediction still finds the samples as they were decoded.
 pub(crate) fn deblock_behind(context: &mut SliceContext<'_>) {
     let rows = Rows::of(context.geometry, context.structure, context.is_mbaff);
     let decoded_rows = context.picture.decoded / rows.macroblocks_of_a_row;
@@ -130,7 +130,8 @@ struct MotionOf<'a> {
 type BlockOf = (usize, usize, usize);
 
 impl MotionOf<'_> {
-    /// Whether two blocks are predicted from other pictures, or from places that lie apart (8.7.2.1, bS 1).
+    /// Whether two blocks are predicted from other pictures, or from places that lie apart
+    /// (8.7.2.1, bS 1).
     #[inline]
     fn differs(&self, p: BlockOf, q: BlockOf, mv_limit_y: u16) -> bool {
         let id = |list: usize, (mb, x, y): BlockOf| self.ref_id[list][mb][y / 2 * 2 + x / 2];
@@ -275,7 +276,8 @@ impl MbFilter<'_> {
         Some(Thresholds { alpha, beta, strength })
     }
 
-    /// bS 0 to 2 of an edge between blocks of inter macroblocks of one kind. `p` and `q` give the blocks of a segment.
+    /// bS 0 to 2 of an edge between blocks of inter macroblocks of one kind. `p` and `q` give the
+    /// blocks of a segment.
     #[inline]
     fn inter_strengths(
         &self,
@@ -401,7 +403,8 @@ impl MbFilter<'_> {
         self.mb().flags.any(Flags::INTRA) || self.mbs[other].flags.any(Flags::INTRA)
     }
 
-    /// `QPC` of another macroblock by this one's offsets, where both have the same it is the one that is stored.
+    /// `QPC` of another macroblock by this one's offsets, where both have the same it is the one
+    /// that is stored.
     fn chroma_qp_of(&self, other: usize, component: usize) -> u8 {
         let offset = self.slice.chroma_qp_index_offset[component];
         chroma_qp(self.mbs[other].qp, offset)
@@ -504,7 +507,8 @@ impl MbFilter<'_> {
             }
             (false, false, Some(above)) => self.horizontal_edges(Some(above + width)),
             (true, _, Some(above)) => {
-                // Above a field macroblock is the one of the same parity, or the bottom frame macroblock.
+                // Above a field macroblock is the one of the same parity, or the bottom frame
+                // macroblock.
                 let other = if is_field_above {
                     above + usize::from(is_bottom) * width
                 } else {
@@ -533,7 +537,8 @@ impl MbFilter<'_> {
         })
     }
 
-    /// The upper edge of a frame macroblock below one of the field macroblocks of a pair: rows of that parity only.
+    /// The upper edge of a frame macroblock below one of the field macroblocks of a pair: rows of
+    /// that parity only.
     fn edge_below_field_pair(&mut self, other: usize, parity: usize) {
         let strengths = self.strengths_of_mixed_horizontal_edge(other);
         let (luma, luma_stride) = self.position.samples(self.samples.strides[0], false);
@@ -547,8 +552,8 @@ impl MbFilter<'_> {
         );
     }
 
-    /// The left edge between a pair of frame and one of field macroblocks (8.7.1, 8.7.2.1): each line has its own
-    /// neighbour.
+    /// The left edge between a pair of frame and one of field macroblocks (8.7.1, 8.7.2.1): each
+    /// line has its own neighbour.
     fn mixed_left_edge(&mut self, left_pair: usize, width: usize) {
         let is_field = self.position.is_field;
         let bottom = self.position.row & 1;
@@ -580,7 +585,8 @@ impl MbFilter<'_> {
                 let plane = &mut self.samples.planes[0];
                 kernel::luma_vertical::<1>(plane, luma_stride, position, thresholds);
             }
-            // Chroma has half the rows: of each two luma rows the one with the same neighbour macroblock counts.
+            // Chroma has half the rows: of each two luma rows the one with the same neighbour
+            // macroblock counts.
             if self.has_chroma && y < 8 {
                 self.mixed_left_edge_of_chroma(y, neighbour_of, (chroma, chroma_stride));
             }
@@ -594,8 +600,8 @@ impl MbFilter<'_> {
         (chroma, stride): (usize, usize),
     ) {
         let is_field = self.position.is_field;
-        // The luma row whose bS the chroma row has (8.7.2): rows of frame macroblocks alternate between the fields on
-        // the left, in luma as in chroma.
+        // The luma row whose bS the chroma row has (8.7.2): rows of frame macroblocks alternate
+        // between the fields on the left, in luma as in chroma.
         let luma_y = if is_field { 2 * y } else { 4 * (y / 2) + (y & 1) };
         let (other, other_y) = luma_neighbour_of(luma_y);
         let strength = if self.is_intra_edge(other) {
@@ -623,7 +629,8 @@ mod tests {
 
     const TWO_LISTS: bool = false;
 
-    /// bS of the left edge of the second of two macroblocks next to each other, and of its inner edge 2.
+    /// bS of the left edge of the second of two macroblocks next to each other, and of its inner
+    /// edge 2.
     struct Pair {
         mbs: [Mb; 2],
         mv: [Vec<[Mv; 16]>; 2],

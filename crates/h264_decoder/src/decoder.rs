@@ -22,8 +22,9 @@ use crate::slice;
 
 /// An H.264 decoder: access units in, pictures out.
 ///
-/// After every [`decode`](Self::decode) and [`flush`](Self::flush), take [`next_picture`](Self::next_picture) until
-/// it gives None: what is not taken is dropped with the next access unit.
+/// After every [`decode`](Self::decode) and [`flush`](Self::flush), take
+/// [`next_picture`](Self::next_picture) until it gives None: what is not taken is dropped with the
+/// next access unit.
 pub struct Decoder {
     limits: Limits,
     sps: Vec<Option<Arc<Sps>>>,
@@ -133,8 +134,8 @@ impl Decoder {
         }
     }
 
-    /// Decodes the NAL units of an access unit, without start codes or lengths; parameter sets may be among them, or
-    /// come alone. Damage is concealed, and counted in the [`Picture`]s.
+    /// Decodes the NAL units of an access unit, without start codes or lengths; parameter sets may
+    /// be among them, or come alone. Damage is concealed, and counted in the [`Picture`]s.
     ///
     /// # Errors
     /// [`Error::Refused`] where the stream has what this decoder does not decode; the picture is not touched.
@@ -188,8 +189,8 @@ impl Decoder {
         self.output_all();
     }
 
-    /// Starts anew, as behind a gap: what is there is dropped, and nothing is shown before the next IDR or recovery
-    /// point. Parameter sets stay.
+    /// Starts anew, as behind a gap: what is there is dropped, and nothing is shown before the next
+    /// IDR or recovery point. Parameter sets stay.
     pub fn reset(&mut self) {
         self.drop_output();
         self.current = None;
@@ -290,7 +291,7 @@ impl Decoder {
         let id = PictureId::of(&header);
         if self.current.as_ref().is_none_or(|current| current.id.differs(&id)) {
             self.finish_picture();
-            if *pictures >= self.limits.max_pictures || !self.may_start(facts) {
+            if *pictures >= self.limits.max_pictures || !self.may_start(&header, facts) {
                 return Ok(());
             }
             *pictures += 1;
@@ -320,8 +321,9 @@ impl Decoder {
     }
 
     /// Whether decoding may start, or go on, with this picture.
-    fn may_start(&self, facts: SliceFacts) -> bool {
+    fn may_start(&self, header: &SliceHeader, facts: SliceFacts) -> bool {
         self.start != Start::Waiting
+            || header.idr
             || facts.outline.is_intra
             || facts.recovery_frame_count.is_some()
     }
@@ -359,7 +361,8 @@ impl Decoder {
         let recovery_frame_count = match self.start {
             Start::Waiting if header.idr => Some(0),
             Start::Waiting => Some(facts.recovery_frame_count.unwrap_or(0)),
-            _ => facts.recovery_frame_count,
+            // A picture that needs no other is right by itself.
+            _ => facts.recovery_frame_count.or_else(|| facts.outline.is_intra.then_some(0)),
         };
         let slot = match second_of {
             Some(first) => first.slot,
@@ -437,8 +440,9 @@ impl Decoder {
         self.active = Some(Arc::clone(sps));
     }
 
-    /// Frames for reference and output: what the level says (A.3.1), or as many references as the stream says that it
-    /// has, since levels are often too low; but no more than the largest level that is common has room for.
+    /// Frames for reference and output: what the level says (A.3.1), or as many references as the
+    /// stream says that it has, since levels are often too low; but no more than the largest level
+    /// that is common has room for.
     fn buffer_frames(&self) -> usize {
         /// `MaxDpbMbs` of level 5.2 (table A-1).
         const MAX_DPB_MBS: usize = 184_320;
@@ -475,8 +479,8 @@ impl Decoder {
         slot as u8
     }
 
-    /// Gaps in `frame_num` (8.2.5.2): frames that are missing on purpose, or lost. In place of lost ones stands a copy of
-    /// the picture before.
+    /// Gaps in `frame_num` (8.2.5.2): frames that are missing on purpose, or lost. In place of lost
+    /// ones stands a copy of the picture before.
     ///
     /// Returns how many were lost.
     fn fill_gap(&mut self, header: &SliceHeader, sps: &Sps) -> u32 {
@@ -497,7 +501,7 @@ impl Decoder {
             missing = (missing + skipped) % max_frame_num;
         }
         while missing != header.frame_num {
-            self.insert_missing_frame(missing, max_frame_num);
+            self.insert_missing_frame(missing, sps);
             self.counter.skip_frame(sps, missing);
             self.previous_ref_frame_num = missing;
             missing = (missing + 1) % max_frame_num;
@@ -505,7 +509,8 @@ impl Decoder {
         if sps.gaps_in_frame_num_value_allowed { 0 } else { gap }
     }
 
-    fn insert_missing_frame(&mut self, frame_num: u32, max_frame_num: u32) {
+    fn insert_missing_frame(&mut self, frame_num: u32, sps: &Sps) {
+        let max_frame_num = 1u32 << sps.log2_max_frame_num;
         let previous = self
             .frames
             .iter()
@@ -553,6 +558,7 @@ impl Decoder {
             frame_num,
             pic_order_cnt: [order; 2],
             is_non_existing: true,
+            is_without_order: sps.gaps_in_frame_num_value_allowed && sps.pic_order_cnt_type == 0,
             ..Marking::default()
         };
         self.frames[slot] = target;
@@ -638,7 +644,7 @@ impl Decoder {
         // The current frame must not be taken for free.
         let slot = usize::from(current.slot);
         self.frames[slot].marking.is_queued = true;
-        self.insert_missing_frame(before, max_frame_num);
+        self.insert_missing_frame(before, &current.sps);
         self.frames[slot].marking.is_queued = false;
     }
 

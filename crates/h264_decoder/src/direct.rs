@@ -11,8 +11,8 @@ use crate::picture::SliceContext;
 use crate::ref_list::RefPic;
 use crate::slice::MbDecoder;
 
-/// What direct prediction of a slice looks up. Variant 0 is of frame macroblocks and fields, 1 and 2 of top and bottom
-/// field macroblocks in MBAFF frames.
+/// What direct prediction of a slice looks up. Variant 0 is of frame macroblocks and fields, 1 and
+/// 2 of top and bottom field macroblocks in MBAFF frames.
 pub(crate) struct DirectTables {
     /// `RefPicList1[0]`.
     colocated: RefPic,
@@ -106,7 +106,8 @@ impl MbDecoder<'_> {
             (ref_idx, [predict(0), predict(1)])
         };
         let is_zero_allowed = found != [None, None] && !self.direct.colocated.is_long_term;
-        // With neither a zero reference nor a vector that could become zero, nothing is to be looked up.
+        // With neither a zero reference nor a vector that could become zero, nothing is to be
+        // looked up.
         let depends =
             is_zero_allowed && (0..2).any(|list| ref_idx[list] == 0 && predicted[list] != [0; 2]);
         let is_coarse = self.context.sps.direct_8x8_inference;
@@ -191,7 +192,8 @@ impl MbDecoder<'_> {
         }
     }
 
-    /// The colocated 4x4 block of the one at a column and a row, which is in an 8x8 block (8.4.1.2.1).
+    /// The colocated 4x4 block of the one at a column and a row, which is in an 8x8 block
+    /// (8.4.1.2.1).
     fn colocated(&self, block: usize, at: (usize, usize)) -> Colocated {
         let reference = self.direct.colocated;
         let frame: &Frame = if reference.slot == self.context.slot {
@@ -199,7 +201,8 @@ impl MbDecoder<'_> {
         } else {
             &self.context.frames[usize::from(reference.slot)]
         };
-        // With direct_8x8_inference_flag each 8x8 block has the motion of its corner of the macroblock.
+        // With direct_8x8_inference_flag each 8x8 block has the motion of its corner of the
+        // macroblock.
         let (x, y) = if self.context.sps.direct_8x8_inference {
             (3 * (block & 1), 3 * (block >> 1))
         } else {
@@ -255,7 +258,8 @@ mod tests {
 
     #[test]
     fn s8_4_1_2_3_temporal_vectors_are_scaled_by_time() {
-        // Order 8 between 0 and 20: tb 8, td 20, tx (16384 + 10) / 20 = 819, scale (8 * 819 + 32) >> 6 = 102.
+        // Order 8 between 0 and 20: tb 8, td 20, tx (16384 + 10) / 20 = 819, scale (8 * 819 + 32)
+        // >> 6 = 102.
         let mut slice = BSlice::new(8, &[4, 0], &[20]);
         slice.header.direct_spatial_mv_pred_flag = false;
         let second = slice.lists.entries[0][1];

@@ -1,5 +1,5 @@
-//! The decoded picture buffer: marking of reference pictures (ITU-T H.264 8.2.5), and which picture is output next
-//! (C.4).
+//! The decoded picture buffer: marking of reference pictures (ITU-T H.264 8.2.5), and which picture
+//! is output next (C.4).
 
 use h264::{DecRefPicMarking, MemoryManagementControl};
 use media::Timestamp;
@@ -21,8 +21,11 @@ pub(crate) struct Marking {
     /// `TopFieldOrderCnt` and `BottomFieldOrderCnt`.
     pub(crate) pic_order_cnt: [i32; 2],
     pub(crate) is_mbaff: bool,
-    /// Inferred for a gap in `frame_num` (8.2.5.2), or made up for want of another: it is never output.
+    /// Inferred for a gap in `frame_num` (8.2.5.2), or made up for want of another: it is never
+    /// output.
     pub(crate) is_non_existing: bool,
+    /// B slices do not refer to it: it is inferred, and has no order (8.2.4.2.3, 8.2.4.2.4).
+    pub(crate) is_without_order: bool,
     /// "Needed for output".
     pub(crate) is_waiting: bool,
     /// Handed out, and not taken yet.
@@ -75,8 +78,8 @@ impl Marking {
     }
 }
 
-/// Marks a decoded picture and what it says of others (8.2.5.1). `max_num_ref_frames` is at least 1;
-/// `max_long_term_frame_idx` is None for "no long-term frame indices".
+/// Marks a decoded picture and what it says of others (8.2.5.1). `max_num_ref_frames` is at least
+/// 1; `max_long_term_frame_idx` is None for "no long-term frame indices".
 pub(crate) fn mark(
     frames: &mut [Frame],
     current: CurrentPicture,
@@ -120,7 +123,8 @@ pub(crate) fn mark(
     if frames[slot].marking.long_term & fields == 0 {
         frames[slot].marking.short_term |= fields;
     }
-    // More references than there may be are a mistake of the encoder: the buffer must not grow by it.
+    // More references than there may be are a mistake of the encoder: the buffer must not grow by
+    // it.
     let count =
         |frames: &[Frame]| frames.iter().filter(|frame| frame.marking.is_reference()).count();
     while count(frames) > max_num_ref_frames {
@@ -217,7 +221,8 @@ fn obey(
     }
 }
 
-/// An index is of one frame: another that has it is forgotten, and so is a field of the same frame with another index.
+/// An index is of one frame: another that has it is forgotten, and so is a field of the same frame
+/// with another index.
 fn free_long_term_frame_idx(frames: &mut [Frame], long_term_frame_idx: u32, slot: usize) {
     for (index, frame) in frames.iter_mut().enumerate() {
         let has_it = frame.marking.long_term_frame_idx == long_term_frame_idx;

@@ -5,7 +5,8 @@ use crate::dpb::Marking;
 /// A motion vector in quarter samples: horizontal, vertical.
 pub(crate) type Mv = [i16; 2];
 
-/// Which part of a frame a picture, or a reference to one, is. The values are those of [`Structure::parities`].
+/// Which part of a frame a picture, or a reference to one, is. The values are those of
+/// [`Structure::parities`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Structure {
     Top = 1,
@@ -61,8 +62,9 @@ impl Geometry {
     }
 }
 
-/// A frame of the pool: samples of both fields woven, and side data a macroblock. A field macroblock of row r and
-/// parity p, of a field or of an MBAFF frame, has its side data in row 2r + p.
+/// A frame of the pool: samples of both fields woven, and side data a macroblock. A field
+/// macroblock of row r and parity p, of a field or of an MBAFF frame, has its side data in row 2r +
+/// p.
 #[derive(Debug, Default)]
 pub(crate) struct Frame {
     pub(crate) samples: Samples,
@@ -84,11 +86,13 @@ pub(crate) struct Samples {
 /// Motion of each macroblock, by list.
 #[derive(Debug, Default)]
 pub(crate) struct Motion {
-    /// Of each 4x4 block, in raster order. Of a list that no macroblock partition uses it is what was there before.
+    /// Of each 4x4 block, in raster order. Of a list that no macroblock partition uses it is what
+    /// was there before.
     pub(crate) mv: [Vec<[Mv; 16]>; 2],
     /// Reference index of each 8x8 block; -1 where the list is not used.
     pub(crate) ref_idx: [Vec<[i8; 4]>; 2],
-    /// What the reference index refers to, [`RefPic::id`](crate::ref_list::RefPic::id); 0 where the list is not used.
+    /// What the reference index refers to, [`RefPic::id`](crate::ref_list::RefPic::id); 0 where the
+    /// list is not used.
     pub(crate) ref_id: [Vec<[u8; 4]>; 2],
     /// Whether the macroblock is a field macroblock.
     pub(crate) is_field: Vec<bool>,

@@ -1,5 +1,5 @@
-//! Bodies of the fuzz targets; the unit tests replay the committed seeds through them. Nothing may panic, nothing may be
-//! held or shown that the limits do not allow.
+//! Bodies of the fuzz targets; the unit tests replay the committed seeds through them. Nothing may
+//! panic, nothing may be held or shown that the limits do not allow.
 #![allow(clippy::panic, reason = "a fuzz body reports a broken property by a panic")]
 
 use media::Timestamp;
@@ -29,8 +29,8 @@ pub fn annexb(data: &[u8]) {
     take(&mut decoder);
 }
 
-/// Valid parameter sets and slice headers with chosen values, and any bytes as slice data: with CABAC all of them are
-/// macroblocks.
+/// Valid parameter sets and slice headers with chosen values, and any bytes as slice data: with
+/// CABAC all of them are macroblocks.
 pub fn slices(data: &[u8]) {
     let mut choices = Choices(data);
     let stream = Stream::choose(&mut choices);

@@ -14,8 +14,8 @@ pub(crate) enum Weights {
     /// The average of two predictions.
     Default,
     Explicit(Box<PredWeightTable>),
-    /// `w1` of each pair of references, of the picture's own frames or fields; in MBAFF frames those of top and bottom
-    /// field macroblocks behind.
+    /// `w1` of each pair of references, of the picture's own frames or fields; in MBAFF frames
+    /// those of top and bottom field macroblocks behind.
     Implicit(Box<[[[i16; 32]; 32]; 3]>),
 }
 
@@ -44,7 +44,8 @@ impl Weights {
     }
 }
 
-/// What an index refers to in frame macroblocks and fields (variant 0), and in top and bottom field macroblocks.
+/// What an index refers to in frame macroblocks and fields (variant 0), and in top and bottom field
+/// macroblocks.
 pub(crate) fn reference_of_variant(
     context: &SliceContext<'_>,
     list: usize,
@@ -70,7 +71,8 @@ fn frame_of<'a>(context: &SliceContext<'a>, reference: RefPic) -> &'a Frame {
     &context.frames[usize::from(reference.slot)]
 }
 
-/// `DistScaleFactor` (8-197 to 8-202); None where it is not scaled: for long-term references and equal times.
+/// `DistScaleFactor` (8-197 to 8-202); None where it is not scaled: for long-term references and
+/// equal times.
 pub(crate) fn dist_scale_factor(
     context: &SliceContext<'_>,
     pic_0: RefPic,
@@ -199,7 +201,8 @@ impl MbDecoder<'_> {
         })
     }
 
-    /// Whether a part of two or four blocks a side has one motion; references are of 8x8 blocks at least.
+    /// Whether a part of two or four blocks a side has one motion; references are of 8x8 blocks at
+    /// least.
     #[inline]
     fn is_uniform(&self, part: Part) -> bool {
         let cache = &self.around.cache;
@@ -460,8 +463,9 @@ impl<'a> ReferencePlane<'a> {
         }
     }
 
-    /// The block at (x, y), from the picture or, where it reaches out of it, from a copy with the samples at its border
-    /// repeated (8.4.2.2.1). `before` samples and rows in front of it belong to what is read, which is of this size.
+    /// The block at (x, y), from the picture or, where it reaches out of it, from a copy with the
+    /// samples at its border repeated (8.4.2.2.1). `before` samples and rows in front of it belong
+    /// to what is read, which is of this size.
     #[inline]
     fn source(
         self,
@@ -544,8 +548,8 @@ mod tests {
         a - 5 * b + 20 * c + 20 * d - 5 * e + f
     }
 
-    /// Luma and chroma samples anywhere around a picture, or a field of one, equal those of 8.4.2.2 with each coordinate
-    /// clamped on its own (8-239, 8-240, 8-262 to 8-265).
+    /// Luma and chroma samples anywhere around a picture, or a field of one, equal those of 8.4.2.2
+    /// with each coordinate clamped on its own (8-239, 8-240, 8-262 to 8-265).
     #[test]
     fn s8_4_2_2_blocks_that_reach_out_of_the_picture() {
         let samples = Samples {
@@ -602,7 +606,8 @@ mod tests {
         }
     }
 
-    /// Every quarter position is an integer or half sample, or the average of the two nearest (table 8-12).
+    /// Every quarter position is an integer or half sample, or the average of the two nearest
+    /// (table 8-12).
     fn luma_sample(at: &dyn Fn(i32, i32) -> i32, x: i32, y: i32, dx: i32, dy: i32) -> i32 {
         const OFFSETS: [i32; 6] = [-2, -1, 0, 1, 2, 3];
         let clip = |value: i32| value.clamp(0, 255);

@@ -1,4 +1,5 @@
-//! Intra prediction of macroblocks (ITU-T H.264 8.3): which samples there are, and which mode is whose.
+//! Intra prediction of macroblocks (ITU-T H.264 8.3): which samples there are, and which mode is
+//! whose.
 
 use crate::error::Damage;
 use crate::kernels::intra::{self, Available, Direction};
@@ -16,7 +17,8 @@ struct Samples {
 }
 
 impl MbDecoder<'_> {
-    /// With `constrained_intra_pred_flag` only samples of intra macroblocks (8.3.1.2, 8.3.2.2, 8.3.3, 8.3.4).
+    /// With `constrained_intra_pred_flag` only samples of intra macroblocks (8.3.1.2, 8.3.2.2,
+    /// 8.3.3, 8.3.4).
     fn intra_samples(&self) -> Samples {
         let constrained = self.context.pps.constrained_intra_pred;
         let mbs = &self.context.picture.mbs;
@@ -37,7 +39,8 @@ impl MbDecoder<'_> {
         }
     }
 
-    /// Predicts and adds the residual of each block of I_NxN in turn: each is predicted from those before.
+    /// Predicts and adds the residual of each block of I_NxN in turn: each is predicted from those
+    /// before.
     pub(crate) fn reconstruct_intra_nxn(&mut self, is_8x8: bool) -> Result<(), Damage> {
         let around = self.intra_samples();
         let samples = &mut self.context.frame.samples;

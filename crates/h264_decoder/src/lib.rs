@@ -4,7 +4,8 @@
 //! |---|---|
 //! | H.264 | ITU-T H.264 (08/2021) = ISO/IEC 14496-10: Constrained Baseline, Main and High profile |
 //!
-//! Access units go in, pictures come out in output order. Nothing here reads a clock, starts a thread or logs.
+//! Access units go in, pictures come out in output order. Nothing here reads a clock, starts a
+//! thread or logs.
 //!
 //! ```
 //! use h264_decoder::{Decoder, Limits};
@@ -25,9 +26,10 @@
 //!
 //! **After every `decode` and `flush`, take `next_picture` until it gives None.**
 //!
-//! What is not decoded is refused by name ([`Refusal`]) before a picture is touched: flexible macroblock ordering,
-//! arbitrary slice order, redundant slices, data partitioning, more than 8 bits, 4:2:2, 4:4:4, lossless coding. Damage
-//! is concealed from the picture nearest in time, and counted in each [`Picture`].
+//! What is not decoded is refused by name ([`Refusal`]) before a picture is touched: flexible
+//! macroblock ordering, arbitrary slice order, redundant slices, data partitioning, more than 8
+//! bits, 4:2:2, 4:4:4, lossless coding. Damage is concealed from the picture nearest in time, and
+//! counted in each [`Picture`].
 #![forbid(unsafe_code)]
 #![allow(
     clippy::needless_range_loop,

@@ -3,12 +3,14 @@
 /// Caps on what a stream may make the decoder do, whatever it claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Macroblocks of a frame. Level 5.2 has 36864 (4096x2304); a frame takes about 700 bytes a macroblock.
+    /// Macroblocks of a frame. Level 5.2 has 36864 (4096x2304); a frame takes about 700 bytes a
+    /// macroblock.
     pub max_macroblocks: u32,
-    /// Frames that are kept for reference and for output, 1 to 16, beside the one that is decoded. The level of a
-    /// stream says how many it needs; that is obeyed up to here.
+    /// Frames that are kept for reference and for output, 1 to 16, beside the one that is decoded.
+    /// The level of a stream says how many it needs; that is obeyed up to here.
     pub max_frames: u8,
-    /// Pictures, frames or fields, that one access unit can begin. It has one; two where fields come together.
+    /// Pictures, frames or fields, that one access unit can begin. It has one; two where fields
+    /// come together.
     pub max_pictures: u8,
     /// Frames that are made up for one gap in `frame_num`.
     pub max_gap: u8,

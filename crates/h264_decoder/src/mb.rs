@@ -1,4 +1,5 @@
-//! Macroblocks: their types (ITU-T H.264 7.4.5), and what their neighbours need of them (6.4.8 to 6.4.12).
+//! Macroblocks: their types (ITU-T H.264 7.4.5), and what their neighbours need of them (6.4.8 to
+//! 6.4.12).
 
 use crate::frame::{Mv, Structure};
 
@@ -8,8 +9,8 @@ pub(crate) struct Mb {
     /// Which slice of the picture it is in; [`NO_SLICE`] before it is decoded.
     pub(crate) slice: u16,
     pub(crate) flags: Flags,
-    /// `CodedBlockPatternLuma` in bits 0 to 3, `CodedBlockPatternChroma` in 4 and 5, and whether there are DC
-    /// coefficients of Intra_16x16, Cb and Cr in bits 8 to 10.
+    /// `CodedBlockPatternLuma` in bits 0 to 3, `CodedBlockPatternChroma` in 4 and 5, and whether
+    /// there are DC coefficients of Intra_16x16, Cb and Cr in bits 8 to 10.
     pub(crate) coded_block_pattern: u16,
     /// A bit for each 4x4 luma block, in raster order, whose transform block has coefficients.
     pub(crate) coefficients: u16,
@@ -22,7 +23,8 @@ pub(crate) struct Mb {
     pub(crate) direct: u8,
     /// `total_coeff` of the luma blocks in raster order, of four Cb and four Cr blocks.
     pub(crate) total_coeff: [u8; 24],
-    /// `Intra4x4PredMode` of the blocks of the lowest row, then of the rightmost column; 2 where there is none.
+    /// `Intra4x4PredMode` of the blocks of the lowest row, then of the rightmost column; 2 where
+    /// there is none.
     pub(crate) intra_pred_modes: [i8; 8],
 }
 
@@ -82,8 +84,8 @@ impl Mb {
         intra_pred_modes: [2; 8],
     };
 
-    /// Whether the 8x8 block that begins at a column and a row of 4x4 blocks has one coefficient. CAVLC counts it in one
-    /// of the 4x4 blocks, CABAC in all four.
+    /// Whether the 8x8 block that begins at a column and a row of 4x4 blocks has one coefficient.
+    /// CAVLC counts it in one of the 4x4 blocks, CABAC in all four.
     #[inline]
     pub(crate) fn has_single_coefficient_8x8(&self, x: usize, y: usize, is_cabac: bool) -> bool {
         let first = 4 * y + x;
@@ -93,7 +95,8 @@ impl Mb {
     }
 }
 
-/// Absolute motion vector differences of the lowest row of blocks, then of the rightmost column, by list; at most 127.
+/// Absolute motion vector differences of the lowest row of blocks, then of the rightmost column, by
+/// list; at most 127.
 pub(crate) type EdgeMvd = [[[u8; 2]; 8]; 2];
 
 /// `mb_type` of macroblocks that are not inferred.
@@ -101,7 +104,8 @@ pub(crate) type EdgeMvd = [[[u8; 2]; 8]; 2];
 pub(crate) enum MbType {
     /// I_NxN.
     IntraNxN,
-    /// I_16x16_*: prediction mode, chroma part of the pattern, and whether all of luma has AC coefficients.
+    /// I_16x16_*: prediction mode, chroma part of the pattern, and whether all of luma has AC
+    /// coefficients.
     Intra16x16 { mode: u8, chroma: u8, luma: bool },
     /// I_PCM.
     Pcm,
@@ -224,7 +228,8 @@ pub(crate) const fn place(x: usize, y: usize) -> usize {
 /// Place of the block above and left of all others.
 pub(crate) const CORNER: usize = 0;
 
-/// The caches have 5 rows of 8: above, and four of the macroblock; left, four of the macroblock, and above right.
+/// The caches have 5 rows of 8: above, and four of the macroblock; left, four of the macroblock,
+/// and above right.
 pub(crate) const CACHE: usize = 40;
 
 /// `ref_idx` where there is no macroblock, or none yet.
@@ -287,17 +292,19 @@ pub(crate) const fn block_at(x: usize, y: usize) -> usize {
     (x & 1) | (y & 1) << 1 | (x & 2) << 1 | (y & 2) << 2
 }
 
-/// Where the neighbours of a macroblock are (6.4.9, 6.4.10, 6.4.12), as indices of macroblocks; only those of the same
-/// slice.
+/// Where the neighbours of a macroblock are (6.4.9, 6.4.10, 6.4.12), as indices of macroblocks;
+/// only those of the same slice.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Neighbours {
-    /// The macroblocks left of the upper and of the lower half. In MBAFF frames both may be of a pair of the other kind.
+    /// The macroblocks left of the upper and of the lower half. In MBAFF frames both may be of a
+    /// pair of the other kind.
     pub(crate) left: Option<[usize; 2]>,
     /// Rows of 4x4 blocks in them that are left of each row of blocks.
     pub(crate) left_rows: [u8; 4],
     /// Both macroblocks that samples left of the macroblock are in.
     pub(crate) left_samples: [usize; 2],
-    /// Left of a frame macroblock is a pair of field macroblocks: samples of each row come from both.
+    /// Left of a frame macroblock is a pair of field macroblocks: samples of each row come from
+    /// both.
     pub(crate) left_is_woven: bool,
     pub(crate) above: Option<usize>,
     pub(crate) above_right: Option<usize>,
@@ -328,7 +335,8 @@ impl Position {
         if self.is_field { 16 * (self.row >> 1) } else { 16 * self.row }
     }
 
-    /// Where its samples begin in a plane of the frame, and the distance of its rows; of luma, or of chroma.
+    /// Where its samples begin in a plane of the frame, and the distance of its rows; of luma, or
+    /// of chroma.
     pub(crate) fn samples(self, stride: usize, is_chroma: bool) -> (usize, usize) {
         let size = if is_chroma { 8 } else { 16 };
         if self.is_field {
@@ -434,8 +442,8 @@ impl NeighbourFinder<'_> {
         found
     }
 
-    /// The macroblock and its row of 4x4 blocks that is left of and above luma row `y`, a positive multiple of 4, of a
-    /// macroblock of an MBAFF frame.
+    /// The macroblock and its row of 4x4 blocks that is left of and above luma row `y`, a positive
+    /// multiple of 4, of a macroblock of an MBAFF frame.
     pub(crate) fn above_left_inside(&self, position: Position, y: usize) -> Option<(usize, usize)> {
         let Position { x, row, is_field } = position;
         let pair = ((row & !1) * self.width + x).wrapping_sub(1);

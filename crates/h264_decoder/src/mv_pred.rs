@@ -26,7 +26,8 @@ impl MbDecoder<'_> {
         Neighbour { ref_idx: cache.ref_idx[list][place], mv: cache.mv[list][place] }
     }
 
-    /// The partitions left, above, and above right, or above left, of one that begins at a block (8.4.1.3.2).
+    /// The partitions left, above, and above right, or above left, of one that begins at a block
+    /// (8.4.1.3.2).
     #[inline]
     pub(crate) fn neighbours_of(
         &self,
@@ -52,7 +53,8 @@ impl MbDecoder<'_> {
         [left, above, diagonal]
     }
 
-    /// Left of a macroblock of an MBAFF frame, rows do not follow each other as the blocks next to it do.
+    /// Left of a macroblock of an MBAFF frame, rows do not follow each other as the blocks next to
+    /// it do.
     fn above_left_in_mbaff(&self, list: usize, y: usize) -> Neighbour {
         let Some((index, row)) = self.finder().above_left_inside(self.position, 4 * y) else {
             return Neighbour::NONE;

@@ -39,8 +39,8 @@ impl PicOrderCounter {
         self.previous_frame_num_offset = self.frame_num_offset;
     }
 
-    /// Goes on from a picture with `memory_management_control_operation` 5: its top field, if it has one, has this
-    /// order now.
+    /// Goes on from a picture with `memory_management_control_operation` 5: its top field, if it
+    /// has one, has this order now.
     pub(crate) fn finish_reset(&mut self, top_field_order_cnt: Option<i32>) {
         *self = Self { previous_lsb: top_field_order_cnt.unwrap_or(0), ..Self::default() };
     }

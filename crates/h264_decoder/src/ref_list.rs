@@ -34,8 +34,8 @@ pub(crate) struct RefLists {
 }
 
 impl RefLists {
-    /// What a reference index of a macroblock refers to: in field macroblocks of frames each entry is two fields
-    /// (8.4.2.1), that of the same parity first.
+    /// What a reference index of a macroblock refers to: in field macroblocks of frames each entry
+    /// is two fields (8.4.2.1), that of the same parity first.
     #[inline]
     pub(crate) fn of(
         &self,
@@ -53,8 +53,9 @@ impl RefLists {
         self.entries[list][ref_idx & 31]
     }
 
-    /// The lists of a slice. `current` is the slot of the frame that is decoded, whose first field a second field may
-    /// refer to; it is among `frames` all the same. None where there is no reference picture at all.
+    /// The lists of a slice. `current` is the slot of the frame that is decoded, whose first field
+    /// a second field may refer to; it is among `frames` all the same. None where there is no
+    /// reference picture at all.
     pub(crate) fn new(
         header: &SliceHeader,
         frames: &[Frame],
@@ -113,8 +114,8 @@ impl CurrentPicture {
         }
     }
 
-    /// `PicNum` of a field with the current one's parity, or of a frame, by `FrameNumWrap` (8-28, 8-30, 8-31);
-    /// `LongTermPicNum` by `LongTermFrameIdx` (8-29, 8-32, 8-33).
+    /// `PicNum` of a field with the current one's parity, or of a frame, by `FrameNumWrap` (8-28,
+    /// 8-30, 8-31); `LongTermPicNum` by `LongTermFrameIdx` (8-29, 8-32, 8-33).
     fn pic_num(self, number: i64, structure: Structure) -> i64 {
         if !self.structure.is_field() {
             number
@@ -135,8 +136,12 @@ fn initial_lists(is_b: bool, frames: &[Frame], current: CurrentPicture) -> [Vec<
     let mut long: Vec<usize> = Vec::with_capacity(frames.len());
     for (slot, frame) in frames.iter().enumerate() {
         let marking = &frame.marking;
+        if is_b && marking.is_without_order {
+            continue;
+        }
         if current.structure.is_field() {
-            // Frames of which any field is a reference; the first field of the current frame is among them.
+            // Frames of which any field is a reference; the first field of the current frame is
+            // among them.
             if marking.short_term != 0 {
                 short.push(slot);
             }
@@ -175,8 +180,8 @@ fn initial_lists(is_b: bool, frames: &[Frame], current: CurrentPicture) -> [Vec<
         short.sort_by_key(|&slot| std::cmp::Reverse(current.frame_num_wrap(&frames[slot])));
         return [list(&short), Vec::new()];
     }
-    // By distance in output order, first those before, or behind (8.2.4.2.3, 8.2.4.2.4). Of a frame with one field
-    // decoded or marked, that field's order counts.
+    // By distance in output order, first those before, or behind (8.2.4.2.3, 8.2.4.2.4). Of a frame
+    // with one field decoded or marked, that field's order counts.
     let order = |slot: usize| {
         let marking = &frames[slot].marking;
         if is_field {
@@ -338,7 +343,8 @@ fn find(
     None
 }
 
-/// The picture that is nearest in output order, of those that are references, else of all that are decoded.
+/// The picture that is nearest in output order, of those that are references, else of all that are
+/// decoded.
 fn nearest(frames: &[Frame], current: CurrentPicture) -> Option<RefPic> {
     let distance = |frame: &Frame| {
         let order = frame.marking.pic_order_cnt_of(frame.marking.fields);
@@ -408,6 +414,16 @@ mod tests {
         // Both lists alike: the second begins with the second.
         let [list_0, list_1] = initial_lists(true, &frames, current(Structure::Frame, 4, 30));
         assert_eq!((slots(&list_0), slots(&list_1)), (vec![3, 1, 2, 0], vec![1, 3, 2, 0]));
+    }
+
+    #[test]
+    fn s8_2_4_2_3_inferred_frames_are_in_no_list_of_b_slices() {
+        let mut frames = [frame(0, [0, 0], 3, 0), frame(1, [0, 0], 3, 0), frame(2, [8, 8], 3, 0)];
+        frames[1].marking.is_without_order = true;
+        let [list_0, list_1] = initial_lists(true, &frames, current(Structure::Frame, 3, 4));
+        assert_eq!((slots(&list_0), slots(&list_1)), (vec![0, 2], vec![2, 0]));
+        let [list, _] = initial_lists(false, &frames, current(Structure::Frame, 3, 4));
+        assert_eq!(slots(&list), [2, 1, 0]);
     }
 
     #[test]

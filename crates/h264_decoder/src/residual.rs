@@ -22,7 +22,8 @@ pub(crate) const SCAN_8X8: [[u8; 64]; 2] = [
     ],
 ];
 
-/// The four 4x4 blocks that CAVLC codes an 8x8 block as: each has every fourth coefficient (7.3.5.3.2).
+/// The four 4x4 blocks that CAVLC codes an 8x8 block as: each has every fourth coefficient
+/// (7.3.5.3.2).
 pub(crate) const SCAN_8X8_CAVLC: [[[u8; 16]; 4]; 2] = {
     let mut scans = [[[0; 16]; 4]; 2];
     let mut index = 0;
@@ -51,8 +52,9 @@ const NORM_ADJUST_8X8: [[u8; 6]; 6] = [
     [36, 32, 58, 34, 46, 43],
 ];
 
-/// `LevelScale4x4` and `LevelScale8x8` (8.5.9) times 2 to the power of qP / 6, by list and qP, in raster order. A
-/// coefficient is scaled by (c * s + 8) >> 4 and (c * s + 32) >> 6, which holds for all qP (8-336, 8-337, 8-356, 8-357).
+/// `LevelScale4x4` and `LevelScale8x8` (8.5.9) times 2 to the power of qP / 6, by list and qP, in
+/// raster order. A coefficient is scaled by (c * s + 8) >> 4 and (c * s + 32) >> 6, which holds for
+/// all qP (8-336, 8-337, 8-356, 8-357).
 pub(crate) struct LevelScale {
     matrix: ScalingMatrix,
     /// Intra Y, Cb, Cr, inter Y, Cb, Cr.

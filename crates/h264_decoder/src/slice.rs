@@ -143,8 +143,8 @@ impl<R: Syntax> SliceDecoder<'_, R> {
         }
     }
 
-    /// What the pair is whose top macroblock is skipped (7.3.4): it is said with the bottom macroblock, if that is not
-    /// skipped too.
+    /// What the pair is whose top macroblock is skipped (7.3.4): it is said with the bottom
+    /// macroblock, if that is not skipped too.
     fn field_pair_of_skipped_top(
         &mut self,
         address: usize,
@@ -748,7 +748,8 @@ impl<'a> MbDecoder<'a> {
         [left, of(top.wrapping_sub(2 * width), true)]
     }
 
-    /// `mb_field_decoding_flag` where a pair does not say (7.4.4): as the pair left of it, else as that above.
+    /// `mb_field_decoding_flag` where a pair does not say (7.4.4): as the pair left of it, else as
+    /// that above.
     fn inferred_field_pair(&mut self, address: usize) -> bool {
         self.position = self.position_of(address, false);
         let pair = self.neighbour_pairs().into_iter().flatten().next();
@@ -905,7 +906,8 @@ impl<'a> MbDecoder<'a> {
         }
     }
 
-    /// Puts the neighbours' motion around the macroblock (8.4.1.3.2), scaled to what it is in MBAFF frames.
+    /// Puts the neighbours' motion around the macroblock (8.4.1.3.2), scaled to what it is in MBAFF
+    /// frames.
     pub(crate) fn fill_motion(&mut self, with_mvd: bool) {
         for list in 0..self.lists {
             if self.context.is_mbaff {
@@ -1020,7 +1022,8 @@ impl<'a> MbDecoder<'a> {
         }
     }
 
-    /// Puts around the macroblock which blocks are direct; `ref_idx` counts them as 0 (9.3.3.1.1.6).
+    /// Puts around the macroblock which blocks are direct; `ref_idx` counts them as 0
+    /// (9.3.3.1.1.6).
     fn fill_direct_neighbours(&mut self) {
         let mbs = &self.context.picture.mbs;
         let cache = &mut self.around.cache.direct;

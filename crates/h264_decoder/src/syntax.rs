@@ -13,7 +13,8 @@ pub(crate) struct Surroundings {
     pub(crate) is_field: bool,
     pub(crate) left: Option<NeighbourFacts>,
     pub(crate) above: Option<NeighbourFacts>,
-    /// Whether the 8x8 luma blocks left of the upper and of the lower half are in their `coded_block_pattern`.
+    /// Whether the 8x8 luma blocks left of the upper and of the lower half are in their
+    /// `coded_block_pattern`.
     pub(crate) left_luma: [bool; 2],
     /// `mb_qp_delta` of the macroblock before, in decoding order, is not 0.
     pub(crate) has_qp_delta_before: bool,
@@ -48,7 +49,8 @@ pub(crate) enum Block {
 /// Where coefficients go: N of them, from a scan of S.
 pub(crate) struct Coefficients<'a, const N: usize, const S: usize> {
     pub(crate) levels: &'a mut [i16; N],
-    /// Raster position by place in the scan; that of the block's first coefficient is `scan[first]`.
+    /// Raster position by place in the scan; that of the block's first coefficient is
+    /// `scan[first]`.
     pub(crate) scan: &'a [u8; S],
     pub(crate) first: usize,
     /// By raster position.
@@ -83,7 +85,8 @@ pub(crate) trait Syntax {
     /// `mb_skip_flag`, of CABAC.
     fn mb_skip_flag(&mut self, slice_type: SliceType, around: &Surroundings) -> bool;
 
-    /// `mb_field_decoding_flag`; `field_pairs` counts the pairs left and above that are field pairs.
+    /// `mb_field_decoding_flag`; `field_pairs` counts the pairs left and above that are field
+    /// pairs.
     fn mb_field_decoding_flag(&mut self, field_pairs: usize) -> bool;
 
     /// The flag that comes next, which stays; of CAVLC.

@@ -45,7 +45,8 @@ pub(crate) fn p_slice_header() -> SliceHeader {
     }
 }
 
-/// A B slice of frames of 32x32 samples: list 0 and list 1 refer to frames with these orders, each in a slot of its own.
+/// A B slice of frames of 32x32 samples: list 0 and list 1 refer to frames with these orders, each
+/// in a slot of its own.
 pub(crate) struct BSlice {
     pub(crate) sps: Sps,
     pub(crate) pps: Pps,

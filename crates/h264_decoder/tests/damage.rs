@@ -1,5 +1,5 @@
-//! Damage and starting points: what is cut, turned or missing is concealed and counted, and pictures are right again at
-//! the next IDR.
+//! Damage and starting points: what is cut, turned or missing is concealed and counted, and
+//! pictures are right again at the next IDR.
 
 use h264_decoder::{AccessUnitSplitter, Decoder, Limits};
 use media::{I420Buf, Timestamp};
@@ -72,8 +72,8 @@ proptest! {
         ..ProptestConfig::with_cases(400)
     })]
 
-    /// An access unit is cut at any byte of one of its slices, or a bit of it is turned: what comes from the next IDR on
-    /// is as if nothing had been.
+    /// An access unit is cut at any byte of one of its slices, or a bit of it is turned: what comes
+    /// from the next IDR on is as if nothing had been.
     #[test]
     fn pictures_are_right_again_at_the_next_idr(
         name in prop::sample::select(&SEEDS[..]),
@@ -94,7 +94,8 @@ proptest! {
         }
         let (expected, actual) = (decode(&whole), decode(&damaged));
         prop_assert!(actual.len() <= expected.len() + 1);
-        // A turned bit may make an IDR of what is none, and none of an IDR: take the one behind the next.
+        // A turned bit may make an IDR of what is none, and none of an IDR: take the one behind the
+        // next.
         let idrs = (unit + 1..whole.len()).filter(|&index| is_idr(&whole[index]));
         if let Some(idr) = idrs.into_iter().next() {
             let after = |shown: &[Shown]| -> Vec<Shown> {
@@ -104,7 +105,8 @@ proptest! {
         }
     }
 
-    /// Whole access units are left out: nothing is shown that did not come, and what refers to them is said to.
+    /// Whole access units are left out: nothing is shown that did not come, and what refers to them
+    /// is said to.
     #[test]
     fn lost_access_units_are_survived(
         name in prop::sample::select(&SEEDS[..]),

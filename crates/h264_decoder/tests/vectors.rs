@@ -4,10 +4,12 @@ mod support;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use h264_decoder::{Error, Refusal};
+use h264_decoder::{AccessUnitSplitter, Decoder, Error, Limits, Refusal};
+use media::Timestamp;
 use support::{Decoded, Md5, decode};
 
-/// MD5 of all pictures, cropped, in output order, Y, U and V; monochrome with grey chroma (`MANIFEST.md`).
+/// MD5 of all pictures, cropped, in output order, Y, U and V; monochrome with grey chroma
+/// (`MANIFEST.md`).
 const EXACT: [(&str, &str); 66] = [
     ("Adobe_PDF_sample_a_1024x768_50Frms.264", "ffd763646b5ef75d554e22fa389e13fd"),
     ("BA1_FT_C.264", "4f2da01d1d1ae7b99bea3fe1fb9e8ef4"),
@@ -151,4 +153,38 @@ fn a_lost_picture_is_stood_in_for_and_said() {
 fn without_parameter_sets_nothing_comes_out() {
     let Some(stream) = read("no_sps_pps_720p.h264") else { return };
     assert_eq!(decoded_md5(&stream).0.expect("nothing to refuse").pictures, 0);
+}
+
+/// As some muxers have them: both fields of each frame come in one access unit.
+#[test]
+fn fields_may_come_together() {
+    let name = "CAFI1_SVA_C.264";
+    let Some(stream) = read(name) else { return };
+    let mut decoder = Decoder::new(Limits::default());
+    let mut splitter = AccessUnitSplitter::default();
+    let mut fields: Vec<Vec<&[u8]>> = Vec::new();
+    for nal_unit in h264::annexb::stream(&stream) {
+        if splitter.starts_access_unit(nal_unit) {
+            fields.push(Vec::new());
+        }
+        fields.last_mut().expect("the first one starts one").push(nal_unit);
+    }
+    let mut md5 = Md5::new();
+    let mut take = |decoder: &mut Decoder| {
+        while let Some(picture) = decoder.next_picture() {
+            let samples = picture.samples;
+            for plane in [samples.y, samples.u, samples.v] {
+                plane.rows().for_each(|row| md5.update(row));
+            }
+        }
+    };
+    for pair in fields.chunks(2) {
+        let nal_units = pair.iter().flatten().copied();
+        decoder.decode(nal_units, Timestamp::ZERO).expect("a good stream");
+        take(&mut decoder);
+    }
+    decoder.flush();
+    take(&mut decoder);
+    let expected = EXACT.iter().find(|(other, _)| *other == name).expect("it is in the table").1;
+    assert_eq!(md5.hex(), expected);
 }

@@ -1,4 +1,5 @@
-//! The filters of the deblocking filter (ITU-T H.264 8.7.2.3, 8.7.2.4) on the sixteen or eight lines across an edge.
+//! The filters of the deblocking filter (ITU-T H.264 8.7.2.3, 8.7.2.4) on the sixteen or eight
+//! lines across an edge.
 
 /// How an edge is filtered.
 #[derive(Clone, Copy, Debug)]
@@ -249,7 +250,8 @@ fn chroma_lines<const LINES: usize>(samples: &mut [[i16; LINES]; 4], thresholds:
 mod tests {
     use super::*;
 
-    /// One line across an edge as clauses 8.7.2.3 and 8.7.2.4 have it: p0 to p3 and q0 to q3 in, the same out.
+    /// One line across an edge as clauses 8.7.2.3 and 8.7.2.4 have it: p0 to p3 and q0 to q3 in,
+    /// the same out.
     fn reference(
         mut p: [i32; 4],
         mut q: [i32; 4],

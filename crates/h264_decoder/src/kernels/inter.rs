@@ -46,8 +46,8 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Luma samples at a quarter-sample position (8.4.2.2.1); `dx` and `dy` 0 to 3, a width of 4, 8 or 16. Reads two
-/// samples before and three behind the block in each direction that is not 0.
+/// Luma samples at a quarter-sample position (8.4.2.2.1); `dx` and `dy` 0 to 3, a width of 4, 8 or
+/// 16. Reads two samples before and three behind the block in each direction that is not 0.
 pub(crate) fn luma(
     target: Target<'_>,
     source: Source<'_>,
@@ -120,8 +120,8 @@ fn average_with<const W: usize>(target: &mut Target<'_>, source: Source<'_>, hei
     }
 }
 
-/// Rows of samples. Their parameters tell the compiler that what is written is none of what is read, without which it
-/// would not work on many samples at once.
+/// Rows of samples. Their parameters tell the compiler that what is written is none of what is
+/// read, without which it would not work on many samples at once.
 mod row {
     use super::{average, clip, clip_half, horizontal_sum, six_tap};
 
@@ -391,8 +391,8 @@ fn half_both<const W: usize, const N: usize>(
     }
 }
 
-/// Chroma samples at an eighth-sample position (8.4.2.2.2); `dx` and `dy` 0 to 7, a width of 2, 4 or 8. Reads one
-/// sample behind the block where `dx` is not 0, one row where `dy` is not 0.
+/// Chroma samples at an eighth-sample position (8.4.2.2.2); `dx` and `dy` 0 to 7, a width of 2, 4
+/// or 8. Reads one sample behind the block where `dx` is not 0, one row where `dy` is not 0.
 pub(crate) fn chroma(
     target: Target<'_>,
     source: Source<'_>,
@@ -463,7 +463,8 @@ pub(crate) fn copy_block(mut target: Target<'_>, source: Source<'_>, width: usiz
     }
 }
 
-/// Default weighting of two predictions (8-273): the target becomes the average of itself and the other.
+/// Default weighting of two predictions (8-273): the target becomes the average of itself and the
+/// other.
 pub(crate) fn average_blocks(
     mut target: Target<'_>,
     other: Source<'_>,

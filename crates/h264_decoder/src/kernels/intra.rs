@@ -1,4 +1,5 @@
-//! Intra prediction (ITU-T H.264 8.3): what each mode puts in a block, from the samples around it in the plane.
+//! Intra prediction (ITU-T H.264 8.3): what each mode puts in a block, from the samples around it
+//! in the plane.
 
 use super::clip;
 
@@ -47,7 +48,8 @@ pub(crate) fn horizontal<const N: usize>(plane: &mut [u8], stride: usize, positi
     }
 }
 
-/// DC prediction of NxN luma blocks from what is there of the samples above and left (8.3.1.2.3, 8.3.3.3).
+/// DC prediction of NxN luma blocks from what is there of the samples above and left (8.3.1.2.3,
+/// 8.3.3.3).
 #[inline]
 pub(crate) fn dc<const N: usize>(
     plane: &mut [u8],
@@ -105,8 +107,8 @@ pub(crate) fn plane<const N: usize>(samples: &mut [u8], stride: usize, position:
     }
 }
 
-/// DC prediction of an 8x8 chroma block, of each 4x4 on its own (8.3.4.1 to 8.3.4.3). `has_left` is of the upper and
-/// the lower half: in MBAFF frames they may be of different macroblocks.
+/// DC prediction of an 8x8 chroma block, of each 4x4 on its own (8.3.4.1 to 8.3.4.3). `has_left` is
+/// of the upper and the lower half: in MBAFF frames they may be of different macroblocks.
 pub(crate) fn chroma_dc(
     plane: &mut [u8],
     stride: usize,
@@ -133,7 +135,8 @@ pub(crate) fn chroma_dc(
     }
 }
 
-/// The directional modes of 4x4 and 8x8 blocks (tables 8-2 and 8-3) behind vertical, horizontal and DC.
+/// The directional modes of 4x4 and 8x8 blocks (tables 8-2 and 8-3) behind vertical, horizontal and
+/// DC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     DiagonalDownLeft,
@@ -154,7 +157,8 @@ fn three(a: u8, b: u8, c: u8) -> u8 {
     ((u16::from(a) + 2 * u16::from(b) + u16::from(c) + 2) >> 2) as u8
 }
 
-/// The samples around a 4x4 block in the plane; `above_right` is those above and right of it, if they are there.
+/// The samples around a 4x4 block in the plane; `above_right` is those above and right of it, if
+/// they are there.
 pub(crate) fn edge_4x4(
     plane: &[u8],
     stride: usize,
@@ -191,7 +195,8 @@ pub(crate) struct Available {
     pub(crate) corner: bool,
 }
 
-/// The reference samples of an 8x8 block, filtered (8.3.2.2.1). Those that are not there are not to be relied on.
+/// The reference samples of an 8x8 block, filtered (8.3.2.2.1). Those that are not there are not to
+/// be relied on.
 pub(crate) fn edge_8x8(
     plane: &[u8],
     stride: usize,
@@ -239,7 +244,8 @@ pub(crate) fn edge_8x8(
     edge
 }
 
-/// Vertical, horizontal and DC prediction of an 8x8 block from filtered samples (8.3.2.2.2 to 8.3.2.2.4).
+/// Vertical, horizontal and DC prediction of an 8x8 block from filtered samples (8.3.2.2.2 to
+/// 8.3.2.2.4).
 pub(crate) fn vertical_8x8(plane: &mut [u8], stride: usize, position: usize, edge: &Edge<8, 16>) {
     let row: [u8; 8] = std::array::from_fn(|x| edge.above[x]);
     for y in 0..8 {
@@ -271,8 +277,8 @@ pub(crate) fn dc_8x8(
     fill::<8>(plane, stride, position, value as u8);
 }
 
-/// A directional mode of an NxN block (8.3.1.2.4 to 8.3.1.2.9, 8.3.2.2.5 to 8.3.2.2.10), by the clauses' zVR, zHD and
-/// zHU.
+/// A directional mode of an NxN block (8.3.1.2.4 to 8.3.1.2.9, 8.3.2.2.5 to 8.3.2.2.10), by the
+/// clauses' zVR, zHD and zHU.
 pub(crate) fn directional<const N: usize, const M: usize>(
     plane: &mut [u8],
     stride: usize,
@@ -405,7 +411,8 @@ mod tests {
         );
     }
 
-    /// The directional modes in the words of 8.3.1.2.4 to 8.3.1.2.9, of 8.3.2.2.5 to 8.3.2.2.10 with N 8.
+    /// The directional modes in the words of 8.3.1.2.4 to 8.3.1.2.9, of 8.3.2.2.5 to 8.3.2.2.10
+    /// with N 8.
     fn reference(direction: Direction, n: i32, p: &dyn Fn(i32, i32) -> i32, x: i32, y: i32) -> i32 {
         let two = |a: i32, b: i32| (a + b + 1) >> 1;
         let three = |a: i32, b: i32, c: i32| (a + 2 * b + c + 2) >> 2;

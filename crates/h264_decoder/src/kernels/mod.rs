@@ -1,5 +1,5 @@
-//! All arithmetic on samples, as plain functions on a plane, a stride and a position. Each is the scalar form of its
-//! clause; vector forms can stand beside them.
+//! All arithmetic on samples, as plain functions on a plane, a stride and a position. Each is the
+//! scalar form of its clause; vector forms can stand beside them.
 
 pub(crate) mod deblock;
 pub(crate) mod inter;

@@ -1,4 +1,5 @@
-//! Inverse transforms (ITU-T H.264 8.5.10 to 8.5.14). Coefficients are cleared for the next macroblock.
+//! Inverse transforms (ITU-T H.264 8.5.10 to 8.5.14). Coefficients are cleared for the next
+//! macroblock.
 
 use super::clip;
 
@@ -126,8 +127,8 @@ fn butterfly_8(c: [i32; 8]) -> [i32; 8] {
     [b0 + b7, b2 + b5, b4 + b3, b6 + b1, b6 - b1, b4 - b3, b2 - b5, b0 - b7]
 }
 
-/// The DC coefficients of Intra_16x16 (8.5.10): transformed, scaled with `LevelScale4x4(qP, 0, 0)` times 2 to the
-/// power of qP / 6. Raster order in and out.
+/// The DC coefficients of Intra_16x16 (8.5.10): transformed, scaled with `LevelScale4x4(qP, 0, 0)`
+/// times 2 to the power of qP / 6. Raster order in and out.
 pub(crate) fn luma_dc(dc: &[i16; 16], scale: i32) -> [i16; 16] {
     let mut block = [0; 16];
     for y in 0..4 {
@@ -215,8 +216,9 @@ mod tests {
         }
     }
 
-    /// The orthogonal basis of the 8x8 transform (8.5.13) by its first column vectors, worked by hand: a lone
-    /// coefficient of 64 at (0, 1) gives 1.5, 1.25, 0.75, 0.375 and the same below zero, times 64, rounded.
+    /// The orthogonal basis of the 8x8 transform (8.5.13) by its first column vectors, worked by
+    /// hand: a lone coefficient of 64 at (0, 1) gives 1.5, 1.25, 0.75, 0.375 and the same below
+    /// zero, times 64, rounded.
     #[test]
     fn s8_5_13_one_coefficient() {
         let mut c = [0; 64];

@@ -68,12 +68,19 @@ impl Md5 {
 
     pub(crate) fn update(&mut self, mut data: &[u8]) {
         self.len += data.len() as u64;
+        while let Some((block, rest)) = data.split_first_chunk::<64>()
+            && self.block.is_empty()
+        {
+            self.transform(block);
+            data = rest;
+        }
         while !data.is_empty() {
             let (head, rest) = data.split_at(data.len().min(64 - self.block.len()));
             self.block.extend_from_slice(head);
             data = rest;
-            if self.block.len() == 64 {
-                self.transform();
+            if let Some(&block) = self.block.first_chunk::<64>() {
+                self.transform(&block);
+                self.block.clear();
             }
         }
     }
@@ -88,28 +95,29 @@ impl Md5 {
         self.state.iter().flat_map(|word| word.to_le_bytes()).map(|b| format!("{b:02x}")).collect()
     }
 
-    fn transform(&mut self) {
+    fn transform(&mut self, block: &[u8; 64]) {
         const SHIFTS: [[u32; 4]; 4] =
             [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
-        let words: [u32; 16] = std::array::from_fn(|word| {
-            u32::from_le_bytes(std::array::from_fn(|byte| self.block[4 * word + byte]))
-        });
-        let [mut a, mut b, mut c, mut d] = self.state;
-        for step in 0..64 {
-            let (mix, word) = match step / 16 {
-                0 => (b & c | !b & d, step),
-                1 => (d & b | !d & c, 5 * step + 1),
-                2 => (b ^ c ^ d, 3 * step + 5),
-                _ => (c ^ (b | !d), 7 * step),
-            };
-            let sum =
-                a.wrapping_add(mix).wrapping_add(self.sines[step]).wrapping_add(words[word % 16]);
-            let rotated = b.wrapping_add(sum.rotate_left(SHIFTS[step / 16][step % 4]));
-            (a, d, c, b) = (d, c, b, rotated);
+        let (bytes, _) = block.as_chunks::<4>();
+        let words: [u32; 16] = std::array::from_fn(|word| u32::from_le_bytes(bytes[word]));
+        let mut registers = self.state;
+        for (round, shifts) in SHIFTS.iter().enumerate() {
+            for step in 0..16 {
+                let [a, b, c, d] = registers;
+                let (mix, word) = match round {
+                    0 => (b & c | !b & d, step),
+                    1 => (d & b | !d & c, 5 * step + 1),
+                    2 => (b ^ c ^ d, 3 * step + 5),
+                    _ => (c ^ (b | !d), 7 * step),
+                };
+                let sine = self.sines[16 * round + step];
+                let sum = a.wrapping_add(mix).wrapping_add(sine).wrapping_add(words[word % 16]);
+                let rotated = b.wrapping_add(sum.rotate_left(shifts[step % 4]));
+                registers = [d, rotated, b, c];
+            }
         }
-        for (state, word) in self.state.iter_mut().zip([a, b, c, d]) {
+        for (state, word) in self.state.iter_mut().zip(registers) {
             *state = state.wrapping_add(word);
         }
-        self.block.clear();
     }
 }
