@@ -138,11 +138,7 @@ fn conditions(server: &Server, path: &str) {
     let options =
         http::request(server.http, "OPTIONS", path, &[("Access-Control-Request-Headers", "range")]);
     assert_eq!(options.status, 204);
-    assert!(
-        options
-            .header("access-control-allow-headers")
-            .is_some_and(|allowed| allowed.contains("Range"))
-    );
+    assert_eq!(options.header("access-control-allow-headers"), Some("range"), "what was asked for");
     assert_cors(&options);
     let post = http::request(server.http, "POST", path, &[("Content-Length", "0")]);
     assert_eq!(post.status, 405, "{path}");
