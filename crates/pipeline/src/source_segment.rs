@@ -74,9 +74,9 @@ pub struct SpanStart {
     pub cut: Cut,
     /// The renditions that are made of it picture by picture, as they come.
     pub live: RenditionSet,
-    /// Where renditions join those that are live: the pictures before this cut, in decoding order,
-    /// that a decoder has to be given before the next ones. Empty where the next picture is one to
-    /// start with.
+    /// Where renditions begin and no other has been live: the pictures before this cut, in decoding
+    /// order, that a decoder has to be given before the next ones. Empty where the next picture is
+    /// one to start with, and where a decoder is at work already.
     pub preroll: Vec<Picture>,
 }
 
