@@ -1,5 +1,7 @@
 //! What streamers really send: every kind of source plays, exactly.
 
+use std::path::Path;
+
 use crate::support::ffmpeg::{self, Media};
 use crate::support::flv_file::tags;
 use crate::support::judge::{self, Judged};
@@ -23,11 +25,15 @@ struct Played {
 
 /// Encodes `line`, publishes it and judges all that was served.
 fn play(line: &str) -> Played {
+    play_from(line, |server, file| Publisher::file(server, "a", file))
+}
+
+fn play_from(line: &str, publish: impl Fn(&Server, &Path) -> Publisher) -> Played {
     let (server, scratch) = (Server::start(), Scratch::new());
     let file = ffmpeg::encode(&scratch, line);
     let published = ffmpeg::probe(file.to_str().expect("UTF-8"));
     let seconds = published.seconds();
-    let publisher = Publisher::file(&server, "a", &file);
+    let publisher = publish(&server, &file);
     let recordings = record_seconds(&server, "a", &[P144, "source"], seconds);
     publisher.succeed();
     let stream = server.stream("a").expect("the stream");
@@ -180,7 +186,12 @@ fn a_gop_of_ten_seconds_plays_small_in_segments_of_two() {
         "-f lavfi -i testsrc2=size=640x360:rate=30:duration=24 -f lavfi -i sine=duration=24 {X264} -g 300 -keyint_min 300 \
          -sc_threshold 0 {AAC} -pix_fmt yuv420p"
     );
-    let played = play(&line);
+    // While the viewer waits for three long segments of the source, no more than it has seen may
+    // leave the other playlist: not faster than in real time.
+    let played = play_from(&line, |server, file| {
+        let line = format!("-re -i {} -map 0 -c copy", file.display());
+        Publisher::start(&line, &server.url("a"))
+    });
     judge::is_the_source(&played.source.1, &played.published);
     judge::is_a_rendition_of(&played.small.1, &played.source.1, 1);
     let durations = Played::durations(&played.small.0);
