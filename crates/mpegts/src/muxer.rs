@@ -147,12 +147,14 @@ impl Muxer {
     }
 
     /// Announces that timestamps jump: the next PCR gets the `discontinuity_indicator` (13818-1
-    /// 2.4.3.5).
+    /// 2.4.3.5), and the next audio packet.
     ///
     /// To be called before the [`start_segment`](Self::start_segment) of the first segment after
     /// the jump, which has `EXT-X-DISCONTINUITY` in its playlist.
     pub fn discontinuity(&mut self) {
         self.discontinuity = true;
+        // Audio may join here, after segments that had no packet to say that its counter breaks.
+        self.audio_breaks = true;
     }
 
     /// Starts a segment: PAT and PMT (RFC 8216 section 3.2). The first picture after it carries a
@@ -229,33 +231,21 @@ impl Muxer {
         random_access: bool,
         total: usize,
     ) -> Adaptation {
+        let breaks = pid == AUDIO_PID && std::mem::take(&mut self.audio_breaks);
         if pid != self.tracks.pcr_pid() {
-            let discontinuity = pid == AUDIO_PID && std::mem::take(&mut self.audio_breaks);
-            return Adaptation { discontinuity, ..Adaptation::default() };
+            return Adaptation { discontinuity: breaks, ..Adaptation::default() };
         }
+        let discontinuity = std::mem::take(&mut self.discontinuity) || breaks;
         let plain = Adaptation {
             random_access: random_access && pid == VIDEO_PID,
             ..Adaptation::default()
         };
-        let timed = Adaptation {
-            random_access,
-            pcr_base: Some(pcr_base(dts)),
-            discontinuity: self.discontinuity,
-        };
+        let timed = Adaptation { random_access, pcr_base: Some(pcr_base(dts)), discontinuity };
         let is_free = packets_for(total, timed.bytes()) == packets_for(total, plain.bytes());
-        let with_pcr = is_free
-            || self.discontinuity
-            || random_access && pid == VIDEO_PID
-            || self.pcr.is_due(dts);
+        let with_pcr =
+            is_free || discontinuity || random_access && pid == VIDEO_PID || self.pcr.is_due(dts);
         self.pcr.wrote(dts, with_pcr);
-        if !with_pcr {
-            return plain;
-        }
-        self.discontinuity = false;
-        if pid == AUDIO_PID {
-            self.audio_breaks = false;
-        }
-        timed
+        if with_pcr { timed } else { plain }
     }
 }
 
