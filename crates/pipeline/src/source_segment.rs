@@ -228,6 +228,11 @@ impl SegmentStore {
         }
         let until = self.pictures.range(..self.place(stored.end));
         let start = decoding_begins(until, &stored.ended.span)? as u64 + self.gone;
+        // Times begin anew with each publisher, and nobody's pictures refer to another's.
+        let decoded = self.pictures.range(self.place(start)..self.place(stored.end));
+        if !decoded.map(|picture| picture.unit.dts).is_sorted_by(|before, after| before < after) {
+            return None;
+        }
         let preroll = self.pictures.range(self.place(start.min(stored.first))..);
         let preroll = preroll.take(stored.first.saturating_sub(start) as usize);
         let bytes: usize = preroll.clone().map(cost).sum();

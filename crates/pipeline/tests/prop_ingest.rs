@@ -93,6 +93,27 @@ fn a_publisher_of_sound_has_no_pictures_of_the_one_before() {
     model::check(Duration::from_millis(500), &begun(ops));
 }
 
+/// A publisher without an IDR is not decoded from the IDR of the one before.
+#[test]
+fn decoding_does_not_begin_with_another_publisher() {
+    let play = |pictures| Op::Play { pictures, gop: 0, reorders: false, with_sound: false };
+    let picture = |after_ms, kind| Op::Picture { after_ms, composition_ms: 0, kind };
+    let ops = vec![
+        Op::Jump { video_ms: -34, audio_ms: -34 },
+        picture(33, PictureKind::Idr),
+        play(5),
+        Op::Jump { video_ms: 0, audio_ms: -7207 },
+        picture(33, PictureKind::Idr),
+        Op::Resume,
+        play(56),
+        Op::VideoHeader(0),
+        picture(2001, PictureKind::Intra),
+        picture(4890, PictureKind::Intra),
+        picture(33, PictureKind::Intra),
+    ];
+    model::check(Duration::from_millis(500), &begun(ops));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
