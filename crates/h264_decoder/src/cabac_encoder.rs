@@ -84,6 +84,18 @@ impl Encoder {
         }
     }
 
+    /// A suffix of order `k` (9.3.2.3).
+    pub(crate) fn exp_golomb(&mut self, value: i32, mut k: u32) {
+        let mut rest = value;
+        while rest >= 1 << k {
+            self.bypass(true);
+            rest -= 1 << k;
+            k += 1;
+        }
+        self.bypass(false);
+        (0..k).rev().for_each(|bit| self.bypass(rest >> bit & 1 == 1));
+    }
+
     pub(crate) fn terminate(&mut self, bin: bool) {
         self.range -= 2;
         if bin {

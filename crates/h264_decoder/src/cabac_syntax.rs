@@ -685,14 +685,7 @@ mod tests {
                     }
                 }
                 if magnitude >= 9 {
-                    let (mut rest, mut k) = (magnitude - 9, 3);
-                    while rest >= 1 << k {
-                        encoder.bypass(true);
-                        rest -= 1 << k;
-                        k += 1;
-                    }
-                    encoder.bypass(false);
-                    (0..k).rev().for_each(|bit| encoder.bypass(rest >> bit & 1 == 1));
+                    encoder.exp_golomb(magnitude - 9, 3);
                 }
                 if magnitude > 0 {
                     encoder.bypass(value < 0);
@@ -751,14 +744,7 @@ mod tests {
                 }
             }
             if minus1 >= 14 {
-                let (mut rest, mut k) = (minus1 - 14, 0);
-                while rest >= 1 << k {
-                    encoder.bypass(true);
-                    rest -= 1 << k;
-                    k += 1;
-                }
-                encoder.bypass(false);
-                (0..k).rev().for_each(|bit| encoder.bypass(rest >> bit & 1 == 1));
+                encoder.exp_golomb(minus1 - 14, 0);
             }
             encoder.bypass(value < 0);
             if minus1 > 0 {

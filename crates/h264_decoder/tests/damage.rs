@@ -1,30 +1,19 @@
 //! Damage and starting points: what is cut, turned or missing is concealed and counted, and
 //! pictures are right again at the next IDR.
 
-use h264_decoder::{AccessUnitSplitter, Decoder, Limits};
+mod support;
+
+use h264_decoder::{Decoder, Limits};
 use media::{I420Buf, Timestamp};
 use proptest::prelude::*;
+use support::access_units;
 
 /// Streams of x264, of 64x48 and 48x64, each with several IDRs.
 fn seed(name: &str) -> Vec<u8> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds/h264_decoder_annexb/");
-    std::fs::read(folder.to_owned() + name).expect("a seed")
+    testmedia::seed("h264_decoder_annexb", name)
 }
 
 const SEEDS: [&str; 4] = ["cabac_b.264", "cavlc_slices.264", "mbaff.264", "mbaff_cavlc.264"];
-
-/// The NAL units of each access unit.
-fn access_units(stream: &[u8]) -> Vec<Vec<Vec<u8>>> {
-    let mut splitter = AccessUnitSplitter::default();
-    let mut units: Vec<Vec<Vec<u8>>> = Vec::new();
-    for nal_unit in h264::annexb::stream(stream) {
-        if splitter.starts_access_unit(nal_unit) {
-            units.push(Vec::new());
-        }
-        units.last_mut().expect("the first one starts one").push(nal_unit.to_vec());
-    }
-    units
-}
 
 #[derive(Clone, Debug, PartialEq)]
 struct Shown {

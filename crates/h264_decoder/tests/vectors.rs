@@ -4,9 +4,9 @@ mod support;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use h264_decoder::{AccessUnitSplitter, Decoder, Error, Limits, Refusal};
+use h264_decoder::{Decoder, Error, Limits, Refusal};
 use media::Timestamp;
-use support::{Decoded, Md5, decode};
+use support::{Decoded, Md5, access_units, decode};
 
 /// MD5 of all pictures, cropped, in output order, Y, U and V; monochrome with grey chroma
 /// (`MANIFEST.md`).
@@ -161,14 +161,7 @@ fn fields_may_come_together() {
     let name = "CAFI1_SVA_C.264";
     let Some(stream) = read(name) else { return };
     let mut decoder = Decoder::new(Limits::default());
-    let mut splitter = AccessUnitSplitter::default();
-    let mut fields: Vec<Vec<&[u8]>> = Vec::new();
-    for nal_unit in h264::annexb::stream(&stream) {
-        if splitter.starts_access_unit(nal_unit) {
-            fields.push(Vec::new());
-        }
-        fields.last_mut().expect("the first one starts one").push(nal_unit);
-    }
+    let fields = access_units(&stream);
     let mut md5 = Md5::new();
     let mut take = |decoder: &mut Decoder| {
         while let Some(picture) = decoder.next_picture() {
@@ -179,7 +172,7 @@ fn fields_may_come_together() {
         }
     };
     for pair in fields.chunks(2) {
-        let nal_units = pair.iter().flatten().copied();
+        let nal_units = pair.iter().flatten().map(|nal_unit| &nal_unit[..]);
         decoder.decode(nal_units, Timestamp::ZERO).expect("a good stream");
         take(&mut decoder);
     }

@@ -10,7 +10,7 @@ mod support;
 use std::path::Path;
 use std::process::Command;
 
-use support::decode;
+use support::{access_units, decode};
 
 fn has_ffmpeg() -> bool {
     let output = Command::new("ffmpeg").args(["-v", "error", "-encoders"]).output();
@@ -361,18 +361,6 @@ fn starts_at_recovery_points() {
         assert_eq!(shown.len(), whole.len() - first, "{recipe:?}");
         assert!(shown.len() >= whole.len() - start - 12, "{recipe:?}");
     }
-}
-
-fn access_units(stream: &[u8]) -> Vec<Vec<Vec<u8>>> {
-    let mut splitter = h264_decoder::AccessUnitSplitter::default();
-    let mut units: Vec<Vec<Vec<u8>>> = Vec::new();
-    for nal_unit in h264::annexb::stream(stream) {
-        if splitter.starts_access_unit(nal_unit) {
-            units.push(Vec::new());
-        }
-        units.last_mut().expect("the first one starts one").push(nal_unit.to_vec());
-    }
-    units
 }
 
 /// Number of its access unit, and luma, of each picture in output order.
