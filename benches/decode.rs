@@ -1,7 +1,8 @@
-//! Both H.264 decoders and ffmpeg on the same 720p streams, and both decoders on every stream of the conformance tests,
-//! in the same run: CPU time and memory, a process each.
+//! Both H.264 decoders and ffmpeg on the same 720p streams, and both decoders on every stream of
+//! the conformance tests, in the same run: CPU time and memory, a process each.
 //!
-//! `cargo xtask bench` runs it. Prints Markdown for docs/decode.md. On one thread: a stream has one.
+//! `cargo xtask bench` runs it. Prints Markdown for docs/decode.md. On one thread: a stream has
+//! one.
 #![expect(clippy::print_stdout, reason = "the report goes to the terminal")]
 
 #[path = "../crates/codec/tests/support/mod.rs"]
@@ -22,10 +23,12 @@ use support::{Clip, HIGH_720P, RECIPE};
 const RUNS: usize = 5;
 /// Linux counts CPU time for user space in hundredths of a second (USER_HZ).
 const TICKS_PER_SECOND: f64 = 100.0;
-/// A stream is decoded again and again until that much time is used: the short ones are over in a few ticks.
+/// A stream is decoded again and again until that much time is used: the short ones are over in a
+/// few ticks.
 const LEAST_CPU_SECONDS: f64 = 0.5;
 
-/// Name, clip, and how it is encoded anew: what other encoders send, in the size and bitrate of the first.
+/// Name, clip, and how it is encoded anew: what other encoders send, in the size and bitrate of the
+/// first.
 const CLIPS: [(&str, Clip, &str); 5] = [
     ("720p High (bench clip)", HIGH_720P, ""),
     ("720p High, preset medium", HIGH_720P, "-preset medium -b:v 3000k -g 60"),
@@ -48,7 +51,8 @@ const X264: [&[Row]; 6] = [
     matrix::SLICES_AND_REFERENCES,
 ];
 
-/// Pictures a second of CPU time, and megabytes: what decoding adds to what is resident, of ffmpeg the whole process.
+/// Pictures a second of CPU time, and megabytes: what decoding adds to what is resident, of ffmpeg
+/// the whole process.
 type Sample = (f64, f64);
 
 fn main() {
@@ -99,7 +103,8 @@ fn compare(name: &str, file: &Path) {
     }
 }
 
-/// A line for each row whose stream is on this machine: what a decoder refuses or gets wrong has no speed.
+/// A line for each row whose stream is on this machine: what a decoder refuses or gets wrong has no
+/// speed.
 fn compare_rows(rows: &[&[Row]], stream: impl Fn(&str) -> Option<Vec<u8>>) {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("decode-row.264");
     for (name, how, rusty, openh264) in rows.iter().copied().flatten() {
@@ -128,7 +133,8 @@ fn median_cells(mut samples: Vec<Sample>) -> String {
     )
 }
 
-/// The clip's video as an Annex B stream of 600 pictures, encoded anew where `encoder` says something.
+/// The clip's video as an Annex B stream of 600 pictures, encoded anew where `encoder` says
+/// something.
 fn stream(clip: &Clip, encoder: &str) -> PathBuf {
     let encoding = encoder.replace(|c: char| !c.is_ascii_alphanumeric(), "");
     let name = format!("decode-{}-{encoding}.264", clip.name);

@@ -143,7 +143,8 @@ struct Sample {
     rss_mb: f64,
     /// Playing time that a viewer fetched, by the time that passed: 1 where it plays on.
     played: Option<f64>,
-    /// Pictures that were not transcoded because the machine is too slow, as far as the program says.
+    /// Pictures that were not transcoded because the machine is too slow, as far as the program
+    /// says.
     left_out: f64,
 }
 

@@ -1,4 +1,5 @@
-//! Hostile and broken publishers cost their own connection and a bounded amount of memory, and nobody else notices.
+//! Hostile and broken publishers cost their own connection and a bounded amount of memory, and
+//! nobody else notices.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -17,12 +18,13 @@ use crate::support::wait::eventually;
 
 const P144: &str = "P144p30fps16x9";
 
-/// What all the bad publishers of one test together may add to the process's peak: a connection may hold 64 KiB before
-/// it publishes and 8 MiB after; the rest is the allocator's and the threads'.
+/// What all the bad publishers of one test together may add to the process's peak: a connection may
+/// hold 64 KiB before it publishes and 8 MiB after; the rest is the allocator's and the threads'.
 const MEMORY_KIB: u64 = 24 << 10;
 
-/// The same for many publishers that are accepted, decoded and gone, one right after the other: their threads still end
-/// while the next ones begin. `--max-streams` bounds how many, at about 10 MB of codecs each.
+/// The same for many publishers that are accepted, decoded and gone, one right after the other:
+/// their threads still end while the next ones begin. `--max-streams` bounds how many, at about 10
+/// MB of codecs each.
 const MEMORY_OF_MANY_KIB: u64 = 96 << 10;
 
 /// A server with a healthy publisher on it, which must not notice what happens next to it.
@@ -35,7 +37,8 @@ struct Neighbourhood {
 
 impl Neighbourhood {
     fn new() -> Self {
-        // Renditions are made of everything that comes, whoever watches: so nothing is left out by chance.
+        // Renditions are made of everything that comes, whoever watches: so nothing is left out by
+        // chance.
         let server = Server::with(&["--transcode", "always"]);
         let line = "-re -f lavfi -i testsrc2=size=320x180:rate=30 -re -f lavfi -i sine -threads 1 -c:v libx264 \
             -preset ultrafast -g 30 -pix_fmt yuv420p -c:a aac";
@@ -45,7 +48,8 @@ impl Neighbourhood {
         Self { server, publisher, watched, peak_before_kib }
     }
 
-    /// The neighbour's stream went on all the time, and goes on; the memory stayed within its bound.
+    /// The neighbour's stream went on all the time, and goes on; the memory stayed within its
+    /// bound.
     fn stays_undisturbed(self) {
         self.stays_undisturbed_within(MEMORY_KIB);
     }
@@ -358,7 +362,8 @@ fn crashers_while_publishing() {
     place.stays_undisturbed_within(MEMORY_OF_MANY_KIB);
 }
 
-/// Sixteen messages of a megabyte that say they are pictures, and sixteen megabytes that say nothing.
+/// Sixteen messages of a megabyte that say they are pictures, and sixteen megabytes that say
+/// nothing.
 #[test]
 fn case_66_sixteen_megabytes_of_garbage_and_the_stream_goes_on() {
     let (place, scratch) = (Neighbourhood::new(), Scratch::new());
@@ -373,7 +378,8 @@ fn case_66_sixteen_megabytes_of_garbage_and_the_stream_goes_on() {
         client.send(&message(9, 9, 1, 0, &[&[0x27, 1, 0, 0, 0], megabyte].concat()));
     }
     tags.iter().for_each(|tag| client.tag(tag));
-    // A client that closes with acknowledgements unread resets its connection, and what is on its way is lost.
+    // A client that closes with acknowledgements unread resets its connection, and what is on its
+    // way is lost.
     client.command(0, &[string("FCUnpublish"), number(4.0), null(), string("noisy")]);
     assert_eq!(client.wait_for("NetStream.Unpublish.Success"), Answer::Found);
     let recordings = record_seconds(&place.server, "noisy", &["source"], 4.0);

@@ -129,7 +129,8 @@ struct Served {
 }
 
 impl Served {
-    /// Fetches the playlist and some of what it lists; nothing may contradict what was served before.
+    /// Fetches the playlist and some of what it lists; nothing may contradict what was served
+    /// before.
     fn visit(&mut self, server: &Server, name: &str, rendition: &str, newest: usize) {
         let text = server.get(&format!("/stream/{name}/{rendition}.m3u8"));
         assert_eq!(text.status, 200, "{name} {rendition}");
@@ -153,8 +154,8 @@ impl Served {
     }
 }
 
-/// Viewers that come, go and come back on streams with keyframes every 1, 2 and 10 s, for longer than a rendition takes to
-/// fall asleep.
+/// Viewers that come, go and come back on streams with keyframes every 1, 2 and 10 s, for longer
+/// than a rendition takes to fall asleep.
 #[test]
 fn long_viewers_that_come_and_go_are_served_the_same_spans_under_the_same_numbers() {
     let server = Server::start();
@@ -166,7 +167,8 @@ fn long_viewers_that_come_and_go_are_served_the_same_spans_under_the_same_number
         server.get_when_there(&format!("/stream/{name}.m3u8"));
     }
     let mut served: BTreeMap<(&str, &str), Served> = BTreeMap::new();
-    // Visits in seconds since the beginning: together, alone, after half a minute of nobody, at the last moment.
+    // Visits in seconds since the beginning: together, alone, after half a minute of nobody, at the
+    // last moment.
     let visits: [(&str, &[u64]); 3] = [
         ("one", &[2, 3, 4, 5, 40, 41, 43, 80, 82, 84, 86, 125, 126, 165, 166]),
         ("two", &[2, 10, 11, 12, 13, 50, 90, 91, 92, 93, 94, 130, 131, 166, 168]),
@@ -207,7 +209,8 @@ fn long_viewers_that_come_and_go_are_served_the_same_spans_under_the_same_number
     assert!(long.listed.values().all(|(_, discontinuity)| !discontinuity), "none is false");
 }
 
-/// Players that start while the rendition sleeps, and others that start with the stream, play for a minute without a stall.
+/// Players that start while the rendition sleeps, and others that start with the stream, play for a
+/// minute without a stall.
 #[test]
 fn long_players_start_on_a_sleeping_rendition_and_in_the_first_second_of_a_stream() {
     let server = Server::start();

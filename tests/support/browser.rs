@@ -1,4 +1,5 @@
-//! hls.js, and Chromium's own HLS player, in Chromium: a page plays, and tells a small HTTP server in the test how it goes.
+//! hls.js, and Chromium's own HLS player, in Chromium: a page plays, and tells a small HTTP server
+//! in the test how it goes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,8 +16,8 @@ use super::program::Program;
 use super::scratch::Scratch;
 use super::wait::eventually;
 
-/// A player a URL; each reports four times a second and with every event of interest. A player stands still while its
-/// playhead does, from its first picture to its end.
+/// A player a URL; each reports four times a second and with every event of interest. A player
+/// stands still while its playhead does, from its first picture to its end.
 const PAGE: &str = r#"<!doctype html><script src="/hls.min.js"></script><script>
 for (const [index, {url, native}] of PLAYERS.entries()) {
   const video = document.createElement("video");
@@ -125,7 +126,8 @@ impl Browser {
         Self { _program: program, _folder: folder, playing }
     }
 
-    /// The newest report of the player of the URL at `index`, once it fulfils `is`; a player that gives up fails the test.
+    /// The newest report of the player of the URL at `index`, once it fulfils `is`; a player that
+    /// gives up fails the test.
     pub(crate) fn wait(&self, index: usize, what: &str, is: impl Fn(&Playing) -> bool) -> Playing {
         eventually(&format!("the player to {what}: {:?}", self.now(index)), || {
             let playing = self.now(index)?;

@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// A request may wait for what is on its way: a playlist for three target durations of its longest segments.
+/// A request may wait for what is on its way: a playlist for three target durations of its longest
+/// segments.
 const PATIENCE: Duration = Duration::from_secs(35);
 /// Who asks for nothing in particular waits for this long.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -79,7 +80,8 @@ pub(crate) fn request(
     response
 }
 
-/// Sends bytes as they are; everything that comes back until the server closes, or is silent for ten seconds.
+/// Sends bytes as they are; everything that comes back until the server closes, or is silent for
+/// ten seconds.
 pub(crate) fn raw(server: SocketAddr, request: &[u8]) -> Vec<u8> {
     exchange(server, request, SILENCE)
 }

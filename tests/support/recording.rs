@@ -1,4 +1,5 @@
-//! A viewer that misses nothing: polls the playlists of a stream, checks each against the one before, keeps every segment.
+//! A viewer that misses nothing: polls the playlists of a stream, checks each against the one
+//! before, keeps every segment.
 
 use std::path::PathBuf;
 
@@ -88,8 +89,8 @@ impl Recording {
         }
         assert_eq!(sequence, kept, "{}: this viewer was too slow", self.rendition);
         let mut response = server.get(&listed.uri);
-        // A segment that is made for this viewer may take a slow machine longer than the server keeps the request: it
-        // says to come again, and players do.
+        // A segment that is made for this viewer may take a slow machine longer than the server
+        // keeps the request: it says to come again, and players do.
         for _ in 0..COME_AGAIN {
             if response.status != 503 {
                 break;

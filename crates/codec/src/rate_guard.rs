@@ -6,13 +6,13 @@ use crate::Force;
 
 /// Says which pictures to leave out so that a rendition stays under its bitrate cap.
 ///
-/// The encoder's rate control ends at QP 51; noise at 144p still makes 2 Mbit/s there. The guard counts what the
-/// encoder made above the cap: one second's worth of bits is allowed, which no ordinary content uses up, and while it is
-/// used up pictures are left out. Pictures that are too hard are about equally large, so what remains is
-/// an evenly halved, thirded, ... frame rate.
+/// The encoder's rate control ends at QP 51; noise at 144p still makes 2 Mbit/s there. The guard
+/// counts what the encoder made above the cap: one second's worth of bits is allowed, which no
+/// ordinary content uses up, and while it is used up pictures are left out. Pictures that are too
+/// hard are about equally large, so what remains is an evenly halved, thirded, ... frame rate.
 ///
-/// The bound: over any span of `t` seconds, at most `t + 1` seconds' worth of the cap, plus the picture that crossed the
-/// line, plus forced IDRs, which are never left out.
+/// The bound: over any span of `t` seconds, at most `t + 1` seconds' worth of the cap, plus the
+/// picture that crossed the line, plus forced IDRs, which are never left out.
 #[derive(Clone, Debug)]
 pub struct RateGuard {
     cap_bps: i64,
@@ -29,8 +29,8 @@ impl RateGuard {
         Self { cap_bps: cap_bps.into(), excess: 0, last: None, skipped: 0 }
     }
 
-    /// Whether to encode the picture at `pts`; ask in display order, before it is encoded. A picture left out is
-    /// counted.
+    /// Whether to encode the picture at `pts`; ask in display order, before it is encoded. A
+    /// picture left out is counted.
     #[must_use]
     pub fn admit(&mut self, pts: Timestamp, force: Force) -> bool {
         let elapsed = self.last.map_or(0, |last| (pts - last).ticks().max(0));

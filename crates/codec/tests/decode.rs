@@ -13,7 +13,8 @@ use support::{access_units, display_order, ffmpeg, numbers, packed, run};
 /// The number of its access unit, how many had been given when it came out, its samples.
 type Picture = (usize, usize, Vec<u8>);
 
-/// Decodes a whole stream; the stamp of an access unit is its number. Pictures in the order they came.
+/// Decodes a whole stream; the stamp of an access unit is its number. Pictures in the order they
+/// came.
 fn decode(access_units: &[Vec<u8>]) -> (Vec<Picture>, Vec<Error>) {
     let mut decoder = H264Decoder::new(DecoderKind::Openh264).unwrap();
     let (mut pictures, mut errors) = (Vec::new(), Vec::new());
@@ -70,7 +71,8 @@ fn vectors_without_b_pictures_are_bit_exact() {
     }
 }
 
-/// The samples are those of the access unit that the stamp names: a picture in the wrong place would be far below 50 dB.
+/// The samples are those of the access unit that the stamp names: a picture in the wrong place
+/// would be far below 50 dB.
 #[test]
 fn b_pictures_come_once_each_with_its_own_pts() {
     for (name, least_db) in [
@@ -161,7 +163,8 @@ fn decoding_may_start_without_an_idr() {
     }
 }
 
-/// The sizes and parameter sets that the caller refuses beforehand: still no crash, and errors instead of pictures.
+/// The sizes and parameter sets that the caller refuses beforehand: still no crash, and errors
+/// instead of pictures.
 #[test]
 fn what_cannot_be_decoded_is_an_error() {
     for name in [
@@ -178,7 +181,8 @@ fn what_cannot_be_decoded_is_an_error() {
     }
 }
 
-/// openh264 forgets the parameter sets when it runs out of picture buffers; with new ones it goes on.
+/// openh264 forgets the parameter sets when it runs out of picture buffers; with new ones it goes
+/// on.
 #[test]
 fn a_broken_stream_recovers_at_the_next_parameter_sets() {
     let Some(bad) = vector("FRExt1_Panasonic.avc") else { return };
@@ -209,7 +213,8 @@ fn limits_hold() {
     assert_eq!(result, Err(Error::PictureTooLarge { width: 176, height: 144, limit: 25_343 }));
 }
 
-/// What rusty would allocate by, loop by, or panic at, does not reach it; the panic that does is caught.
+/// What rusty would allocate by, loop by, or panic at, does not reach it; the panic that does is
+/// caught.
 #[test]
 fn hostile_streams_are_refused_before_rusty_sees_them() {
     for (seed, words) in [
@@ -233,7 +238,8 @@ fn hostile_streams_are_refused_before_rusty_sees_them() {
     }
 }
 
-/// `00 00 03` in front of more than 3 (ITU-T H.264 7.4.1): rusty and `h264` would read two different SPS.
+/// `00 00 03` in front of more than 3 (ITU-T H.264 7.4.1): rusty and `h264` would read two
+/// different SPS.
 #[test]
 fn bytes_that_escape_nothing_do_not_reach_rusty() {
     let good = &good_access_units()[0];
@@ -246,8 +252,8 @@ fn bytes_that_escape_nothing_do_not_reach_rusty() {
     assert_eq!(pictures, 1);
 }
 
-/// What rusty allocates by is what was judged: its own parser reads the same in every SPS there is, whole and with each
-/// of its bits turned over.
+/// What rusty allocates by is what was judged: its own parser reads the same in every SPS there is,
+/// whole and with each of its bits turned over.
 #[test]
 fn rusty_reads_the_sps_that_was_judged() {
     let streams = ["codec_h264_rusty_decoder", "codec_h264_decoder", "h264_annexb"];
@@ -296,7 +302,8 @@ fn rusty_agrees(nal_unit: &[u8]) -> bool {
     true
 }
 
-/// Parameter sets are read ahead of openh264, too: a number that overflows there costs its own access unit.
+/// Parameter sets are read ahead of openh264, too: a number that overflows there costs its own
+/// access unit.
 #[test]
 fn parameter_sets_that_overflow_are_no_panic_with_either_decoder() {
     let good = good_access_units();

@@ -1,5 +1,5 @@
-//! Recorded files, against the tag counts that another reader found in them (tests/media/MANIFEST.md)
-//! and FFmpeg's packet counts.
+//! Recorded files, against the tag counts that another reader found in them
+//! (tests/media/MANIFEST.md) and FFmpeg's packet counts.
 
 use flv::{AudioBody, AudioTag, FileReader, OnMetaData, TagKind, VideoBody, VideoTag};
 
@@ -67,7 +67,8 @@ impl Counts {
     }
 }
 
-/// For a file that is on this machine: script tags, AVC headers, access units, ends, AAC headers, AAC frames, and the other codec.
+/// For a file that is on this machine: script tags, AVC headers, access units, ends, AAC headers,
+/// AAC frames, and the other codec.
 fn expect(name: &str, ours: [u32; 6], other: &[(&str, u32)]) {
     let Some(file) = testmedia::find_and_read(name) else { return };
     let [script, avc_headers, access_units, ends, aac_headers, aac_frames] = ours;

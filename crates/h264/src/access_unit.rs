@@ -30,11 +30,12 @@ pub struct PictureFacts {
     pub idr: bool,
     /// No other picture refers to it: all slices have `nal_ref_idc` 0. It may be dropped.
     pub disposable: bool,
-    /// A decoder may start here without an IDR: there is a recovery point SEI message, or all slices are intra.
-    /// Pictures output before the recovery is complete may be wrong. Also true for IDR pictures.
+    /// A decoder may start here without an IDR: there is a recovery point SEI message, or all
+    /// slices are intra. Pictures output before the recovery is complete may be wrong. Also
+    /// true for IDR pictures.
     pub recovery_point: bool,
-    /// Of the recovery point SEI message: frames until pictures are right. x264's intra refresh has about a GOP's
-    /// length here, an open GOP has 0.
+    /// Of the recovery point SEI message: frames until pictures are right. x264's intra refresh
+    /// has about a GOP's length here, an open GOP has 0.
     pub recovery_frame_count: Option<u32>,
     /// Type of the first slice; None where it could not be read.
     pub first_slice: Option<SliceType>,
@@ -63,8 +64,9 @@ pub fn classify(nal_units: &NalUnits) -> PictureFacts {
     }
 }
 
-/// Takes parameter sets out of an access unit, and what means nothing in a segment: access unit delimiters (the
-/// muxer writes its own), filler data, ends of sequence. Returns the rest, and the parameter sets that were there.
+/// Takes parameter sets out of an access unit, and what means nothing in a segment: access unit
+/// delimiters (the muxer writes its own), filler data, ends of sequence. Returns the rest, and the
+/// parameter sets that were there.
 ///
 /// The rest is copied when there is something between it to take out.
 #[must_use]
@@ -114,7 +116,8 @@ fn slice_type(slice: &[u8]) -> Option<SliceType> {
     slice_outline(slice).map(|(_, slice_type)| slice_type)
 }
 
-/// `first_mb_in_slice` and `slice_type` of a slice NAL unit (14496-10 7.3.3), which can be read without parameter sets.
+/// `first_mb_in_slice` and `slice_type` of a slice NAL unit (14496-10 7.3.3), which can be read
+/// without parameter sets.
 #[must_use]
 pub fn slice_outline(slice: &[u8]) -> Option<(u32, SliceType)> {
     // Two Exp-Golomb numbers of which the first, a macroblock address, may have 35 bits.

@@ -11,8 +11,8 @@ const START_CODE: [u8; 3] = [0, 0, 1];
 
 /// Finds the NAL units of a byte stream (14496-10 annex B). Nothing is copied.
 ///
-/// Bytes before the first start code, zeros around NAL units, and empty NAL units are left out; so are NAL units
-/// past [`Limits::max_nal_units`].
+/// Bytes before the first start code, zeros around NAL units, and empty NAL units are left out; so
+/// are NAL units past [`Limits::max_nal_units`].
 #[must_use]
 pub fn nal_units(data: Bytes) -> NalUnits {
     let bytes = data.clone();
@@ -25,7 +25,8 @@ pub fn nal_units(data: Bytes) -> NalUnits {
     units
 }
 
-/// The NAL units of a byte stream of any length, such as a file, found one after the other as [`nal_units`] finds them.
+/// The NAL units of a byte stream of any length, such as a file, found one after the other as
+/// [`nal_units`] finds them.
 pub fn stream(data: &[u8]) -> impl Iterator<Item = &[u8]> {
     ranges(data).map(|range| data.get(range).unwrap_or_default())
 }

@@ -2,8 +2,8 @@
 
 use crate::NalType;
 
-/// Why a configuration, an access unit or a parameter set could not be read. Positions are bytes from the start
-/// of what was parsed.
+/// Why a configuration, an access unit or a parameter set could not be read. Positions are bytes
+/// from the start of what was parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Neither an avcC record nor Annex B.
@@ -56,7 +56,8 @@ pub enum Error {
         /// What was expected.
         expected: NalType,
     },
-    /// A parameter set or slice header that ends inside a field, or with a value outside of what the field may hold.
+    /// A parameter set or slice header that ends inside a field, or with a value outside of what
+    /// the field may hold.
     #[error("{structure}: {field} is cut or out of range")]
     Syntax {
         /// "SPS", "PPS" or "slice header".
@@ -64,7 +65,8 @@ pub enum Error {
         /// The field's name in 14496-10.
         field: &'static str,
     },
-    /// A slice of a picture parameter set that did not come, or whose sequence parameter set did not come.
+    /// A slice of a picture parameter set that did not come, or whose sequence parameter set did
+    /// not come.
     #[error(
         "slice header: no picture parameter set {pic_parameter_set_id}, or not its sequence parameter set"
     )]

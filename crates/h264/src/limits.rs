@@ -3,16 +3,20 @@
 /// Caps on what a stream may claim. The parsers of this crate use the defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// NAL units in one access unit. A 4K picture of one slice per row of macroblocks has 135, one of 1500-byte
-    /// slices at 100 Mbit/s about 1000; each costs 8 bytes of memory here and may cost as little as one on the wire.
+    /// NAL units in one access unit. A 4K picture of one slice per row of macroblocks has 135, one
+    /// of 1500-byte slices at 100 Mbit/s about 1000; each costs 8 bytes of memory here and may
+    /// cost as little as one on the wire.
     pub max_nal_units: usize,
-    /// Bytes of one parameter set. An SPS with every scaling list and 32 HRD entries has about 1200.
+    /// Bytes of one parameter set. An SPS with every scaling list and 32 HRD entries has about
+    /// 1200.
     pub max_parameter_set_bytes: usize,
     /// Bytes of all parameter sets of a stream: they are repeated at every random access point.
     pub max_parameter_sets_bytes: usize,
-    /// Samples on a side of the picture. Level 6.2 ends at 16864; 16384 keeps all products far inside 32 bits.
+    /// Samples on a side of the picture. Level 6.2 ends at 16864; 16384 keeps all products far
+    /// inside 32 bits.
     pub max_side: u32,
-    /// Bytes of an SEI NAL unit that are searched for a recovery point: it comes before captions and user data.
+    /// Bytes of an SEI NAL unit that are searched for a recovery point: it comes before captions
+    /// and user data.
     pub max_sei_bytes: usize,
     /// Bytes of a slice that can hold its header: 64 weights and the commands below fit.
     pub max_slice_header_bytes: usize,
@@ -22,8 +26,8 @@ pub struct Limits {
     /// Bytes of a parameter set that are searched for its id: behind three bytes of an SPS, the
     /// longest legal id takes 17 bits, and emulation prevention can add two bytes.
     pub max_parameter_set_id_bytes: usize,
-    /// Commands of one kind in a slice header: reference list modifications of a list, or memory management control
-    /// operations. A list has 32 entries and a buffer 32 fields.
+    /// Commands of one kind in a slice header: reference list modifications of a list, or memory
+    /// management control operations. A list has 32 entries and a buffer 32 fields.
     pub max_slice_commands: usize,
 }
 

@@ -63,7 +63,8 @@ pub fn nal_ref_idc(nal_unit: &[u8]) -> u8 {
     nal_unit.first().map_or(0, |header| (header >> 5) & 3)
 }
 
-/// The first `max_bytes` of the payload after the header byte, without emulation prevention bytes (14496-10 7.3.1).
+/// The first `max_bytes` of the payload after the header byte, without emulation prevention bytes
+/// (14496-10 7.3.1).
 ///
 /// Lenient: a byte sequence that may not occur in a NAL unit is taken as it is.
 pub(crate) fn rbsp(nal_unit: &[u8], max_bytes: usize) -> Vec<u8> {
@@ -76,9 +77,9 @@ pub(crate) fn rbsp(nal_unit: &[u8], max_bytes: usize) -> Vec<u8> {
     nal_unit.iter().skip(1).take(max_bytes).copied().filter(keep).collect()
 }
 
-/// Puts the whole payload after the header byte into `out`, without emulation prevention bytes and in place of what
-/// was there (14496-10 7.3.1). As lenient as the parsers of this crate: a byte sequence that may not occur in a NAL
-/// unit is taken as it is.
+/// Puts the whole payload after the header byte into `out`, without emulation prevention bytes and
+/// in place of what was there (14496-10 7.3.1). As lenient as the parsers of this crate: a byte
+/// sequence that may not occur in a NAL unit is taken as it is.
 pub fn write_rbsp(nal_unit: &[u8], out: &mut Vec<u8>) {
     out.clear();
     let mut rest = nal_unit.get(1..).unwrap_or_default();
@@ -90,8 +91,8 @@ pub fn write_rbsp(nal_unit: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
-/// Where the first emulation prevention byte is. Words without a zero byte, which nearly all are, are passed over
-/// eight bytes at a time.
+/// Where the first emulation prevention byte is. Words without a zero byte, which nearly all are,
+/// are passed over eight bytes at a time.
 fn emulation_prevention(bytes: &[u8]) -> Option<usize> {
     let mut start: usize = 0;
     loop {

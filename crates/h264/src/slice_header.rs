@@ -38,8 +38,8 @@ pub struct SliceHeader {
     pub redundant_pic_cnt: u8,
     /// Spatial rather than temporal direct prediction.
     pub direct_spatial_mv_pred_flag: bool,
-    /// `num_ref_idx_l0_active_minus1` + 1 and that of list 1, by override or by the PPS: 1 to 16 of
-    /// frames, 1 to 32 of fields; 0 for lists that the slice type does not have.
+    /// `num_ref_idx_l0_active_minus1` + 1 and that of list 1, by override or by the PPS: 1 to 16
+    /// of frames, 1 to 32 of fields; 0 for lists that the slice type does not have.
     pub num_ref_idx_active: [u8; 2],
     /// `ref_pic_list_modification()` of each list.
     pub ref_pic_list_modification: [RefPicListModification; 2],
@@ -57,8 +57,8 @@ pub struct SliceHeader {
     pub slice_alpha_c0_offset_div2: i8,
     /// `slice_beta_offset_div2`, -6 to 6.
     pub slice_beta_offset_div2: i8,
-    /// Where `slice_data()` begins: bits of the RBSP, which starts after the NAL unit's header byte
-    /// and has no emulation prevention bytes.
+    /// Where `slice_data()` begins: bits of the RBSP, which starts after the NAL unit's header
+    /// byte and has no emulation prevention bytes.
     pub slice_data_bit: usize,
 }
 
@@ -169,7 +169,8 @@ impl SliceHeader {
     /// that it belongs to.
     ///
     /// # Errors
-    /// [`Error::NalType`] where it is no slice, [`Error::UnknownParameterSet`], or [`Error::Syntax`] with the field.
+    /// [`Error::NalType`] where it is no slice, [`Error::UnknownParameterSet`], or
+    /// [`Error::Syntax`] with the field.
     pub fn parse<'a>(
         nal_unit: &[u8],
         parameter_sets: impl FnOnce(u32) -> Option<(&'a Sps, &'a Pps)>,

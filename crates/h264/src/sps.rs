@@ -34,7 +34,8 @@ pub struct Sps {
     pub log2_max_frame_num: u8,
     /// 0, 1 or 2; with 2 output order is decoding order.
     pub pic_order_cnt_type: u8,
-    /// `log2_max_pic_order_cnt_lsb_minus4` + 4, 4 to 16: bits of `pic_order_cnt_lsb`. 0 where the type is not 0.
+    /// `log2_max_pic_order_cnt_lsb_minus4` + 4, 4 to 16: bits of `pic_order_cnt_lsb`. 0 where the
+    /// type is not 0.
     pub log2_max_pic_order_cnt_lsb: u8,
     /// What picture order count type 1 counts by; nothing in it where the type is another.
     pub pic_order_cnt_cycle: PicOrderCntCycle,
@@ -44,7 +45,8 @@ pub struct Sps {
     pub gaps_in_frame_num_value_allowed: bool,
     /// `frame_mbs_only_flag` is 0: fields or macroblock-adaptive frames may occur.
     pub interlaced: bool,
-    /// `mb_adaptive_frame_field_flag`: frames choose between frame and field in each pair of macroblocks.
+    /// `mb_adaptive_frame_field_flag`: frames choose between frame and field in each pair of
+    /// macroblocks.
     pub mb_adaptive_frame_field: bool,
     /// `direct_8x8_inference_flag`.
     pub direct_8x8_inference: bool,
@@ -88,8 +90,8 @@ pub struct PicOrderCntCycle {
 }
 
 impl Sps {
-    /// Reads an SPS NAL unit. Scaling lists, HRD and VUI values outside of their ranges do no harm; where the VUI
-    /// breaks off, what came before counts.
+    /// Reads an SPS NAL unit. Scaling lists, HRD and VUI values outside of their ranges do no harm;
+    /// where the VUI breaks off, what came before counts.
     ///
     /// # Errors
     /// [`Error::NalType`], [`Error::Syntax`] with the field, or [`Error::PictureSize`].
@@ -115,8 +117,8 @@ impl Sps {
         format!("avc1.{:02x}{:02x}{:02x}", self.profile_idc, self.constraint_flags, self.level_idc)
     }
 
-    /// How many frames may have to wait for one that is shown before them: what the stream says, else what its
-    /// level allows (14496-10 E.2.1, A.3.1). 0 to 16.
+    /// How many frames may have to wait for one that is shown before them: what the stream says,
+    /// else what its level allows (14496-10 E.2.1, A.3.1). 0 to 16.
     #[must_use]
     pub fn reorder_depth(&self) -> u8 {
         if self.pic_order_cnt_type == 2 || self.is_intra_profile() {
@@ -508,7 +510,8 @@ mod tests {
         ue(if value > 0 { 2 * value.unsigned_abs() - 1 } else { 2 * value.unsigned_abs() })
     }
 
-    /// Caton's and Xiongmai's encoders write deltas that no scale can have, or end a list with a scale of zero.
+    /// Caton's and Xiongmai's encoders write deltas that no scale can have, or end a list with a
+    /// scale of zero.
     #[test]
     fn row_31_scaling_lists_that_strict_parsers_refuse_are_skipped() {
         let absurd: String =

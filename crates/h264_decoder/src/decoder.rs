@@ -138,8 +138,9 @@ impl Decoder {
     /// be among them, or come alone. Damage is concealed, and counted in the [`Picture`]s.
     ///
     /// # Errors
-    /// [`Error::Refused`] where the stream has what this decoder does not decode; the picture is not touched.
-    /// [`Error::ParameterSet`] where one cannot be read; the rest of the access unit is decoded all the same.
+    /// [`Error::Refused`] where the stream has what this decoder does not decode; the picture is
+    /// not touched. [`Error::ParameterSet`] where one cannot be read; the rest of the access
+    /// unit is decoded all the same.
     pub fn decode<'a>(
         &mut self,
         access_unit: impl IntoIterator<Item = &'a [u8], IntoIter: Clone>,

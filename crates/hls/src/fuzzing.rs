@@ -31,7 +31,8 @@ fn op(bytes: &[u8]) -> Op {
     }
 }
 
-/// Reads the length of a segment and what a stream does out of `data`, and looks at every step of the grid.
+/// Reads the length of a segment and what a stream does out of `data`, and looks at every step of
+/// the grid.
 pub fn grid(data: &[u8]) {
     let [length, ops @ ..] = data else { return };
     let ops: Vec<_> = ops.chunks_exact(4).take(128).map(grid_op).collect();

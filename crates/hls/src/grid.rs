@@ -148,8 +148,8 @@ struct Line {
     first_sequence: u64,
     /// The running span; None before the first and after the last.
     running: Option<Cut>,
-    /// Where the running span was meant to begin. What is due is counted from here, so that it does
-    /// not drift.
+    /// Where the running span was meant to begin. What is due is counted from here, so that it
+    /// does not drift.
     nominal: Timestamp,
 }
 
@@ -285,8 +285,8 @@ impl Grid {
         }
     }
 
-    /// Starts the first span at `at`; `unix_ms` is the wall clock. Pictures start it by themselves: this is for sound
-    /// that turns out to be alone.
+    /// Starts the first span at `at`; `unix_ms` is the wall clock. Pictures start it by themselves:
+    /// this is for sound that turns out to be alone.
     pub fn start(&mut self, at: Timestamp, unix_ms: i64) {
         self.anchor = Some((at, unix_ms));
         self.last_random_access = at;
@@ -507,7 +507,8 @@ impl Grid {
         self.pending.back().map_or(self.ladder.nominal, Pending::nominal)
     }
 
-    /// The first segment ends at `at` for both; where the ladder's would have ended alone is of no use any more.
+    /// The first segment ends at `at` for both; where the ladder's would have ended alone is of no
+    /// use any more.
     fn decide_one_grid(&mut self, at: Timestamp) {
         let length = (at - self.source.started_at()).max(self.segment_duration);
         self.decide(GridMode { target_duration_secs: target(length), own_grid: false });
@@ -550,7 +551,8 @@ impl Grid {
         }
     }
 
-    /// Puts the ladder's next cut at `at` or later behind a discontinuity: one is near enough already.
+    /// Puts the ladder's next cut at `at` or later behind a discontinuity: one is near enough
+    /// already.
     fn break_ladder_behind(&mut self, at: Timestamp) {
         for pending in &mut self.pending {
             if let Pending::At { nominal, discontinuity, .. } = pending

@@ -173,8 +173,8 @@ impl Window {
         }
     }
 
-    /// Promises of spans before `sequence` cannot be kept any more: the playlist begins behind them. Whether there were
-    /// any.
+    /// Promises of spans before `sequence` cannot be kept any more: the playlist begins behind
+    /// them. Whether there were any.
     pub fn withdraw_promises_before(&mut self, sequence: u64) -> bool {
         let is_lost = |data: &Option<Bytes>, number: u64| data.is_none() && number < sequence;
         let lost = self.listed.iter().rposition(|it| is_lost(&it.data, it.span.sequence()));

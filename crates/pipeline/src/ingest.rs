@@ -103,7 +103,8 @@ struct RunningSource {
     tracks: Tracks,
 }
 
-/// The tracks of a span: they change only behind a discontinuity. The first span has those that it turns out to have.
+/// The tracks of a span: they change only behind a discontinuity. The first span has those that it
+/// turns out to have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Tracks {
     #[default]
@@ -130,8 +131,8 @@ struct RunningLadder {
     wanted: RenditionSet,
     /// There are renditions that may be made.
     is_configured: bool,
-    /// The newest pictures, in decoding order, from one on that a decoder can start with; none where
-    /// they are too many.
+    /// The newest pictures, in decoding order, from one on that a decoder can start with; none
+    /// where they are too many.
     recent: Vec<Picture>,
     /// With what each costs besides.
     recent_bytes: usize,
@@ -342,8 +343,8 @@ impl Ingest {
             self.next_audio = Some(Arc::clone(&config));
         }
         self.audio_config = Some(config);
-        // Which tracks the first segment has is open until it ends. Where the ladder has a grid of its own, its first
-        // one has ended earlier.
+        // Which tracks the first segment has is open until it ends. Where the ladder has a grid of
+        // its own, its first one has ended earlier.
         let is_open = self.source.tracks == Tracks::Open && self.ladder.tracks == Tracks::Open;
         if !is_first || !is_open {
             self.grid.break_at_next_random_access_or_audio();
@@ -391,7 +392,8 @@ impl Ingest {
         self.outputs.extend(keyframes.map(IngestOutput::Keyframes));
         let pts = picture.unit.pts;
         let has_begun = matches!(self.phase, Phase::Running | Phase::VideoRefused);
-        // One that is shown before the running span of sound can begin no span, and that one has no track for it.
+        // One that is shown before the running span of sound can begin no span, and that one has no
+        // track for it.
         let is_late = self.source.span.is_some_and(|cut| pts <= cut.at);
         if !has_begun && (picture.cut_point.is_none() || is_late) {
             if self.video.misses_keyframe() {
@@ -660,8 +662,8 @@ impl Ingest {
 }
 
 impl Tracks {
-    /// The tracks of a span that ends: those that were decided, or those that it has. A track of which frames have come
-    /// is one of them, though they are heard later.
+    /// The tracks of a span that ends: those that were decided, or those that it has. A track of
+    /// which frames have come is one of them, though they are heard later.
     fn of_span(self, pictures: &[Picture], sound: Option<&Sound>) -> Self {
         match self {
             Self::Open => Self::Decided { video: !pictures.is_empty(), audio: sound.is_some() },
@@ -715,8 +717,9 @@ impl RunningLadder {
         }
     }
 
-    /// The renditions of those wanted that can be live from the cut on, and the pictures that a decoder has to be given
-    /// for it. Who has nothing to begin with stays asleep until there is something: it would only show black.
+    /// The renditions of those wanted that can be live from the cut on, and the pictures that a
+    /// decoder has to be given for it. Who has nothing to begin with stays asleep until there
+    /// is something: it would only show black.
     fn go_live(&mut self, wanted: RenditionSet, cut: Cut) -> (RenditionSet, Vec<Picture>) {
         let is_running = !self.live.is_empty();
         if is_running || wanted.is_empty() {

@@ -487,8 +487,8 @@ impl Store {
         }
     }
 
-    /// Decoding of a stored span begins where all of it can be decoded. One that has no such place has
-    /// no source.
+    /// Decoding of a stored span begins where all of it can be decoded. One that has no such place
+    /// has no source.
     fn check(&self, place: usize) {
         let segment = &self.segments[place];
         let span = segment.ended.span;

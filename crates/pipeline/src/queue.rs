@@ -26,8 +26,8 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Items the queue may hold before the driver has to wait: over a minute at 60 pictures a second.
 const MAX_ITEMS: usize = 4096;
 
-/// Bytes of what is never dropped (the sound of spans, what renditions that join begin with) that the queue may hold
-/// before the driver has to wait.
+/// Bytes of what is never dropped (the sound of spans, what renditions that join begin with) that
+/// the queue may hold before the driver has to wait.
 const MAX_KEPT_BYTES: usize = 32 * 1024 * 1024;
 
 /// Items on their way to the transcoder; plain data, the driver adds lock and wake-up.
@@ -37,8 +37,8 @@ pub struct Queue {
     bytes: usize,
     kept_bytes: usize,
     media: Duration,
-    /// A picture was dropped that others refer to: none is taken until the next that the stream may
-    /// go on with.
+    /// A picture was dropped that others refer to: none is taken until the next that the stream
+    /// may go on with.
     skipping: bool,
     stats: QueueStats,
 }

@@ -74,9 +74,9 @@ pub struct SpanStart {
     pub cut: Cut,
     /// The renditions that are made of it picture by picture, as they come.
     pub live: RenditionSet,
-    /// Where renditions begin and no other has been live: the pictures before this cut, in decoding
-    /// order, that a decoder has to be given before the next ones. Empty where the next picture is
-    /// one to start with, and where a decoder is at work already.
+    /// Where renditions begin and no other has been live: the pictures before this cut, in
+    /// decoding order, that a decoder has to be given before the next ones. Empty where the
+    /// next picture is one to start with, and where a decoder is at work already.
     pub preroll: Vec<Picture>,
 }
 
@@ -150,8 +150,8 @@ const MAX_STORED_BYTES: usize = 64 * 1024 * 1024;
 pub(crate) const MAX_PREROLL_PICTURES: usize = 1024;
 pub(crate) const MAX_PREROLL_BYTES: usize = 16 * 1024 * 1024;
 
-/// The newest spans of a stream's ladder grid: what renditions that nobody watches can still be made
-/// of.
+/// The newest spans of a stream's ladder grid: what renditions that nobody watches can still be
+/// made of.
 #[derive(Debug)]
 pub struct SegmentStore {
     /// Spans that are to be makeable.
@@ -266,8 +266,9 @@ impl SegmentStore {
 /// Place of the picture that a decoder has to start with so that it shows everything that the span
 /// shows, if there is one.
 ///
-/// An IDR is whole at once. Behind a recovery point pictures become whole only by and by: one refresh
-/// in front of it is the safe place, unless there is none earlier, where nobody has seen more.
+/// An IDR is whole at once. Behind a recovery point pictures become whole only by and by: one
+/// refresh in front of it is the safe place, unless there is none earlier, where nobody has seen
+/// more.
 pub(crate) fn decoding_begins<'a>(
     pictures: impl DoubleEndedIterator<Item = &'a Picture> + ExactSizeIterator,
     span: &Span,

@@ -72,7 +72,8 @@ pub struct Transcoder {
 #[derive(Clone, Copy)]
 enum Shown {
     All,
-    /// Those at or behind `at`; and `still`, the last one before it, stands until the first of them.
+    /// Those at or behind `at`; and `still`, the last one before it, stands until the first of
+    /// them.
     From {
         at: Timestamp,
         still: Option<Timestamp>,
@@ -96,8 +97,8 @@ pub struct TranscoderStats {
     pub thinned: u64,
     /// Pictures that could not be decoded or encoded.
     pub failed: u64,
-    /// The decoder in use, or the one used last; None before the first picture and where no decoder
-    /// can do it.
+    /// The decoder in use, or the one used last; None before the first picture and where no
+    /// decoder can do it.
     pub decoder: Option<DecoderKind>,
     /// How often a decoder was left for another one.
     pub decoder_changes: u64,
@@ -558,7 +559,8 @@ impl Transcoder {
         let is_refused = self.is_refused(video);
         let rung = &mut self.rungs[index];
         let is_made = self.live.contains(index) && rung.is_open() && rung.has_segment();
-        // Where nothing can be decoded any more, a segment ends with what there was; the next one is none.
+        // Where nothing can be decoded any more, a segment ends with what there was; the next one
+        // is none.
         if is_made && (rung.has_pictures() || !is_refused) {
             match rung.end_segment(ended) {
                 Ok(package) => return TranscoderOutput::Made { index, package },

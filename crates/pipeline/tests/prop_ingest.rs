@@ -81,7 +81,8 @@ proptest! {
     }
 }
 
-/// Times begin anew with each publisher: a picture of an earlier one is no beginning for sound alone.
+/// Times begin anew with each publisher: a picture of an earlier one is no beginning for sound
+/// alone.
 #[test]
 fn a_publisher_of_sound_has_no_pictures_of_the_one_before() {
     let one = Op::Play { pictures: 1, gop: 0, reorders: false, with_sound: true };

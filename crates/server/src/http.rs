@@ -81,8 +81,8 @@ async fn serve(
 }
 
 /// The media playlist, once it is long enough to be played: players that begin with one or two
-/// segments run out of them, and one gives up at once. After three target durations, or when players
-/// lose patience, it is answered with what there is.
+/// segments run out of them, and one gives up at once. After three target durations, or when
+/// players lose patience, it is answered with what there is.
 async fn media_playlist(
     shared: &Shared,
     conditions: Conditions<'_>,

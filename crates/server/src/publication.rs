@@ -38,8 +38,8 @@ const REMEMBERED_CONTINUITIES: usize = 32;
 /// Spans that stay makeable after they have left the playlist: who has just read it may still come.
 const MAKEABLE_BEHIND_PLAYLIST: usize = 4;
 
-/// A rendition sleeps when nobody has asked for it in [`Limits::rendition_idle`](crate::Limits), and
-/// in this many target durations: a player asks once in each.
+/// A rendition sleeps when nobody has asked for it in [`Limits::rendition_idle`](crate::Limits),
+/// and in this many target durations: a player asks once in each.
 const IDLE_TARGET_DURATIONS: u32 = 4;
 
 /// What all streams have in common.
@@ -71,8 +71,8 @@ pub struct Publication {
     /// What segments are made of that nobody has asked for yet.
     store: Mutex<SegmentStore>,
     demand: Mutex<Demand>,
-    /// The renditions that are awake, as [`RenditionSet::bits`]: the ingest thread looks with every
-    /// message.
+    /// The renditions that are awake, as [`RenditionSet::bits`]: the ingest thread looks with
+    /// every message.
     wanted: AtomicU16,
     /// Decoding time of the newest picture received for the transcoder; `i64::MIN` before the
     /// first.

@@ -364,8 +364,8 @@ impl Stream {
             && self.is_drained()
     }
 
-    /// Whether no worker of any stay has anything left to publish. The newest one's may be done before those of an earlier
-    /// stay: where the system gave it no thread.
+    /// Whether no worker of any stay has anything left to publish. The newest one's may be done
+    /// before those of an earlier stay: where the system gave it no thread.
     fn is_drained(&self) -> bool {
         self.session.is_drained() && self.draining.iter().all(|session| session.is_drained())
     }

@@ -25,8 +25,8 @@ const TICK: Duration = Duration::from_millis(250);
 /// The operator's tools are few.
 const ADMIN_CONNECTIONS: usize = 64;
 
-/// Threads of the async runtime. They move bytes, and render a playlist once per change: one core of
-/// it feeds some Gbit/s of viewers; the second is for machines that have one to spare.
+/// Threads of the async runtime. They move bytes, and render a playlist once per change: one core
+/// of it feeds some Gbit/s of viewers; the second is for machines that have one to spare.
 const MAX_RUNTIME_THREADS: usize = 2;
 
 /// Serves until SIGINT or SIGTERM, then ends all streams.

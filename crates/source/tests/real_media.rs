@@ -1,4 +1,5 @@
-//! Recorded files, packet by packet against ffprobe: counts, sizes, payload checksums and timestamps.
+//! Recorded files, packet by packet against ffprobe: counts, sizes, payload checksums and
+//! timestamps.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::path::Path;
@@ -30,7 +31,8 @@ fn adler32(data: &[u8]) -> u32 {
     b << 16 | a
 }
 
-/// Packets with edit lists applied; its `D` packets, which a player decodes and does not show, included.
+/// Packets with edit lists applied; its `D` packets, which a player decodes and does not show,
+/// included.
 fn ffprobe(file: &Path) -> Packets {
     let entries = "stream=index,codec_type,time_base:packet=stream_index,pts,dts,size,data_hash";
     let output = Command::new("ffprobe")
@@ -103,8 +105,8 @@ fn play(source: &mut Source) -> Packets {
     packets
 }
 
-/// Everything as ffprobe has it, but for one shift of all presentation times, another of the decoding times of the
-/// pictures, and a tick of rounding.
+/// Everything as ffprobe has it, but for one shift of all presentation times, another of the
+/// decoding times of the pictures, and a tick of rounding.
 fn expect_as_ffprobe(file: &Path) {
     let name = file.display();
     let mut source =
@@ -183,8 +185,8 @@ fn every_clean_flv_is_as_ffprobe_reads_it() {
     }
 }
 
-/// The kinds of the recordings that the repository may not carry: fragments behind `styp` and `sidx`,
-/// and 5.1 channels.
+/// The kinds of the recordings that the repository may not carry: fragments behind `styp` and
+/// `sidx`, and 5.1 channels.
 #[test]
 fn what_ffmpeg_makes_is_as_ffprobe_reads_it() {
     for (name, args) in [

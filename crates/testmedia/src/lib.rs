@@ -1,10 +1,10 @@
-//! Where tests find recordings, conformance vectors and the seeds of the fuzz targets. For tests and
-//! benches only.
+//! Where tests find recordings, conformance vectors and the seeds of the fuzz targets. For tests
+//! and benches only.
 //!
-//! `tests/media/MANIFEST.md` lists every file. Most are in the repository. Those whose licence or size
-//! keeps them out lie in the folder that `FEATHERCAST_VECTORS` names, in `../shared/media` beside the
-//! clone, or nowhere: a test of one asks [`find`] and goes on without it. `cargo xtask test` says at
-//! its end how many that were.
+//! `tests/media/MANIFEST.md` lists every file. Most are in the repository. Those whose licence or
+//! size keeps them out lie in the folder that `FEATHERCAST_VECTORS` names, in `../shared/media`
+//! beside the clone, or nowhere: a test of one asks [`find`] and goes on without it. `cargo xtask
+//! test` says at its end how many that were.
 #![forbid(unsafe_code)]
 #![expect(clippy::panic, reason = "a test fails by panicking")]
 
@@ -52,8 +52,8 @@ pub fn folder(name: &str) -> PathBuf {
     path
 }
 
-/// The path of a file that the repository may not carry. `None` where it is not on this machine, which
-/// is noted for the end of the run.
+/// The path of a file that the repository may not carry. `None` where it is not on this machine,
+/// which is noted for the end of the run.
 ///
 /// # Panics
 /// If the manifest does not list it.

@@ -44,8 +44,8 @@ pub fn replay(target: &str, body: impl Fn(&[u8])) {
     seeds(target).iter().for_each(|seed| body(seed));
 }
 
-/// Gives each seed of a target to its body as it is, cut at every byte, and with every bit of its first
-/// `most_bytes` bytes turned over.
+/// Gives each seed of a target to its body as it is, cut at every byte, and with every bit of its
+/// first `most_bytes` bytes turned over.
 ///
 /// # Panics
 /// If there are none, or the body does.

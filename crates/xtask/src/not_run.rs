@@ -7,8 +7,8 @@ use std::process::Command;
 use crate::failure::Failure;
 use crate::workspace;
 
-/// Tells the tests where to write. The crate testmedia adds a line for each file that a test goes on
-/// without: its name, a tab, the name of the test.
+/// Tells the tests where to write. The crate testmedia adds a line for each file that a test goes
+/// on without: its name, a tab, the name of the test.
 const VARIABLE: &str = "FEATHERCAST_NOT_RUN";
 
 /// The notes of one run of the tests.

@@ -1,4 +1,5 @@
-//! `soak`: publishers and viewers that come and go, players that verify, memory that must stay flat.
+//! `soak`: publishers and viewers that come and go, players that verify, memory that must stay
+//! flat.
 
 use crate::failure::Failure;
 use crate::run::{cargo, foreground};

@@ -112,7 +112,8 @@ pub(crate) struct Stream {
     /// The source's packages, and of each rendition those that were made as pictures came.
     pub(crate) source_packages: Vec<Package>,
     pub(crate) live_packages: Vec<Vec<Package>>,
-    /// The numbers of the spans that each rendition has or will have something for when it is asked for.
+    /// The numbers of the spans that each rendition has or will have something for when it is
+    /// asked for.
     pub(crate) listed: Vec<Vec<u64>>,
     /// Video codecs for which the publisher is to be refused.
     pub(crate) refused: Vec<String>,
@@ -154,7 +155,8 @@ impl Stream {
         self.drain();
     }
 
-    /// From the next cut on these renditions are made as pictures come; the others when somebody asks for a segment.
+    /// From the next cut on these renditions are made as pictures come; the others when somebody
+    /// asks for a segment.
     pub(crate) fn set_wanted(&mut self, wanted: RenditionSet) {
         self.ingest.set_wanted(wanted);
     }
