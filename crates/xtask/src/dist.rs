@@ -10,6 +10,7 @@ use crate::elf;
 use crate::failure::Failure;
 use crate::ports::Ports;
 use crate::run::{cargo, find, foreground, quietly, stdout_of, succeeds};
+use crate::sbom;
 use crate::setup;
 use crate::steps::Steps;
 use crate::workspace;
@@ -17,6 +18,7 @@ use crate::workspace;
 /// The promise to people who deploy by copying one file.
 const MAX_BINARY_BYTES: usize = 12_000_000;
 const BINARY: &str = "target/dist/feathercast";
+const SBOM: &str = "target/dist/feathercast.cdx.json";
 /// Far more than it needs: also a loaded machine gets there.
 const LISTENING_WITHIN: Duration = Duration::from_secs(10);
 /// The contract says 5 s after SIGTERM.
@@ -26,6 +28,12 @@ pub(crate) fn run(steps: &mut Steps) -> Result<(), Failure> {
     setup::system(steps, setup::BUILD)?;
     let binary = build(steps)?;
     steps.step("static", "no interpreter, no shared library, at most 12 MB", || judge(&binary))?;
+    steps.step("sbom", "what it is made of, as CycloneDX", || {
+        let file = Path::new(SBOM);
+        let components = sbom::write("feathercast", &host_target()?, file)?;
+        println!("    {SBOM}: {components} components");
+        Ok(())
+    })?;
     steps.step("chroot", "a stream from publisher to player in an otherwise empty folder", || {
         run_from_nothing(&binary)
     })

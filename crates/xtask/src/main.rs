@@ -25,6 +25,7 @@ mod fuzz;
 mod not_run;
 mod ports;
 mod run;
+mod sbom;
 mod setup;
 mod soak;
 mod steps;
