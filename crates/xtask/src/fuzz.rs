@@ -4,11 +4,14 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::failure::Failure;
-use crate::run::{cargo, foreground, quietly, stdout_of};
+use crate::run::{cargo, foreground, into_file, quietly, stdout_of};
 use crate::setup;
 use crate::steps::Steps;
+use crate::workspace;
 
 const TARGETS: &str = "fuzz/fuzz_targets";
+/// What a run came to, a page of it.
+const SUMMARY: &str = "target/xtask/fuzz-summary.md";
 /// libFuzzer's limits of a smoke run: enough to see that a target builds, starts and holds on its seeds and what is
 /// near them. The same inputs each time, so that a change is judged by what it changed; `xtask fuzz` looks for new ones.
 const SMOKE: [&str; 3] = ["-runs=20000", "-max_total_time=8", "-seed=1"];
@@ -28,9 +31,86 @@ pub(crate) fn run(steps: &mut Steps, target: Option<&str>, seconds: u64) -> Resu
     };
     let limit = format!("-max_total_time={seconds}");
     build(steps)?;
+    let mut summary = Summary::begin(seconds)?;
     steps.step("fuzz", &chosen.join(", "), || {
-        chosen.iter().try_for_each(|target| foreground(&mut fuzz(target, &[&limit])?))
-    })
+        println!("{}", Summary::HEADING);
+        chosen.iter().try_for_each(|target| {
+            let log = workspace::scratch().join(format!("fuzz-{target}.log"));
+            let outcome = into_file(&mut fuzz(target, &[&limit, "-print_final_stats=1"])?, &log);
+            let told = std::fs::read_to_string(&log).unwrap_or_default();
+            let row = Fuzzed::read(&told).map_or_else(
+                || format!("| {target} | stopped | | | |"),
+                |fuzzed| fuzzed.row(target),
+            );
+            println!("{row}");
+            summary.add(&row)?;
+            outcome
+        })
+    })?;
+    steps.note(format!("the summary is in {SUMMARY}"));
+    Ok(())
+}
+
+/// The page of one run: a line for each target.
+struct Summary(String);
+
+impl Summary {
+    const HEADING: &str = "| Target | Executions | Edges covered | Inputs kept | Executions a second |\n|---|---|---|---|---|";
+
+    fn begin(seconds: u64) -> Result<Self, Failure> {
+        let targets = format!("Each target for {seconds} s, with the address sanitizer.");
+        let summary = Self(format!("{targets}\n\n{}\n", Self::HEADING));
+        summary.write()?;
+        Ok(summary)
+    }
+
+    /// Adds a line. It is on the disk at once: a run of hours may be stopped at any time.
+    fn add(&mut self, row: &str) -> Result<(), Failure> {
+        self.0.push_str(row);
+        self.0.push('\n');
+        self.write()
+    }
+
+    fn write(&self) -> Result<(), Failure> {
+        std::fs::create_dir_all(workspace::scratch())
+            .and_then(|()| std::fs::write(SUMMARY, &self.0))
+            .map_err(|error| format!("cannot write {SUMMARY}: {error}").into())
+    }
+}
+
+/// What libFuzzer says of a run that found nothing.
+#[derive(Debug, PartialEq)]
+struct Fuzzed {
+    executions: u64,
+    /// Edges of the program's control flow that some input went along.
+    edges: u64,
+    /// Inputs that are kept, each of which did something that no other did.
+    inputs: u64,
+    executions_per_second: u64,
+}
+
+impl Fuzzed {
+    /// Reads its last status line, `#5000 DONE cov: 310 ft: 900 corp: 80/3Kb ... exec/s: 2500 ...`.
+    fn read(log: &str) -> Option<Self> {
+        let line = log.lines().rev().find(|line| line.contains("DONE"))?;
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let behind = |name: &str| {
+            let at = words.iter().position(|word| *word == name)?;
+            words.get(at + 1)?.split('/').next()?.parse().ok()
+        };
+        Some(Self {
+            executions: words.first()?.strip_prefix('#')?.parse().ok()?,
+            // A target without instrumented code has none.
+            edges: behind("cov:").unwrap_or(0),
+            inputs: behind("corp:")?,
+            executions_per_second: behind("exec/s:")?,
+        })
+    }
+
+    fn row(&self, target: &str) -> String {
+        let Self { executions, edges, inputs, executions_per_second } = self;
+        format!("| {target} | {executions} | {edges} | {inputs} | {executions_per_second} |")
+    }
 }
 
 /// Builds and runs every target for a few seconds.
@@ -101,7 +181,6 @@ fn targets(folder: &Path) -> Result<Vec<String>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workspace;
 
     /// cargo finds a fuzz target only by its `[[bin]]`, and a forgotten one would never be run.
     #[test]
@@ -113,6 +192,24 @@ mod tests {
             .collect();
         named.sort_unstable();
         assert_eq!(targets(&workspace::root().join(TARGETS)).unwrap(), named);
+    }
+
+    #[test]
+    fn the_last_status_line_is_read() {
+        let log = "\
+INFO: Seed: 1
+#2\tINITED cov: 100 ft: 120 corp: 1/1b exec/s: 0 rss: 40Mb
+#4096\tpulse  cov: 310 ft: 900 corp: 80/3Kb lim: 43 exec/s: 2048 rss: 41Mb
+#5000\tDONE   cov: 312 ft: 905 corp: 81/3Kb lim: 48 exec/s: 2500 rss: 41Mb
+Done 5000 runs in 2 second(s)
+stat::number_of_executed_units: 5000
+";
+        let fuzzed = Fuzzed::read(log).unwrap();
+        let expected =
+            Fuzzed { executions: 5000, edges: 312, inputs: 81, executions_per_second: 2500 };
+        assert_eq!(fuzzed, expected);
+        assert_eq!(fuzzed.row("a"), "| a | 5000 | 312 | 81 | 2500 |");
+        assert_eq!(Fuzzed::read("==1==ERROR: AddressSanitizer"), None);
     }
 
     #[test]

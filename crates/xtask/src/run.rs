@@ -1,10 +1,14 @@
 //! Running programs in the foreground.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::failure::Failure;
+
+/// How much of its output is shown when a program has failed: a sanitizer's report fits.
+const FAILED_LINES: usize = 60;
 
 /// The cargo that runs us, with nothing of its `cargo run` environment that a build could mistake for its own.
 pub(crate) fn cargo<I, S>(args: I) -> Command
@@ -50,6 +54,24 @@ pub(crate) fn quietly(command: &mut Command) -> Result<(), Failure> {
         String::from_utf8_lossy(&told).trim_end()
     )
     .into())
+}
+
+/// Runs to the end with all its output in a file, whose end is shown when it fails.
+pub(crate) fn into_file(command: &mut Command, file: &Path) -> Result<(), Failure> {
+    let line = line(command);
+    let told = |error: std::io::Error| format!("cannot run `{line}`: {error}");
+    let output = File::create(file).map_err(told)?;
+    let errors = output.try_clone().map_err(told)?;
+    let status =
+        command.stdin(Stdio::null()).stdout(output).stderr(errors).status().map_err(told)?;
+    if status.success() {
+        return Ok(());
+    }
+    let said = std::fs::read(file).map_err(told)?;
+    let said = String::from_utf8_lossy(&said);
+    let lines: Vec<&str> = said.lines().collect();
+    let end = lines[lines.len().saturating_sub(FAILED_LINES)..].join("\n");
+    Err(format!("`{line}` ended with {status}; the end of {}:\n{end}", file.display()).into())
 }
 
 /// Whether it can be run and ends with exit code 0; its output is dropped.
