@@ -2,18 +2,25 @@
 
 use std::time::Duration;
 
+use crate::attack::Form;
+
 pub(crate) const HELP: &str = "\
 cargo xtask COMMAND
 
   demo [--for 30s]                set up, build the quick way, run `feathercast demo`: serve, publish, check;
                                   stays until Ctrl-C, or for the time given: then exit code 0 says that all was good
   test                            set up what tests need, run them all
-  ci                              fmt, clippy, deny, test, fuzz smoke, dist: what .ci/run runs
-  dist                            the static binary target/dist/feathercast, proved to run in an empty chroot
+  ci                              fmt, clippy, deny, test, attack --short, fuzz smoke, dist: what .ci/run runs
+  dist                            the static binary target/dist/feathercast, proved to run in an empty chroot, and
+                                  what it is made of (feathercast.cdx.json, CycloneDX)
   bench                           the benches of benches/ and feathercast beside its peers, for docs/performance.md
   soak [--minutes 10] [--seed N]  publishers and viewers that come and go at random, players that verify everything,
                                   memory that must stay flat: exit code 0 says zero violations
-  fuzz [TARGET] [--seconds 60]    fuzz one target, or all of them for that long each
+  attack [NAME...] [--short] [--seed N] [--list]
+                                  each attack of tests/attacks/ and three variations of it, beside a healthy
+                                  publisher and a viewer: exit code 0 says that neither noticed any
+  fuzz [TARGET] [--seconds 60] [--minutes N]
+                                  fuzz one target, or all of them for that long each; executions and coverage
   help                            this text
 
 Missing system packages are installed with apt-get, as root or by a sudo that asks for no password.";
@@ -34,6 +41,7 @@ pub(crate) enum Command {
     Dist,
     Bench,
     Soak { minutes: u64, seed: Option<u64> },
+    Attack { form: Form, seed: Option<u64>, names: Vec<String> },
     Fuzz { target: Option<String>, seconds: u64 },
 }
 
@@ -50,6 +58,7 @@ pub(crate) fn parse(words: &[String]) -> Result<Command, String> {
         ["dist"] => Ok(Command::Dist),
         ["bench"] => Ok(Command::Bench),
         ["soak", rest @ ..] => soak(rest),
+        ["attack", rest @ ..] => attack(rest),
         ["fuzz", rest @ ..] => fuzz(rest),
         [command @ ("demo" | "test" | "ci" | "dist" | "bench"), other, ..] => {
             Err(format!("{command} does not take '{other}'"))
@@ -71,6 +80,23 @@ fn soak(words: &[&str]) -> Result<Command, String> {
     Ok(Command::Soak { minutes, seed })
 }
 
+fn attack(words: &[&str]) -> Result<Command, String> {
+    let (mut form, mut seed, mut names) = (Form::Long, None, Vec::new());
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match *word {
+            "--short" => form = Form::Short,
+            "--list" => form = Form::List,
+            "--seed" => seed = Some(number(word, words.next())?),
+            option if option.starts_with('-') => {
+                return Err(format!("attack does not take '{option}'"));
+            }
+            name => names.push(name.to_owned()),
+        }
+    }
+    Ok(Command::Attack { form, seed, names })
+}
+
 /// The whole number behind an option.
 fn number(option: &str, word: Option<&&str>) -> Result<u64, String> {
     let word = word.ok_or_else(|| format!("{option} needs a number, for example {option} 60"))?;
@@ -84,6 +110,11 @@ fn fuzz(words: &[&str]) -> Result<Command, String> {
     while let Some(word) = words.next() {
         match *word {
             "--seconds" => seconds = number(word, words.next())?,
+            "--minutes" => {
+                let minutes = number(word, words.next())?;
+                seconds =
+                    minutes.checked_mul(60).ok_or_else(|| format!("{minutes} min is too long"))?;
+            }
             option if option.starts_with('-') => {
                 return Err(format!("fuzz does not take '{option}'"));
             }
@@ -146,6 +177,23 @@ mod tests {
     }
 
     #[test]
+    fn fuzz_takes_minutes() {
+        assert_eq!(parsed("fuzz --minutes 2"), Ok(Command::Fuzz { target: None, seconds: 120 }));
+    }
+
+    #[test]
+    fn attack_takes_names_a_form_and_a_seed() {
+        let expected = Command::Attack {
+            form: Form::Short,
+            seed: Some(7),
+            names: vec!["takeover".to_owned(), "garbage".to_owned()],
+        };
+        assert_eq!(parsed("attack takeover --short --seed 7 garbage").as_ref(), Ok(&expected));
+        let all = Command::Attack { form: Form::Long, seed: None, names: vec![] };
+        assert_eq!(parsed("attack"), Ok(all));
+    }
+
+    #[test]
     fn soak_takes_minutes_and_a_seed() {
         let expected = Command::Soak { minutes: 2, seed: Some(7) };
         assert_eq!(parsed("soak --minutes 2 --seed 7").as_ref(), Ok(&expected));
@@ -168,6 +216,9 @@ mod tests {
             ("fuzz --seconds x", "'x'"),
             ("fuzz a b", "'b'"),
             ("fuzz -q", "'-q'"),
+            ("fuzz --minutes 999999999999999999", "too long"),
+            ("attack --quick", "'--quick'"),
+            ("attack --seed x", "'x'"),
         ] {
             let error = parsed(line).unwrap_err();
             assert!(error.contains(word), "{line}: {error}");

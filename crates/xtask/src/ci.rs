@@ -1,10 +1,15 @@
 //! `ci`: what must be green before anything is merged. `.ci/run` calls this and nothing else.
 
+use std::process::Command;
+
 use crate::failure::Failure;
-use crate::run::{cargo, foreground};
+use crate::run::{cargo, foreground, succeeds};
 use crate::setup;
 use crate::steps::Steps;
-use crate::{dist, fuzz, test};
+use crate::{attack, dist, fuzz, test};
+
+/// Where no network is, some name servers take minutes to say so.
+const DATABASE_WITHIN: &str = "60s";
 
 pub(crate) fn run(steps: &mut Steps) -> Result<(), Failure> {
     setup::system(steps, setup::BUILD_AND_TEST)?;
@@ -20,6 +25,7 @@ pub(crate) fn run(steps: &mut Steps) -> Result<(), Failure> {
         let options = ["deny", "--locked", "--workspace", "--log-level", "error"];
         foreground(cargo(options).args(["check", "licenses", "bans", "sources"]))
     })?;
+    advisories(steps)?;
     // With the profile of the tests, so that the C++ is built once.
     steps.step("clippy", "no warnings", || {
         foreground(
@@ -36,6 +42,25 @@ pub(crate) fn run(steps: &mut Steps) -> Result<(), Failure> {
         )
     })?;
     test::run(steps)?;
+    attack::in_ci(steps)?;
     fuzz::smoke(steps)?;
     dist::run(steps)
+}
+
+/// Known vulnerabilities of what we depend on. The database comes from the network, so where there
+/// is none the last lines say that this was not looked at.
+fn advisories(steps: &mut Steps) -> Result<(), Failure> {
+    let fetch = [DATABASE_WITHIN, "cargo", "deny", "fetch", "db"];
+    if !succeeds(Command::new("timeout").args(fetch)) {
+        steps.note(
+            "not run: known vulnerabilities of dependencies (cargo deny check advisories), \
+             whose database cannot be fetched from here"
+                .to_owned(),
+        );
+        return Ok(());
+    }
+    steps.step("advisories", "no known vulnerability in what we depend on", || {
+        let options = ["deny", "--locked", "--workspace", "--log-level", "error"];
+        foreground(cargo(options).args(["check", "--disable-fetch", "advisories"]))
+    })
 }

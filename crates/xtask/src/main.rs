@@ -14,6 +14,7 @@
 )]
 
 mod args;
+mod attack;
 mod background;
 mod bench;
 mod ci;
@@ -68,6 +69,7 @@ fn execute(command: &Command) -> Result<(), Failure> {
         Command::Dist => dist::run(&mut steps),
         Command::Bench => bench::run(&mut steps),
         Command::Soak { minutes, seed } => soak::run(&mut steps, *minutes, *seed),
+        Command::Attack { form, seed, names } => attack::run(&mut steps, form, *seed, names),
         Command::Fuzz { target, seconds } => fuzz::run(&mut steps, target.as_deref(), *seconds),
     };
     if outcome.is_ok() {

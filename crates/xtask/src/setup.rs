@@ -55,11 +55,15 @@ const CHROMIUM: Tool = Tool {
 };
 const NPM: Tool =
     Tool { program: "npm", packages: &["npm"], why: "it fetches hls.js, which is in no package" };
+const PYTHON: Tool =
+    Tool { program: "python3", packages: &["python3"], why: "the attacks are written in it" };
 /// What building needs.
 pub(crate) const BUILD: &[Tool] = &[GXX, NASM];
 /// What building, testing and measuring need.
 pub(crate) const BUILD_AND_TEST: &[Tool] =
-    &[GXX, NASM, FFMPEG, NGINX_RTMP, GSTREAMER, VLC, CHROMIUM, NPM];
+    &[GXX, NASM, FFMPEG, NGINX_RTMP, GSTREAMER, VLC, CHROMIUM, NPM, PYTHON];
+/// What attacking needs.
+pub(crate) const ATTACK: &[Tool] = &[GXX, NASM, FFMPEG, PYTHON];
 
 /// The only place that knows this version.
 const HLS_JS: &str = "hls.js@1.6.13";
