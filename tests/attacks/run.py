@@ -20,7 +20,7 @@ from client import Knobs, Target
 from server import launcher
 from stage import Stage, Watch
 from suite import Attack
-from verdict import HEADING, SLACK, Form, Row
+from verdict import HEADING, SLACK, Form, Row, table
 from viewer import RENDITION
 
 HERE = Path(__file__).parent
@@ -42,6 +42,7 @@ class Runner:
     def __init__(self, binary: str, folder: Path, seed: str, form: Form) -> None:
         self.binary, self.folder, self.seed, self.form = binary, folder, seed, form
         self.failed: list[str] = []
+        self.rows: list[Row] = []
         self.memory_options = memory_options(binary)
         cores = sorted(os.sched_getaffinity(0))
         self.server_core: int | None = None
@@ -67,6 +68,7 @@ class Runner:
 
     def tell(self, row: Row) -> None:
         """The row on the terminal and in a file, and whether it is good."""
+        self.rows.append(row)
         print(row.line(self.form), flush=True)
         faults = [] if row.skipped else row.faults(self.form)
         if faults:
@@ -100,13 +102,23 @@ class Runner:
         row.attempts, row.counts = outcome["counts"].get("attempts", 0), outcome["counts"]
         row.findings, row.skipped = outcome["findings"], outcome["skipped"]
         row.is_running = stage.server.is_running()
-        row.rss_peak_mib, row.log_lines = watch.rss_peak, watch.log_lines_a_second()
+        row.rss_peak_mib = watch.rss_peak
+        # What nobody read comes at once when somebody does.
+        row.log_lines = watch.log_lines_a_second() if attack.reads_log else 0
         row.lost = stage.viewer.lost(begin, end)
         row.fewest_pictures = min((one.pictures_of_60 for one in seen), default=60)
         row.worst_delay = max((one.delay for one in both), default=0)
         row.panics = stage.server.panics()
         row.left_behind = [entry.name for entry in stage.server.home.iterdir()]
         row.left_behind += [f"process {child}" for child in watch.children]
+        return row
+
+    def alone(self, attack: Attack, knobs: Knobs, seconds: float) -> Row:
+        """One run of an attack that has servers of its own."""
+        outcome = self.run(attack, knobs, seconds)
+        attempts, findings = outcome["counts"].get("attempts", 0), outcome["findings"]
+        row = Row(attack.name, told(knobs), attempts, True, outcome["skipped"], findings)
+        row.counts = outcome["counts"]
         return row
 
     def run(
@@ -197,19 +209,13 @@ def long_form(runner: Runner, attacks: list[Attack]) -> None:
             chance = random.Random(f"{runner.seed} {attack.name} {variation}")
             knobs = attack.varied(chance) if variation else attack.constants()
             if attack.is_alone:
-                outcome = runner.run(attack, knobs, attack.seconds)
-                attempts = outcome["counts"].get("attempts", 0)
-                row = Row(
-                    attack.name,
-                    told(knobs),
-                    attempts,
-                    True,
-                    outcome["skipped"],
-                    outcome["findings"],
-                )
-                row.counts = outcome["counts"]
+                row = runner.alone(attack, knobs, attack.seconds)
             else:
-                stage = stage or runner.stage(attack)
+                try:
+                    stage = stage or runner.stage(attack)
+                except RuntimeError as error:
+                    runner.tell(Row(attack.name, told(knobs), 0, True, findings=[str(error)]))
+                    break
                 row = runner.against(stage, attack, knobs, attack.seconds)
             runner.tell(row)
             print(f"    {row.knobs}   {told(row.counts)}", flush=True)
@@ -228,16 +234,12 @@ def short_form(runner: Runner, attacks: list[Attack]) -> None:
     print(HEADING)
     ways: dict[tuple, list[Attack]] = {}
     for attack in attacks:
-        ways.setdefault((attack.is_alone, attack.options, attack.key, attack.reads_log), []).append(
-            attack
-        )
+        way = (attack.is_alone, attack.options, attack.key, attack.reads_log)
+        ways.setdefault(way, []).append(attack)
     for (is_alone, *_), group in ways.items():
         if is_alone:
             for attack in group:
-                outcome = runner.run(attack, attack.constants(), SHORT_SECONDS)
-                attempts = outcome["counts"].get("attempts", 0)
-                row = Row(attack.name, "", attempts, True, outcome["skipped"], outcome["findings"])
-                runner.tell(row)
+                runner.tell(runner.alone(attack, attack.constants(), SHORT_SECONDS))
             continue
         with runner.stage(group[0]) as stage:
             begin = time.time()
@@ -295,7 +297,10 @@ def main() -> int:
     for name in clips.RECIPES:
         clips.clip(name)
     runner = Runner(os.path.abspath(options.binary), folder, options.seed, form)
-    (short_form if form is Form.SHORT else long_form)(runner, attacks)
+    try:
+        (short_form if form is Form.SHORT else long_form)(runner, attacks)
+    finally:
+        (folder / "table.md").write_text(table(runner.rows, form))
     for failure in runner.failed:
         print(f"failed: {failure}")
     print(f"{len(runner.failed)} of the verdicts failed" if runner.failed else "all verdicts hold")

@@ -120,3 +120,30 @@ HEADING = (
     f"{'attack':22} {'attempts':>8} {'RSS/budget':>13} {'delay':>8} {'lost':>5} {'pictures':>8}"
     f" {'log/s':>7} {'back':>5} {'newcomers':>10}  verdict"
 )
+
+
+def table(rows: list[Row], form: Form) -> str:
+    """A page for people: the worst of all runs of each attack."""
+    lines = [
+        "| Attack | Attempts | RSS peak, MiB | Worst delay, s | Segments lost "
+        "| Fewest pictures of 60 | Log lines/s | Verdict |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name in dict.fromkeys(row.name for row in rows):
+        runs = [row for row in rows if row.name == name]
+        bad = sum(bool(row.faults(form)) for row in runs if not row.skipped)
+        verdict = f"bad in {bad} of {len(runs)} runs" if bad else "good"
+        if runs[0].skipped:
+            verdict = f"not run: {runs[0].skipped}"
+        measured = ["", "", "", "", ""]
+        if not runs[0].is_alone:
+            measured = [
+                f"{max(row.rss_peak_mib for row in runs):.0f}",
+                f"{max(row.worst_delay for row in runs):.1f}",
+                f"{max(row.lost for row in runs)}",
+                f"{min(row.fewest_pictures for row in runs):.0f}",
+                f"{max(row.log_lines for row in runs):.0f}",
+            ]
+        cells = [f"`{name}`", str(sum(row.attempts for row in runs)), *measured, verdict]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
