@@ -32,13 +32,7 @@ struct Part {
 /// Writes the bill of materials of `package`, as it is built for `target`, to `file`; how many
 /// components it names.
 pub(crate) fn write(package: &str, target: &str, file: &Path) -> Result<usize, Failure> {
-    let options = ["tree", "--locked", "--edges", "normal", "--prefix", "depth"];
-    let tree = stdout_of(cargo(options).args(["--package", package, "--target", target]).args([
-        "--charset",
-        "ascii",
-        "--format",
-        "{p}\t{l}",
-    ]))?;
+    let tree = tree(package, target)?;
     let lock = std::fs::read_to_string("Cargo.lock")
         .map_err(|error| format!("cannot read Cargo.lock: {error}"))?;
     let parts = parts(&tree)?;
@@ -46,6 +40,13 @@ pub(crate) fn write(package: &str, target: &str, file: &Path) -> Result<usize, F
     std::fs::write(file, text)
         .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
     Ok(parts.packages.len() - 1)
+}
+
+/// What `package` depends on as it is built for `target`, in the words of cargo.
+fn tree(package: &str, target: &str) -> Result<String, Failure> {
+    let options = ["tree", "--locked", "--edges", "normal", "--prefix", "depth"];
+    let what = ["--package", package, "--target", target, "--format", "{p}\t{l}"];
+    stdout_of(cargo(options).args(what))
 }
 
 /// Reads `cargo tree --prefix depth --format "{p}\t{l}"`: a number, name, version, where a package
@@ -282,6 +283,21 @@ dependencies = [
         assert!(
             text.contains("{\"ref\": \"fdk-aac-sys@0.5.0\", \"dependsOn\": [\"bytes@1.12.0\"]}")
         );
+    }
+
+    #[test]
+    fn all_that_is_not_ours_has_a_checksum_and_a_licence() {
+        let parts = parts(&tree("feathercast", "x86_64-unknown-linux-gnu").unwrap()).unwrap();
+        let lock = std::fs::read_to_string(workspace::root().join("Cargo.lock")).unwrap();
+        let checksums = checksums(&lock);
+        let ours = |name: &str| workspace::root().join("crates").join(name).is_dir();
+        let foreign = parts.packages.iter().filter(|((name, _), _)| !ours(name));
+        let foreign: Vec<_> = foreign.filter(|((name, _), _)| name != "feathercast").collect();
+        assert!(foreign.len() > 50, "{}", foreign.len());
+        for (package, part) in foreign {
+            assert!(checksums.get(package).is_some_and(|sum| sum.len() == 64), "{package:?}");
+            assert!(!part.licence.is_empty(), "{package:?}");
+        }
     }
 
     #[test]
