@@ -31,6 +31,20 @@ pub struct ChunkReader {
     open: Option<OpenChunk>,
     peeked: Peeked,
     position: u64,
+    /// Chunks begun.
+    chunks: u64,
+    /// Messages completed, also those that are obeyed here or were forgotten.
+    messages: u64,
+    allowance: Option<Allowance>,
+}
+
+/// What a peer may send at most, counted from where it was granted.
+#[derive(Clone, Copy)]
+struct Allowance {
+    bytes: u64,
+    messages: u64,
+    from_position: u64,
+    from_messages: u64,
 }
 
 /// The chunk whose payload comes next.
@@ -50,6 +64,9 @@ impl ChunkReader {
             open: None,
             peeked: Peeked::default(),
             position,
+            chunks: 0,
+            messages: 0,
+            allowance: None,
         }
     }
 
@@ -61,6 +78,31 @@ impl ChunkReader {
             self.streams.by_csid.values_mut().for_each(ChunkStream::forget);
             self.unfinished = 0;
         }
+    }
+
+    /// From now on, unless that is so already, the peer may send what [`Limits`] allows before publish, and no more.
+    pub fn restrict(&mut self, limits: &Limits) {
+        self.allowance.get_or_insert(Allowance {
+            bytes: limits.received_before_publish,
+            messages: limits.messages_before_publish,
+            from_position: self.position,
+            from_messages: self.messages,
+        });
+    }
+
+    /// From now on the peer may send as much as it likes.
+    pub fn lift_restriction(&mut self) {
+        self.allowance = None;
+    }
+
+    /// Chunks begun so far.
+    pub fn chunks(&self) -> u64 {
+        self.chunks
+    }
+
+    /// Messages completed so far, SetChunkSize and Abort among them.
+    pub fn messages(&self) -> u64 {
+        self.messages
     }
 
     /// Bytes taken in so far, not counting those of a header that is not complete yet.
@@ -80,7 +122,7 @@ impl ChunkReader {
             if !self.read_payload(input) {
                 return Ok(None);
             }
-            if let Some(message) = self.close_chunk()
+            if let Some(message) = self.close_chunk()?
                 && !self.obey(&message)?
             {
                 return Ok(Some(message));
@@ -120,6 +162,10 @@ impl ChunkReader {
 
     fn open_chunk(&mut self, header: &ChunkHeader, header_length: usize) -> Result<(), Error> {
         let at = Place { csid: header.csid, position: self.position };
+        self.chunks = self.chunks.saturating_add(1);
+        if let Some(allowance) = self.allowance {
+            allowance.check_bytes(at)?;
+        }
         let stream = self.streams.get_or_add(header, at)?;
         if stream.unfinished {
             stream.check_continuation(&header.fields, at)?;
@@ -150,24 +196,29 @@ impl ChunkReader {
     }
 
     /// The message that the chunk completes, if it does.
-    fn close_chunk(&mut self) -> Option<RawMessage> {
-        let open = self.open.take()?;
-        let stream = self.streams.get_mut(open.csid)?;
+    fn close_chunk(&mut self) -> Result<Option<RawMessage>, Error> {
+        let Some(open) = self.open.take() else { return Ok(None) };
+        let Some(stream) = self.streams.get_mut(open.csid) else { return Ok(None) };
         if stream.missing() > 0 {
-            return None;
+            return Ok(None);
+        }
+        self.messages = self.messages.saturating_add(1);
+        if let Some(allowance) = self.allowance {
+            let at = Place { csid: open.csid, position: self.position };
+            allowance.check_messages(self.messages, at)?;
         }
         stream.unfinished = false;
         if stream.forgotten {
-            return None;
+            return Ok(None);
         }
         self.unfinished = self.unfinished.saturating_sub(stream.length);
-        Some(RawMessage {
+        Ok(Some(RawMessage {
             csid: open.csid,
             timestamp_ms: stream.timestamp,
             type_id: stream.type_id,
             message_stream_id: stream.message_stream_id,
             payload: Bytes::from(std::mem::take(&mut stream.payload)),
-        })
+        }))
     }
 
     /// Whether the message was for the chunk layer. Type ids decide, not the chunk stream: some cameras send control
@@ -225,6 +276,22 @@ impl ChunkReader {
         assert!(self.unfinished <= self.budget);
         assert!(unfinished().all(|stream| stream.payload.capacity() <= stream.length));
         assert!(self.streams.by_csid.len() <= self.streams.allowed);
+    }
+}
+
+impl Allowance {
+    fn check_bytes(self, at: Place) -> Result<(), Error> {
+        if at.position.saturating_sub(self.from_position) > self.bytes {
+            return Err(Error::TooMuchInput { allowed: self.bytes, at });
+        }
+        Ok(())
+    }
+
+    fn check_messages(self, messages: u64, at: Place) -> Result<(), Error> {
+        if messages.saturating_sub(self.from_messages) > self.messages {
+            return Err(Error::TooManyMessages { allowed: self.messages, at });
+        }
+        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::handshake::{self, Handshake};
 use crate::outbox::Outbox;
 use crate::session::Session;
-use crate::{ChunkReader, Error, Event, Limits, Place, Refusal};
+use crate::{ChunkReader, Error, Event, Limits, Place, Received, Refusal};
 
 /// The server's side of one RTMP connection with a publisher.
 ///
@@ -21,6 +21,9 @@ pub struct Connection {
     /// All bytes ever received. On the wire it is said modulo 2^32.
     received: u64,
     acknowledged: u64,
+    /// Media events ever, and the messages that they came in: an aggregate message is several.
+    media: u64,
+    media_messages: u64,
     /// What went wrong while no input was being handled.
     failure: Option<Error>,
 }
@@ -43,6 +46,8 @@ impl Connection {
             held: Vec::new(),
             received: 0,
             acknowledged: 0,
+            media: 0,
+            media_messages: 0,
             failure: None,
         }
     }
@@ -87,7 +92,7 @@ impl Connection {
         }
         let result = self.session.accept(&mut self.outbox);
         if let State::Chunks(reader) = &mut self.state {
-            reader.set_budget(self.session.message_budget());
+            limit(reader, &self.session, &self.limits);
         }
         let held = std::mem::take(&mut self.held);
         let result = result.and_then(|()| self.process(&held));
@@ -101,6 +106,20 @@ impl Connection {
             self.failure = self.session.refuse(refusal, &mut self.outbox).err();
         }
         self.close();
+    }
+
+    /// How much has come in so far, for whoever decides how fast more may come.
+    pub fn received(&self) -> Received {
+        let (chunks, messages) = match &self.state {
+            State::Chunks(reader) => (reader.chunks(), reader.messages()),
+            State::Handshake(_) | State::Closed => (0, 0),
+        };
+        Received {
+            bytes: self.received,
+            chunks,
+            media: self.media,
+            others: messages.saturating_sub(self.media_messages),
+        }
     }
 
     /// Nothing comes in any more, by an error or a rejection.
@@ -124,7 +143,9 @@ impl Connection {
         let State::Handshake(handshake) = &mut self.state else { return Ok(()) };
         if handshake.read(input, &mut self.outbox.bytes)? {
             let position = u64::try_from(handshake::LENGTH).unwrap_or(u64::MAX);
-            self.state = State::Chunks(ChunkReader::new(&self.limits, position));
+            let mut reader = ChunkReader::new(&self.limits, position);
+            limit(&mut reader, &self.session, &self.limits);
+            self.state = State::Chunks(reader);
         }
         Ok(())
     }
@@ -136,8 +157,12 @@ impl Connection {
             && let Some(message) = reader.read(input)?
         {
             let at = Place { csid: message.csid, position: reader.position() };
+            let before = self.events.len();
             self.session.handle(message, at, &mut self.outbox, &mut self.events)?;
-            reader.set_budget(self.session.message_budget());
+            let media = count_media(self.events.iter().skip(before));
+            self.media = self.media.saturating_add(media);
+            self.media_messages = self.media_messages.saturating_add(media.min(1));
+            limit(reader, &self.session, &self.limits);
             check_answers(&self.outbox, &self.limits, at.position)?;
         }
         Ok(())
@@ -165,6 +190,21 @@ impl Connection {
         let sequence_number = self.received & u64::from(u32::MAX);
         self.outbox.acknowledgement(u32::try_from(sequence_number).unwrap_or(u32::MAX))
     }
+}
+
+/// What the peer may send from here on depends on whether it publishes.
+fn limit(reader: &mut ChunkReader, session: &Session, limits: &Limits) {
+    reader.set_budget(session.message_budget());
+    if session.is_publishing() {
+        reader.lift_restriction();
+    } else {
+        reader.restrict(limits);
+    }
+}
+
+fn count_media<'a>(events: impl Iterator<Item = &'a Event>) -> u64 {
+    let media = events.filter(|event| matches!(event, Event::Media(_))).count();
+    u64::try_from(media).unwrap_or(u64::MAX)
 }
 
 fn check_answers(outbox: &Outbox, limits: &Limits, position: u64) -> Result<(), Error> {

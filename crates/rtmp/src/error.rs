@@ -121,6 +121,24 @@ pub enum Error {
         /// The message.
         at: Place,
     },
+    /// More than [`Limits::messages_before_publish`](crate::Limits::messages_before_publish) messages from a peer that
+    /// does not publish.
+    #[error("more than {allowed} messages before publish ({at})")]
+    TooManyMessages {
+        /// The limit.
+        allowed: u64,
+        /// The message that is one too many.
+        at: Place,
+    },
+    /// More than [`Limits::received_before_publish`](crate::Limits::received_before_publish) bytes from a peer that does
+    /// not publish.
+    #[error("more than {allowed} bytes before publish ({at})")]
+    TooMuchInput {
+        /// The limit.
+        allowed: u64,
+        /// The chunk that begins behind it.
+        at: Place,
+    },
     /// The publisher asks for a name that no stream can have; it was told so (`NetStream.Publish.BadName`).
     #[error("publish refused: bad stream name or key ({at})")]
     StreamName {

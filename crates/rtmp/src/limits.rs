@@ -23,6 +23,11 @@ pub struct Limits {
     pub bytes_before_publish: usize,
     /// The same while publishing. 8 MiB: an intra picture of 4K video at 100 Mbit/s is under 4 MB.
     pub bytes_while_publishing: usize,
+    /// Bytes that a connection may send behind its handshake while no publish is accepted, and again from each unpublish
+    /// on. 64 KiB: the wordiest encoder needs under 20 KB to come to its publish command.
+    pub received_before_publish: u64,
+    /// Messages in that time. 128: encoders send under 50, an empty message costs its sender one byte.
+    pub messages_before_publish: u64,
     /// Bytes that may wait in `poll_transmit`. 64 KiB: a whole session's answers are under 2 KiB; more means a peer that
     /// asks without end.
     pub transmit_bytes: usize,
@@ -40,6 +45,8 @@ impl Default for Limits {
             chunk_streams: 64,
             bytes_before_publish: 64 * 1024,
             bytes_while_publishing: 8 * 1024 * 1024,
+            received_before_publish: 64 * 1024,
+            messages_before_publish: 128,
             transmit_bytes: 64 * 1024,
             aggregate_tags: 1024,
             key_bytes: 512,

@@ -74,6 +74,11 @@ impl Session {
         matches!(self.publish, Publish::Requested { .. })
     }
 
+    /// Whether a publish was accepted and has not ended.
+    pub(crate) fn is_publishing(&self) -> bool {
+        matches!(self.publish, Publish::Accepted { .. })
+    }
+
     /// What the unfinished messages may be together.
     pub(crate) fn message_budget(&self) -> usize {
         match self.publish {

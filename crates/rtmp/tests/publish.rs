@@ -410,13 +410,76 @@ fn section_5_4_3_bytes_are_acknowledged_by_running_total() {
 
 #[test]
 fn a_peer_that_asks_without_end_is_cut_off() {
-    let mut peer = Peer::connected("live");
+    let mut peer = Peer::publishing();
     let ping = peer.chunks(2, type_id::USER_CONTROL, 0, &hex!("0006 00000000"));
     let error = peer.connection.handle_input(&ping.repeat(10_000)).unwrap_err();
     assert!(
         matches!(error, Error::TooManyAnswers { actual: 65_538..65_560, allowed: 65_536, .. }),
         "{error}"
     );
+}
+
+#[test]
+fn who_does_not_publish_may_send_128_messages_however_small() {
+    let abort = hex!("02 000000 000004 02 00000000 00000006");
+    let empty = hex!("03 000000 000000 63 00000000");
+    for message in [&abort[..], &empty] {
+        let mut peer = Peer::connected("live"); // that was one
+        peer.connection.handle_input(&message.repeat(127)).unwrap();
+        let error = peer.connection.handle_input(message).unwrap_err();
+        assert!(matches!(error, Error::TooManyMessages { allowed: 128, .. }), "{error}");
+        assert!(peer.connection.is_closed());
+    }
+}
+
+#[test]
+fn who_does_not_publish_may_send_64_kib() {
+    let mut peer = Peer::connected("live");
+    let unknown = peer.chunks(6, 99, 0, &[0; 6_000]);
+    let error = loop {
+        if let Err(error) = peer.connection.handle_input(&unknown) {
+            break error;
+        }
+    };
+    let Error::TooMuchInput { allowed: 65_536, at } = error else { panic!("{error}") };
+    let behind_handshake = at.position - 3073;
+    assert!((65_537..=65_537 + 140).contains(&behind_handshake), "{behind_handshake}");
+}
+
+#[test]
+fn a_publisher_may_send_without_end_and_again_so_much_once_it_has_stopped() {
+    let mut peer = Peer::publishing();
+    for _ in 0..3 {
+        let unknown = peer.chunks(6, 99, 0, &[0; 100]);
+        peer.connection.handle_input(&unknown.repeat(10_000)).unwrap();
+        peer.call(0, "FCUnpublish", 6.0, Value::Null).unwrap();
+        peer.connection.handle_input(&unknown.repeat(100)).unwrap();
+        peer.call(1, "publish", 7.0, Value::from("foo")).unwrap();
+        peer.connection.accept_publish();
+        peer.answers();
+    }
+    peer.call(0, "FCUnpublish", 8.0, Value::Null).unwrap();
+    let empty = hex!("06 000000 000000 63 00000000");
+    let error = peer.connection.handle_input(&empty.repeat(129)).unwrap_err();
+    assert!(matches!(error, Error::TooManyMessages { .. }), "{error}");
+}
+
+#[test]
+fn what_was_received_is_counted_by_what_it_costs() {
+    let mut peer = Peer::publishing();
+    let before = peer.connection.received();
+    let abort = peer.chunks(2, type_id::ABORT, 0, &[0, 0, 0, 9]);
+    let empty = peer.chunks(4, type_id::AUDIO, 1, &[]);
+    let picture = peer.chunks(6, type_id::VIDEO, 1, &[0x17; 300]); // 3 chunks of 128 at most
+    let tag = |kind: u8| [&[kind, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0xaf][..], &[0, 0, 0, 12]].concat();
+    let two = peer.chunks(5, type_id::AGGREGATE, 1, &[tag(8), tag(8)].concat());
+    let sent = [abort, empty, picture, two].concat();
+    peer.connection.handle_input(&sent).unwrap();
+    let received = peer.connection.received();
+    assert_eq!(received.bytes - before.bytes, sent.len() as u64);
+    assert_eq!(received.chunks - before.chunks, 6);
+    assert_eq!(received.media - before.media, 3);
+    assert_eq!(received.others - before.others, 2);
 }
 
 #[test]
