@@ -24,12 +24,6 @@ impl Moment {
     pub fn unix_secs(self) -> u64 {
         u64::try_from(self.unix_ms / 1000).unwrap_or(0)
     }
-
-    /// Milliseconds of uptime, for atomics.
-    #[must_use]
-    pub fn uptime_ms(self) -> u64 {
-        u64::try_from(self.uptime.as_millis()).unwrap_or(u64::MAX)
-    }
 }
 
 /// The real clocks.

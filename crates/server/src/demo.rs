@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::publication::{SOURCE, View};
 use crate::publisher::{self, Programme, PublishConfig, PublishError};
-use crate::server::{Server, runtime};
+use crate::server::{NetHandles, NetThreads, Server};
 use crate::shared::Shared;
 use crate::shutdown::Signals;
 
@@ -93,11 +93,11 @@ pub fn demo(
     stop_after: Option<Duration>,
     mut report: impl FnMut(&DemoAddrs, DemoReport<'_>),
 ) -> Result<bool, DemoError> {
-    let runtime = runtime()?;
-    let result = runtime.block_on(async {
+    let threads = NetThreads::start()?;
+    let result = threads.main.block_on(async {
         let stop_at = stop_after.map(|time| Instant::now() + time);
         let mut signals = Signals::new().map_err(Error::Runtime)?;
-        let server = bind_where_free().await?;
+        let server = bind_where_free(&threads.handles()).await?;
         let stage = Stage::new(&server)?;
         let _accepting = server.start();
         let mut publisher = JoinSet::new();
@@ -115,17 +115,17 @@ pub fn demo(
         }
     });
     // Nothing that is left is waited for.
-    runtime.shutdown_background();
+    threads.end();
     result
 }
 
 /// On the usual ports, where these are taken on others.
-async fn bind_where_free() -> Result<Server, Error> {
+async fn bind_where_free(handles: &NetHandles) -> Result<Server, Error> {
     let mut config = Config::default();
     config.rtmp_addr.set_ip(Ipv4Addr::LOCALHOST.into());
     config.http_addr.set_ip(Ipv4Addr::LOCALHOST.into());
     loop {
-        let taken = match Server::bind(&config).await {
+        let taken = match Server::bind(handles.clone(), &config).await {
             Err(Error::Bind { addr, source, .. })
                 if source.kind() == io::ErrorKind::AddrInUse && addr.port() != 0 =>
             {

@@ -485,7 +485,7 @@ async fn a_first_request_has_less_time_than_the_next() {
 async fn status_has_go_livepeers_manifests_and_no_keys() {
     let site = Site::operator().await;
     let (publisher, first) = site.publish("cam");
-    publisher.session.heard(4321, site.shared.clock.now());
+    publisher.session.heard(4321);
     let response = site.get("/status").await;
     assert_eq!((response.status, response.header("content-type")), (200, "application/json"));
     assert!(!response.text().contains("hunter2"));

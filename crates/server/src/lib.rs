@@ -29,6 +29,7 @@ mod http_tests;
 mod limits;
 mod maker;
 mod metrics;
+mod pace;
 mod places;
 mod publication;
 mod publisher;
@@ -44,6 +45,7 @@ mod shutdown;
 mod status;
 mod sync;
 mod throttle;
+mod vigil;
 mod worker;
 
 pub use access::PublishAccess;
@@ -54,7 +56,7 @@ pub use config::Config;
 pub use demand::{Transcode, Wakefulness};
 pub use demo::{DemoAddrs, DemoError, DemoReport, demo};
 pub use error::Error;
-pub use limits::Limits;
+pub use limits::{Limits, Rate};
 pub use pipeline::{
     DecoderChoice, DecoderKind, FrameRate, Preset, Profile, TestSignalConfig, preset_names,
 };

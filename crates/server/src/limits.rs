@@ -2,6 +2,23 @@
 
 use std::time::Duration;
 
+/// How much of something may come: at most `burst` at once, and `per_second` in the long run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// In the long run; not zero.
+    pub per_second: u64,
+    /// At once, after a rest.
+    pub burst: u64,
+}
+
+impl Rate {
+    /// In which time this many may come.
+    pub(crate) fn time_for(self, units: u64) -> Duration {
+        let nanos = u128::from(units) * 1_000_000_000 / u128::from(self.per_second.max(1));
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+}
+
 /// What one peer may cost, and for how long the server waits for whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -15,18 +32,41 @@ pub struct Limits {
     pub rtmp_idle_before_publish: Duration,
     /// Longest silence of a publisher, then it is gone (mediamtx's readTimeout).
     pub rtmp_idle_publishing: Duration,
+    /// How often it is looked whether a silent publisher has sent something. Its silence is made
+    /// of looks that found nothing: time that passed may be ours.
+    pub rtmp_look: Duration,
+    /// From publish to the first audio or video. Encoders connect when they have both.
+    pub rtmp_first_media: Duration,
+    /// In each such time a publisher sends at least so many bytes of audio and video, or its place
+    /// is free: a picture without a change once a second, and no sound, is 200.
+    pub rtmp_media_floor: (Duration, u64),
     /// Longest wait for a peer to take an answer.
     pub rtmp_write: Duration,
     /// How long, and for how many bytes, a refused publisher's input is still read, so that the
     /// reason reaches it (closing with unread input makes TCP throw the answer away).
     pub rtmp_linger: (Duration, usize),
-    /// One read from a socket.
+    /// One read from a socket. A connection lets the others have their turn after each: an empty
+    /// message is one byte, and so many of them take a few milliseconds.
     pub rtmp_read_bytes: usize,
+    /// Bytes of one connection; a chunk counts as 128 at least. Past a rate a connection is not
+    /// read for a while, and nothing is lost. 100 Mbit/s, more than any encoder's 4K, is 12.5 MB/s;
+    /// the burst is what that sends after a stall of half a minute.
+    pub rtmp_bytes: Rate,
+    /// Audio, video and script messages of one connection. 240 pictures and 200 audio frames (of
+    /// 5 ms) a second are the most that encoders send; the burst is a minute and more of an
+    /// ordinary stream, for those that catch up after a stall and for files that are sent as fast
+    /// as they can be read.
+    pub rtmp_media_messages: Rate,
+    /// Messages of one connection that bring no media. Encoders send some tens before they
+    /// publish, and then one in a few seconds (acknowledgements, pings, metadata); those that send
+    /// an empty message in each gap of their sound are at 100 a second.
+    pub rtmp_other_messages: Rate,
     /// Messages between a connection and its ingest thread; when full the socket is not read.
     pub feed_messages: usize,
     /// Bytes between a connection and its ingest thread.
     pub feed_bytes: usize,
-    /// A live name may be taken over when its publisher sent nothing for this long.
+    /// A live name may be taken over when its publisher sent nothing for this long, by as many looks
+    /// as that takes.
     pub takeover_after: Duration,
     /// After a publisher is gone its playlists stay open for this long.
     pub reconnect_window: Duration,
@@ -89,9 +129,15 @@ impl Default for Limits {
             rtmp_publish_deadline: Duration::from_secs(15),
             rtmp_idle_before_publish: Duration::from_secs(10),
             rtmp_idle_publishing: Duration::from_secs(10),
+            rtmp_look: Duration::from_secs(1),
+            rtmp_first_media: Duration::from_secs(10),
+            rtmp_media_floor: (Duration::from_secs(10), 100),
             rtmp_write: Duration::from_secs(10),
             rtmp_linger: (Duration::from_secs(2), 1 << 20),
             rtmp_read_bytes: 32 << 10,
+            rtmp_bytes: Rate { per_second: 32 << 20, burst: 384 << 20 },
+            rtmp_media_messages: Rate { per_second: 1_100, burst: 16_384 },
+            rtmp_other_messages: Rate { per_second: 100, burst: 1_000 },
             feed_messages: 64,
             feed_bytes: 8 << 20,
             takeover_after: Duration::from_secs(5),

@@ -142,7 +142,7 @@ impl Registry {
         // Not only once a second: names may come faster.
         self.forget_surplus(now);
         self.limit_draining(&name)?;
-        self.make_room(&name, attempt.key.as_ref(), now)?;
+        self.make_room(&name, attempt.key.as_ref())?;
         self.sessions += 1;
         let session = Arc::new(Session::new(self.sessions, attempt.peer, attempt.key, now));
         Ok(self.admit(name, session, now))
@@ -252,12 +252,7 @@ impl Registry {
     }
 
     /// Whether the name is free or may be taken over, and a place is left.
-    fn make_room(
-        &self,
-        name: &StreamName,
-        key: Option<&StreamKey>,
-        now: Moment,
-    ) -> Result<(), Refusal> {
+    fn make_room(&self, name: &StreamName, key: Option<&StreamKey>) -> Result<(), Refusal> {
         let live = self.streams.get(name).filter(|stream| stream.state == State::Live);
         let Some(stream) = live else {
             return if self.places_taken_by_others(name) < self.config.max_streams {
@@ -266,7 +261,7 @@ impl Registry {
                 Err(Refusal::TooManyStreams)
             };
         };
-        let is_silent = u128::from(stream.session.silent_ms(now))
+        let is_silent = u128::from(stream.session.silent_ms())
             >= self.config.limits.takeover_after.as_millis();
         if !is_silent && !stream.session.has_key(key) {
             return Err(Refusal::NameInUse);

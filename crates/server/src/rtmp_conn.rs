@@ -12,13 +12,16 @@ use flv::TagKind;
 use rtmp::{Connection, Event, MediaKind, Message, PublishRequest, Refusal, StreamName};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{Span, debug, error, info, info_span, warn};
 
 use crate::feed::{Fed, FeedSender, feed};
+use crate::pace::Pace;
 use crate::registry::{Admission, PublishAttempt};
 use crate::session::{Session, StopReason, StopSignal};
 use crate::shared::Shared;
+use crate::vigil::{Fault, Vigil};
 use crate::worker;
 
 /// Serves a connection until it ends. Run it inside the span `conn{peer}`.
@@ -35,6 +38,7 @@ pub(crate) async fn serve(socket: TcpStream, peer: SocketAddr, shared: Arc<Share
         socket,
         peer,
         rtmp,
+        pace: Pace::new(&shared.limits),
         answer: Bytes::new(),
         publish_deadline,
         publishing: None,
@@ -48,6 +52,7 @@ struct Conn {
     socket: TcpStream,
     peer: SocketAddr,
     rtmp: Connection,
+    pace: Pace,
     /// What the socket has not taken yet of the answer before those that wait in `rtmp`.
     answer: Bytes,
     /// When a publish command must have come, where there has been none.
@@ -62,6 +67,7 @@ struct Publishing {
     name: StreamName,
     feed: FeedSender,
     stop: StopSignal,
+    vigil: Vigil,
     span: Span,
     shared: Arc<Shared>,
 }
@@ -71,8 +77,10 @@ struct Publishing {
 enum End {
     /// The peer closed it.
     Closed,
-    /// The peer sent nothing for this long.
+    /// The peer sent nothing for this long, and does not publish.
     Silent(Duration),
+    /// The publisher is silent, or sends next to no media.
+    Useless(Fault),
     /// The peer did not come to its publish command in this time.
     NoPublish(Duration),
     /// The peer did not take an answer in this time.
@@ -90,7 +98,15 @@ impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closed => f.write_str("closed by the peer"),
-            Self::Silent(limit) => write!(f, "no byte for {} s", limit.as_secs()),
+            Self::Silent(limit) | Self::Useless(Fault::Silent(limit)) => {
+                write!(f, "no byte for {} s", limit.as_secs())
+            }
+            Self::Useless(Fault::NoMedia(limit)) => {
+                write!(f, "no audio and no video within {} s", limit.as_secs())
+            }
+            Self::Useless(Fault::TooLittleMedia(time, bytes)) => {
+                write!(f, "less than {bytes} bytes of audio and video in {} s", time.as_secs())
+            }
             Self::NoPublish(limit) => write!(f, "no publish command within {} s", limit.as_secs()),
             Self::Stuck(limit) => write!(f, "the peer took no answer for {} s", limit.as_secs()),
             Self::Protocol(error) => f.write_str(&chain(error)),
@@ -121,7 +137,39 @@ impl Conn {
             self.handle(event).await?;
         }
         self.transmit().await?;
-        handled.map_err(End::Protocol)
+        handled.map_err(End::Protocol)?;
+        self.rest().await
+    }
+
+    /// Lets the other connections have their turn, and rests where this one sends too fast.
+    async fn rest(&mut self) -> Result<(), End> {
+        self.pace.spend(self.rtmp.received(), self.shared.clock.now());
+        let limits = &self.shared.limits;
+        loop {
+            let wait = self.pace.wait(self.shared.clock.now());
+            if wait.is_zero() {
+                yield_now().await;
+                return Ok(());
+            }
+            let wait = wait.min(limits.rtmp_look);
+            match &mut self.publishing {
+                None => {
+                    sleep(wait).await;
+                    if Instant::now() >= self.publish_deadline {
+                        return Err(End::NoPublish(limits.rtmp_publish_deadline));
+                    }
+                }
+                Some(publishing) => {
+                    tokio::select! {
+                        () = sleep(wait) => publishing.vigil.held_back(wait),
+                        reason = publishing.stop.received() => return Err(End::Stopped(reason)),
+                    }
+                    if let Some(fault) = publishing.vigil.fault() {
+                        return Err(End::Useless(fault));
+                    }
+                }
+            }
+        }
     }
 
     async fn read(&mut self, input: &mut BytesMut) -> Result<(), End> {
@@ -141,11 +189,27 @@ impl Conn {
                     false => End::NoPublish(limits.rtmp_publish_deadline),
                 })?
             }
-            Some(publishing) => tokio::select! {
-                read = timeout(limits.rtmp_idle_publishing, self.socket.read_buf(input)) => {
-                    read.map_err(|_| End::Silent(limits.rtmp_idle_publishing))?
+            Some(publishing) => loop {
+                if let Some(fault) = publishing.vigil.fault() {
+                    return Err(End::Useless(fault));
                 }
-                reason = publishing.stop.received() => return Err(End::Stopped(reason)),
+                let began = self.shared.clock.now();
+                tokio::select! {
+                    // Where it was long until this was looked at, and there is something, that
+                    // comes out of it and not the timeout.
+                    read = timeout(limits.rtmp_look, self.socket.read_buf(input)) => match read {
+                        Ok(bytes) => {
+                            let waited = self.shared.clock.now().since(began);
+                            publishing.vigil.heard(waited.min(limits.rtmp_look));
+                            break bytes;
+                        }
+                        Err(_) => {
+                            publishing.vigil.heard_nothing(limits.rtmp_look);
+                            publishing.session.heard_nothing(publishing.vigil.silent());
+                        }
+                    },
+                    reason = publishing.stop.received() => return Err(End::Stopped(reason)),
+                }
             },
         };
         match bytes.map_err(End::Io)? {
@@ -160,7 +224,7 @@ impl Conn {
     fn count(&self, bytes: usize) {
         self.shared.metrics.rtmp_received_bytes.add(bytes as u64);
         if let Some(publishing) = &self.publishing {
-            publishing.session.heard(bytes, self.shared.clock.now());
+            publishing.session.heard(bytes);
         }
     }
 
@@ -234,6 +298,7 @@ impl Conn {
             name,
             feed: sender,
             stop: admission.session.stop_signal(),
+            vigil: Vigil::new(&self.shared.limits),
             span: span.clone(),
             shared: Arc::clone(&self.shared),
         };
@@ -248,6 +313,9 @@ impl Conn {
     async fn media(&mut self, message: Message) -> Result<(), End> {
         // Media behind an unpublish is late: nobody wants it any more.
         let Some(publishing) = &mut self.publishing else { return Ok(()) };
+        if message.kind != MediaKind::Script {
+            publishing.vigil.media(message.payload.len());
+        }
         let fed = Fed {
             kind: tag_kind(message.kind),
             timestamp_ms: message.timestamp_ms,
@@ -258,8 +326,6 @@ impl Conn {
             sent = publishing.feed.send(fed) => sent.map_err(|_| End::Stopped(StopReason::WorkerFailed))?,
             reason = publishing.stop.received() => return Err(End::Stopped(reason)),
         }
-        // The socket was not read while the queue was full, but the publisher is there.
-        publishing.session.heard(0, self.shared.clock.now());
         Ok(())
     }
 
@@ -291,7 +357,13 @@ impl Conn {
         if !was_publishing && !matches!(end, End::Protocol(_) | End::Refused(_)) {
             debug!(reason = %end, "rtmp connection ended");
         }
+        // A flood is not told why, and not read to its end.
+        let is_flood = matches!(
+            end,
+            End::Protocol(rtmp::Error::TooManyMessages { .. } | rtmp::Error::TooMuchInput { .. })
+        );
         if matches!(end, End::Protocol(_) | End::Refused(_) | End::Stopped(_))
+            && !is_flood
             && self.transmit().await.is_ok()
         {
             self.linger().await;

@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::registry::State;
 use crate::shared::Shared;
 use crate::shutdown::end_streams;
-use crate::{Config, Limits, PublishAccess, StreamKey, rtmp_listener};
+use crate::{Config, Limits, PublishAccess, Rate, StreamKey, rtmp_listener};
 
 /// 3 s of H.264, an IDR every second, no audio.
 const RECORDING: &str = "flv/no_audio_keyframe_index.flv";
@@ -230,7 +230,14 @@ async fn a_kicked_publisher_is_disconnected() {
 async fn a_kicked_publisher_that_reads_no_answers_ends_at_once() {
     // Only the stop signal can end it.
     let hour = Duration::from_secs(3600);
-    let limits = Limits { rtmp_write: hour, rtmp_idle_publishing: hour, ..Limits::default() };
+    let without_end = Rate { per_second: 1 << 30, burst: 1 << 30 };
+    let limits = Limits {
+        rtmp_write: hour,
+        rtmp_idle_publishing: hour,
+        rtmp_first_media: hour,
+        rtmp_other_messages: without_end,
+        ..Limits::default()
+    };
     let site = Site::new(Config { renditions: Vec::new(), ..Config::default() }, limits).await;
     let mut client = Client::publishing(site.addr, "cam", "").await;
     // Ping requests (RTMP 7.1.7), each of which is answered, until the server takes no more.
@@ -265,6 +272,7 @@ async fn who_says_nothing_is_let_go_before_and_while_publishing() {
         rtmp_publish_deadline: Duration::from_millis(300),
         rtmp_idle_before_publish: Duration::from_millis(50),
         rtmp_idle_publishing: Duration::from_millis(50),
+        rtmp_look: Duration::from_millis(10),
         ..Limits::default()
     };
     let site = Site::new(Config { renditions: Vec::new(), ..Config::default() }, limits).await;
@@ -300,6 +308,59 @@ async fn who_talks_without_end_and_never_publishes_is_let_go() {
     // Closed or reset: over in any case.
     let _ = reading.await.unwrap();
     assert!(site.states().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_empty_messages_ends_a_connection_that_does_not_publish() {
+    let site = Site::passthrough().await;
+    let _neighbour = Client::publishing(site.addr, "cam", "").await;
+    let mut client = Client::shaken(site.addr).await;
+    client.message(3, 99, 0, 0, &[]).await;
+    // Each is the same message once more.
+    let flood = vec![0xc3; 1 << 16];
+    while client.0.write_all(&flood).await.is_ok() {}
+    until(|| site.shared.metrics.rtmp_protocol_errors.value() == 1).await;
+    assert_eq!(site.states(), [State::Live]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publisher_that_sends_no_media_is_let_go_however_much_it_says() {
+    let limits = Limits {
+        rtmp_first_media: Duration::from_millis(50),
+        rtmp_look: Duration::from_millis(10),
+        ..Limits::default()
+    };
+    let site = Site::new(Config { renditions: Vec::new(), ..Config::default() }, limits).await;
+    let client = Client::publishing(site.addr, "cam", "").await;
+    let (mut answers, mut socket) = client.0.into_split();
+    let ping = [2, 0, 0, 0, 0, 0, 6, 4, 0, 0, 0, 0, 0, 6, 0, 0, 0, 1];
+    while socket.write_all(&ping).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    // Closed or reset: over in any case.
+    let _ = tokio::io::copy(&mut answers, &mut tokio::io::sink()).await;
+    until(|| site.states().is_empty() || matches!(site.states()[..], [State::Away(_)])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publisher_that_is_held_back_hears_a_kick() {
+    let limits = Limits {
+        rtmp_other_messages: Rate { per_second: 1, burst: 10 },
+        rtmp_first_media: Duration::from_secs(3600),
+        ..Limits::default()
+    };
+    let site = Site::new(Config { renditions: Vec::new(), ..Config::default() }, limits).await;
+    let mut client = Client::publishing(site.addr, "cam", "").await;
+    client.message(3, 99, 0, 0, &[]).await;
+    let stalled = Duration::from_millis(500);
+    let flood = vec![0xc3; 1 << 16];
+    while let Ok(written) = tokio::time::timeout(stalled, client.0.write_all(&flood)).await {
+        written.unwrap();
+    }
+    assert_eq!(site.states(), [State::Live], "it is held back and not thrown out");
+    assert!(site.shared.registry().kick(&StreamName::parse("cam").unwrap()));
+    let ended = until(|| !site.states().contains(&State::Live));
+    tokio::time::timeout(Duration::from_secs(5), ended).await.expect("the kick is heard");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,12 +1,13 @@
 //! Puts the parts together: listeners, the registry's clock, and the order in which all of it ends.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{debug, info, warn};
@@ -25,34 +26,71 @@ const TICK: Duration = Duration::from_millis(250);
 /// The operator's tools are few.
 const ADMIN_CONNECTIONS: usize = 64;
 
-/// Threads of the async runtime. They move bytes, and render a playlist once per change: one core
-/// of it feeds some Gbit/s of viewers; the second is for machines that have one to spare.
-const MAX_RUNTIME_THREADS: usize = 2;
+/// Threads that serve viewers. They move bytes, and render a playlist once per change: one core of
+/// it feeds some Gbit/s; the second is for machines that have one to spare.
+const MAX_HTTP_THREADS: usize = 2;
 
 /// Serves until SIGINT or SIGTERM, then ends all streams.
 ///
 /// # Errors
 /// An address that cannot be listened on, or a second signal while streams end.
 pub fn serve(config: &Config) -> Result<(), Error> {
-    let runtime = runtime()?;
-    let result = runtime.block_on(async {
-        let server = Server::bind(config).await?;
+    let threads = NetThreads::start()?;
+    let result = threads.main.block_on(async {
+        let server = Server::bind(threads.handles(), config).await?;
         let mut signals = Signals::new().map_err(Error::Runtime)?;
         server.announce(config);
         server.run(&mut signals).await
     });
     // Nothing that is left is waited for.
-    runtime.shutdown_background();
+    threads.end();
     result
 }
 
-/// The async runtime of everything that serves. Its threads are the first of the process.
-pub(crate) fn runtime() -> Result<Runtime, Error> {
-    pipeline::share_one_heap();
-    let threads =
-        std::thread::available_parallelism().map_or(1, usize::from).min(MAX_RUNTIME_THREADS);
+/// The async runtimes of everything that serves: no flood of publishers holds up a viewer, nor the
+/// other way, and neither holds up the operator's port and the clock.
+pub(crate) struct NetThreads {
+    /// The main thread: the registry's clock, signals, the operator's port.
+    pub(crate) main: Runtime,
+    rtmp: Runtime,
+    http: Runtime,
+}
+
+/// Where a server's sockets are read and written.
+#[derive(Clone, Debug)]
+pub(crate) struct NetHandles {
+    rtmp: Handle,
+    http: Handle,
+}
+
+impl NetThreads {
+    /// The threads are the first of the process.
+    pub(crate) fn start() -> Result<Self, Error> {
+        pipeline::share_one_heap();
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let main = Builder::new_current_thread().enable_all().build();
+        Ok(Self {
+            main: main.map_err(Error::Runtime)?,
+            rtmp: runtime("rtmp", 1)?,
+            http: runtime("http", cores.min(MAX_HTTP_THREADS))?,
+        })
+    }
+
+    pub(crate) fn handles(&self) -> NetHandles {
+        NetHandles { rtmp: self.rtmp.handle().clone(), http: self.http.handle().clone() }
+    }
+
+    /// Stops without waiting for anything.
+    pub(crate) fn end(self) {
+        for runtime in [self.main, self.rtmp, self.http] {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn runtime(name: &str, threads: usize) -> Result<Runtime, Error> {
     let runtime =
-        Builder::new_multi_thread().worker_threads(threads).thread_name("net").enable_all().build();
+        Builder::new_multi_thread().worker_threads(threads).thread_name(name).enable_all().build();
     runtime.map_err(Error::Runtime)
 }
 
@@ -60,6 +98,7 @@ pub(crate) fn runtime() -> Result<Runtime, Error> {
 #[derive(Debug)]
 pub struct Server {
     pub(crate) shared: Arc<Shared>,
+    handles: NetHandles,
     rtmp: TcpListener,
     http: TcpListener,
     admin: TcpListener,
@@ -70,20 +109,13 @@ impl Server {
     ///
     /// # Errors
     /// An address that cannot be listened on.
-    pub async fn bind(config: &Config) -> Result<Self, Error> {
-        Self::bind_with(config, Limits::for_streams(config.max_streams)).await
-    }
-
-    /// As [`bind`](Self::bind), with other limits than the defaults.
-    ///
-    /// # Errors
-    /// An address that cannot be listened on.
-    pub async fn bind_with(config: &Config, limits: Limits) -> Result<Self, Error> {
+    pub(crate) async fn bind(handles: NetHandles, config: &Config) -> Result<Self, Error> {
         Ok(Self {
-            rtmp: listen("--rtmp-addr", config.rtmp_addr).await?,
-            http: listen("--http-addr", config.http_addr).await?,
-            admin: listen("--admin-addr", config.admin_addr).await?,
-            shared: Shared::new(config, limits),
+            rtmp: listen(&handles.rtmp, "--rtmp-addr", config.rtmp_addr).await?,
+            http: listen(&handles.http, "--http-addr", config.http_addr).await?,
+            admin: listen(&Handle::current(), "--admin-addr", config.admin_addr).await?,
+            shared: Shared::new(config, Limits::for_streams(config.max_streams)),
+            handles,
         })
     }
 
@@ -139,12 +171,13 @@ impl Server {
     /// Starts accepting, without waiting. Dropping the result stops it.
     #[must_use]
     pub fn start(self) -> Accepting {
-        let Self { shared, rtmp, http, admin } = self;
+        let Self { shared, handles, rtmp, http, admin } = self;
         let viewers = viewer_connections(&shared.limits);
         let mut accepting = Accepting { rtmp: JoinSet::new(), other: JoinSet::new() };
-        accepting.rtmp.spawn(rtmp_listener::run(rtmp, Arc::clone(&shared)));
+        accepting.rtmp.spawn_on(rtmp_listener::run(rtmp, Arc::clone(&shared)), &handles.rtmp);
         let router = http::router(Arc::clone(&shared));
-        accepting.other.spawn(http_listener::run(http, router, Arc::clone(&shared), viewers));
+        let viewing = http_listener::run(http, router, Arc::clone(&shared), viewers);
+        accepting.other.spawn_on(viewing, &handles.http);
         let router = admin::router(Arc::clone(&shared));
         accepting.other.spawn(http_listener::run(
             admin,
@@ -164,8 +197,10 @@ pub struct Accepting {
     other: JoinSet<()>,
 }
 
-async fn listen(option: &'static str, addr: SocketAddr) -> Result<TcpListener, Error> {
-    TcpListener::bind(addr).await.map_err(|source| Error::Bind { option, addr, source })
+/// A listener belongs to the runtime on which it is bound, and so do its connections.
+async fn listen(on: &Handle, option: &'static str, addr: SocketAddr) -> Result<TcpListener, Error> {
+    let bound = on.spawn(TcpListener::bind(addr)).await.map_err(io::Error::from).flatten();
+    bound.map_err(|source| Error::Bind { option, addr, source })
 }
 
 async fn keep_time(shared: Arc<Shared>) {

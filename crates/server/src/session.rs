@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use rtmp::StreamKey;
 use tokio::sync::watch;
@@ -46,7 +47,7 @@ pub struct Session {
     peer: SocketAddr,
     key: Option<StreamKey>,
     since: Moment,
-    heard_uptime_ms: AtomicU64,
+    silent_ms: AtomicU64,
     received_bytes: AtomicU64,
     stop: watch::Sender<Option<StopReason>>,
     drained: Latch,
@@ -61,7 +62,7 @@ impl Session {
             peer,
             key,
             since: now,
-            heard_uptime_ms: AtomicU64::new(now.uptime_ms()),
+            silent_ms: AtomicU64::new(0),
             received_bytes: AtomicU64::new(0),
             stop: watch::Sender::new(None),
             drained: Latch::default(),
@@ -69,9 +70,16 @@ impl Session {
     }
 
     /// The connection received `bytes`.
-    pub fn heard(&self, bytes: usize, now: Moment) {
-        self.heard_uptime_ms.store(now.uptime_ms(), Ordering::Relaxed);
+    pub fn heard(&self, bytes: usize) {
+        self.silent_ms.store(0, Ordering::Relaxed);
         self.received_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// The connection has looked again and again, and nothing came since then. Not to be told of
+    /// time in which it did not look.
+    pub fn heard_nothing(&self, silent: Duration) {
+        let silent_ms = u64::try_from(silent.as_millis()).unwrap_or(u64::MAX);
+        self.silent_ms.store(silent_ms, Ordering::Relaxed);
     }
 
     /// Asks the connection to end; the first reason stays.
@@ -123,10 +131,10 @@ impl Session {
         self.received_bytes.load(Ordering::Relaxed)
     }
 
-    /// Milliseconds since the last byte came.
+    /// Milliseconds for which nothing has come, as far as the connection has looked.
     #[must_use]
-    pub fn silent_ms(&self, now: Moment) -> u64 {
-        now.uptime_ms().saturating_sub(self.heard_uptime_ms.load(Ordering::Relaxed))
+    pub fn silent_ms(&self) -> u64 {
+        self.silent_ms.load(Ordering::Relaxed)
     }
 
     /// Whether `key` is the non-empty key this publisher came with. Compared in constant time.

@@ -201,7 +201,7 @@ fn stream_status(stream: &StreamStatus, now: Moment) -> Stream {
         received_bytes: session.received_bytes(),
         received_bps: (session.received_bytes() as f64 * 8.0 / uptime.as_secs_f64().max(1.0))
             as u64,
-        silent_ms: session.silent_ms(now),
+        silent_ms: session.silent_ms(),
         codecs: facts.codecs,
         width: facts.size.map(|size| size.0),
         height: facts.size.map(|size| size.1),

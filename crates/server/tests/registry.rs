@@ -141,16 +141,26 @@ async fn stop_reason(admission: &Admission) -> StopReason {
 fn a_name_that_is_live_is_refused_while_its_publisher_is_heard() {
     let mut registry = registry();
     let first = admit(&mut registry, "cam", "", 0.0);
-    first.session.heard(100, at(3.0));
+    first.session.heard(100);
+    first.session.heard_nothing(Duration::from_millis(4_900));
     assert_eq!(refusal(&mut registry, "cam", "", 7.9), Refusal::NameInUse);
     assert_eq!(
         refusal(&mut registry, "cam", "key", 7.9),
         Refusal::NameInUse,
         "the first has no key"
     );
+    first.session.heard_nothing(Duration::from_secs(5));
     let second = admit(&mut registry, "cam", "", 8.0);
     assert_eq!(second.previous[0].id(), first.session.id());
     assert!(std::sync::Arc::ptr_eq(&first.publication, &second.publication));
+}
+
+#[test]
+fn a_name_is_not_taken_over_because_the_server_was_too_slow_to_read() {
+    let mut registry = registry();
+    let first = admit(&mut registry, "cam", "", 0.0);
+    first.session.heard(100);
+    assert_eq!(refusal(&mut registry, "cam", "", 60.0), Refusal::NameInUse);
 }
 
 #[tokio::test]
@@ -314,7 +324,7 @@ fn a_laptop_asleep_for_a_minute_wakes_up_elsewhere_and_goes_on_in_the_same_playl
     for _ in 0..3 {
         publish_segment(&asleep, Slot::Source, false);
     }
-    asleep.session.heard(100, at(6.0));
+    asleep.session.heard(100);
     // No FIN: its connection is given up after ten seconds of silence.
     leave(&mut registry, &asleep, 16.0);
     assert_eq!(registry.tick(at(26.0)), [Change::Ended(name("cam"))]);

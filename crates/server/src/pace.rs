@@ -1,0 +1,168 @@
+//! How fast a connection may send, with time as an input. Who is faster is not read for a while, so
+//! that TCP holds it back: nobody is disconnected for it, and no connection takes more of its
+//! thread than its share.
+
+use std::time::Duration;
+
+use rtmp::Received;
+
+use crate::clock::Moment;
+use crate::limits::{Limits, Rate};
+
+/// What a chunk costs at least: publishers cut their messages into chunks of this many bytes or
+/// more, and one of a single byte costs us about as much.
+const CHUNK_BYTES: u64 = 128;
+
+/// The rates that one connection is held to.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    bytes: Meter,
+    media: Meter,
+    others: Meter,
+    /// What has been paid for.
+    paid: Received,
+}
+
+impl Pace {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            bytes: Meter::new(limits.rtmp_bytes),
+            media: Meter::new(limits.rtmp_media_messages),
+            others: Meter::new(limits.rtmp_other_messages),
+            paid: Received::default(),
+        }
+    }
+
+    /// The connection has received this much up to now.
+    pub(crate) fn spend(&mut self, received: Received, now: Moment) {
+        let paid = std::mem::replace(&mut self.paid, received);
+        let chunks = received.chunks.saturating_sub(paid.chunks);
+        let bytes = received.bytes.saturating_sub(paid.bytes);
+        self.bytes.spend(bytes.max(chunks.saturating_mul(CHUNK_BYTES)), now);
+        self.media.spend(received.media.saturating_sub(paid.media), now);
+        self.others.spend(received.others.saturating_sub(paid.others), now);
+    }
+
+    /// How long from now on no more of it should be read; zero nearly always.
+    pub(crate) fn wait(&self, now: Moment) -> Duration {
+        let meters = [&self.bytes, &self.media, &self.others];
+        meters.map(|meter| meter.wait(now)).into_iter().max().unwrap_or_default()
+    }
+}
+
+/// Counts what is spent against a [`Rate`].
+#[derive(Debug)]
+struct Meter {
+    rate: Rate,
+    /// The uptime at which all that was spent would be paid by the rate alone.
+    paid_at: Duration,
+}
+
+impl Meter {
+    fn new(rate: Rate) -> Self {
+        Self { rate, paid_at: Duration::ZERO }
+    }
+
+    fn spend(&mut self, units: u64, now: Moment) {
+        self.paid_at = self.paid_at.max(now.uptime) + self.rate.time_for(units);
+    }
+
+    fn wait(&self, now: Moment) -> Duration {
+        self.paid_at.saturating_sub(self.rate.time_for(self.rate.burst) + now.uptime)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Moment {
+        Moment { uptime: Duration::from_millis(ms), unix_ms: 0 }
+    }
+
+    /// A connection of which more is read as soon as it may be: how long it takes until all of
+    /// `messages`, one received total after the other, is read.
+    fn time_to_read(messages: impl IntoIterator<Item = Received>) -> Duration {
+        let mut pace = Pace::new(&Limits::default());
+        let mut now = at(5000);
+        for received in messages {
+            now.uptime += pace.wait(now);
+            pace.spend(received, now);
+        }
+        now.since(at(5000))
+    }
+
+    /// Totals that grow by `step` each time.
+    fn totals(step: Received, count: u64) -> impl Iterator<Item = Received> {
+        (1..=count).map(move |n| Received {
+            bytes: step.bytes * n,
+            chunks: step.chunks * n,
+            media: step.media * n,
+            others: step.others * n,
+        })
+    }
+
+    #[test]
+    fn a_meter_lets_a_burst_through_and_then_its_rate() {
+        let mut meter = Meter::new(Rate { per_second: 100, burst: 50 });
+        meter.spend(50, at(1000));
+        assert_eq!(meter.wait(at(1000)), Duration::ZERO);
+        meter.spend(10, at(1000));
+        assert_eq!(meter.wait(at(1000)), Duration::from_millis(100));
+        assert_eq!(meter.wait(at(1040)), Duration::from_millis(60));
+        assert_eq!(meter.wait(at(1100)), Duration::ZERO);
+        // Whoever rests has the whole burst again, and no more than that.
+        meter.spend(51, at(60_000));
+        assert_eq!(meter.wait(at(60_000)), Duration::from_millis(10));
+    }
+
+    #[test]
+    fn the_heaviest_real_publishers_never_wait() {
+        // 4K60 at 100 Mbit/s in chunks of 128 bytes, sound in messages of 5 ms, and a stall of 20 s
+        // that is caught up in one go, every minute.
+        let second = Received { bytes: 12_500_000, chunks: 98_000, media: 260, others: 3 };
+        let mut pace = Pace::new(&Limits::default());
+        let mut received = Received::default();
+        for secs in 1..600 {
+            let seconds = match secs % 60 {
+                0..20 => 0,
+                20 => 21,
+                _ => 1,
+            };
+            received.bytes += second.bytes * seconds;
+            received.chunks += second.chunks * seconds;
+            received.media += second.media * seconds;
+            received.others += second.others * seconds;
+            pace.spend(received, at(secs * 1000));
+            assert_eq!(pace.wait(at(secs * 1000)), Duration::ZERO, "second {secs}");
+        }
+    }
+
+    #[test]
+    fn a_minute_of_a_file_is_taken_at_once_and_an_hour_of_it_ten_times_as_fast_as_it_plays() {
+        // 1080p60 at 8 Mbit/s with AAC at 48 kHz, message by message.
+        let message = Received { bytes: 9_300, chunks: 1, media: 1, others: 0 };
+        let minute = 60 * 107;
+        assert_eq!(time_to_read(totals(message, minute)), Duration::ZERO);
+        let hour = time_to_read(totals(message, 60 * minute));
+        assert!(hour <= Duration::from_secs(360), "{hour:?}");
+    }
+
+    #[test]
+    fn floods_of_what_costs_us_most_are_held_to_their_rate() {
+        let empty_messages = Received { bytes: 32_768, chunks: 32_768, media: 0, others: 32_768 };
+        let tiny_media = Received { bytes: 32_768, chunks: 16_384, media: 16_384, others: 0 };
+        let tiny_chunks = Received { bytes: 32_768, chunks: 16_384, media: 0, others: 0 };
+        let bytes = Received { bytes: 32_768, ..Received::default() };
+        let limits = Limits::default();
+        let messages = |rate: Rate, time: Duration| rate.per_second * time.as_secs() + rate.burst;
+        let hundred = |step| time_to_read(totals(step, 101));
+        let others = messages(limits.rtmp_other_messages, hundred(empty_messages));
+        assert!((3_276_800 - 100..=3_276_800).contains(&others), "{others}");
+        let media = messages(limits.rtmp_media_messages, hundred(tiny_media));
+        assert!((1_638_400 - 1000..=1_638_400).contains(&media), "{media}");
+        let chunks = time_to_read(totals(tiny_chunks, 401));
+        assert!(chunks >= Duration::from_secs(12), "13 MB that cost as much as 840: {chunks:?}");
+        assert_eq!(time_to_read(totals(bytes, 401)), Duration::ZERO);
+    }
+}
