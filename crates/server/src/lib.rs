@@ -27,6 +27,7 @@ mod http_response;
 #[cfg(test)]
 mod http_tests;
 mod limits;
+mod lobby;
 mod maker;
 mod metrics;
 mod pace;

@@ -22,10 +22,9 @@ impl Rate {
 /// What one peer may cost, and for how long the server waits for whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// RTMP connections at once: each may cost about 100 KiB before it publishes.
+    /// RTMP connections at once that do not publish (yet): each may cost about 100 KiB. An encoder
+    /// is one of them for less than a second, and an address with many gets none of the last.
     pub rtmp_connections: usize,
-    /// RTMP connections at once from one address: a studio behind one NAT has a few encoders.
-    pub rtmp_connections_per_ip: usize,
     /// From accepting a connection to its publish command. Eight round trips, also over a 2G link.
     pub rtmp_publish_deadline: Duration,
     /// Longest silence before publish; encoders send their next command at once.
@@ -125,7 +124,6 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             rtmp_connections: 256,
-            rtmp_connections_per_ip: 32,
             rtmp_publish_deadline: Duration::from_secs(15),
             rtmp_idle_before_publish: Duration::from_secs(10),
             rtmp_idle_publishing: Duration::from_secs(10),
@@ -165,14 +163,13 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The defaults, widened so that `max_streams` publishers fit, also from one address.
+    /// The defaults, widened so that `max_streams` publishers may come back at once.
     #[must_use]
     pub fn for_streams(max_streams: usize) -> Self {
         let defaults = Self::default();
         let publishers = max_streams.saturating_mul(2);
         Self {
             rtmp_connections: defaults.rtmp_connections.max(publishers),
-            rtmp_connections_per_ip: defaults.rtmp_connections_per_ip.max(publishers),
             remembered_streams: defaults.remembered_streams.max(max_streams),
             ..defaults
         }

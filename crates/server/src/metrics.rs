@@ -51,6 +51,7 @@ impl Histogram {
 pub(crate) struct Metrics {
     pub(crate) rtmp_connections: Counter,
     pub(crate) rtmp_refused_connections: Counter,
+    pub(crate) rtmp_displaced_connections: Counter,
     pub(crate) rtmp_protocol_errors: Counter,
     pub(crate) rtmp_received_bytes: Counter,
     pub(crate) publish_accepted: Counter,
@@ -103,6 +104,11 @@ const PROCESS: &[Family<Metrics>] = &[
     counter("rtmp_refused_connections_total", "RTMP connections closed at once: too many.", |it| {
         count(&it.rtmp_refused_connections)
     }),
+    counter(
+        "rtmp_displaced_connections_total",
+        "RTMP connections that did not publish, closed for an address that had none.",
+        |it| count(&it.rtmp_displaced_connections),
+    ),
     counter("rtmp_protocol_errors_total", "RTMP connections ended by bad input.", |it| {
         count(&it.rtmp_protocol_errors)
     }),

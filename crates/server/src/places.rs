@@ -75,7 +75,7 @@ impl Drop for Place {
 }
 
 /// One household or host: an IPv4 address, or an IPv6 /64, which a single host may use whole.
-fn network(ip: IpAddr) -> IpAddr {
+pub(crate) fn network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
         v4 => v4,

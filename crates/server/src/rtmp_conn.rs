@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{Span, debug, error, info, info_span, warn};
 
 use crate::feed::{Fed, FeedSender, feed};
+use crate::lobby::Seat;
 use crate::pace::Pace;
 use crate::registry::{Admission, PublishAttempt};
 use crate::session::{Session, StopReason, StopSignal};
@@ -25,7 +26,7 @@ use crate::vigil::{Fault, Vigil};
 use crate::worker;
 
 /// Serves a connection until it ends. Run it inside the span `conn{peer}`.
-pub(crate) async fn serve(socket: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
+pub(crate) async fn serve(socket: TcpStream, peer: SocketAddr, seat: &Seat, shared: Arc<Shared>) {
     debug!("rtmp connection accepted");
     // Answers are small and the publisher waits for each.
     if let Err(error) = socket.set_nodelay(true) {
@@ -37,6 +38,7 @@ pub(crate) async fn serve(socket: TcpStream, peer: SocketAddr, shared: Arc<Share
     let mut conn = Conn {
         socket,
         peer,
+        seat,
         rtmp,
         pace: Pace::new(&shared.limits),
         answer: Bytes::new(),
@@ -48,9 +50,10 @@ pub(crate) async fn serve(socket: TcpStream, peer: SocketAddr, shared: Arc<Share
     conn.finish(&end).await;
 }
 
-struct Conn {
+struct Conn<'a> {
     socket: TcpStream,
     peer: SocketAddr,
+    seat: &'a Seat,
     rtmp: Connection,
     pace: Pace,
     /// What the socket has not taken yet of the answer before those that wait in `rtmp`.
@@ -117,7 +120,7 @@ impl fmt::Display for End {
     }
 }
 
-impl Conn {
+impl Conn<'_> {
     async fn run(&mut self) -> End {
         let mut input = BytesMut::with_capacity(self.shared.limits.rtmp_read_bytes);
         loop {
@@ -274,6 +277,7 @@ impl Conn {
             Ok(publishing) => {
                 self.shared.metrics.publish_accepted.add(1);
                 self.publishing = Some(publishing);
+                self.seat.leave();
                 self.rtmp.accept_publish();
                 Ok(())
             }
@@ -336,6 +340,7 @@ impl Conn {
             info!(reason, received_bytes = publishing.session.received_bytes(), "publisher gone")
         });
         self.publish_deadline = Instant::now() + self.shared.limits.rtmp_publish_deadline;
+        self.seat.come_back();
     }
 
     async fn finish(mut self, end: &End) {

@@ -1,13 +1,13 @@
-//! Accepts RTMP connections, within the limits of all together and of each address.
+//! Accepts RTMP connections, as far as there are places for those that do not publish.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tracing::{Instrument, info_span, warn};
+use tracing::{Instrument, debug, info_span, warn};
 
-use crate::places::{Place, Places};
+use crate::lobby::{Lobby, Seat};
 use crate::rtmp_conn;
 use crate::shared::Shared;
 use crate::throttle::Throttle;
@@ -18,10 +18,7 @@ pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts until it is dropped.
 pub(crate) async fn run(listener: TcpListener, shared: Arc<Shared>) {
-    let places = Arc::new(Places::new(
-        shared.limits.rtmp_connections,
-        shared.limits.rtmp_connections_per_ip,
-    ));
+    let lobby = Arc::new(Lobby::new(shared.limits.rtmp_connections));
     let mut refusals = Throttle::new(shared.limits.log_interval);
     loop {
         let (socket, peer) = match listener.accept().await {
@@ -35,8 +32,8 @@ pub(crate) async fn run(listener: TcpListener, shared: Arc<Shared>) {
             }
         };
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        match Places::take(&places, peer.ip()) {
-            Some(place) => start(socket, peer, &shared, place),
+        match Lobby::enter(&lobby, peer.ip()) {
+            Some(seat) => start(socket, peer, &shared, seat),
             None => {
                 // Dropping the socket closes it: before its handshake RTMP has no way to say why.
                 shared.metrics.rtmp_refused_connections.add(1);
@@ -48,12 +45,17 @@ pub(crate) async fn run(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-fn start(socket: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, place: Place) {
+fn start(socket: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, seat: Seat) {
     shared.metrics.rtmp_connections.add(1);
-    let serve = rtmp_conn::serve(socket, peer, Arc::clone(shared));
+    let shared = Arc::clone(shared);
     let task = async move {
-        serve.await;
-        drop(place);
+        tokio::select! {
+            () = rtmp_conn::serve(socket, peer, &seat, Arc::clone(&shared)) => {}
+            () = seat.displaced() => {
+                shared.metrics.rtmp_displaced_connections.add(1);
+                debug!("rtmp connection had to go: its place was taken by an address that had none");
+            }
+        }
     };
     tokio::spawn(task.instrument(info_span!("conn", %peer)));
 }

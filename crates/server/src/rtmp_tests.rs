@@ -76,14 +76,18 @@ impl Client {
     /// Asks to publish `name` in `app`; the answer is not read.
     async fn asking(addr: SocketAddr, app: &str, name: &str) -> Self {
         let mut client = Self::shaken(addr).await;
-        // SetChunkSize 65536 (RTMP 5.4.1): every message below fits into one chunk.
-        client.message(2, 1, 0, 0, &[0, 1, 0, 0]).await;
-        let object = [vec![3], key("app"), string(app), vec![0, 0, 9]].concat();
-        client.message(3, 20, 0, 0, &[string("connect"), number(1.0), object].concat()).await;
-        client.message(3, 20, 0, 0, &[string("createStream"), number(2.0), vec![5]].concat()).await;
-        let publish = [string("publish"), number(3.0), vec![5], string(name), string("live")];
-        client.message(3, 20, 1, 0, &publish.concat()).await;
+        client.asks(app, name).await;
         client
+    }
+
+    async fn asks(&mut self, app: &str, name: &str) {
+        // SetChunkSize 65536 (RTMP 5.4.1): every message below fits into one chunk.
+        self.message(2, 1, 0, 0, &[0, 1, 0, 0]).await;
+        let object = [vec![3], key("app"), string(app), vec![0, 0, 9]].concat();
+        self.message(3, 20, 0, 0, &[string("connect"), number(1.0), object].concat()).await;
+        self.message(3, 20, 0, 0, &[string("createStream"), number(2.0), vec![5]].concat()).await;
+        let publish = [string("publish"), number(3.0), vec![5], string(name), string("live")];
+        self.message(3, 20, 1, 0, &publish.concat()).await;
     }
 
     async fn publishing(addr: SocketAddr, app: &str, name: &str) -> Self {
@@ -365,15 +369,16 @@ async fn a_publisher_that_is_held_back_hears_a_kick() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_over_the_limit_are_closed_at_once() {
-    let limits = Limits { rtmp_connections_per_ip: 1, ..Limits::default() };
+    let limits = Limits { rtmp_connections: 1, ..Limits::default() };
     let site = Site::new(Config { renditions: Vec::new(), ..Config::default() }, limits).await;
-    let first = Client::publishing(site.addr, "cam", "").await;
+    let mut first = Client::shaken(site.addr).await;
     let second = TcpStream::connect(site.addr).await.unwrap();
     assert!(Client(second).rest().await.is_empty());
     assert_eq!(site.shared.metrics.rtmp_refused_connections.value(), 1);
-    drop(first);
-    until(|| !matches!(site.states()[..], [State::Live])).await;
-    let _third = Client::publishing(site.addr, "cam", "").await;
+    first.asks("live", "cam").await;
+    first.reads("NetStream.Publish.Start").await;
+    let _third = Client::shaken(site.addr).await;
+    assert_eq!(site.states(), [State::Live], "who publishes holds no place of those who do not");
 }
 
 #[tokio::test(flavor = "multi_thread")]
