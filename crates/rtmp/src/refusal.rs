@@ -9,6 +9,8 @@ pub enum Refusal {
     Unauthorized,
     /// The server has as many publishers as it may have.
     TooManyStreams,
+    /// Its address has published too often in the last time.
+    TooOften,
     /// The video is not H.264.
     VideoCodec,
     /// The server is about to stop.
@@ -21,7 +23,7 @@ impl Refusal {
         match self {
             Self::NameInUse | Self::BadName => "NetStream.Publish.BadName",
             Self::Unauthorized => "NetStream.Publish.Unauthorized",
-            Self::TooManyStreams => "NetStream.Publish.Denied",
+            Self::TooManyStreams | Self::TooOften => "NetStream.Publish.Denied",
             // OBS and librtmp stop at this code and show the description.
             Self::VideoCodec => "NetStream.Publish.Rejected",
             Self::ShuttingDown => "NetStream.Publish.Failed",
@@ -40,6 +42,9 @@ impl Refusal {
             }
             Self::Unauthorized => "The stream key is missing or wrong.",
             Self::TooManyStreams => "The server has as many publishers as it takes.",
+            Self::TooOften => {
+                "Too many publishes from this address in a short time: wait a minute."
+            }
             Self::VideoCodec => {
                 "This server takes H.264 video only: in OBS set Settings > Output > Video Encoder to x264 or another \
                  H.264 encoder."

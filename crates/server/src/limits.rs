@@ -64,6 +64,9 @@ pub struct Limits {
     pub feed_messages: usize,
     /// Bytes between a connection and its ingest thread.
     pub feed_bytes: usize,
+    /// Publishers that are accepted from one address: each costs two threads and some log lines,
+    /// also where it is gone at once. The burst is a studio whose line was down.
+    pub publishes_per_address: Rate,
     /// A live name may be taken over when its publisher sent nothing for this long, by as many looks
     /// as that takes.
     pub takeover_after: Duration,
@@ -138,6 +141,7 @@ impl Default for Limits {
             rtmp_other_messages: Rate { per_second: 100, burst: 1_000 },
             feed_messages: 64,
             feed_bytes: 8 << 20,
+            publishes_per_address: Rate { per_second: 2, burst: 64 },
             takeover_after: Duration::from_secs(5),
             reconnect_window: Duration::from_secs(10),
             ended_retention: Duration::from_secs(60),
@@ -168,9 +172,12 @@ impl Limits {
     pub fn for_streams(max_streams: usize) -> Self {
         let defaults = Self::default();
         let publishers = max_streams.saturating_mul(2);
+        let publishes = defaults.publishes_per_address;
+        let burst = publishes.burst.max(publishers as u64);
         Self {
             rtmp_connections: defaults.rtmp_connections.max(publishers),
             remembered_streams: defaults.remembered_streams.max(max_streams),
+            publishes_per_address: Rate { burst, ..publishes },
             ..defaults
         }
     }

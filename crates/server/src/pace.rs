@@ -2,6 +2,8 @@
 //! that TCP holds it back: nobody is disconnected for it, and no connection takes more of its
 //! thread than its share.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use rtmp::Received;
@@ -50,6 +52,38 @@ impl Pace {
     }
 }
 
+/// How often publishers of each address are accepted.
+#[derive(Debug)]
+pub(crate) struct PublishRates {
+    rate: Rate,
+    by_address: HashMap<IpAddr, Meter>,
+}
+
+/// Addresses that are remembered. Who publishes from more of them at once is not held up by this.
+const MAX_ADDRESSES: usize = 4096;
+
+impl PublishRates {
+    pub(crate) fn new(rate: Rate) -> Self {
+        Self { rate, by_address: HashMap::new() }
+    }
+
+    /// Whether one more may be accepted now.
+    pub(crate) fn allows(&self, address: IpAddr, now: Moment) -> bool {
+        let meter = self.by_address.get(&address);
+        meter.is_none_or(|meter| meter.holds(1, now))
+    }
+
+    /// One was accepted.
+    pub(crate) fn count(&mut self, address: IpAddr, now: Moment) {
+        if self.by_address.len() >= MAX_ADDRESSES {
+            self.by_address.retain(|_, meter| meter.paid_at > now.uptime);
+        }
+        if self.by_address.len() < MAX_ADDRESSES || self.by_address.contains_key(&address) {
+            self.by_address.entry(address).or_insert_with(|| Meter::new(self.rate)).spend(1, now);
+        }
+    }
+}
+
 /// Counts what is spent against a [`Rate`].
 #[derive(Debug)]
 struct Meter {
@@ -65,6 +99,12 @@ impl Meter {
 
     fn spend(&mut self, units: u64, now: Moment) {
         self.paid_at = self.paid_at.max(now.uptime) + self.rate.time_for(units);
+    }
+
+    /// Whether so many are left of the burst.
+    fn holds(&self, units: u64, now: Moment) -> bool {
+        let spent = self.paid_at.saturating_sub(now.uptime);
+        spent + self.rate.time_for(units) <= self.rate.time_for(self.rate.burst)
     }
 
     fn wait(&self, now: Moment) -> Duration {
@@ -114,6 +154,33 @@ mod tests {
         // Whoever rests has the whole burst again, and no more than that.
         meter.spend(51, at(60_000));
         assert_eq!(meter.wait(at(60_000)), Duration::from_millis(10));
+    }
+
+    #[test]
+    fn an_address_publishes_so_often_and_others_do_not_notice() {
+        let (greedy, other) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+        let mut rates = PublishRates::new(Rate { per_second: 2, burst: 3 });
+        let mut accepted = |address, ms| {
+            let is_accepted = rates.allows(address, at(ms));
+            if is_accepted {
+                rates.count(address, at(ms));
+            }
+            is_accepted
+        };
+        let tries = [0, 0, 0, 0, 400, 500, 500, 1000].map(|ms| accepted(greedy, ms));
+        assert_eq!(tries, [true, true, true, false, false, true, false, true]);
+        assert!(accepted(other, 1000));
+    }
+
+    #[test]
+    fn addresses_are_remembered_while_that_matters_and_never_more_than_so_many() {
+        let mut rates = PublishRates::new(Rate { per_second: 1, burst: 1 });
+        for n in 0..10_000_u32 {
+            rates.count(IpAddr::from(n.to_be_bytes()), at(0));
+        }
+        assert_eq!(rates.by_address.len(), MAX_ADDRESSES);
+        rates.count(IpAddr::from([192, 0, 2, 1]), at(2000));
+        assert_eq!(rates.by_address.len(), 1);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +11,13 @@ use rtmp::{Refusal, StreamKey, StreamName};
 use crate::access::PublishAccess;
 use crate::clock::Moment;
 use crate::limits::Limits;
+use crate::pace::PublishRates;
+use crate::places::network;
 use crate::publication::{Publication, PublicationConfig};
 use crate::session::{Session, StopReason};
+
+/// Where anybody may publish, one in this many places is left to addresses that have no stream.
+const KEPT_FOR_NEW_ADDRESSES: usize = 8;
 
 /// What the registry decides by.
 #[derive(Clone, Debug)]
@@ -35,6 +40,7 @@ pub struct Registry {
     config: RegistryConfig,
     streams: BTreeMap<StreamName, Stream>,
     sessions: u64,
+    publishes: PublishRates,
     /// No sequence number at or above this was ever used, by any stream of the process.
     next_sequence: u64,
     closed: bool,
@@ -123,7 +129,15 @@ impl Registry {
     /// No streams yet.
     #[must_use]
     pub fn new(config: RegistryConfig) -> Self {
-        Self { config, streams: BTreeMap::new(), sessions: 0, next_sequence: 0, closed: false }
+        let publishes = PublishRates::new(config.limits.publishes_per_address);
+        Self {
+            config,
+            streams: BTreeMap::new(),
+            sessions: 0,
+            publishes,
+            next_sequence: 0,
+            closed: false,
+        }
     }
 
     /// Decides about a publisher; an accepted one must be followed by
@@ -142,7 +156,12 @@ impl Registry {
         // Not only once a second: names may come faster.
         self.forget_surplus(now);
         self.limit_draining(&name)?;
-        self.make_room(&name, attempt.key.as_ref())?;
+        let address = network(attempt.peer.ip());
+        if !is_this_host(address) && !self.publishes.allows(address, now) {
+            return Err(Refusal::TooOften);
+        }
+        self.make_room(&name, attempt.key.as_ref(), address)?;
+        self.publishes.count(address, now);
         self.sessions += 1;
         let session = Arc::new(Session::new(self.sessions, attempt.peer, attempt.key, now));
         Ok(self.admit(name, session, now))
@@ -251,18 +270,40 @@ impl Registry {
         others.filter(|(_, stream)| stream.state == State::Live || !stream.is_drained()).count()
     }
 
+    /// Places that are left to addresses without a stream, by one that has some. Where anybody may
+    /// publish one could have all otherwise; whoever has a key, or comes through a relay on this
+    /// host, may have them.
+    fn kept_for_others(&self, address: IpAddr) -> usize {
+        let publishes = |stream: &Stream| {
+            stream.state == State::Live && network(stream.session.peer().ip()) == address
+        };
+        if !self.config.access.is_open()
+            || is_this_host(address)
+            || !self.streams.values().any(publishes)
+        {
+            return 0;
+        }
+        self.config.max_streams / KEPT_FOR_NEW_ADDRESSES
+    }
+
     /// Whether the name is free or may be taken over, and a place is left.
-    fn make_room(&self, name: &StreamName, key: Option<&StreamKey>) -> Result<(), Refusal> {
+    fn make_room(
+        &self,
+        name: &StreamName,
+        key: Option<&StreamKey>,
+        address: IpAddr,
+    ) -> Result<(), Refusal> {
         let live = self.streams.get(name).filter(|stream| stream.state == State::Live);
         let Some(stream) = live else {
-            return if self.places_taken_by_others(name) < self.config.max_streams {
-                Ok(())
-            } else {
-                Err(Refusal::TooManyStreams)
+            let free = self.config.max_streams.saturating_sub(self.places_taken_by_others(name));
+            return match free {
+                0 => Err(Refusal::TooManyStreams),
+                _ if free <= self.kept_for_others(address) => Err(Refusal::TooManyStreams),
+                _ => Ok(()),
             };
         };
-        let is_silent = u128::from(stream.session.silent_ms())
-            >= self.config.limits.takeover_after.as_millis();
+        let is_silent =
+            u128::from(stream.session.silent_ms()) >= self.config.limits.takeover_after.as_millis();
         if !is_silent && !stream.session.has_key(key) {
             return Err(Refusal::NameInUse);
         }
@@ -350,6 +391,11 @@ impl Registry {
             }
         }
     }
+}
+
+/// Whether publishers of this address come through a relay on this host, which all have it.
+fn is_this_host(address: IpAddr) -> bool {
+    address == Ipv4Addr::LOCALHOST || address == network(Ipv6Addr::LOCALHOST.into())
 }
 
 impl Stream {

@@ -25,8 +25,9 @@ fn name(text: &str) -> StreamName {
     StreamName::parse(text).unwrap()
 }
 
+/// A relay on this host: its address alone refuses it nothing.
 fn peer() -> SocketAddr {
-    SocketAddr::from(([192, 0, 2, 7], 50_000))
+    SocketAddr::from(([127, 0, 0, 1], 50_000))
 }
 
 fn registry_with(access: PublishAccess, max_streams: usize, limits: Limits) -> Registry {
@@ -207,6 +208,44 @@ fn max_streams_counts_connected_publishers() {
     admit(&mut registry, "c", "", 1.0);
     assert_eq!(refusal(&mut registry, "a", "", 1.0), Refusal::TooManyStreams);
     assert_eq!(registry.live_streams(), 2);
+}
+
+#[test]
+fn the_last_places_are_for_addresses_without_a_stream_where_anybody_may_publish() {
+    let from = |stream: &str, key: &str, address: [u8; 4]| PublishAttempt {
+        peer: SocketAddr::from((address, 50_000)),
+        ..attempt(stream, key)
+    };
+    let greedy = [192, 0, 2, 7];
+    let mut registry = registry_with(PublishAccess::default(), 10, Limits::default());
+    for n in 0..9 {
+        registry.publish(from(&format!("cam{n}"), "k", greedy), at(0.0)).unwrap();
+    }
+    let tenth = registry.publish(from("cam9", "", greedy), at(0.0)).unwrap_err();
+    assert_eq!(tenth, Refusal::TooManyStreams);
+    registry.publish(from("cam8", "k", greedy), at(0.0)).unwrap();
+    registry.publish(from("other", "", [192, 0, 2, 8]), at(0.0)).unwrap();
+
+    let access =
+        PublishAccess { shared_key: Some(StreamKey::new("k")), ..PublishAccess::default() };
+    let mut registry = registry_with(access, 10, Limits::default());
+    for n in 0..10 {
+        registry.publish(from(&format!("cam{n}"), "k", greedy), at(0.0)).unwrap();
+    }
+}
+
+#[test]
+fn who_publishes_again_and_again_has_to_wait() {
+    let peer = SocketAddr::from(([192, 0, 2, 7], 50_000));
+    let mut registry = registry();
+    let mut publishes = |secs: f64| {
+        let stay = registry.publish(PublishAttempt { peer, ..attempt("cam", "") }, at(secs));
+        stay.map(|stay| leave(&mut registry, &stay, secs))
+    };
+    let times = (0..1000).filter(|n| publishes(f64::from(*n) / 100.0).is_ok()).count();
+    assert!((64..=64 + 20).contains(&times), "{times} in 10 s");
+    assert_eq!(publishes(9.999), Err(Refusal::TooOften));
+    assert_eq!(publishes(10.0), Ok(()), "two a second in the long run");
 }
 
 #[test]
