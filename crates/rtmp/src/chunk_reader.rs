@@ -35,6 +35,8 @@ pub struct ChunkReader {
     chunks: u64,
     /// Messages completed, also those that are obeyed here or were forgotten.
     messages: u64,
+    /// Payload of audio, video and aggregate messages, also of those that are not complete yet.
+    media_bytes: u64,
     allowance: Option<Allowance>,
 }
 
@@ -66,6 +68,7 @@ impl ChunkReader {
             position,
             chunks: 0,
             messages: 0,
+            media_bytes: 0,
             allowance: None,
         }
     }
@@ -103,6 +106,11 @@ impl ChunkReader {
     /// Messages completed so far, SetChunkSize and Abort among them.
     pub fn messages(&self) -> u64 {
         self.messages
+    }
+
+    /// Payload bytes of audio, video and aggregate messages so far, those of unfinished ones among them.
+    pub fn media_bytes(&self) -> u64 {
+        self.media_bytes
     }
 
     /// Bytes taken in so far, not counting those of a header that is not complete yet.
@@ -191,7 +199,11 @@ impl ChunkReader {
         self.peeked.skip(from_peeked);
         let from_input = open.take(input, stream);
         skip(input, from_input);
-        self.position = advanced(self.position, from_peeked.saturating_add(from_input));
+        let taken = from_peeked.saturating_add(from_input);
+        self.position = advanced(self.position, taken);
+        if let type_id::AUDIO | type_id::VIDEO | type_id::AGGREGATE = stream.type_id {
+            self.media_bytes = advanced(self.media_bytes, taken);
+        }
         open.left == 0
     }
 

@@ -110,15 +110,16 @@ impl Connection {
 
     /// How much has come in so far, for whoever decides how fast more may come.
     pub fn received(&self) -> Received {
-        let (chunks, messages) = match &self.state {
-            State::Chunks(reader) => (reader.chunks(), reader.messages()),
-            State::Handshake(_) | State::Closed => (0, 0),
+        let bytes = self.received;
+        let State::Chunks(reader) = &self.state else {
+            return Received { bytes, ..Received::default() };
         };
         Received {
-            bytes: self.received,
-            chunks,
+            bytes,
+            chunks: reader.chunks(),
             media: self.media,
-            others: messages.saturating_sub(self.media_messages),
+            media_bytes: reader.media_bytes(),
+            others: reader.messages().saturating_sub(self.media_messages),
         }
     }
 

@@ -479,7 +479,12 @@ fn what_was_received_is_counted_by_what_it_costs() {
     assert_eq!(received.bytes - before.bytes, sent.len() as u64);
     assert_eq!(received.chunks - before.chunks, 6);
     assert_eq!(received.media - before.media, 3);
+    assert_eq!(received.media_bytes - before.media_bytes, 300 + 32);
     assert_eq!(received.others - before.others, 2);
+    // A picture that takes long to come is media all the same.
+    let picture = peer.chunks(6, type_id::VIDEO, 1, &[0x17; 300]);
+    peer.connection.handle_input(&picture[..112]).unwrap();
+    assert_eq!(peer.connection.received().media_bytes - received.media_bytes, 100);
 }
 
 #[test]

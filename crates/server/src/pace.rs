@@ -139,6 +139,7 @@ mod tests {
             chunks: step.chunks * n,
             media: step.media * n,
             others: step.others * n,
+            ..Received::default()
         })
     }
 
@@ -187,7 +188,13 @@ mod tests {
     fn the_heaviest_real_publishers_never_wait() {
         // 4K60 at 100 Mbit/s in chunks of 128 bytes, sound in messages of 5 ms, and a stall of 20 s
         // that is caught up in one go, every minute.
-        let second = Received { bytes: 12_500_000, chunks: 98_000, media: 260, others: 3 };
+        let second = Received {
+            bytes: 12_500_000,
+            chunks: 98_000,
+            media: 260,
+            others: 3,
+            ..Received::default()
+        };
         let mut pace = Pace::new(&Limits::default());
         let mut received = Received::default();
         for secs in 1..600 {
@@ -208,7 +215,8 @@ mod tests {
     #[test]
     fn a_minute_of_a_file_is_taken_at_once_and_an_hour_of_it_ten_times_as_fast_as_it_plays() {
         // 1080p60 at 8 Mbit/s with AAC at 48 kHz, message by message.
-        let message = Received { bytes: 9_300, chunks: 1, media: 1, others: 0 };
+        let message =
+            Received { bytes: 9_300, chunks: 1, media: 1, others: 0, ..Received::default() };
         let minute = 60 * 107;
         assert_eq!(time_to_read(totals(message, minute)), Duration::ZERO);
         let hour = time_to_read(totals(message, 60 * minute));
@@ -217,9 +225,22 @@ mod tests {
 
     #[test]
     fn floods_of_what_costs_us_most_are_held_to_their_rate() {
-        let empty_messages = Received { bytes: 32_768, chunks: 32_768, media: 0, others: 32_768 };
-        let tiny_media = Received { bytes: 32_768, chunks: 16_384, media: 16_384, others: 0 };
-        let tiny_chunks = Received { bytes: 32_768, chunks: 16_384, media: 0, others: 0 };
+        let empty_messages = Received {
+            bytes: 32_768,
+            chunks: 32_768,
+            media: 0,
+            others: 32_768,
+            ..Received::default()
+        };
+        let tiny_media = Received {
+            bytes: 32_768,
+            chunks: 16_384,
+            media: 16_384,
+            others: 0,
+            ..Received::default()
+        };
+        let tiny_chunks =
+            Received { bytes: 32_768, chunks: 16_384, media: 0, others: 0, ..Received::default() };
         let bytes = Received { bytes: 32_768, ..Received::default() };
         let limits = Limits::default();
         let messages = |rate: Rate, time: Duration| rate.per_second * time.as_secs() + rate.burst;

@@ -146,7 +146,11 @@ impl Conn<'_> {
 
     /// Lets the other connections have their turn, and rests where this one sends too fast.
     async fn rest(&mut self) -> Result<(), End> {
-        self.pace.spend(self.rtmp.received(), self.shared.clock.now());
+        let received = self.rtmp.received();
+        self.pace.spend(received, self.shared.clock.now());
+        if let Some(publishing) = &mut self.publishing {
+            publishing.vigil.media(received.media_bytes);
+        }
         let limits = &self.shared.limits;
         loop {
             let wait = self.pace.wait(self.shared.clock.now());
@@ -302,7 +306,7 @@ impl Conn<'_> {
             name,
             feed: sender,
             stop: admission.session.stop_signal(),
-            vigil: Vigil::new(&self.shared.limits),
+            vigil: Vigil::new(&self.shared.limits, self.rtmp.received().media_bytes),
             span: span.clone(),
             shared: Arc::clone(&self.shared),
         };
@@ -317,9 +321,6 @@ impl Conn<'_> {
     async fn media(&mut self, message: Message) -> Result<(), End> {
         // Media behind an unpublish is late: nobody wants it any more.
         let Some(publishing) = &mut self.publishing else { return Ok(()) };
-        if message.kind != MediaKind::Script {
-            publishing.vigil.media(message.payload.len());
-        }
         let fed = Fed {
             kind: tag_kind(message.kind),
             timestamp_ms: message.timestamp_ms,

@@ -16,7 +16,9 @@ pub(crate) struct Vigil {
     has_sent_media: bool,
     /// In the present window, of which each is judged at its end.
     listened: Duration,
+    /// Of audio and video, ever, and up to the beginning of the window.
     media_bytes: u64,
+    media_bytes_before: u64,
 }
 
 /// Why a publisher is not worth its place.
@@ -31,7 +33,8 @@ pub(crate) enum Fault {
 }
 
 impl Vigil {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    /// Begins where the connection has received so many bytes of audio and video.
+    pub(crate) fn new(limits: &Limits, media_bytes: u64) -> Self {
         Self {
             silence: limits.rtmp_idle_publishing,
             first_media: limits.rtmp_first_media,
@@ -39,7 +42,8 @@ impl Vigil {
             silent: Duration::ZERO,
             has_sent_media: false,
             listened: Duration::ZERO,
-            media_bytes: 0,
+            media_bytes,
+            media_bytes_before: media_bytes,
         }
     }
 
@@ -60,9 +64,10 @@ impl Vigil {
         self.listened += time;
     }
 
-    /// An audio or video message of this many bytes came.
-    pub(crate) fn media(&mut self, bytes: usize) {
-        self.media_bytes += bytes as u64;
+    /// So many bytes of audio and video have come by now, also of messages that are not complete:
+    /// over a slow line a large picture takes its time.
+    pub(crate) fn media(&mut self, total_bytes: u64) {
+        self.media_bytes = total_bytes;
     }
 
     /// For how long nothing has come.
@@ -80,7 +85,7 @@ impl Vigil {
         if self.listened < window {
             return None;
         }
-        if self.media_bytes < least_bytes {
+        if self.media_bytes.saturating_sub(self.media_bytes_before) < least_bytes {
             return Some(match self.has_sent_media {
                 true => Fault::TooLittleMedia(window, least_bytes),
                 false => Fault::NoMedia(window),
@@ -88,7 +93,7 @@ impl Vigil {
         }
         self.has_sent_media = true;
         self.listened = Duration::ZERO;
-        self.media_bytes = 0;
+        self.media_bytes_before = self.media_bytes;
         None
     }
 }
@@ -100,7 +105,13 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn vigil() -> Vigil {
-        Vigil::new(&Limits::default())
+        Vigil::new(&Limits::default(), 1_000_000)
+    }
+
+    impl Vigil {
+        fn hears(&mut self, media_bytes: u64) {
+            self.media(self.media_bytes + media_bytes);
+        }
     }
 
     /// The second in which the publisher has to go, if it does `what` in each.
@@ -120,7 +131,7 @@ mod tests {
         let a_picture_each_ten_seconds = gone_after(|second, vigil| match second % 10 {
             0 => {
                 vigil.heard(SECOND);
-                vigil.media(5_000);
+                vigil.hears(5_000);
             }
             _ => vigil.heard_nothing(SECOND),
         });
@@ -140,13 +151,13 @@ mod tests {
     fn media_that_trickles_or_ends_does_not_keep_a_place() {
         let trickle = gone_after(|_, vigil| {
             vigil.heard(SECOND);
-            vigil.media(9);
+            vigil.hears(9);
         });
         let fault = Fault::TooLittleMedia(Duration::from_secs(10), 100);
         assert_eq!(trickle, Some((20, fault)));
         let pings_from_second_100_on = gone_after(|second, vigil| {
             vigil.heard(SECOND);
-            vigil.media(if second < 100 { 1000 } else { 0 });
+            vigil.hears(if second < 100 { 1000 } else { 0 });
         });
         assert_eq!(pings_from_second_100_on, Some((110, fault)));
     }
@@ -156,14 +167,14 @@ mod tests {
         // A still picture once a second, each but the first without a change, and no sound.
         let still = gone_after(|second, vigil| {
             vigil.heard(SECOND);
-            vigil.media(if second == 1 { 2000 } else { 22 });
+            vigil.hears(if second == 1 { 2000 } else { 22 });
         });
         assert_eq!(still, None);
         // Silence in AAC.
         let silence = gone_after(|_, vigil| {
             for _ in 0..43 {
                 vigil.heard(SECOND / 43);
-                vigil.media(8);
+                vigil.hears(8);
             }
         });
         assert_eq!(silence, None);
