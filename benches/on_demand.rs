@@ -2,8 +2,8 @@
 //! run; and how long the first viewer of a rendition that sleeps waits for a segment.
 //!
 //! `cargo xtask bench` runs it with the binary of `cargo xtask dist`, on a machine that does
-//! nothing else. Prints Markdown for docs/performance.md. `-- --runs 1 --warm-up 8 --span 2 --wakes
-//! 1` only tries it out; `--only costs` or `--only waits` leaves the other half out.
+//! nothing else. Prints Markdown for docs/performance.md. `-- --spans 1 --warm-up 8 --span 2
+//! --wakes 1` only tries it out; `--only costs` or `--only waits` leaves the other half out.
 #![expect(clippy::print_stdout, reason = "the report goes to the terminal")]
 #![expect(clippy::disallowed_methods, reason = "real time is what is measured")]
 
@@ -52,11 +52,11 @@ fn main() {
 }
 
 struct Options {
-    /// Of everything; the median counts.
-    runs: usize,
+    /// One after the other over which CPU time is taken; the median counts.
+    spans: usize,
     /// Before the CPU time is looked at.
     warm_up: Duration,
-    /// CPU time is taken over this long.
+    /// How long each of them is.
     span: Duration,
     /// Of each kind of stream.
     wakes: usize,
@@ -75,9 +75,9 @@ impl Options {
         };
         let only = word("--only").map(String::as_str);
         Self {
-            runs: number("--runs", 3) as usize,
+            spans: number("--spans", 5) as usize,
             warm_up: Duration::from_secs(number("--warm-up", WARM_UP_SECS)),
-            span: Duration::from_secs(number("--span", 20)),
+            span: Duration::from_secs(number("--span", 8)),
             wakes: number("--wakes", 20) as usize,
             costs: only.is_none_or(|only| only == "costs"),
             waits: only.is_none_or(|only| only == "waits"),
@@ -88,13 +88,8 @@ impl Options {
 /// The table "so many streams, watched or not".
 fn costs(options: &Options) {
     let subjects = subjects();
-    let mut samples: Vec<Vec<Sample>> = subjects.iter().map(|_| Vec::new()).collect();
-    for _ in 0..options.runs {
-        // Every run has all of them, so that they share its noise.
-        for (subject, samples) in subjects.iter().zip(&mut samples) {
-            samples.push(subject.measure(options));
-        }
-    }
+    let samples: Vec<Vec<Sample>> =
+        subjects.iter().map(|subject| subject.measure(options)).collect();
     println!("\n{} in {}, 2.5 Mbit/s, source and 144p:\n", Film::picture(), FILM_720P.name);
     println!(
         "| streams | watched | program | core, median (min to max) | peak RSS, MB | played | pictures left out |"
@@ -169,7 +164,8 @@ fn subjects() -> Vec<Subject> {
 }
 
 impl Subject {
-    fn measure(&self, options: &Options) -> Sample {
+    /// A sample for each span.
+    fn measure(&self, options: &Options) -> Vec<Sample> {
         let clip = FILM_720P.file();
         let service = Service::start(self.program, self.streams);
         let mut publishers = Vec::new();
@@ -180,31 +176,41 @@ impl Subject {
         let watched = service.libraries.iter().take(self.watched);
         let viewers: Vec<Viewer> = watched.cloned().map(Viewer::start).collect();
         sleep(options.warm_up + WARM_UP_PER_VIEWER * self.watched as u32);
-        let played_before: f64 = viewers.iter().map(Viewer::fetched_secs).sum();
-        let (before, start) = (service.cpu_ticks(), Instant::now());
-        sleep(options.span);
-        let (after, span) = (service.cpu_ticks(), start.elapsed().as_secs_f64());
+        let mut samples = Vec::new();
+        for _ in 0..options.spans {
+            let sample = self.measure_span(options.span, &service, &viewers);
+            println!(
+                "{} streams, {} watched, {}: {:.3} core, {:.1} MB, played {:?}, {} pictures left out",
+                self.streams,
+                self.watched,
+                self.program.name(),
+                sample.core,
+                sample.rss_mb,
+                sample.played,
+                sample.left_out
+            );
+            samples.push(sample);
+        }
         assert!(publishers.iter().all(Running::is_alive), "a publisher was refused");
-        let played: f64 = viewers.iter().map(Viewer::fetched_secs).sum();
         let failed: u64 = viewers.iter().map(Viewer::failed).sum();
-        let sample = Sample {
-            core: (after - before) / TICKS_PER_SECOND / span,
+        println!("{failed} segments late");
+        samples
+    }
+
+    fn measure_span(&self, span: Duration, service: &Service, viewers: &[Viewer]) -> Sample {
+        let fetched_secs = || -> f64 { viewers.iter().map(Viewer::fetched_secs).sum() };
+        let (ticks_before, left_out_before) = (service.cpu_ticks(), service.left_out());
+        let (fetched_before, start) = (fetched_secs(), Instant::now());
+        sleep(span);
+        let (ticks, fetched) = (service.cpu_ticks(), fetched_secs());
+        let span = start.elapsed().as_secs_f64();
+        Sample {
+            core: (ticks - ticks_before) / TICKS_PER_SECOND / span,
             rss_mb: service.processes.iter().map(Running::peak_rss_mb).sum(),
             played: (self.watched > 0)
-                .then(|| (played - played_before) / span / self.watched as f64),
-            left_out: service.left_out(),
-        };
-        println!(
-            "{} streams, {} watched, {}: {:.3} core, {:.1} MB, played {:?}, {} pictures left out, {failed} segments late",
-            self.streams,
-            self.watched,
-            self.program.name(),
-            sample.core,
-            sample.rss_mb,
-            sample.played,
-            sample.left_out
-        );
-        sample
+                .then(|| (fetched - fetched_before) / span / self.watched as f64),
+            left_out: service.left_out() - left_out_before,
+        }
     }
 
     fn row(&self, samples: &[Sample]) -> String {
