@@ -28,7 +28,7 @@ pub struct Snapshot {
     pub listed: Vec<Span>,
     pub(crate) uri_prefix: String,
     /// Every segment that may be asked for, by number, ascending; the last ones are those that are
-    /// listed. None where nobody has made the segment yet.
+    /// listed. None where the segment has not been made, or not been written, yet.
     pub(crate) fetchable: Vec<(u64, Option<Bytes>)>,
     pub(crate) playlist: OnceLock<Body>,
 }
@@ -38,7 +38,7 @@ pub struct Snapshot {
 pub enum Lookup {
     /// The segment.
     Made(Bytes),
-    /// It is listed, and has not been made: it may be asked for.
+    /// It is listed, and has not been made or written: it may be asked for.
     NotMade,
     /// It never was, or is not any more.
     Gone,

@@ -45,8 +45,8 @@ pub struct WindowConfig {
 /// One rendition's segments: those that its playlist lists, and those removed from it that are
 /// still fetchable.
 ///
-/// It takes numbered spans, with a segment or as a promise that one can be made when somebody asks
-/// for it. What it lists is one run of numbers without a hole: a rendition that missed some begins
+/// It takes numbered spans, with a segment, or as a promise that one can be made when somebody asks
+/// for it, or with the size of one whose samples somebody else keeps until it is asked for. What it lists is one run of numbers without a hole: a rendition that missed some begins
 /// anew behind them. A removed segment stays for as long as it and the longest playlist that listed
 /// it play, and for one more push than the playlist lists segments (RFC 8216 6.2.2).
 ///
@@ -62,10 +62,22 @@ pub struct Window {
     bandwidth: BandwidthMeter,
 }
 
+/// What there is of a span.
+#[derive(Debug)]
+enum Content {
+    /// Nothing yet: it can be made when somebody asks for it.
+    Promised,
+    /// The caller keeps its samples: so many bytes once somebody has asked for it and they are
+    /// written.
+    Packaged(usize),
+    /// The segment.
+    Made(Bytes),
+}
+
 #[derive(Debug)]
 struct Listed {
     span: Span,
-    data: Option<Bytes>,
+    content: Content,
     /// Playing time of the longest playlist it was in.
     longest_playlist: Duration,
 }
@@ -74,7 +86,7 @@ struct Listed {
 #[derive(Debug)]
 struct Removed {
     sequence: u64,
-    data: Option<Bytes>,
+    content: Content,
     /// Pushes it has still to survive.
     pushes: usize,
     /// Media time that has still to be pushed before it may go.
@@ -141,48 +153,70 @@ impl Window {
             self.target_duration_secs = span.duration.ceil_secs().max(rounded_secs);
             self.bandwidth.measure(self.target_duration_secs);
         }
-        self.listed.push_back(Listed { span, data: None, longest_playlist: Duration::ZERO });
+        let content = Content::Promised;
+        self.listed.push_back(Listed { span, content, longest_playlist: Duration::ZERO });
         while self.listed.len() > self.config.listed {
             self.remove_oldest();
         }
         self.note_playlist();
     }
 
+    /// Lists a span whose samples the caller keeps, and [`fill`](Self::fill)s in when somebody asks
+    /// for it: `bytes` long. Where it is listed as a promise, that is kept now. A number that was
+    /// passed, or has its segment already, is ignored. Whether it was taken.
+    pub fn push_packaged(&mut self, span: Span, bytes: usize) -> bool {
+        self.list(span);
+        self.put(span.sequence(), Content::Packaged(bytes))
+    }
+
     /// Keeps the promise of a span that is listed, or was a short while ago; whether there was one
     /// to keep.
     pub fn fill(&mut self, sequence: u64, data: Bytes) -> bool {
+        self.put(sequence, Content::Made(data))
+    }
+
+    fn put(&mut self, sequence: u64, content: Content) -> bool {
         let target_duration_secs = self.target_duration_secs;
         let listed = self.listed.iter_mut().find(|listed| listed.span.sequence() == sequence);
-        if let Some(listed) = listed {
-            if listed.data.is_some() {
-                return false;
-            }
-            self.bandwidth.push(data.len(), listed.span.duration, target_duration_secs);
-            listed.data = Some(data);
-            self.enforce_bytes();
-            return true;
-        }
         let removed = self.removed.iter_mut().find(|removed| removed.sequence == sequence);
-        match removed {
-            Some(removed) if removed.data.is_none() => {
-                removed.data = Some(data);
-                self.enforce_bytes();
-                true
+        let place = match (listed, removed) {
+            (Some(listed), _) => {
+                if matches!(listed.content, Content::Promised) {
+                    let bytes = content.bytes();
+                    self.bandwidth.push(bytes, listed.span.duration, target_duration_secs);
+                }
+                &mut listed.content
             }
-            _ => false,
+            (None, Some(removed)) => &mut removed.content,
+            (None, None) => return false,
+        };
+        if !place.gives_way_to(&content) {
+            return false;
         }
+        *place = content;
+        self.enforce_bytes();
+        true
+    }
+
+    /// The number of the oldest segment that may still be asked for.
+    #[must_use]
+    pub fn oldest_sequence(&self) -> Option<u64> {
+        let removed = self.removed.front().map(|removed| removed.sequence);
+        removed.or_else(|| self.listed.front().map(|listed| listed.span.sequence()))
     }
 
     /// Promises of spans before `sequence` cannot be kept any more: the playlist begins behind
     /// them. Whether there were any.
     pub fn withdraw_promises_before(&mut self, sequence: u64) -> bool {
-        let is_lost = |data: &Option<Bytes>, number: u64| data.is_none() && number < sequence;
-        let lost = self.listed.iter().rposition(|it| is_lost(&it.data, it.span.sequence()));
+        let is_lost = |content: &Content, number: u64| {
+            matches!(content, Content::Promised) && number < sequence
+        };
+        let lost = self.listed.iter().rposition(|it| is_lost(&it.content, it.span.sequence()));
         for _ in 0..lost.map_or(0, |place| place + 1) {
             self.remove_oldest();
         }
         let removed = self.removed.len();
-        self.removed.retain(|it| !is_lost(&it.data, it.sequence));
+        self.removed.retain(|it| !is_lost(&it.content, it.sequence));
         lost.is_some() || self.removed.len() != removed
     }
 
@@ -196,9 +230,10 @@ impl Window {
         self.ended = false;
     }
 
-    /// The numbers of the spans that are listed and not made, ascending.
+    /// The numbers of the spans that are listed as promises, ascending.
     pub fn promised(&self) -> impl Iterator<Item = u64> {
-        let promised = self.listed.iter().filter(|listed| listed.data.is_none());
+        let is_promised = |listed: &&Listed| matches!(listed.content, Content::Promised);
+        let promised = self.listed.iter().filter(is_promised);
         promised.map(|listed| listed.span.sequence())
     }
 
@@ -208,8 +243,8 @@ impl Window {
         if self.listed.is_empty() {
             return None;
         }
-        let removed = self.removed.iter().map(|removed| (removed.sequence, removed.data.clone()));
-        let listed = self.listed.iter().map(|listed| (listed.span.sequence(), listed.data.clone()));
+        let removed = self.removed.iter().map(|it| (it.sequence, it.content.data()));
+        let listed = self.listed.iter().map(|it| (it.span.sequence(), it.content.data()));
         Some(Snapshot {
             bandwidth_bps: self.bandwidth.peak_bps().max(self.config.min_bandwidth_bps),
             average_bandwidth_bps: match self.bandwidth.average_bps() {
@@ -251,16 +286,17 @@ impl Window {
     }
 
     fn bytes(&self) -> usize {
-        let removed = self.removed.iter().filter_map(|removed| removed.data.as_ref());
-        let listed = self.listed.iter().filter_map(|listed| listed.data.as_ref());
-        removed.chain(listed).map(Bytes::len).sum()
+        let removed = self.removed.iter().map(|removed| &removed.content);
+        let listed = self.listed.iter().map(|listed| &listed.content);
+        removed.chain(listed).map(Content::bytes).sum()
     }
 
     fn remove_oldest(&mut self) {
-        let Some(Listed { span, data, longest_playlist }) = self.listed.pop_front() else { return };
+        let Some(oldest) = self.listed.pop_front() else { return };
+        let Listed { span, content, longest_playlist } = oldest;
         self.removed.push_back(Removed {
             sequence: span.sequence(),
-            data,
+            content,
             pushes: self.config.listed + 1,
             media: span.duration + longest_playlist,
         });
@@ -282,6 +318,33 @@ impl Window {
             self.listed.iter().fold(Duration::ZERO, |sum, listed| sum + listed.span.duration);
         for listed in &mut self.listed {
             listed.longest_playlist = listed.longest_playlist.max(playing);
+        }
+    }
+}
+
+impl Content {
+    /// What it takes in memory, here or where its samples are.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Promised => 0,
+            Self::Packaged(bytes) => *bytes,
+            Self::Made(data) => data.len(),
+        }
+    }
+
+    fn data(&self) -> Option<Bytes> {
+        match self {
+            Self::Promised | Self::Packaged(_) => None,
+            Self::Made(data) => Some(data.clone()),
+        }
+    }
+
+    /// What was served once is never another.
+    fn gives_way_to(&self, next: &Self) -> bool {
+        match self {
+            Self::Promised => true,
+            Self::Packaged(_) => matches!(next, Self::Made(_)),
+            Self::Made(_) => false,
         }
     }
 }
@@ -358,6 +421,27 @@ mod tests {
         let snapshot = window.snapshot().unwrap();
         assert_eq!(snapshot.media_sequence(), 6);
         assert_eq!(snapshot.segment(5), Lookup::Made(Bytes::from_static(b"five")));
+    }
+
+    #[test]
+    fn what_is_packaged_has_its_size_and_is_not_withdrawn() {
+        let mut window = window(2);
+        let two = Duration::from_secs(2);
+        window.set_target_duration(2);
+        assert!(window.push_packaged(span(5, two), 500_000));
+        assert!(!window.push_packaged(span(5, two), 1), "it is there");
+        let snapshot = window.snapshot().unwrap();
+        assert_eq!(snapshot.bandwidth_bps, 2_000_000);
+        assert_eq!((snapshot.segment(5), window.bytes()), (Lookup::NotMade, 500_000));
+        assert!(!window.withdraw_promises_before(u64::MAX));
+        assert_eq!(window.promised().count(), 0);
+        assert!(window.fill(5, Bytes::from_static(b"five")));
+        assert!(!window.push_packaged(span(5, two), 7), "it was served");
+        let snapshot = window.snapshot().unwrap();
+        assert_eq!(snapshot.segment(5), Lookup::Made(Bytes::from_static(b"five")));
+        assert_eq!(snapshot.bandwidth_bps, 2_000_000, "measured once");
+        (6..9).for_each(|sequence| assert!(window.push_packaged(span(sequence, two), 9)));
+        assert_eq!(window.oldest_sequence(), Some(5));
     }
 
     #[test]

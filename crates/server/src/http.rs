@@ -130,6 +130,7 @@ async fn segment(
             shared.note_demand(publication, rendition, sequence);
             data
         }
+        Lookup::NotMade if rendition.slot == Slot::Source => publication.write_source(sequence)?,
         Lookup::NotMade => {
             let began = shared.clock.now();
             let Slot::Ladder(index) = rendition.slot else { return None };

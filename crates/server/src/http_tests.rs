@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hls::{Cut, GridMode, GridState, Numbering, Segment, Span};
-use pipeline::RenditionInfo;
+use hls::{Cut, GridMode, GridState, Lookup, Numbering, Segment, Span};
+use pipeline::{Package, RenditionInfo};
 use rtmp::{StreamKey, StreamName};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -165,6 +165,33 @@ async fn a_media_playlist_has_the_contracts_headers() {
     assert_eq!(response.header("content-encoding"), "");
     let end = format!("/stream/cam/source/{}.ts\n#EXT-X-ENDLIST\n", first + 1);
     assert!(response.text().ends_with(&end), "{}", response.text());
+}
+
+/// A stream that nobody watches is kept once, as it came.
+#[tokio::test]
+async fn the_source_is_written_when_somebody_asks_for_it_and_once() {
+    let site = Site::viewers().await;
+    let (publisher, first) = site.publish("cam");
+    let publication = &publisher.publication;
+    for sequence in first + 2..first + 5 {
+        let span = span(sequence);
+        let package = Package { span, video: None, audio: None, samples: Vec::new() };
+        publication.publish_package(Slot::Source, package);
+    }
+    let lookup =
+        |sequence| publication.view().rendition("source").unwrap().snapshot.segment(sequence);
+    assert_eq!(lookup(first + 3), Lookup::NotMade);
+    let bytes = publication.view().rendition("source").unwrap().published_bytes;
+    assert!(bytes > 2 * SEGMENT_BYTES as u64, "they count all the same");
+
+    let path = format!("/stream/cam/source/{}.ts", first + 3);
+    let response = site.get(&path).await;
+    assert_eq!((response.status, response.body[0]), (200, 0x47));
+    assert_eq!(lookup(first + 3), Lookup::Made(response.body.clone().into()));
+    assert_eq!(site.get(&path).await.body, response.body);
+    assert_eq!(publication.write_source(first + 3).unwrap(), response.body, "who came too late");
+    assert_eq!(lookup(first + 4), Lookup::NotMade, "that one nobody has asked for");
+    assert_eq!(publication.write_source(first + 9), None);
 }
 
 /// A stream whose publisher has only just come has nothing to list.

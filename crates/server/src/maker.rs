@@ -168,7 +168,7 @@ impl Maker {
         match make_segment(&self.config, *index, &source) {
             Ok(made) => {
                 task.publication.note_made(*index, &made.stats);
-                task.publication.publish_package(Slot::Ladder(*index), &made.package);
+                task.publication.publish_package(Slot::Ladder(*index), made.package);
                 Making::Done
             }
             Err(why) => {

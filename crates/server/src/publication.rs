@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicI64, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use hls::{Body, Segment, Snapshot, Span, VariantStream, Window, WindowConfig};
+use bytes::Bytes;
+use hls::{Body, Lookup, Segment, Snapshot, Span, VariantStream, Window, WindowConfig};
 use media::Timestamp;
 use pipeline::{
     Continuity, DecoderKind, GridState, Keyframes, Notice, Package, Preset, RenditionInfo,
@@ -213,12 +214,25 @@ struct Track {
     window: Window,
     prospect: Prospect,
     snapshot: Option<Arc<Snapshot>>,
+    /// Segments that are listed, or were a short while ago, and that nobody has asked for yet; of
+    /// the source only.
+    unwritten: VecDeque<Arc<Unwritten>>,
     /// Where the newest segments that were made left the continuity counters, by number.
     continuities: VecDeque<(u64, Continuity)>,
     /// The discontinuity number of spans of which nothing can be made, as somebody has tried.
     unmakeable: Option<u64>,
     published_segments: u64,
     published_bytes: u64,
+}
+
+/// A segment whose bytes nobody has asked for yet.
+#[derive(Debug)]
+struct Unwritten {
+    package: Package,
+    /// Where the segment before it left the continuity counters.
+    before: Option<Continuity>,
+    /// Once somebody has asked for it.
+    data: OnceLock<Bytes>,
 }
 
 /// What is known of a rendition.
@@ -295,19 +309,60 @@ impl Publication {
 
     /// Takes a segment of a rendition that was made as its pictures came, or when somebody asked
     /// for it.
-    pub fn publish_package(&self, slot: Slot, package: &Package) {
+    ///
+    /// The source's is kept as it came and written when somebody asks for it: its samples are in
+    /// memory anyway, for the segments that can be made of them, and a stream that nobody watches
+    /// has no use for a second copy.
+    pub fn publish_package(&self, slot: Slot, package: Package) {
         let sequence = package.span.sequence();
-        let continuity = self.continuity_before(slot, sequence);
-        let (data, continuity) = write_ts(package, continuity);
-        let segment = Segment { span: package.span, data };
+        let before = self.continuity_before(slot, sequence);
+        // The source's, too: its size and where it leaves the counters are known by writing it.
+        let (data, continuity) = write_ts(&package, before);
+        let (info, is_independent) = (package.info(), package.is_independent());
         let mut writer = lock(&self.writer);
         let Some(track) = writer.track(slot) else { return };
-        if track.push(segment, &package.info(), package.is_independent())
-            && let Some(continuity) = continuity
-        {
+        let is_taken = match slot {
+            Slot::Source => track.push_packaged(package, before, data.len(), &info, is_independent),
+            Slot::Ladder(_) => {
+                track.push(Segment { span: package.span, data }, &info, is_independent)
+            }
+        };
+        if is_taken && let Some(continuity) = continuity {
             track.note_continuity(sequence, continuity);
         }
         self.publish(&writer);
+    }
+
+    /// Writes segment `sequence` of the source, unless somebody has asked for it before; None where
+    /// it is not kept any more. It takes as long as copying it, and everybody who asks meanwhile
+    /// waits for the one who writes.
+    #[must_use]
+    pub fn write_source(&self, sequence: u64) -> Option<Bytes> {
+        let unwritten = {
+            let mut writer = lock(&self.writer);
+            let track = writer.track(Slot::Source)?;
+            let mut unwritten = track.unwritten.iter();
+            let found = unwritten.find(|it| it.package.span.sequence() == sequence);
+            found.map(Arc::clone)
+        };
+        let Some(unwritten) = unwritten else {
+            // Somebody was faster.
+            let view = self.view();
+            return match view.rendition(SOURCE)?.snapshot.segment(sequence) {
+                Lookup::Made(data) => Some(data),
+                Lookup::NotMade | Lookup::Gone => None,
+            };
+        };
+        let written = || write_ts(&unwritten.package, unwritten.before).0;
+        let data = unwritten.data.get_or_init(written).clone();
+        let mut writer = lock(&self.writer);
+        let track = writer.track(Slot::Source)?;
+        track.unwritten.retain(|it| it.package.span.sequence() != sequence);
+        if track.window.fill(sequence, data.clone()) {
+            track.refresh();
+            self.publish(&writer);
+        }
+        Some(data)
     }
 
     /// Takes a finished segment, what it is, and whether a decoder can start with it. A slot
@@ -672,6 +727,7 @@ impl Track {
             window,
             prospect: Prospect::Unknown,
             snapshot: None,
+            unwritten: VecDeque::new(),
             continuities: VecDeque::new(),
             unmakeable: None,
             published_segments: 0,
@@ -681,11 +737,38 @@ impl Track {
 
     /// Whether the segment was taken.
     fn push(&mut self, segment: Segment, info: &RenditionInfo, is_independent: bool) -> bool {
+        self.note_info(&segment.span, info, is_independent);
+        let bytes = segment.data.len();
+        let is_taken = self.window.push(segment);
+        self.count(is_taken, bytes)
+    }
+
+    /// The same of a segment of `bytes` that is written when somebody asks for it.
+    fn push_packaged(
+        &mut self,
+        package: Package,
+        before: Option<Continuity>,
+        bytes: usize,
+        info: &RenditionInfo,
+        is_independent: bool,
+    ) -> bool {
+        self.note_info(&package.span, info, is_independent);
+        let is_taken = self.window.push_packaged(package.span, bytes);
+        if is_taken {
+            let data = OnceLock::new();
+            self.unwritten.push_back(Arc::new(Unwritten { package, before, data }));
+        }
+        let oldest = self.window.oldest_sequence().unwrap_or(0);
+        self.unwritten.retain(|it| it.package.span.sequence() >= oldest);
+        self.count(is_taken, bytes)
+    }
+
+    fn note_info(&mut self, span: &Span, info: &RenditionInfo, is_independent: bool) {
         let newest = self.snapshot.as_ref().and_then(|snapshot| snapshot.listed.last());
-        let is_new = newest.is_none_or(|newest| newest.sequence() < segment.span.sequence());
+        let is_new = newest.is_none_or(|newest| newest.sequence() < span.sequence());
         let has_changed = match &self.prospect {
             Prospect::Unknown => true,
-            Prospect::Possible(known) => !known.still_says(info, segment.span.duration),
+            Prospect::Possible(known) => !known.still_says(info, span.duration),
             // What was made late says nothing of what the source is now.
             Prospect::Impossible(_) => is_new,
         };
@@ -695,11 +778,13 @@ impl Track {
         if !is_independent {
             self.window.set_dependent();
         }
-        let bytes = segment.data.len() as u64;
-        let is_taken = self.window.push(segment);
+    }
+
+    /// Counts a segment, if it was taken.
+    fn count(&mut self, is_taken: bool, bytes: usize) -> bool {
         if is_taken {
             self.published_segments += 1;
-            self.published_bytes += bytes;
+            self.published_bytes += bytes as u64;
         }
         self.refresh();
         is_taken

@@ -105,9 +105,7 @@ impl Stream {
     ) {
         while let Some(output) = ingest.poll() {
             match output {
-                IngestOutput::Source(package) => {
-                    self.publish(Slot::Source, crate::SOURCE, &package)
-                }
+                IngestOutput::Source(package) => self.publish(Slot::Source, crate::SOURCE, package),
                 IngestOutput::Segment(segment) => {
                     if transcode.is_some() {
                         self.publication.store(segment);
@@ -154,7 +152,7 @@ impl Stream {
         self.publication.set_facts(facts);
     }
 
-    fn publish(&self, slot: Slot, name: &str, package: &Package) {
+    fn publish(&self, slot: Slot, name: &str, package: Package) {
         let _rendition = debug_span!("rendition", id = name).entered();
         debug!(
             sequence = package.span.sequence(),
@@ -211,7 +209,7 @@ impl Stream {
                 TranscoderOutput::Made { index, package } => {
                     let preset = self.shared.pipeline.renditions.get(index);
                     let name = preset.map_or("", |preset| &preset.name);
-                    self.publish(Slot::Ladder(index), name, &package);
+                    self.publish(Slot::Ladder(index), name, package);
                 }
                 TranscoderOutput::Promised { index, span, info } => {
                     let can_be_made = self.publication.promise(Slot::Ladder(index), span, info);
