@@ -18,7 +18,7 @@ pub(crate) fn run(steps: &mut Steps) -> Result<(), Failure> {
     )?;
     steps.step(
         "demand",
-        "streams that somebody watches, and that nobody watches: about 65 minutes",
+        "streams that somebody watches, and that nobody watches: about 30 minutes",
         || foreground(&mut bench(&["--package", "feathercast", "--bench", "on_demand"])),
     )?;
     steps.step("decode", "both H.264 decoders and ffmpeg, as the binary has them", || {
