@@ -71,7 +71,7 @@ pub use source_segment::{
 };
 pub use test_signal::{TestSample, TestSignal, TestSignalConfig, TestSignalError};
 pub use transcoder::{MadeSegment, MakeError, Transcoder, TranscoderStats, make_segment};
-pub use ts_writer::write_ts;
+pub use ts_writer::{measure_ts, write_ts};
 
 /// How every stream is treated.
 #[derive(Clone, Debug)]

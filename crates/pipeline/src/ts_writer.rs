@@ -15,6 +15,33 @@ use crate::picture::VideoConfig;
 /// The same package and the same continuity give the same bytes.
 #[must_use]
 pub fn write_ts(package: &Package, continuity: Option<Continuity>) -> (Bytes, Option<Continuity>) {
+    let data = Vec::with_capacity(estimated_bytes(package));
+    let (data, continuity) = write(package, continuity, data, |_| {});
+    (Bytes::from(data), continuity)
+}
+
+/// How many bytes [`write_ts`] would write, and where it would leave the counters; no more than one
+/// sample is in memory.
+#[must_use]
+pub fn measure_ts(
+    package: &Package,
+    continuity: Option<Continuity>,
+) -> (usize, Option<Continuity>) {
+    let mut bytes = 0;
+    let (rest, continuity) = write(package, continuity, Vec::new(), |data| {
+        bytes += data.len();
+        data.clear();
+    });
+    (bytes + rest.len(), continuity)
+}
+
+/// Writes to the end of `data`, and lets `between` have it after each sample.
+fn write(
+    package: &Package,
+    continuity: Option<Continuity>,
+    data: Vec<u8>,
+    mut between: impl FnMut(&mut Vec<u8>),
+) -> (Vec<u8>, Option<Continuity>) {
     let cut = package.span.cut;
     let tracks = Tracks { video: package.video.is_some(), audio: package.audio.is_some() };
     let mut muxer = Muxer::for_segment(SegmentStart {
@@ -27,7 +54,7 @@ pub fn write_ts(package: &Package, continuity: Option<Continuity>) -> (Bytes, Op
     if cut.discontinuity {
         muxer.discontinuity();
     }
-    let mut data = Vec::with_capacity(estimated_bytes(package));
+    let mut data = data;
     muxer.start_segment(&mut data);
     let mut writer = TsWriter {
         muxer,
@@ -41,9 +68,10 @@ pub fn write_ts(package: &Package, continuity: Option<Continuity>) -> (Bytes, Op
             Sample::Picture(unit, config) => writer.picture(unit, config),
             Sample::Audio(frame) => writer.audio(frame),
         }
+        between(&mut writer.data);
     }
     writer.flush_group();
-    (Bytes::from(writer.data), writer.muxer.continuity())
+    (writer.data, writer.muxer.continuity())
 }
 
 /// A little more than it needs: one allocation, most of which is used.

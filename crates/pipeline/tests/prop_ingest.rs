@@ -10,7 +10,7 @@ use media::{Duration, Timestamp};
 use model::{Op, PictureKind};
 use pipeline::{
     DecoderChoice, GridState, Ingest, IngestOutput, Item, LadderCut, Package, Picture, Preset,
-    Queue, RenditionSet, Sample, SegmentStore, SourceSegment, StreamConfig, write_ts,
+    Queue, RenditionSet, Sample, SegmentStore, SourceSegment, StreamConfig, measure_ts, write_ts,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -151,6 +151,7 @@ fn write_and_read(ops: &[Op]) {
         let (ts, after) = write_ts(package, continuity);
         assert_reads_as(&ts, package);
         assert_eq!(write_ts(package, continuity).0, ts, "the same input, the same bytes");
+        assert_eq!(measure_ts(package, continuity), (ts.len(), after));
         assert_marked(&write_ts(package, None).0, package, true);
         assert_marked(&ts, package, continuity.is_none());
         stream.extend_from_slice(&ts);

@@ -12,7 +12,7 @@ use media::Timestamp;
 use pipeline::{
     Continuity, DecoderKind, GridState, Keyframes, Notice, Package, Preset, RenditionInfo,
     RenditionSet, RungStats, SegmentSource, SegmentStore, SourceFacts, SourceSegment,
-    TranscoderStats, write_ts,
+    TranscoderStats, measure_ts, write_ts,
 };
 use rtmp::StreamName;
 use tokio::sync::watch;
@@ -316,18 +316,35 @@ impl Publication {
     pub fn publish_package(&self, slot: Slot, package: Package) {
         let sequence = package.span.sequence();
         let before = self.continuity_before(slot, sequence);
-        // The source's, too: its size and where it leaves the counters are known by writing it.
-        let (data, continuity) = write_ts(&package, before);
         let (info, is_independent) = (package.info(), package.is_independent());
+        if slot == Slot::Source {
+            let (bytes, continuity) = measure_ts(&package, before);
+            self.push(slot, sequence, continuity, |track| {
+                track.push_packaged(package, before, bytes, &info, is_independent)
+            });
+        } else {
+            let (data, continuity) = write_ts(&package, before);
+            let segment = Segment { span: package.span, data };
+            self.push(slot, sequence, continuity, |track| {
+                track.push(segment, &info, is_independent)
+            });
+        }
+    }
+
+    /// Puts segment `sequence` into the window of a slot by `push`, which says whether it was
+    /// taken; `continuity` is where it leaves the counters.
+    fn push(
+        &self,
+        slot: Slot,
+        sequence: u64,
+        continuity: Option<Continuity>,
+        push: impl FnOnce(&mut Track) -> bool,
+    ) {
         let mut writer = lock(&self.writer);
         let Some(track) = writer.track(slot) else { return };
-        let is_taken = match slot {
-            Slot::Source => track.push_packaged(package, before, data.len(), &info, is_independent),
-            Slot::Ladder(_) => {
-                track.push(Segment { span: package.span, data }, &info, is_independent)
-            }
-        };
-        if is_taken && let Some(continuity) = continuity {
+        if push(track)
+            && let Some(continuity) = continuity
+        {
             track.note_continuity(sequence, continuity);
         }
         self.publish(&writer);
