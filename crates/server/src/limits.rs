@@ -67,6 +67,9 @@ pub struct Limits {
     /// Publishers that are accepted from one address: each costs two threads and some log lines,
     /// also where it is gone at once. The burst is a studio whose line was down.
     pub publishes_per_address: Rate,
+    /// A publisher that has sent no media for this long gives its place to the next who comes where
+    /// none is free. The slowest encoder known (GLive on a T80) takes 4 s from publish to media.
+    pub place_without_media: Duration,
     /// A live name may be taken over when its publisher sent nothing for this long, by as many looks
     /// as that takes.
     pub takeover_after: Duration,
@@ -141,7 +144,8 @@ impl Default for Limits {
             rtmp_other_messages: Rate { per_second: 100, burst: 1_000 },
             feed_messages: 64,
             feed_bytes: 8 << 20,
-            publishes_per_address: Rate { per_second: 2, burst: 64 },
+            publishes_per_address: Rate { per_second: 1, burst: 20 },
+            place_without_media: Duration::from_secs(5),
             takeover_after: Duration::from_secs(5),
             reconnect_window: Duration::from_secs(10),
             ended_retention: Duration::from_secs(60),

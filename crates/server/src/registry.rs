@@ -160,7 +160,7 @@ impl Registry {
         if !is_this_host(address) && !self.publishes.allows(address, now) {
             return Err(Refusal::TooOften);
         }
-        self.make_room(&name, attempt.key.as_ref(), address)?;
+        self.make_room(&name, attempt.key.as_ref(), address, now)?;
         self.publishes.count(address, now);
         self.sessions += 1;
         let session = Arc::new(Session::new(self.sessions, attempt.peer, attempt.key, now));
@@ -292,12 +292,13 @@ impl Registry {
         name: &StreamName,
         key: Option<&StreamKey>,
         address: IpAddr,
+        now: Moment,
     ) -> Result<(), Refusal> {
         let live = self.streams.get(name).filter(|stream| stream.state == State::Live);
         let Some(stream) = live else {
             let free = self.config.max_streams.saturating_sub(self.places_taken_by_others(name));
             return match free {
-                0 => Err(Refusal::TooManyStreams),
+                0 => self.displace_one_without_media(now),
                 _ if free <= self.kept_for_others(address) => Err(Refusal::TooManyStreams),
                 _ => Ok(()),
             };
@@ -308,6 +309,21 @@ impl Registry {
             return Err(Refusal::NameInUse);
         }
         stream.session.stop(StopReason::Replaced);
+        Ok(())
+    }
+
+    /// Where all places are taken, whoever came first of those that have sent no media has to go.
+    fn displace_one_without_media(&self, now: Moment) -> Result<(), Refusal> {
+        let patience = self.config.limits.place_without_media;
+        let live = self.streams.values().filter(|stream| stream.state == State::Live);
+        let sessions = live.map(|stream| &stream.session);
+        let useless = sessions.filter(|session| {
+            !session.has_sent_media()
+                && !session.is_asked_to_stop()
+                && now.since(session.since()) >= patience
+        });
+        let first = useless.min_by_key(|session| session.id()).ok_or(Refusal::TooManyStreams)?;
+        first.stop(StopReason::MadeRoom);
         Ok(())
     }
 

@@ -150,6 +150,9 @@ impl Conn<'_> {
         self.pace.spend(received, self.shared.clock.now());
         if let Some(publishing) = &mut self.publishing {
             publishing.vigil.media(received.media_bytes);
+            if publishing.vigil.has_heard_media() {
+                publishing.session.heard_media();
+            }
         }
         let limits = &self.shared.limits;
         loop {
@@ -380,6 +383,7 @@ impl Conn<'_> {
     fn say_why(&mut self, end: &End) {
         match end {
             End::Stopped(StopReason::Replaced) => self.rtmp.reject_publish(Refusal::NameInUse),
+            End::Stopped(StopReason::MadeRoom) => self.rtmp.reject_publish(Refusal::TooManyStreams),
             End::Stopped(StopReason::VideoCodec) => self.rtmp.reject_publish(Refusal::VideoCodec),
             End::Stopped(StopReason::ShuttingDown) => {
                 self.rtmp.reject_publish(Refusal::ShuttingDown)

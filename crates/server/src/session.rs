@@ -1,7 +1,7 @@
 //! One publisher's stay: what its connection, its workers and the registry share.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rtmp::StreamKey;
@@ -21,6 +21,8 @@ pub enum StopReason {
     VideoCodec,
     /// A worker thread panicked.
     WorkerFailed,
+    /// It had sent no media when somebody else needed the place.
+    MadeRoom,
     /// The process ends.
     ShuttingDown,
 }
@@ -34,6 +36,7 @@ impl StopReason {
             Self::Kicked => "kicked by the operator",
             Self::VideoCodec => "video codec not taken",
             Self::WorkerFailed => "internal error",
+            Self::MadeRoom => "sent no audio and no video while others needed the place",
             Self::ShuttingDown => "server is stopping",
         }
     }
@@ -49,6 +52,7 @@ pub struct Session {
     since: Moment,
     silent_ms: AtomicU64,
     received_bytes: AtomicU64,
+    has_sent_media: AtomicBool,
     stop: watch::Sender<Option<StopReason>>,
     drained: Latch,
 }
@@ -64,6 +68,7 @@ impl Session {
             since: now,
             silent_ms: AtomicU64::new(0),
             received_bytes: AtomicU64::new(0),
+            has_sent_media: AtomicBool::new(false),
             stop: watch::Sender::new(None),
             drained: Latch::default(),
         }
@@ -80,6 +85,11 @@ impl Session {
     pub fn heard_nothing(&self, silent: Duration) {
         let silent_ms = u64::try_from(silent.as_millis()).unwrap_or(u64::MAX);
         self.silent_ms.store(silent_ms, Ordering::Relaxed);
+    }
+
+    /// Audio or video has come.
+    pub fn heard_media(&self) {
+        self.has_sent_media.store(true, Ordering::Relaxed);
     }
 
     /// Asks the connection to end; the first reason stays.
@@ -123,6 +133,18 @@ impl Session {
     #[must_use]
     pub fn since(&self) -> Moment {
         self.since
+    }
+
+    /// Whether audio or video has come.
+    #[must_use]
+    pub fn has_sent_media(&self) -> bool {
+        self.has_sent_media.load(Ordering::Relaxed)
+    }
+
+    /// Whether [`stop`](Self::stop) was called.
+    #[must_use]
+    pub fn is_asked_to_stop(&self) -> bool {
+        self.stop.borrow().is_some()
     }
 
     /// Bytes received from the publisher.

@@ -70,6 +70,11 @@ impl Vigil {
         self.media_bytes = total_bytes;
     }
 
+    /// Whether any audio or video has come.
+    pub(crate) fn has_heard_media(&self) -> bool {
+        self.has_sent_media || self.media_bytes > self.media_bytes_before
+    }
+
     /// For how long nothing has come.
     pub(crate) fn silent(&self) -> Duration {
         self.silent
