@@ -29,7 +29,7 @@ BUDGET_MIB = 1024
 # Past so many times the budget an attack is ended, so that the machine lives.
 RUNAWAY = 3
 VARIATIONS = 3
-SHORT_SECONDS = 3.5
+SHORT_SECONDS = 3.0
 # Descriptors and threads have so long to come back.
 BACK_WITHIN = 10.0
 # Behind an attack, so that the segment in which it ended is seen, too.

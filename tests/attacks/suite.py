@@ -48,7 +48,7 @@ PLACES = ("--max-streams", "40")
 DECODED = (*PLACES, "--transcode", "always")
 # Why an attack is not in the short form that CI runs.
 COST = (
-    "it still does harm: waits for bounded cost (muxed bytes, decoding time, places, fair reading)"
+    "it still does harm: waits for bounded cost (muxed bytes, decoding time, log lines, wrong keys)"
 )
 # Lines of publishers that come and go are not throttled yet.
 LOG = frozenset({Verdict.LOG})
@@ -237,11 +237,11 @@ ATTACKS = [
         options=DECODED,
     ),
     # Before anything is published
-    Attack("flood_empty", before_publish.control_flood, _control("empty"), COST),
-    Attack("flood_abort", before_publish.control_flood, _control("abort"), COST),
-    Attack("flood_unknown", before_publish.control_flood, _control("unknown"), COST),
-    Attack("flood_set_chunk_size", before_publish.control_flood, _control("set_chunk_size"), COST),
-    Attack("flood_window", before_publish.control_flood, _control("window"), COST),
+    Attack("flood_empty", before_publish.control_flood, _control("empty")),
+    Attack("flood_abort", before_publish.control_flood, _control("abort"), LONG),
+    Attack("flood_unknown", before_publish.control_flood, _control("unknown"), LONG),
+    Attack("flood_set_chunk_size", before_publish.control_flood, _control("set_chunk_size"), LONG),
+    Attack("flood_window", before_publish.control_flood, _control("window"), LONG),
     Attack(
         "flood_ping",
         before_publish.answer_flood,
@@ -250,7 +250,7 @@ ATTACKS = [
             "connections": Number(8, 2, 40),
             "reads": Choice("yes", ("yes", "no")),
         },
-        COST,
+        LONG,
     ),
     Attack(
         "flood_connect",
@@ -260,7 +260,7 @@ ATTACKS = [
             "connections": Number(8, 2, 40),
             "reads": Choice("yes", ("yes", "no")),
         },
-        COST,
+        LONG,
     ),
     Attack(
         "flood_create_stream",
@@ -325,7 +325,7 @@ ATTACKS = [
             "addresses": Number(1, 1, 3),
             "pause_ms": Number(7000, 500, 9000),
         },
-        COST,
+        LONG,
         seconds=24,
         options=(),
         wants_places=True,
@@ -338,7 +338,7 @@ ATTACKS = [
             "addresses": Number(1, 1, 3),
             "pause_ms": Number(4000, 500, 9000),
         },
-        COST,
+        LONG,
         seconds=24,
         options=(),
         wants_places=True,
@@ -351,7 +351,7 @@ ATTACKS = [
             "connections": Number(400, 50, 800),
             "addresses": Number(8, 1, 16),
         },
-        COST,
+        LONG,
         seconds=20,
         covers=("V17",),
         wants_places=True,
@@ -364,7 +364,7 @@ ATTACKS = [
             "connections": Number(400, 50, 800),
             "addresses": Number(8, 1, 16),
         },
-        COST,
+        LONG,
         seconds=20,
         covers=("V17",),
         wants_places=True,
@@ -386,7 +386,6 @@ ATTACKS = [
         "takeover_in_a_flood",
         places.takeover_in_a_flood,
         {"connections": Number(30, 8, 79), "addresses": Number(4, 1, 20)},
-        COST,
         seconds=20,
     ),
     Attack(
