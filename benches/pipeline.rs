@@ -171,6 +171,7 @@ fn playlists(criterion: &mut Criterion) {
         uri_prefix: "/stream/hello_world/P144p30fps16x9/".to_owned(),
         listed: 6,
         min_bandwidth_bps: 400_000,
+        segment_key: None,
     });
     window.set_target_duration(2);
     let mut n = 0;

@@ -9,9 +9,11 @@ use clap::{Parser, Subcommand};
 
 use crate::check::CheckArgs;
 use crate::demo::DemoArgs;
-use crate::livepeer;
+use crate::key::KeyArgs;
 use crate::publish::PublishArgs;
 use crate::settings::Settings;
+use crate::token::TokenArgs;
+use crate::{key, livepeer, token};
 
 /// What the command line asks for.
 pub(crate) enum Action {
@@ -67,6 +69,10 @@ enum Command {
     Check(Box<CheckArgs>),
     /// Serves on loopback, publishes the test signal as hello_world, checks it, and stays up
     Demo(Box<DemoArgs>),
+    /// Makes secrets
+    Key(KeyArgs),
+    /// Makes a token that lets somebody watch a stream for a while, where the server has a --viewer-secret
+    Token(TokenArgs),
 }
 
 /// The options of `serve`.
@@ -100,6 +106,8 @@ fn parse_ours(args: Vec<OsString>, ignored: Vec<String>) -> Result<Action, Usage
         Ok(Cli { command: Some(Command::Publish(args)), .. }) => Ok(Action::Publish(args)),
         Ok(Cli { command: Some(Command::Check(args)), .. }) => Ok(Action::Check(args)),
         Ok(Cli { command: Some(Command::Demo(args)), .. }) => Ok(Action::Demo(args)),
+        Ok(Cli { command: Some(Command::Key(args)), .. }) => key::run(&args).map(Action::Say),
+        Ok(Cli { command: Some(Command::Token(args)), .. }) => token::run(&args).map(Action::Say),
         Ok(Cli { command: None, serve }) => Ok(Action::Serve { args: Box::new(serve), ignored }),
         Err(error)
             if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>

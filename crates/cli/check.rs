@@ -3,10 +3,9 @@
 use std::io::{self, IsTerminal, Write, stderr, stdout};
 use std::process::ExitCode;
 
-use server::{CheckConfig, CheckError, Outcome, Report};
+use server::{CheckConfig, CheckError, Outcome, Report, parse_duration};
 
 use crate::args::UsageError;
-use crate::config::duration;
 
 /// The options of `check`.
 #[derive(clap::Args, Debug)]
@@ -24,7 +23,7 @@ pub(crate) struct CheckArgs {
 /// Checks, and prints the report.
 pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, UsageError> {
     let text = args.duration.as_deref().unwrap_or("10s");
-    let duration = duration(text).filter(|time| !time.is_zero()).ok_or_else(|| {
+    let duration = parse_duration(text).filter(|time| !time.is_zero()).ok_or_else(|| {
         UsageError::new(format_args!("--for {text:?}: write a time, for example 10s or 1500ms"))
     })?;
     let report = match server::check(&CheckConfig { url: args.url.clone(), duration }) {

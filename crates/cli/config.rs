@@ -1,22 +1,29 @@
 //! From settings to a configuration without gaps: flag over environment over file over default.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
-use server::{Config, PublishAccess, StreamKey, StreamName};
+use server::{
+    AdminAccess, Config, PublishAccess, SecretDigest, StreamName, ViewerSecret, WebhookUrl,
+    parse_duration,
+};
 
 use crate::args::{ServeArgs, UsageError};
 use crate::renditions;
-use crate::settings::{KeyList, LogFormat, Settings};
+use crate::settings::{KeyList, LogFormat, Settings, TextList};
 
 const SEGMENT_DURATIONS: RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(10);
 /// Apple's authoring rules want six; each costs memory.
 const PLAYLIST_SEGMENTS: RangeInclusive<usize> = 6..=60;
 const MAX_STREAMS: RangeInclusive<usize> = 1..=10_000;
+const VIEWERS: RangeInclusive<usize> = 1..=1_000_000;
+/// Whoever has the operator's token sees and ends everything: it is not to be guessed.
+const LEAST_TOKEN_BYTES: usize = 16;
 
 /// Everything `serve` needs.
 #[derive(Debug)]
@@ -37,7 +44,7 @@ pub(crate) fn resolve(args: Box<ServeArgs>) -> Result<Resolved, UsageError> {
     })
 }
 
-fn read_file(path: &Path) -> Result<Settings, UsageError> {
+pub(crate) fn read_file(path: &Path) -> Result<Settings, UsageError> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         UsageError::new(format_args!("--config: cannot read {}: {error}", path.display()))
     })?;
@@ -57,10 +64,11 @@ fn parse_file(text: &str) -> Result<Settings, String> {
 
 fn server_config(settings: Settings) -> Result<Config, UsageError> {
     let defaults = Config::default();
+    let admin = admin_access(settings.admin_token.as_deref(), settings.admin_hosts)?;
     let address = |option, text: Option<String>, default| {
         text.map_or(Ok(default), |text| address(option, &text, default))
     };
-    Ok(Config {
+    let config = Config {
         rtmp_addr: address("--rtmp-addr", settings.rtmp_addr, defaults.rtmp_addr)?,
         http_addr: address("--http-addr", settings.http_addr, defaults.http_addr)?,
         admin_addr: address("--admin-addr", settings.admin_addr, defaults.admin_addr)?,
@@ -89,7 +97,53 @@ fn server_config(settings: Settings) -> Result<Config, UsageError> {
             keys: settings.keys.map_or_else(|| Ok(Default::default()), keys)?,
             allow_unlisted: settings.allow_unlisted.unwrap_or(false),
         },
-    })
+        admin,
+        auth_webhook: settings.auth_webhook.as_deref().map(webhook).transpose()?,
+        viewer_secret: settings.viewer_secret.as_deref().map(viewer_secret).transpose()?,
+        viewers_max: settings
+            .viewers_max
+            .map(|most| in_range("--viewers-max", most, VIEWERS))
+            .transpose()?,
+    };
+    if config.is_admin_exposed() {
+        return Err(UsageError::new(format_args!(
+            "--admin-addr {}: whoever reaches it could end streams; set --admin-token, or listen on 127.0.0.1",
+            config.admin_addr
+        )));
+    }
+    Ok(config)
+}
+
+fn admin_access(token: Option<&str>, hosts: Option<TextList>) -> Result<AdminAccess, UsageError> {
+    let hosts = hosts.map_or_else(Vec::new, |list| {
+        list.0
+            .split(',')
+            .map(|host| host.trim().to_owned())
+            .filter(|host| !host.is_empty())
+            .collect()
+    });
+    if token.is_some_and(|token| token.len() < LEAST_TOKEN_BYTES) {
+        return Err(UsageError::new(format_args!(
+            "--admin-token is shorter than {LEAST_TOKEN_BYTES} characters: whoever guesses it could end streams"
+        )));
+    }
+    Ok(AdminAccess { token: token.map(|token| digest("--admin-token", token)).transpose()?, hosts })
+}
+
+fn webhook(url: &str) -> Result<WebhookUrl, UsageError> {
+    WebhookUrl::parse(url).map_err(|error| UsageError::new(format_args!("--auth-webhook: {error}")))
+}
+
+/// What viewers' tokens are made with: itself, as tokens could not be made of its digest.
+pub(crate) fn viewer_secret(text: &str) -> Result<ViewerSecret, UsageError> {
+    ViewerSecret::new(text)
+        .map_err(|error| UsageError::new(format_args!("--viewer-secret: {error}")))
+}
+
+/// A secret, or its digest.
+fn digest(option: &str, text: &str) -> Result<SecretDigest, UsageError> {
+    SecretDigest::from_setting(text)
+        .map_err(|error| UsageError::new(format_args!("{option}: {error}")))
 }
 
 /// `HOST:PORT`, or one of the two (`:1936`, `192.0.2.7`) with the other of the default.
@@ -119,23 +173,11 @@ fn address(option: &str, text: &str, default: SocketAddr) -> Result<SocketAddr, 
 
 fn segment_duration(text: Option<&str>, default: Duration) -> Result<Duration, UsageError> {
     let Some(text) = text else { return Ok(default) };
-    duration(text).filter(|duration| SEGMENT_DURATIONS.contains(duration)).ok_or_else(|| {
+    parse_duration(text).filter(|duration| SEGMENT_DURATIONS.contains(duration)).ok_or_else(|| {
         UsageError::new(format_args!(
             "--segment-duration {text:?}: write a time from 1s to 10s, for example 2s or 1500ms"
         ))
     })
-}
-
-/// `2s`, `1.5s`, `1500ms`; a bare number is seconds.
-pub(crate) fn duration(text: &str) -> Option<Duration> {
-    let text = text.trim();
-    let (number, unit_secs) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
-        (Some(number), _) => (number, 0.001),
-        (None, Some(number)) => (number, 1.0),
-        (None, None) => (text, 1.0),
-    };
-    let number: f64 = number.trim().parse().ok()?;
-    Duration::try_from_secs_f64(number * unit_secs).ok()
 }
 
 fn in_range(option: &str, value: usize, range: RangeInclusive<usize>) -> Result<usize, UsageError> {
@@ -146,16 +188,16 @@ fn in_range(option: &str, value: usize, range: RangeInclusive<usize>) -> Result<
     Err(UsageError::new(format_args!("{option} {value}: write a number from {least} to {most}")))
 }
 
-fn publish_key(key: &str) -> Result<StreamKey, UsageError> {
+fn publish_key(key: &str) -> Result<SecretDigest, UsageError> {
     if key.is_empty() {
         return Err(UsageError::new(
             "--publish-key is empty: write the key, or leave the option out to let anyone publish",
         ));
     }
-    Ok(StreamKey::new(key))
+    digest("--publish-key", key)
 }
 
-fn keys(list: KeyList) -> Result<std::collections::BTreeMap<StreamName, StreamKey>, UsageError> {
+fn keys(list: KeyList) -> Result<BTreeMap<StreamName, SecretDigest>, UsageError> {
     let pair = |(name, key): (String, String)| {
         // Without a key, what stands for the name may well be the key: it is not repeated.
         if key.is_empty() {
@@ -164,7 +206,7 @@ fn keys(list: KeyList) -> Result<std::collections::BTreeMap<StreamName, StreamKe
         let stream = StreamName::parse(&name).map_err(|error| {
             UsageError::new(format_args!("--keys: {name:?} is not a stream name: {error}"))
         })?;
-        Ok((stream, StreamKey::new(&key)))
+        Ok((stream, digest("--keys", &key)?))
     };
     list.0.into_iter().map(pair).collect()
 }
@@ -233,6 +275,8 @@ mod tests {
             rtmp_addr = "127.0.0.1:1"
             http_addr = ":2"
             admin_addr = "[::1]:3"
+            admin_token = "0123456789abcdef"
+            admin_hosts = ["prometheus", "a.example"]
             renditions = ["P144p25fps16x9", "P240p30fps4x3"]
             transcode = "always"
             decoder = "openh264"
@@ -240,6 +284,9 @@ mod tests {
             segment_duration = "1500ms"
             playlist_segments = 10
             max_streams = 3
+            viewer_secret = "0123456789abcdef"
+            viewers_max = 7
+            auth_webhook = "http://127.0.0.1:9000/auth"
             publish_key = "a"
             allow_unlisted = true
             keys = { cam = "b" }
@@ -258,6 +305,10 @@ mod tests {
             (true, 10, 3)
         );
         assert_eq!(config.transcode, server::Transcode::Always);
+        assert_eq!(config.admin.token, Some(SecretDigest::of("0123456789abcdef")));
+        assert!(config.auth_webhook.is_some());
+        assert!(config.viewer_secret.is_some() && config.viewers_max == Some(7));
+        assert_eq!(config.admin.hosts, ["prometheus", "a.example"]);
         assert_eq!(config.decoder, DecoderChoice::Only(DecoderKind::Openh264));
         assert_eq!(config.segment_duration, Duration::from_millis(1500));
         assert!(config.access.allow_unlisted && config.access.keys.len() == 1);
@@ -319,8 +370,11 @@ mod tests {
         assert!(refused("decoder = 'ffmpeg'").contains("`rusty`"));
         assert!(refused("rtmp_adr = ':1'").contains("rtmp_adr"));
         assert!(refused("publish_key = ''").contains("--publish-key"));
+        assert!(refused("viewers_max = 0").contains("--viewers-max 0"));
         assert!(refused("[keys]\n'a/b' = 'hunter2'").contains("\"a/b\""));
         for secret in [
+            "viewer_secret = 'hunter2'",
+            "auth_webhook = 'https://h/hunter2'",
             "publish_key = ['hunter2']",
             "publish_key = 'hunter2",
             "[keys]\ncam = ['hunter2']",
@@ -332,10 +386,38 @@ mod tests {
     }
 
     #[test]
+    fn a_key_may_be_written_as_its_sha_256() {
+        let setting = SecretDigest::of("b").to_setting();
+        let config =
+            resolved(&format!("publish_key = '{setting}'\n[keys]\ncam = '{setting}'")).unwrap();
+        assert_eq!(config.access.shared_key, Some(SecretDigest::of("b")));
+        assert!(config.access.keys.values().eq([&SecretDigest::of("b")]));
+        for bad in ["publish_key = 'sha256:hunter2'", "[keys]\ncam = 'sha256:hunter2'"] {
+            let error = refused(bad);
+            assert!(
+                error.contains("64 hexadecimal digits") && !error.contains("hunter2"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_operator_s_port_is_not_opened_to_the_network_without_a_token() {
+        let open = "admin_addr = '0.0.0.0:7935'\n";
+        assert!(refused(open).contains("set --admin-token"), "{}", refused(open));
+        assert!(resolved(&format!("{open}admin_token = '0123456789abcdef'")).is_ok());
+        let error = refused("admin_token = 'hunter2'");
+        assert!(error.contains("16 characters") && !error.contains("hunter2"), "{error}");
+        let digest = SecretDigest::of("0123456789abcdef").to_setting();
+        let config = resolved(&format!("{open}admin_token = '{digest}'")).unwrap();
+        assert_eq!(config.admin.token, Some(SecretDigest::of("0123456789abcdef")));
+    }
+
+    #[test]
     fn keys_on_the_command_line_are_pairs() {
         let access = keys(KeyList::from("cam=a,cam2=b=c")).unwrap();
         assert_eq!(access.len(), 2);
-        assert_eq!(access.get(&StreamName::parse("cam2").unwrap()), Some(&StreamKey::new("b=c")));
+        assert_eq!(access.get(&StreamName::parse("cam2").unwrap()), Some(&SecretDigest::of("b=c")));
         let error = keys(KeyList::from("cam")).unwrap_err().to_string();
         assert!(error.contains("write NAME=KEY"), "{error}");
     }

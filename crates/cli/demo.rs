@@ -4,11 +4,10 @@ use std::io::{self, Write, stderr, stdout};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use server::{DemoAddrs, DemoReport, Outcome};
+use server::{DemoAddrs, DemoReport, Outcome, parse_duration};
 
 use crate::args::UsageError;
 use crate::check;
-use crate::config::duration;
 use crate::logging;
 
 /// The options of `demo`.
@@ -35,7 +34,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode, UsageError> {
 }
 
 fn time(text: &str) -> Result<Duration, UsageError> {
-    duration(text).filter(|time| !time.is_zero()).ok_or_else(|| {
+    parse_duration(text).filter(|time| !time.is_zero()).ok_or_else(|| {
         UsageError::new(format_args!("--for {text:?}: write a time, for example 30s or 1500ms"))
     })
 }

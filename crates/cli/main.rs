@@ -5,12 +5,14 @@ mod args;
 mod check;
 mod config;
 mod demo;
+mod key;
 mod livepeer;
 mod logging;
 mod publish;
 mod renditions;
 mod serve;
 mod settings;
+mod token;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -8,11 +8,10 @@ use std::time::Duration;
 
 use server::{
     FrameRate, OnFault, Programme, Progress, PublishConfig, PublishReport, PublishUrl,
-    TestSignalConfig,
+    TestSignalConfig, parse_duration,
 };
 
 use crate::args::UsageError;
-use crate::config::duration;
 
 /// Published to a good end, but something in the files was left out.
 const PARTS_LEFT_OUT: u8 = 3;
@@ -125,7 +124,7 @@ fn test_signal(args: &PublishArgs, name: &str) -> Result<TestSignalConfig, Usage
 }
 
 fn time(option: &str, text: &str) -> Result<Duration, UsageError> {
-    duration(text).filter(|time| !time.is_zero()).ok_or_else(|| {
+    parse_duration(text).filter(|time| !time.is_zero()).ok_or_else(|| {
         UsageError::new(format_args!("{option} {text:?}: write a time, for example 30s or 1500ms"))
     })
 }

@@ -22,9 +22,16 @@ pub(crate) struct Settings {
     /// Where the operator gets /status and /metrics [default: 127.0.0.1:7935]
     #[arg(long, value_name = "ADDR", env = "FEATHERCAST_ADMIN_ADDR")]
     pub(crate) admin_addr: Option<String>,
+    /// Token that the operator shows as `Authorization: Bearer TOKEN`, or sha256:HEX of it; needed where --admin-addr is not
+    /// loopback (better set by environment or file)
+    #[arg(long, value_name = "TOKEN", env = "FEATHERCAST_ADMIN_TOKEN", hide_env_values = true)]
+    pub(crate) admin_token: Option<String>,
+    /// Names, comma-separated, that the operator's port may be asked by besides addresses and localhost
+    #[arg(long, value_name = "NAME,...", env = "FEATHERCAST_ADMIN_HOSTS")]
+    pub(crate) admin_hosts: Option<TextList>,
     /// Presets, comma-separated, or a JSON file; empty passes the source through only [default: P144p30fps16x9]
     #[arg(long, value_name = "LIST|FILE.json", env = "FEATHERCAST_RENDITIONS")]
-    pub(crate) renditions: Option<RenditionList>,
+    pub(crate) renditions: Option<TextList>,
     /// When renditions are made: on-demand (while somebody fetches them) or always [default: on-demand]
     #[arg(long, value_name = "WHEN", env = "FEATHERCAST_TRANSCODE")]
     pub(crate) transcode: Option<When>,
@@ -44,10 +51,22 @@ pub(crate) struct Settings {
     /// Publishers at once [default: 10]
     #[arg(long, value_name = "N", env = "FEATHERCAST_MAX_STREAMS")]
     pub(crate) max_streams: Option<usize>,
-    /// Key that publishers must give: rtmp://host/NAME/KEY (better set by environment or file: others see flags)
+    /// URL that is asked by POST whether somebody may publish (MediaMTX's contract; any 2xx allows)
+    #[arg(long, value_name = "URL", env = "FEATHERCAST_AUTH_WEBHOOK", hide_env_values = true)]
+    pub(crate) auth_webhook: Option<String>,
+    /// Secret that viewers' tokens are made with; without a token (`feathercast token NAME --for 2h`) nobody watches then
+    /// (better set by environment or file)
+    #[arg(long, value_name = "SECRET", env = "FEATHERCAST_VIEWER_SECRET", hide_env_values = true)]
+    pub(crate) viewer_secret: Option<String>,
+    /// Viewers at once; who comes later is told to come again (503) [default: as many as connections allow]
+    #[arg(long, value_name = "N", env = "FEATHERCAST_VIEWERS_MAX")]
+    pub(crate) viewers_max: Option<usize>,
+    /// Key that publishers must give: rtmp://host/NAME/KEY, or sha256:HEX of it (better set by environment or file: others
+    /// see flags)
     #[arg(long, value_name = "KEY", env = "FEATHERCAST_PUBLISH_KEY", hide_env_values = true)]
     pub(crate) publish_key: Option<String>,
-    /// Names with a key of their own, NAME=KEY,...; with it no other name may publish without a key
+    /// Names with a key of their own, NAME=KEY,... (`feathercast key new NAME` makes one); with it no other name may publish
+    /// without a key
     #[arg(long, value_name = "NAME=KEY,...", env = "FEATHERCAST_KEYS", hide_env_values = true)]
     pub(crate) keys: Option<KeyList>,
     /// With --keys: let names that are not listed publish all the same
@@ -69,6 +88,8 @@ impl Settings {
             rtmp_addr: self.rtmp_addr.or(fallback.rtmp_addr),
             http_addr: self.http_addr.or(fallback.http_addr),
             admin_addr: self.admin_addr.or(fallback.admin_addr),
+            admin_token: self.admin_token.or(fallback.admin_token),
+            admin_hosts: self.admin_hosts.or(fallback.admin_hosts),
             renditions: self.renditions.or(fallback.renditions),
             transcode: self.transcode.or(fallback.transcode),
             decoder: self.decoder.or(fallback.decoder),
@@ -76,6 +97,9 @@ impl Settings {
             segment_duration: self.segment_duration.or(fallback.segment_duration),
             playlist_segments: self.playlist_segments.or(fallback.playlist_segments),
             max_streams: self.max_streams.or(fallback.max_streams),
+            auth_webhook: self.auth_webhook.or(fallback.auth_webhook),
+            viewer_secret: self.viewer_secret.or(fallback.viewer_secret),
+            viewers_max: self.viewers_max.or(fallback.viewers_max),
             publish_key: self.publish_key.or(fallback.publish_key),
             keys: self.keys.or(fallback.keys),
             allow_unlisted: self.allow_unlisted.or(fallback.allow_unlisted),
@@ -137,47 +161,47 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Preset names with commas between, or a file's name; in TOML also an array of names.
+/// Texts with commas between; in TOML also an array of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RenditionList(pub(crate) String);
+pub(crate) struct TextList(pub(crate) String);
 
-impl From<String> for RenditionList {
+impl From<String> for TextList {
     fn from(text: String) -> Self {
         Self(text)
     }
 }
 
-impl From<&str> for RenditionList {
+impl From<&str> for TextList {
     fn from(text: &str) -> Self {
         Self(text.to_owned())
     }
 }
 
-impl<'de> Deserialize<'de> for RenditionList {
+impl<'de> Deserialize<'de> for TextList {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(RenditionVisitor)
+        deserializer.deserialize_any(TextListVisitor)
     }
 }
 
-struct RenditionVisitor;
+struct TextListVisitor;
 
-impl<'de> Visitor<'de> for RenditionVisitor {
-    type Value = RenditionList;
+impl<'de> Visitor<'de> for TextListVisitor {
+    type Value = TextList;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("preset names (an array, or one string with commas) or a JSON file's name")
+        f.write_str("an array of texts, or one text with commas")
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<RenditionList, E> {
-        Ok(RenditionList(text.to_owned()))
+    fn visit_str<E>(self, text: &str) -> Result<TextList, E> {
+        Ok(TextList(text.to_owned()))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<RenditionList, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<TextList, A::Error> {
         let mut list = Vec::new();
         while let Some(name) = names.next_element::<String>()? {
             list.push(name);
         }
-        Ok(RenditionList(list.join(",")))
+        Ok(TextList(list.join(",")))
     }
 }
 

@@ -24,6 +24,7 @@ mod publishers;
 mod quality;
 mod recipe;
 mod reconnect;
+mod security;
 mod sources;
 mod undecodable;
 mod variants;

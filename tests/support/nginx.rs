@@ -1,6 +1,7 @@
 //! Debian's nginx with nginx-rtmp: somebody else's HLS, and a web server for files.
 
-use std::net::SocketAddr;
+use std::fs;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
@@ -25,35 +26,18 @@ impl Nginx {
         let [rtmp, http, _] = server::addresses();
         let root = Scratch::new();
         let at = root.path().display();
-        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map(|kind| format!("{kind}_temp_path {at}/temporary; "))
-            .concat();
+        let (process, folders) = (process(&root), folders(&root));
         let text = format!(
             "load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;\n\
-             daemon off; master_process off; pid {at}/pid; error_log {at}/error.log;\n\
-             events {{}}\n\
+             {process}\n\
              rtmp {{ server {{ listen {rtmp}; access_log off; application live {{\n\
                live on; hls on; hls_path {at}/live; hls_fragment 2s; hls_playlist_length 12s; }} }} }}\n\
-             http {{ access_log off; {temporary}\n\
+             http {{ {folders}\n\
                types {{ application/vnd.apple.mpegurl m3u8; video/mp2t ts; }}\n\
                server {{ listen {http}; root {at}; {directives} }} }}\n"
         );
-        let config = root.write("nginx.conf", text.as_bytes());
-        let mut command = Command::new("/usr/sbin/nginx");
-        command
-            .arg("-p")
-            .arg(root.path())
-            .arg("-c")
-            .arg(config)
-            .arg("-e")
-            .arg(root.file("error.log"));
-        let process = Background::start(&mut command);
-        let nginx = Self { _process: process, rtmp, http, root };
-        eventually("nginx's listeners", || {
-            let listens = |addr| std::net::TcpStream::connect(addr).is_ok();
-            (listens(rtmp) && listens(http)).then_some(())
-        });
-        nginx
+        let process = launch(&root, &text, &[rtmp, http]);
+        Self { _process: process, rtmp, http, root }
     }
 
     /// Files in here are served.
@@ -70,4 +54,64 @@ impl Nginx {
         });
         format!("http://{}{path}", self.http)
     }
+}
+
+/// The reverse proxy that docs/security.md describes, word by word but for addresses and folders.
+pub(crate) struct Proxy {
+    // Dropped in this order: it goes before its folder.
+    _process: Background,
+    pub(crate) http: SocketAddr,
+    _root: Scratch,
+}
+
+impl Proxy {
+    /// In front of a server's viewers' port.
+    pub(crate) fn start(server: SocketAddr) -> Self {
+        let [_, http, _] = server::addresses();
+        let root = Scratch::new();
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/security.md");
+        let page = fs::read_to_string(page).expect("docs/security.md");
+        let (_, recipe) = page.split_once("```nginx\n").expect("nginx's part");
+        let (recipe, _) = recipe.split_once("```").expect("its end");
+        let cache = root.file("cache").display().to_string();
+        let mut recipe = recipe.to_owned();
+        for (documented, here) in [
+            ("/var/cache/nginx/feathercast", cache.as_str()),
+            ("listen 80;", &format!("listen {http};")),
+            ("127.0.0.1:8935", &server.to_string()),
+        ] {
+            assert_eq!(recipe.matches(documented).count(), 1, "{documented} in {recipe}");
+            recipe = recipe.replace(documented, here);
+        }
+        let text = format!("{}\nhttp {{ {}\n{recipe} }}\n", process(&root), folders(&root));
+        let process = launch(&root, &text, &[http]);
+        Self { _process: process, http, _root: root }
+    }
+}
+
+/// What stands first: one process in the foreground, its files in `root`.
+fn process(root: &Scratch) -> String {
+    let at = root.path().display();
+    format!("daemon off; master_process off; pid {at}/pid; error_log {at}/error.log; events {{}}")
+}
+
+/// What stands first in `http`: temporary files in `root`, and no log.
+fn folders(root: &Scratch) -> String {
+    let at = root.path().display();
+    let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+    let folders = kinds.map(|kind| format!("{kind}_temp_path {at}/temporary; ")).concat();
+    format!("access_log off; {folders}")
+}
+
+/// Starts it; it listens when this returns.
+fn launch(root: &Scratch, text: &str, listeners: &[SocketAddr]) -> Background {
+    let config = root.write("nginx.conf", text.as_bytes());
+    let mut command = Command::new("/usr/sbin/nginx");
+    command.arg("-p").arg(root.path()).arg("-c").arg(config).arg("-e").arg(root.file("error.log"));
+    let process = Background::start(&mut command);
+    eventually("nginx's listeners", || {
+        let listens = |addr: &SocketAddr| TcpStream::connect(addr).is_ok();
+        listeners.iter().all(listens).then_some(())
+    });
+    process
 }

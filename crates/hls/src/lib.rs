@@ -19,6 +19,7 @@
 //!     uri_prefix: "/stream/hello_world/source/".into(),
 //!     listed: 6,
 //!     min_bandwidth_bps: 0,
+//!     segment_key: None,
 //! });
 //! assert!(window.snapshot().is_none(), "nothing to list yet");
 //!
@@ -56,6 +57,7 @@ mod date;
 mod grid;
 mod media_playlist;
 pub mod multivariant_playlist;
+mod segment_key;
 mod snapshot;
 mod span;
 mod window;
@@ -71,6 +73,7 @@ mod model;
 pub use body::Body;
 pub use grid::{CutPoint, Grid, GridMode, GridState, Step, TOLERANCE};
 pub use multivariant_playlist::VariantStream;
+pub use segment_key::SegmentKey;
 pub use snapshot::{Lookup, Snapshot};
 pub use span::{Cut, Numbering, Span};
 pub use window::{Segment, Window, WindowConfig};

@@ -53,7 +53,7 @@ impl<'a> MediaPlaylist<'a> {
         line(text, format_args!("#EXT-X-PROGRAM-DATE-TIME:{}", rfc3339(span.cut.unix_ms)));
         let ms = rounded_ms(span);
         line(text, format_args!("#EXTINF:{}.{:03},", ms / 1000, ms % 1000));
-        line(text, format_args!("{}{}.ts", self.snapshot.uri_prefix, span.sequence()));
+        line(text, format_args!("{}", self.snapshot.uri(span.sequence())));
     }
 }
 

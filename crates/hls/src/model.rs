@@ -30,7 +30,8 @@ pub(crate) enum Op {
 
 /// Runs `ops`, and looks at the window after each.
 pub(crate) fn check(listed: usize, first_sequence: u64, min_bandwidth_bps: u64, ops: &[Op]) {
-    let config = WindowConfig { uri_prefix: PREFIX.into(), listed, min_bandwidth_bps };
+    let config =
+        WindowConfig { uri_prefix: PREFIX.into(), listed, min_bandwidth_bps, segment_key: None };
     let mut run = Run {
         window: Window::new(config),
         listed: listed.max(1),

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use bytes::Bytes;
+
 use crate::Body;
 use crate::media_playlist::line;
 
@@ -36,6 +38,25 @@ pub fn render(variants: &[VariantStream]) -> Body {
     }
     variants.iter().for_each(|variant| render_variant(variant, &mut text));
     Body::new(text)
+}
+
+/// The playlist for one viewer: the query, which has to be URL text as it stands, goes behind every
+/// URI. The rest is copied.
+#[must_use]
+pub fn with_query(playlist: &Body, query: &str) -> Bytes {
+    let mut text = Vec::with_capacity(playlist.plain.len() + 4 * (query.len() + 1));
+    for line in playlist.plain.split_inclusive(|byte| *byte == b'\n') {
+        match line.strip_suffix(b"\n") {
+            Some(uri) if !uri.starts_with(b"#") => {
+                text.extend_from_slice(uri);
+                text.push(b'?');
+                text.extend_from_slice(query.as_bytes());
+                text.push(b'\n');
+            }
+            _ => text.extend_from_slice(line),
+        }
+    }
+    text.into()
 }
 
 fn render_variant(variant: &VariantStream, text: &mut String) {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use media::Duration;
 
 use crate::media_playlist::MediaPlaylist;
-use crate::{Body, Span};
+use crate::{Body, SegmentKey, Span};
 
 /// A rendition at one moment: its playlist, and every segment that may be asked for. Never changes.
 ///
@@ -27,6 +27,7 @@ pub struct Snapshot {
     /// What the playlist lists, in order, contiguous numbers.
     pub listed: Vec<Span>,
     pub(crate) uri_prefix: String,
+    pub(crate) segment_key: Option<SegmentKey>,
     /// Every segment that may be asked for, by number, ascending; the last ones are those that are
     /// listed. None where the segment has not been made, or not been written, yet.
     pub(crate) fetchable: Vec<(u64, Option<Bytes>)>,
@@ -77,6 +78,17 @@ impl Snapshot {
     /// The URI of a segment, as the playlist has it.
     #[must_use]
     pub fn uri(&self, sequence: u64) -> String {
-        format!("{}{sequence}.ts", self.uri_prefix)
+        match &self.segment_key {
+            Some(key) => format!("{}{sequence}.ts?tag={}", self.uri_prefix, key.tag(sequence)),
+            None => format!("{}{sequence}.ts", self.uri_prefix),
+        }
+    }
+
+    /// Whether who asks for segment `sequence` with this tag has read its URI in a playlist. Where
+    /// URIs have no tags, everybody counts as such.
+    #[must_use]
+    pub fn admits(&self, sequence: u64, tag: Option<&str>) -> bool {
+        let Some(key) = &self.segment_key else { return true };
+        tag.is_some_and(|tag| key.is_tag(sequence, tag))
     }
 }

@@ -8,7 +8,7 @@ use media::Duration;
 
 use crate::bandwidth::BandwidthMeter;
 use crate::media_playlist::rounded_ms;
-use crate::{Snapshot, Span};
+use crate::{SegmentKey, Snapshot, Span};
 
 /// A segment without, or with hardly any, duration ages removed ones by this much all the same: it
 /// bounds how many can be kept.
@@ -40,6 +40,8 @@ pub struct WindowConfig {
     /// BANDWIDTH is never less than this, in bits per second: what an encoder's cap allows it to
     /// become.
     pub min_bandwidth_bps: u64,
+    /// None: whoever knows a segment's number knows its URI.
+    pub segment_key: Option<SegmentKey>,
 }
 
 /// One rendition's segments: those that its playlist lists, and those removed from it that are
@@ -257,6 +259,7 @@ impl Window {
             ended: self.ended,
             listed: self.listed.iter().map(|listed| listed.span).collect(),
             uri_prefix: self.config.uri_prefix.clone(),
+            segment_key: self.config.segment_key.clone(),
             fetchable: removed.chain(listed).collect(),
             playlist: OnceLock::new(),
         })
@@ -363,7 +366,12 @@ mod tests {
     use crate::{Cut, Lookup};
 
     fn window(listed: usize) -> Window {
-        Window::new(WindowConfig { uri_prefix: "/".into(), listed, min_bandwidth_bps: 0 })
+        Window::new(WindowConfig {
+            uri_prefix: "/".into(),
+            listed,
+            min_bandwidth_bps: 0,
+            segment_key: None,
+        })
     }
 
     fn span(sequence: u64, duration: Duration) -> Span {

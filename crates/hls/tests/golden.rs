@@ -1,7 +1,7 @@
 //! Golden text: playlists as viewers get them.
 
 use hls::multivariant_playlist::{self, VariantStream};
-use hls::{Body, Cut, Segment, Span, Window, WindowConfig};
+use hls::{Body, Cut, Segment, SegmentKey, Span, Window, WindowConfig};
 use media::{Duration, Timestamp};
 
 fn text(body: &Body) -> &str {
@@ -10,8 +10,12 @@ fn text(body: &Body) -> &str {
 
 /// A window of three, numbered from 1795266725 (2026-11-21 13:12:05 UTC) on, target duration 2 s.
 fn window() -> Window {
+    window_with(None)
+}
+
+fn window_with(segment_key: Option<SegmentKey>) -> Window {
     let uri_prefix = "/stream/hello_world/P144p30fps16x9/".into();
-    let config = WindowConfig { uri_prefix, listed: 3, min_bandwidth_bps: 400_000 };
+    let config = WindowConfig { uri_prefix, listed: 3, min_bandwidth_bps: 400_000, segment_key };
     let mut window = Window::new(config);
     window.set_target_duration(2);
     window
@@ -142,4 +146,40 @@ fn multivariant() {
     assert_eq!(first.codecs.as_deref(), Some("avc1.42c00b,mp4a.40.2"));
     assert_eq!(second.resolution.map(|size| (size.width, size.height)), Some((1280, 720)));
     assert_eq!((first.frame_rate, second.frame_rate), (Some(29.97), None));
+}
+
+#[test]
+fn with_a_segment_key_every_uri_has_a_tag_of_its_own() {
+    let key = SegmentKey::new([7; 32]);
+    let mut window = window_with(Some(key.clone()));
+    window.push(segment(0, 0, 1980, false));
+    window.push(segment(1, 1980, 2000, false));
+    let snapshot = window.snapshot().expect("segments");
+    let playlist = text(snapshot.playlist()).to_owned();
+    let uris: Vec<&str> = playlist.lines().filter(|line| !line.starts_with('#')).collect();
+    let expected = [1_795_266_725, 1_795_266_726].map(|sequence| {
+        format!("/stream/hello_world/P144p30fps16x9/{sequence}.ts?tag={}", key.tag(sequence))
+    });
+    assert_eq!(uris, expected);
+    assert!(snapshot.admits(1_795_266_725, Some(&key.tag(1_795_266_725))));
+    for tag in [None, Some(""), Some(&key.tag(1_795_266_726)[..])] {
+        assert!(!snapshot.admits(1_795_266_725, tag), "{tag:?}");
+    }
+}
+
+#[test]
+fn a_query_goes_behind_every_uri_and_nowhere_else() {
+    let variant = |uri: &str| VariantStream {
+        uri: uri.into(),
+        bandwidth_bps: 1,
+        average_bandwidth_bps: 1,
+        codecs: "avc1.42c00b".into(),
+        resolution: None,
+        frame_rate: None,
+        independent: true,
+    };
+    let playlist = multivariant_playlist::render(&[variant("a/x.m3u8"), variant("a/y.m3u8")]);
+    let personal = multivariant_playlist::with_query(&playlist, "token=1-2");
+    let expected = text(&playlist).replace(".m3u8", ".m3u8?token=1-2");
+    assert_eq!(personal, expected.as_bytes());
 }

@@ -1,6 +1,6 @@
 //! From the strings of connect and publish to a stream name and key, by the contract's table.
 
-use crate::{InvalidStreamName, PublishRequest, StreamKey, StreamName};
+use crate::{InvalidStreamName, Limits, PublishQuery, PublishRequest, StreamKey, StreamName};
 
 /// Path elements that other servers want in front of the name; one of them is dropped when more follows.
 const PREFIXES: [&str; 2] = ["live", "stream"];
@@ -15,7 +15,7 @@ pub(crate) fn publish_request(
     app: &str,
     tc_url: &str,
     stream: &str,
-    key_bytes: usize,
+    limits: &Limits,
 ) -> Result<PublishRequest, InvalidStreamName> {
     let app = app.trim_matches(QUOTES);
     let app = if app.is_empty() { url_path(tc_url.trim_matches(QUOTES)) } else { app };
@@ -24,7 +24,13 @@ pub(crate) fn publish_request(
     let (name, path_key) = name_and_key(app, stream);
     let key = path_key.or_else(|| query_key(stream_query)).or_else(|| query_key(app_query));
     let name = name.map(StreamName::parse).transpose()?;
-    Ok(PublishRequest { name, key: key.map(|key| checked_key(key, key_bytes)).transpose()? })
+    let key = key.map(|key| checked_key(key, limits.key_bytes)).transpose()?;
+    let query = PublishQuery::new(stream_query, app_query);
+    let (actual, allowed) = (query.reveal().len(), limits.query_bytes);
+    if actual > allowed {
+        return Err(InvalidStreamName::QueryTooLong { actual, allowed });
+    }
+    Ok(PublishRequest { name, key, query })
 }
 
 /// What follows the host in `rtmp://host:port/path?query`.
@@ -75,15 +81,10 @@ mod tests {
 
     fn assert_rows(rows: &[Row]) {
         for (app, stream, name, key) in rows {
-            let expected = PublishRequest {
-                name: name.map(|name| StreamName::parse(name).unwrap()),
-                key: key.map(StreamKey::new),
-            };
-            assert_eq!(
-                publish_request(app, "", stream, 512),
-                Ok(expected),
-                "app {app:?}, stream {stream:?}"
-            );
+            let request = publish_request(app, "", stream, &Limits::default()).unwrap();
+            let name = name.map(|name| StreamName::parse(name).unwrap());
+            let key = key.map(StreamKey::new);
+            assert_eq!((request.name, request.key), (name, key), "app {app:?}, stream {stream:?}");
         }
     }
 
@@ -158,7 +159,11 @@ mod tests {
     #[test]
     fn tc_url_counts_only_without_an_app() {
         let name = |app, tc_url, stream| {
-            publish_request(app, tc_url, stream, 512).unwrap().name.unwrap().to_string()
+            publish_request(app, tc_url, stream, &Limits::default())
+                .unwrap()
+                .name
+                .unwrap()
+                .to_string()
         };
         assert_eq!(name("foo", "rtmp://h/other", ""), "foo");
         assert_eq!(name("", "rtmp://h:1935/live", "foo"), "foo");
@@ -166,7 +171,8 @@ mod tests {
         assert_eq!(name("", "rtmp://h", "foo"), "foo");
         assert_eq!(name("", "rtmp://h:1935/", "foo"), "foo");
         assert_eq!(name("", "nonsense", "foo"), "foo");
-        let request = publish_request("", "rtmp://h/foo?key=secret", "", 512).unwrap();
+        let request =
+            publish_request("", "rtmp://h/foo?key=secret", "", &Limits::default()).unwrap();
         assert_eq!(request.key, Some(StreamKey::new("secret")));
     }
 
@@ -184,10 +190,10 @@ mod tests {
             "a b",
             "mp4:foo.mp4",
         ] {
-            assert!(publish_request("live", "", stream, 512).is_err(), "{stream:?}");
+            assert!(publish_request("live", "", stream, &Limits::default()).is_err(), "{stream:?}");
         }
         assert_eq!(
-            publish_request("live/../../etc/passwd", "", "", 512),
+            publish_request("live/../../etc/passwd", "", "", &Limits::default()),
             Err(InvalidStreamName::LeadingDot)
         );
     }
@@ -195,13 +201,28 @@ mod tests {
     #[test]
     fn a_key_may_be_anything_up_to_its_limit() {
         let longest = "k".repeat(512);
-        let request = publish_request("foo", "", &longest, 512).unwrap();
+        let request = publish_request("foo", "", &longest, &Limits::default()).unwrap();
         assert_eq!(request.key, Some(StreamKey::new(longest.as_str())));
         assert_eq!(
-            publish_request("foo", "", &format!("{longest}k"), 512),
+            publish_request("foo", "", &format!("{longest}k"), &Limits::default()),
             Err(InvalidStreamName::KeyTooLong { actual: 513, allowed: 512 })
         );
-        let request = publish_request("foo", "", "caf\u{e9} %zz", 512).unwrap();
+        let request = publish_request("foo", "", "caf\u{e9} %zz", &Limits::default()).unwrap();
         assert_eq!(request.key, Some(StreamKey::new("caf\u{e9} %zz")));
+    }
+
+    #[test]
+    fn both_queries_are_kept_up_to_their_limit() {
+        let request = |app: &str, stream: &str| {
+            publish_request(app, "", stream, &Limits::default()).map(|request| request.query)
+        };
+        let query = request("live?b=2", "foo?a=1&key=x").unwrap();
+        assert_eq!(query.reveal(), "a=1&key=x&b=2");
+        let longest = "a".repeat(Limits::default().query_bytes);
+        assert_eq!(request("live", &format!("foo?{longest}")).unwrap().reveal(), longest);
+        assert_eq!(
+            request("live", &format!("foo?{longest}a")),
+            Err(InvalidStreamName::QueryTooLong { actual: 4097, allowed: 4096 })
+        );
     }
 }

@@ -1,6 +1,6 @@
 use bytes::Bytes;
 
-use crate::{StreamKey, StreamName};
+use crate::{PublishQuery, StreamKey, StreamName};
 
 /// What a publisher does, as far as the application must know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct PublishRequest {
     pub name: Option<StreamName>,
     /// What the publisher shows as permission, if anything.
     pub key: Option<StreamKey>,
+    /// The URL's query.
+    pub query: PublishQuery,
 }
 
 /// One FLV tag's worth of stream.

@@ -35,6 +35,8 @@ pub struct Limits {
     pub aggregate_tags: usize,
     /// Bytes of a stream key. 512: signed tokens fit.
     pub key_bytes: usize,
+    /// Bytes of the queries of a publish URL together. 4 096: a JSON Web Token is 1 to 2 KB.
+    pub query_bytes: usize,
     /// For one command's values.
     pub amf: amf0::Limits,
 }
@@ -50,6 +52,7 @@ impl Default for Limits {
             transmit_bytes: 64 * 1024,
             aggregate_tags: 1024,
             key_bytes: 512,
+            query_bytes: 4096,
             amf: amf0::Limits { max_depth: 16, max_values: 1024, max_bytes: 64 * 1024 },
         }
     }

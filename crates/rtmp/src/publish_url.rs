@@ -242,7 +242,9 @@ mod tests {
         ];
         for (text, name, key) in rows {
             let url = parse(text);
-            let request = publish_request(url.app(), &url.tc_url(), url.stream(), 512).unwrap();
+            let request =
+                publish_request(url.app(), &url.tc_url(), url.stream(), &crate::Limits::default())
+                    .unwrap();
             assert_eq!(request.name, name.map(|name| StreamName::parse(name).unwrap()), "{text}");
             assert_eq!(request.key, key.map(StreamKey::new), "{text}");
         }

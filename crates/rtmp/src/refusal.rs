@@ -7,6 +7,10 @@ pub enum Refusal {
     BadName,
     /// The key is missing or wrong.
     Unauthorized,
+    /// Thrown out for a while.
+    Banned,
+    /// Whoever knows who may publish gave no answer.
+    Undecided,
     /// The server has as many publishers as it may have.
     TooManyStreams,
     /// Its address has published too often in the last time.
@@ -23,10 +27,10 @@ impl Refusal {
         match self {
             Self::NameInUse | Self::BadName => "NetStream.Publish.BadName",
             Self::Unauthorized => "NetStream.Publish.Unauthorized",
-            Self::TooManyStreams | Self::TooOften => "NetStream.Publish.Denied",
+            Self::TooManyStreams | Self::TooOften | Self::Banned => "NetStream.Publish.Denied",
             // OBS and librtmp stop at this code and show the description.
             Self::VideoCodec => "NetStream.Publish.Rejected",
-            Self::ShuttingDown => "NetStream.Publish.Failed",
+            Self::ShuttingDown | Self::Undecided => "NetStream.Publish.Failed",
         }
     }
 
@@ -41,6 +45,8 @@ impl Refusal {
                  'current' and does not end in '.m3u8'."
             }
             Self::Unauthorized => "The stream key is missing or wrong.",
+            Self::Banned => "You may not publish here for the time being.",
+            Self::Undecided => "The server could not find out whether you may publish: try again.",
             Self::TooManyStreams => "The server has as many publishers as it takes.",
             Self::TooOften => {
                 "Too many publishes from this address in a short time: wait a minute."

@@ -253,7 +253,7 @@ impl Session {
         }
         self.publish = Publish::Requested { message_stream_id, transaction: command.transaction() };
         let stream = command.argument().as_str().unwrap_or_default();
-        match publish_request(&self.app, &self.tc_url, stream, self.limits.key_bytes) {
+        match publish_request(&self.app, &self.tc_url, stream, &self.limits) {
             Ok(request) => {
                 events.push_back(Event::PublishRequested(request));
                 Ok(())

@@ -12,6 +12,11 @@ impl StreamKey {
         Self(key.into())
     }
 
+    /// The secret itself: for digests of it, and for who has to be asked about it. Never for a log.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
     /// No characters at all: permits nothing, not even an equal one.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -45,6 +45,14 @@ pub enum InvalidStreamName {
         /// The limit.
         allowed: usize,
     },
+    /// Longer than [`Limits::query_bytes`](crate::Limits::query_bytes).
+    #[error("query of {actual} bytes exceeds limit {allowed}")]
+    QueryTooLong {
+        /// Its length.
+        actual: usize,
+        /// The limit.
+        allowed: usize,
+    },
 }
 
 impl StreamName {

@@ -234,6 +234,8 @@ fn a_refused_publisher_is_told_why_before_the_close() {
         (Refusal::NameInUse, "NetStream.Publish.BadName"),
         (Refusal::Unauthorized, "NetStream.Publish.Unauthorized"),
         (Refusal::TooManyStreams, "NetStream.Publish.Denied"),
+        (Refusal::Banned, "NetStream.Publish.Denied"),
+        (Refusal::Undecided, "NetStream.Publish.Failed"),
         (Refusal::VideoCodec, "NetStream.Publish.Rejected"),
         (Refusal::ShuttingDown, "NetStream.Publish.Failed"),
     ];

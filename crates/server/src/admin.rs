@@ -7,14 +7,21 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN};
-use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use axum::middleware::{Next, from_fn};
+use axum::http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN, WWW_AUTHENTICATE,
+};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::routing::{get, post};
 use rtmp::StreamName;
+use tracing::info;
 
+use crate::duration::parse_duration;
+use crate::http_listener::PeerIp;
+use crate::http_path::query_value;
 use crate::http_response::uncached;
-use crate::shared::Shared;
+use crate::secret::SecretDigest;
+use crate::shared::{Door, Shared};
 use crate::{metrics, status};
 
 /// Fetch Metadata Request Headers 2.4.
@@ -27,27 +34,79 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/status", get(status_json))
         .route("/metrics", get(metrics_text))
         .route("/streams/{name}/kick", post(kick))
-        .layer(from_fn(refuse_foreign_hosts))
+        .layer(from_fn_with_state(Arc::clone(&shared), guard))
         .with_state(shared)
 }
 
-/// A web page may point a name of its own at this address and then counts as its origin (DNS
-/// rebinding). Such a name is in the request; an address is nobody's to give away.
-async fn refuse_foreign_hosts(request: Request, next: Next) -> Response<Body> {
-    let mut hosts = request.headers().get_all(HOST).iter();
-    if hosts.all(|host| host.to_str().is_ok_and(is_own_host)) {
-        return next.run(request).await;
-    }
-    uncached(request.method(), StatusCode::FORBIDDEN, "ask by address or as localhost\n")
+/// Who may ask on the operator's port.
+#[derive(Clone, Debug, Default)]
+pub struct AdminAccess {
+    /// What everybody has to show but who asks for `/healthz`. None: whoever reaches the port may
+    /// ask.
+    pub token: Option<SecretDigest>,
+    /// Names that the port may be asked by, besides IP addresses and localhost; without a port.
+    pub hosts: Vec<String>,
 }
 
-/// Whether a Host field (RFC 9110 7.2) is an IP address or localhost, with or without a port.
-fn is_own_host(host: &str) -> bool {
-    if let Some(bracketed) = host.strip_prefix('[') {
-        return bracketed.split_once(']').is_some_and(|(ip, _)| ip.parse::<Ipv6Addr>().is_ok());
+impl AdminAccess {
+    /// Whether a Host field (RFC 9110 7.2) is an IP address, localhost or one of the configured
+    /// names, with or without a port.
+    fn is_own_host(&self, host: &str) -> bool {
+        let (name, port) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((ip, rest)) if ip.parse::<Ipv6Addr>().is_ok() => ("localhost", rest),
+            Some(_) => return false,
+            None => host.split_at(host.find(':').unwrap_or(host.len())),
+        };
+        let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if !port.is_empty() && !port.strip_prefix(':').is_some_and(is_port) {
+            return false;
+        }
+        let mut names = self.hosts.iter().map(String::as_str).chain(["localhost"]);
+        names.any(|own| own.eq_ignore_ascii_case(name)) || name.parse::<IpAddr>().is_ok()
     }
-    let name = host.split_once(':').map_or(host, |(name, _port)| name);
-    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
+}
+
+/// A web page may point a name of its own at this address and then counts as its origin (DNS
+/// rebinding). Such a name is in the request; an address is nobody's to give away. And where a token
+/// is configured, who does not have it gets to know that the process is there, and nothing else.
+async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response<Body> {
+    let hosts = request.headers().get_all(HOST).iter().map(|host| host.to_str().ok());
+    // HTTP/2, and requests for a whole URL, have it there.
+    let authority = request.uri().authority().map(|authority| Some(authority.as_str()));
+    let is_own = |host: Option<&str>| host.is_some_and(|host| shared.admin.is_own_host(host));
+    if !hosts.chain(authority).all(is_own) {
+        let text = "ask by address, as localhost, or by a name of --admin-hosts\n";
+        return uncached(request.method(), StatusCode::FORBIDDEN, text);
+    }
+    if request.uri().path() != "/healthz"
+        && let Some(expected) = shared.admin.token
+    {
+        let shown = bearer_token(request.headers());
+        let ip = request.extensions().get::<PeerIp>().map(|PeerIp(ip)| *ip);
+        if let Some(ip) = ip.filter(|_| shown.is_some()) {
+            shared.wait_out_wrong_secrets(ip).await;
+        }
+        if shown != Some(expected) {
+            if let Some(ip) = ip.filter(|_| shown.is_some()) {
+                shared.note_wrong_secret(ip, Door::Admin, "");
+            }
+            return unauthorized(request.method());
+        }
+    }
+    next.run(request).await
+}
+
+/// What stands behind `Authorization: Bearer` (RFC 6750 2.1).
+fn bearer_token(headers: &HeaderMap) -> Option<SecretDigest> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| SecretDigest::of(token.trim()))
+}
+
+fn unauthorized(method: &Method) -> Response<Body> {
+    let text = "the operator's token is missing or wrong: Authorization: Bearer TOKEN\n";
+    let mut response = uncached(method, StatusCode::UNAUTHORIZED, text);
+    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response
 }
 
 /// Whether a browser says that a page of another site, or of another port of this one, made it ask.
@@ -75,6 +134,7 @@ async fn metrics_text(State(shared): State<Arc<Shared>>) -> Response<Body> {
 async fn kick(
     State(shared): State<Arc<Shared>>,
     headers: HeaderMap,
+    uri: Uri,
     Path(name): Path<String>,
 ) -> Response<Body> {
     // A web page may send a POST to any address its visitor reaches, but not without saying where
@@ -82,11 +142,28 @@ async fn kick(
     if is_from_a_page(&headers) {
         return uncached(&Method::POST, StatusCode::FORBIDDEN, "not from a web page\n");
     }
-    let kicked = StreamName::parse(&name).is_ok_and(|name| shared.registry().kick(&name));
-    match kicked {
-        true => uncached(&Method::POST, StatusCode::OK, "kicked\n"),
-        false => uncached(&Method::POST, StatusCode::NOT_FOUND, "no live stream of this name\n"),
+    let Ok(name) = StreamName::parse(&name) else { return no_stream() };
+    let Some(time) = query_value(uri.query(), "ban") else {
+        let kicked = shared.registry().kick(&name);
+        return if kicked {
+            uncached(&Method::POST, StatusCode::OK, "kicked\n")
+        } else {
+            no_stream()
+        };
+    };
+    let Some(time) = parse_duration(time).filter(|time| !time.is_zero()) else {
+        let text = "ban wants a time, for example ban=10m\n";
+        return uncached(&Method::POST, StatusCode::BAD_REQUEST, text);
+    };
+    if !shared.registry().ban(&name, time, shared.clock.now()) {
+        return no_stream();
     }
+    info!(stream = %name, secs = time.as_secs(), "publisher banned");
+    uncached(&Method::POST, StatusCode::OK, "banned\n")
+}
+
+fn no_stream() -> Response<Body> {
+    uncached(&Method::POST, StatusCode::NOT_FOUND, "no live stream of this name\n")
 }
 
 fn document(data: Vec<u8>, content_type: &'static str) -> Response<Body> {

@@ -6,7 +6,10 @@ use std::time::Duration;
 use pipeline::{DecoderChoice, Preset, StreamConfig};
 
 use crate::access::PublishAccess;
+use crate::admin::AdminAccess;
 use crate::demand::Transcode;
+use crate::viewer_secret::ViewerSecret;
+use crate::webhook::WebhookUrl;
 
 /// What `serve` is told.
 #[derive(Clone, Debug)]
@@ -33,6 +36,14 @@ pub struct Config {
     pub current_manifest: bool,
     /// Who may publish.
     pub access: PublishAccess,
+    /// Who is asked besides the keys, before somebody publishes.
+    pub auth_webhook: Option<WebhookUrl>,
+    /// Who may ask on the operator's port.
+    pub admin: AdminAccess,
+    /// What viewers' tokens are made with; None: anybody may watch.
+    pub viewer_secret: Option<ViewerSecret>,
+    /// Viewers at once; None: as many as connections allow.
+    pub viewers_max: Option<usize>,
 }
 
 impl Default for Config {
@@ -50,6 +61,10 @@ impl Default for Config {
             max_streams: 10,
             current_manifest: false,
             access: PublishAccess::default(),
+            auth_webhook: None,
+            admin: AdminAccess::default(),
+            viewer_secret: None,
+            viewers_max: None,
         }
     }
 }
@@ -58,7 +73,14 @@ impl Config {
     /// Whether anybody who reaches the RTMP port from another machine may publish.
     #[must_use]
     pub fn is_open_to_the_network(&self) -> bool {
-        !self.rtmp_addr.ip().to_canonical().is_loopback() && self.access.is_open()
+        let is_open = self.access.is_open() && self.auth_webhook.is_none();
+        is_open && !self.rtmp_addr.ip().to_canonical().is_loopback()
+    }
+
+    /// Whether the operator's port can be reached from another machine and asks nobody for a token.
+    #[must_use]
+    pub fn is_admin_exposed(&self) -> bool {
+        !self.admin_addr.ip().to_canonical().is_loopback() && self.admin.token.is_none()
     }
 
     pub(crate) fn stream_config(&self) -> StreamConfig {
@@ -74,6 +96,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::SecretDigest;
 
     #[test]
     fn a_server_without_a_key_is_open_unless_it_listens_on_loopback() {
@@ -83,10 +106,28 @@ mod tests {
             config.is_open_to_the_network()
         };
         for addr in ["0.0.0.0:1935", "[::]:1935", "192.0.2.7:1935"] {
-            assert!(open(addr, None) && !open(addr, Some(rtmp::StreamKey::new("k"))), "{addr}");
+            assert!(open(addr, None) && !open(addr, Some(SecretDigest::of("k"))), "{addr}");
         }
         for addr in ["127.0.0.1:1935", "[::1]:1935", "[::ffff:127.0.0.1]:1935"] {
             assert!(!open(addr, None), "{addr}");
+        }
+        let auth_webhook = Some(WebhookUrl::parse("http://127.0.0.1:9000/auth").unwrap());
+        let asking = Config { auth_webhook, ..Config::default() };
+        assert!(!asking.is_open_to_the_network());
+    }
+
+    #[test]
+    fn the_operator_s_port_is_exposed_off_loopback_without_a_token() {
+        let exposed = |addr: &str, token| {
+            let admin = AdminAccess { token, ..AdminAccess::default() };
+            let config = Config { admin_addr: addr.parse().unwrap(), admin, ..Config::default() };
+            config.is_admin_exposed()
+        };
+        for addr in ["0.0.0.0:7935", "[::]:7935", "192.0.2.7:7935"] {
+            assert!(exposed(addr, None) && !exposed(addr, Some(SecretDigest::of("t"))), "{addr}");
+        }
+        for addr in ["127.0.0.1:7935", "127.9.9.9:7935", "[::1]:7935"] {
+            assert!(!exposed(addr, None), "{addr}");
         }
     }
 }

@@ -7,18 +7,28 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS};
+use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, USER_AGENT};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, Response, StatusCode};
 use axum::middleware::map_response;
 use axum::routing::any;
 use hls::Lookup;
+use hls::multivariant_playlist::with_query;
 use tokio::time::timeout;
 
-use crate::http_path::{self, Resource};
-use crate::http_response::{self as response, Conditions};
+use crate::http_listener::PeerIp;
+use crate::http_path::{self, Resource, query_value};
+use crate::http_response::{self as response, Audience, Conditions};
 use crate::maker::Making;
 use crate::publication::{Publication, Slot, View};
 use crate::shared::{LEAST_TARGET_DURATIONS, Shared};
+use crate::viewers::Want;
+
+/// The parameter of a playlist's query that has a viewer's token.
+const TOKEN: &str = "token";
+
+/// The parameter of a segment's query that has its tag.
+const TAG: &str = "tag";
 
 /// A segment that is due comes a little later than that.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -49,35 +59,97 @@ async fn stream(State(shared): State<Arc<Shared>>, request: Request) -> Response
     if let Some(refusal) = refused_method(&request) {
         return refusal;
     }
-    let conditions = Conditions { method: request.method(), headers: request.headers() };
-    let response = match http_path::parse(request.uri().path()) {
-        Some(resource) => serve(&shared, conditions, &resource).await,
+    let (request, _) = request.into_parts();
+    let response = match http_path::parse(request.uri.path()) {
+        Some(resource) => serve(&shared, &request, &resource).await,
         None => None,
     };
-    response.unwrap_or_else(|| not_found(&shared, request.method()))
+    response.unwrap_or_else(|| not_found(&shared, &request.method))
 }
 
 /// The response; None where there is nothing (yet, or any more).
 async fn serve(
     shared: &Shared,
-    conditions: Conditions<'_>,
+    request: &Parts,
     resource: &Resource<'_>,
 ) -> Option<Response<Body>> {
-    let publication = find(shared, resource)?;
+    let conditions = Conditions { method: &request.method, headers: &request.headers };
+    let query = request.uri.query();
+    let publication = find(shared, resource);
+    // Before anything of the stream is told, whether there is one among it.
+    if let Some(refusal) = without_token(shared, request, resource, publication.as_deref()) {
+        return Some(refusal);
+    }
+    let publication = publication?;
+    if let Some(refusal) = without_place(shared, request, resource) {
+        return Some(refusal);
+    }
     match resource {
         Resource::Current | Resource::Multivariant(_) => {
             let view = publication.view();
             let playlist = view.multivariant()?;
             shared.metrics.http_playlists.add(1);
-            Some(response::playlist(conditions, playlist, view.target_duration_secs() / 2))
+            let max_age_secs = view.target_duration_secs() / 2;
+            // The media playlists want the token, too: it goes behind their URIs.
+            let token = shared.viewer_secret.as_ref().and_then(|_| query_value(query, TOKEN));
+            Some(match token {
+                Some(token) => {
+                    let text = with_query(playlist, &format!("{TOKEN}={token}"));
+                    response::personal_playlist(conditions.method, text, max_age_secs)
+                }
+                None => response::playlist(conditions, playlist, max_age_secs, Audience::Everybody),
+            })
         }
         Resource::Playlist(_, rendition) => {
             media_playlist(shared, conditions, &publication, rendition).await
         }
         Resource::Segment(_, rendition, sequence) => {
-            segment(shared, conditions, &publication, rendition, *sequence).await
+            let tag = query_value(query, TAG);
+            segment(shared, conditions, &publication, rendition, *sequence, tag).await
         }
     }
+}
+
+/// The answer to who asks for a playlist and has no token for it. Segments want none: where there
+/// are tokens, nobody knows the URI of one who has not read a playlist.
+fn without_token(
+    shared: &Shared,
+    request: &Parts,
+    resource: &Resource<'_>,
+    publication: Option<&Publication>,
+) -> Option<Response<Body>> {
+    let secret = shared.viewer_secret.as_ref()?;
+    if matches!(resource, Resource::Segment(..)) {
+        return None;
+    }
+    let name = resource.name().or_else(|| publication.map(Publication::name));
+    let token = query_value(request.uri.query(), TOKEN);
+    let now = shared.clock.now();
+    if name.zip(token).is_some_and(|(name, token)| secret.admits(name, token, now)) {
+        return None;
+    }
+    shared.metrics.http_without_token.add(1);
+    Some(response::without_token(&request.method))
+}
+
+/// The answer to who asks for a playlist while as many watch as may. Who watches already goes on.
+fn without_place(
+    shared: &Shared,
+    request: &Parts,
+    resource: &Resource<'_>,
+) -> Option<Response<Body>> {
+    let want = match resource {
+        Resource::Current | Resource::Multivariant(_) => Want::Look,
+        Resource::Playlist(..) => Want::Watch,
+        Resource::Segment(..) => return None,
+    };
+    let PeerIp(ip) = *request.extensions.get::<PeerIp>()?;
+    let player = request.headers.get(USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes);
+    if shared.admit_viewer(ip, player, want) {
+        return None;
+    }
+    shared.metrics.http_too_many_viewers.add(1);
+    Some(response::too_many_viewers(&request.method))
 }
 
 /// The media playlist, once it is long enough to be played: players that begin with one or two
@@ -112,19 +184,28 @@ async fn media_playlist(
     publication.playlist_asked(rendition.slot, shared.clock.now());
     shared.metrics.http_playlists.add(1);
     let snapshot = &rendition.snapshot;
-    Some(response::playlist(conditions, snapshot.playlist(), snapshot.target_duration_secs / 2))
+    let audience = match shared.viewer_secret {
+        Some(_) => Audience::OneViewer,
+        None => Audience::Everybody,
+    };
+    let max_age_secs = snapshot.target_duration_secs / 2;
+    Some(response::playlist(conditions, snapshot.playlist(), max_age_secs, audience))
 }
 
-/// The segment. One that is listed and not made is made now.
+/// The segment, where it is asked for by its whole URI. One that is listed and not made is made now.
 async fn segment(
     shared: &Shared,
     conditions: Conditions<'_>,
     publication: &Arc<Publication>,
     name: &str,
     sequence: u64,
+    tag: Option<&str>,
 ) -> Option<Response<Body>> {
     let view = publication.view();
     let rendition = view.rendition(name)?;
+    if !rendition.snapshot.admits(sequence, tag) {
+        return None;
+    }
     let data = match rendition.snapshot.segment(sequence) {
         Lookup::Made(data) => {
             shared.note_demand(publication, rendition, sequence);

@@ -1,6 +1,7 @@
 //! Serves a router over HTTP/1.1 to peers that may be slow, silent, many or hostile.
 
 use std::io::{self, IoSlice};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,6 +9,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -25,6 +28,10 @@ use crate::throttle::Throttle;
 const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\n\
     Access-Control-Allow-Origin: *\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n";
 
+/// Where a request comes from; in its extensions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PeerIp(pub(crate) IpAddr);
+
 /// Accepts until it is dropped, at most `max_connections` at once, and fewer from one address.
 pub(crate) async fn run(
     listener: TcpListener,
@@ -32,7 +39,9 @@ pub(crate) async fn run(
     shared: Arc<Shared>,
     max_connections: usize,
 ) {
-    let places = Places::new(max_connections, shared.limits.http_connections_per_ip);
+    // Also where there are few places, nobody alone takes them all.
+    let per_ip = shared.limits.http_connections_per_ip.min((max_connections / 4).max(1));
+    let places = Places::new(max_connections, per_ip);
     let places = Arc::new(places.free_for_loopback());
     let mut refusals = Throttle::new(shared.limits.log_interval);
     loop {
@@ -57,7 +66,7 @@ pub(crate) async fn run(
         shared.metrics.http_connections.add(1);
         let (shared, router) = (Arc::clone(&shared), router.clone());
         tokio::spawn(async move {
-            serve(socket, router, shared).await;
+            serve(socket, PeerIp(peer.ip().to_canonical()), router, shared).await;
             drop(place);
         });
     }
@@ -68,7 +77,7 @@ async fn refuse(mut socket: TcpStream) {
     let _ = timeout(Duration::from_millis(10), socket.write_all(BUSY)).await;
 }
 
-async fn serve(socket: TcpStream, router: Router, shared: Arc<Shared>) {
+async fn serve(socket: TcpStream, peer: PeerIp, router: Router, shared: Arc<Shared>) {
     // Playlists are small: waiting to fill a packet would only delay them.
     if let Err(error) = socket.set_nodelay(true) {
         debug!(%error, "viewer is gone");
@@ -83,7 +92,8 @@ async fn serve(socket: TcpStream, router: Router, shared: Arc<Shared>) {
     let asked = Arc::new(AtomicBool::new(false));
     let io = TokioIo::new(Watched::new(socket, shared, Arc::clone(&asked)));
     let router = TowerToHyperService::new(router);
-    let service = service_fn(move |request| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
         asked.store(true, Ordering::Relaxed);
         router.call(request)
     });

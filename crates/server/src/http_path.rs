@@ -33,6 +33,18 @@ pub(crate) enum Resource<'a> {
     Segment(StreamName, &'a str, u64),
 }
 
+impl Resource<'_> {
+    /// The stream's name, where the path says it.
+    pub(crate) fn name(&self) -> Option<&StreamName> {
+        match self {
+            Self::Current => None,
+            Self::Multivariant(name) | Self::Playlist(name, _) | Self::Segment(name, ..) => {
+                Some(name)
+            }
+        }
+    }
+}
+
 /// The resource at `path`, the path of a request target as it came (no query).
 ///
 /// Names hold only characters that need no percent-encoding, so nothing is decoded: a path with
@@ -57,6 +69,14 @@ pub(crate) fn parse(path: &str) -> Option<Resource<'_>> {
         )),
         _ => None,
     }
+}
+
+/// The value of the first such parameter of a query as it came: what is ours in a query needs no
+/// percent-encoding.
+#[must_use]
+pub(crate) fn query_value<'a>(query: Option<&'a str>, parameter: &str) -> Option<&'a str> {
+    let mut pairs = query?.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(name, _)| *name == parameter).map(|(_, value)| value)
 }
 
 fn multivariant(stem: &str) -> Option<Resource<'static>> {
@@ -108,6 +128,17 @@ mod tests {
         ];
         for (path, resource) in table {
             assert_eq!(parse(path), Some(resource), "{path}");
+        }
+    }
+
+    #[test]
+    fn parameters_of_a_query() {
+        let value = |query| query_value(query, "tag");
+        assert_eq!(value(Some("tag=1")), Some("1"));
+        assert_eq!(value(Some("CMCD=br%3D400&tag=1-a&tag=2")), Some("1-a"));
+        assert_eq!(value(Some("tag=")), Some(""));
+        for query in [None, Some(""), Some("tag"), Some("tagg=1"), Some("a=tag=1"), Some("Tag=1")] {
+            assert_eq!(value(query), None, "{query:?}");
         }
     }
 

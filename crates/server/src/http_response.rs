@@ -25,11 +25,30 @@ pub(crate) struct Conditions<'a> {
     pub(crate) headers: &'a HeaderMap,
 }
 
+/// Whose copy of a playlist a cache may give out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// Anybody may have it.
+    Everybody,
+    /// It is for who has shown a token.
+    OneViewer,
+}
+
+impl Audience {
+    fn cache_control(self, max_age_secs: u64) -> String {
+        match self {
+            Self::Everybody => format!("max-age={max_age_secs}"),
+            Self::OneViewer => format!("private, max-age={max_age_secs}"),
+        }
+    }
+}
+
 /// A playlist, gzipped where the viewer takes it; a cache may keep it for `max_age_secs`.
 pub(crate) fn playlist(
     request: Conditions<'_>,
     body: &hls::Body,
     max_age_secs: u64,
+    audience: Audience,
 ) -> Response<Body> {
     let gzip = accepts_gzip(request.headers);
     let (data, etag) =
@@ -44,7 +63,15 @@ pub(crate) fn playlist(
     }
     headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
     insert(headers, ETAG, etag);
-    insert(headers, CACHE_CONTROL, &format!("max-age={max_age_secs}"));
+    insert(headers, CACHE_CONTROL, &audience.cache_control(max_age_secs));
+    response
+}
+
+/// A playlist that was made for one viewer. It is not compressed: it is short, and read once.
+pub(crate) fn personal_playlist(method: &Method, text: Bytes, max_age_secs: u64) -> Response<Body> {
+    let mut response = with_body(method, StatusCode::OK, text, PLAYLIST_TYPE);
+    let cache_control = Audience::OneViewer.cache_control(max_age_secs);
+    insert(response.headers_mut(), CACHE_CONTROL, &cache_control);
     response
 }
 
@@ -87,6 +114,19 @@ pub(crate) fn come_again(method: &Method) -> Response<Body> {
     let mut response = uncached(method, StatusCode::SERVICE_UNAVAILABLE, text);
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     response
+}
+
+/// 503: who watches goes on, and who comes later may find a place.
+pub(crate) fn too_many_viewers(method: &Method) -> Response<Body> {
+    let text = "as many are watching as this server lets\n";
+    let mut response = uncached(method, StatusCode::SERVICE_UNAVAILABLE, text);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("10"));
+    response
+}
+
+/// 403: a token would open it.
+pub(crate) fn without_token(method: &Method) -> Response<Body> {
+    uncached(method, StatusCode::FORBIDDEN, "the token is missing, wrong or over\n")
 }
 
 /// 405 with the methods that are allowed.

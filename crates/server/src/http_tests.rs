@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::publication::Slot;
 use crate::registry::{Admission, PublishAttempt};
 use crate::shared::Shared;
-use crate::{Config, Limits, admin, http, http_listener};
+use crate::{AdminAccess, Config, Limits, SecretDigest, ViewerSecret, admin, http, http_listener};
 
 const SEGMENT_BYTES: usize = 188 * 5;
 
@@ -50,8 +50,16 @@ impl Site {
     }
 
     async fn new(limits: Limits, router: impl FnOnce(Arc<Shared>) -> Router) -> Self {
+        Self::with(Config { current_manifest: true, ..Config::default() }, limits, router).await
+    }
+
+    async fn with(
+        config: Config,
+        limits: Limits,
+        router: impl FnOnce(Arc<Shared>) -> Router,
+    ) -> Self {
         let connections = limits.http_connections;
-        let shared = Shared::new(&Config { current_manifest: true, ..Config::default() }, limits);
+        let shared = Shared::new(&config, limits);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let router = router(Arc::clone(&shared));
@@ -617,6 +625,12 @@ async fn the_operators_port_answers_to_addresses_and_localhost_only() {
         "",
         "[evil]",
         "[::1",
+        "[::1].evil.example",
+        "[::1]evil",
+        "[::1]:7935.evil",
+        "localhost:evil",
+        "127.0.0.1:7935.evil",
+        "prometheus",
     ];
     let requests = own.map(|host| (host, 200)).into_iter().chain(foreign.map(|host| (host, 403)));
     for (host, status) in requests {
@@ -630,6 +644,84 @@ async fn the_operators_port_answers_to_addresses_and_localhost_only() {
     let twice =
         b"GET /status HTTP/1.1\r\nHost: localhost\r\nHost: evil\r\nConnection: close\r\n\r\n";
     assert_eq!(parse(&site.raw(twice).await).status, 403);
+}
+
+#[tokio::test]
+async fn the_operators_port_answers_to_the_names_it_is_told() {
+    let admin = AdminAccess { hosts: vec!["prometheus".into(), "a.example".into()], token: None };
+    let config = Config { admin, ..Config::default() };
+    let site = Site::with(config, Limits::default(), admin::router).await;
+    for (host, status) in [
+        ("prometheus", 200),
+        ("Prometheus:7935", 200),
+        ("a.example", 200),
+        ("b.a.example", 403),
+        ("prometheus.evil", 403),
+        ("prometheus:7935.evil", 403),
+        ("[prometheus]", 403),
+    ] {
+        let request = format!("GET /status HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        assert_eq!(parse(&site.raw(request.as_bytes()).await).status, status, "{host}");
+    }
+    // A whole URL in the request line counts as the Host field does.
+    let absolute =
+        b"GET http://evil/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    assert_eq!(parse(&site.raw(absolute).await).status, 403);
+}
+
+const TOKEN: &str = "0123456789abcdef";
+
+async fn operator_with_token(limits: Limits) -> Site {
+    let admin = AdminAccess { token: Some(SecretDigest::of(TOKEN)), ..AdminAccess::default() };
+    Site::with(Config { admin, ..Config::default() }, limits, admin::router).await
+}
+
+#[tokio::test]
+async fn with_a_token_the_operators_port_answers_to_who_has_it() {
+    // Nobody waits in this test.
+    let limits = Limits { free_guesses: u32::MAX, ..Limits::default() };
+    let site = operator_with_token(limits).await;
+    let (_publisher, _) = site.publish("cam");
+    let bearer = format!("Authorization: Bearer {TOKEN}");
+    for path in ["/status", "/metrics"] {
+        let refused = site.get(path).await;
+        assert_eq!((refused.status, refused.header("www-authenticate")), (401, "Bearer"), "{path}");
+        for wrong in
+            ["Bearer", "Bearer ", "Bearer 0123456789abcdeF", &format!("Basic {TOKEN}"), TOKEN]
+        {
+            let refused = site.send("GET", path, &[&format!("Authorization: {wrong}")]).await;
+            assert_eq!(refused.status, 401, "{path} {wrong}");
+            assert!(!refused.text().contains("cam") && !refused.text().contains(TOKEN));
+        }
+        assert_eq!(site.send("GET", path, &[&bearer]).await.status, 200, "{path}");
+        let lower_case = bearer.replace("Bearer", "bearer");
+        assert_eq!(site.send("GET", path, &[&lower_case]).await.status, 200, "{path}");
+    }
+    let kick = ["Content-Length: 0", &bearer];
+    assert_eq!(site.send("POST", "/streams/cam/kick", &kick[..1]).await.status, 401);
+    assert_eq!(site.send("POST", "/streams/cam/kick", &kick).await.status, 200);
+    assert_eq!(site.get("/healthz").await.text(), "ok", "that it is there is no secret");
+    assert_eq!(site.shared.metrics.wrong_secrets.value(), 2, "one that is missing is no guess");
+}
+
+#[tokio::test]
+async fn who_guesses_the_token_waits() {
+    let hour = Duration::from_secs(3600);
+    let limits = Limits { free_guesses: 1, guess_pause: (hour, hour), ..Limits::default() };
+    let site = operator_with_token(limits).await;
+    assert_eq!(site.send("GET", "/status", &["Authorization: Bearer wrong"]).await.status, 401);
+    let request =
+        format!("GET /status HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\r\n");
+    let mut waiting = TcpStream::connect(site.addr).await.unwrap();
+    waiting.write_all(request.as_bytes()).await.unwrap();
+    // Requests behind it are answered, and it is not, not even with the right token.
+    for _ in 0..10 {
+        assert_eq!(site.get("/healthz").await.status, 200);
+        assert_eq!(site.get("/status").await.status, 401);
+    }
+    let mut waiting = waiting.into_std().unwrap();
+    let nothing_yet = std::io::Read::read(&mut waiting, &mut [0; 1]).unwrap_err();
+    assert_eq!(nothing_yet.kind(), std::io::ErrorKind::WouldBlock);
 }
 
 #[tokio::test]
@@ -649,8 +741,138 @@ async fn kick_is_for_the_operator_only() {
     assert_eq!(site.get(kick).await.status, 405);
     assert_eq!(site.send("POST", "/streams/other/kick", &["Content-Length: 0"]).await.status, 404);
     assert_eq!(site.send("POST", "/streams/%2e%2e/kick", &["Content-Length: 0"]).await.status, 404);
+    for time in ["", "soon", "0s", "-1s"] {
+        let path = format!("{kick}?ban={time}");
+        assert_eq!(site.send("POST", &path, &["Content-Length: 0"]).await.status, 400, "{time}");
+    }
+    let banned = site.send("POST", "/streams/other/kick?ban=10m", &["Content-Length: 0"]).await;
+    assert_eq!(banned.status, 404);
+    let banned = site.send("POST", "/streams/cam/kick?ban=10m", &["Content-Length: 0"]).await;
+    assert_eq!((banned.status, banned.text()), (200, "banned\n"));
+    let again =
+        PublishAttempt { name: None, key: None, peer: SocketAddr::from(([192, 0, 2, 7], 6000)) };
+    let now = site.shared.clock.now();
+    assert_eq!(site.shared.registry().publish(again, now).unwrap_err(), rtmp::Refusal::Banned);
     assert_eq!(site.send("POST", kick, &["Content-Length: 0"]).await.status, 200);
     assert_eq!(publisher.session.stop_signal().received().await, crate::StopReason::Kicked);
     assert_eq!(site.get("/healthz").await.text(), "ok");
     assert_eq!(site.get("/stream/cam.m3u8").await.status, 404, "viewers have another port");
+}
+
+const SECRET: &str = "fedcba9876543210";
+
+/// A site whose viewers need tokens, and one for `cam` that is good for a minute.
+async fn viewers_with_tokens() -> (Site, String) {
+    let secret = ViewerSecret::new(SECRET).unwrap();
+    let config =
+        Config { viewer_secret: Some(secret.clone()), current_manifest: true, ..Config::default() };
+    let site = Site::with(config, Limits::default(), http::router).await;
+    let until = site.shared.clock.now().unix_secs() + 60;
+    let token = secret.token(&StreamName::parse("cam").unwrap(), until);
+    (site, token)
+}
+
+/// What a playlist lists.
+fn uris(response: &Response) -> Vec<String> {
+    response.text().lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn a_token_leads_from_the_multivariant_playlist_to_the_segments() {
+    let (site, token) = viewers_with_tokens().await;
+    let (_publisher, first) = site.publish("cam");
+    let multivariant = site.get(&format!("/stream/cam.m3u8?token={token}")).await;
+    assert_eq!(multivariant.status, 200);
+    assert_eq!(multivariant.header("cache-control"), "private, max-age=2");
+    assert_eq!(multivariant.header("content-length"), multivariant.body.len().to_string());
+    assert_eq!(uris(&multivariant), [format!("cam/source.m3u8?token={token}")]);
+    let current = site.get(&format!("/stream/current.m3u8?token={token}")).await;
+    assert_eq!(current.body, multivariant.body);
+
+    let playlist = site.get(&format!("/stream/{}", uris(&multivariant)[0])).await;
+    assert_eq!((playlist.status, playlist.header("cache-control")), (200, "private, max-age=2"));
+    assert!(!playlist.text().contains(&token), "it is the same for everybody");
+    let listed = uris(&playlist);
+    assert_eq!(listed.len(), 2);
+    for (number, uri) in (first..).zip(&listed) {
+        assert!(uri.starts_with(&format!("/stream/cam/source/{number}.ts?tag=")), "{uri}");
+        let segment = site.get(uri).await;
+        assert_eq!((segment.status, segment.body.len()), (200, SEGMENT_BYTES), "{uri}");
+        assert!(segment.header("cache-control").starts_with("public"));
+        // hls.js puts its own behind it.
+        assert_eq!(site.get(&format!("{uri}&CMCD=bl%3D2000")).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn without_a_token_there_is_no_playlist_and_no_word_of_which_streams_there_are() {
+    let (site, token) = viewers_with_tokens().await;
+    let (_publisher, first) = site.publish("cam");
+    let _other = site.publish("door");
+    let cam = StreamName::parse("cam").unwrap();
+    let over = ViewerSecret::new(SECRET).unwrap().token(&cam, 1_795_300_000);
+    let forged = token.replace('-', "-0");
+    for query in
+        ["", "?token=", "?token", "?tag=1", &format!("?token={over}"), &format!("?token={forged}")]
+    {
+        for path in [
+            "/stream/cam.m3u8",
+            "/stream/cam/source.m3u8",
+            "/stream/current.m3u8",
+            "/stream/nobody.m3u8",
+        ] {
+            let refused = site.get(&format!("{path}{query}")).await;
+            assert_eq!(
+                (refused.status, refused.header("cache-control")),
+                (403, "no-store"),
+                "{path}{query}"
+            );
+            assert_eq!(refused.header("access-control-allow-origin"), "*", "pages can read why");
+        }
+    }
+    // One stream's token is no other's, and tokens open no segments.
+    for path in ["/stream/door.m3u8", "/stream/door/source.m3u8"] {
+        assert_eq!(site.get(&format!("{path}?token={token}")).await.status, 403, "{path}");
+    }
+    let playlist = site.get(&format!("/stream/cam/source.m3u8?token={token}")).await;
+    let (_, tag) = uris(&playlist)[0]
+        .split_once("?tag=")
+        .map(|(uri, tag)| (uri.to_owned(), tag.to_owned()))
+        .unwrap();
+    for query in [String::new(), "?tag=".into(), format!("?token={token}"), format!("?tag={tag}0")]
+    {
+        let path = format!("/stream/cam/source/{first}.ts{query}");
+        assert_eq!(site.get(&path).await.status, 404, "{path}");
+    }
+    let next = format!("/stream/cam/source/{}.ts?tag={tag}", first + 1);
+    assert_eq!(site.get(&next).await.status, 404, "a tag is one segment's");
+    assert_eq!(site.get(&format!("/stream/cam/source/{first}.ts?tag={tag}")).await.status, 200);
+    assert_eq!(site.shared.metrics.http_playlists.value(), 1);
+}
+
+#[tokio::test]
+async fn who_comes_when_as_many_watch_as_may_is_told_to_come_again() {
+    let config = Config { viewers_max: Some(2), ..Config::default() };
+    let site = Site::with(config, Limits::default(), http::router).await;
+    let (_publisher, first) = site.publish("cam");
+    let watch = async |player: &str, path: &str| {
+        site.send("GET", path, &[&format!("User-Agent: {player}")]).await
+    };
+    let playlist = "/stream/cam/source.m3u8";
+    assert_eq!(watch("a", "/stream/cam.m3u8").await.status, 200);
+    assert_eq!(watch("a", playlist).await.status, 200);
+    assert_eq!(watch("b", playlist).await.status, 200);
+    for path in ["/stream/cam.m3u8", playlist] {
+        let refused = watch("c", path).await;
+        assert_eq!((refused.status, refused.header("retry-after")), (503, "10"), "{path}");
+        assert_eq!(refused.header("cache-control"), "no-store");
+        assert!(refused.text().contains("as many are watching"), "{}", refused.text());
+    }
+    assert_eq!(watch("c", "/stream/nobody/source.m3u8").await.status, 404);
+    for player in ["a", "b"] {
+        assert_eq!(watch(player, playlist).await.status, 200, "{player} goes on");
+    }
+    let segment = format!("/stream/cam/source/{first}.ts");
+    assert_eq!(watch("c", &segment).await.status, 200, "segments are for who has a playlist");
+    assert_eq!(site.shared.metrics.http_too_many_viewers.value(), 2);
 }

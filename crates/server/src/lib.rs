@@ -13,13 +13,16 @@
 
 mod access;
 mod admin;
+mod bans;
 mod checker;
 mod clock;
 mod config;
 mod demand;
 mod demo;
+mod duration;
 mod error;
 mod feed;
+mod guesses;
 mod http;
 mod http_listener;
 mod http_path;
@@ -39,6 +42,7 @@ mod rtmp_conn;
 mod rtmp_listener;
 #[cfg(test)]
 mod rtmp_tests;
+mod secret;
 mod server;
 mod session;
 mod shared;
@@ -46,16 +50,21 @@ mod shutdown;
 mod status;
 mod sync;
 mod throttle;
+mod viewer_secret;
+mod viewers;
 mod vigil;
+mod webhook;
 mod worker;
 
-pub use access::PublishAccess;
+pub use access::{Permit, PublishAccess};
+pub use admin::AdminAccess;
 pub use check::{Outcome, Report};
 pub use checker::{CheckConfig, CheckError, check};
 pub use clock::{Clock, Moment};
 pub use config::Config;
 pub use demand::{Transcode, Wakefulness};
 pub use demo::{DemoAddrs, DemoError, DemoReport, demo};
+pub use duration::parse_duration;
 pub use error::Error;
 pub use limits::{Limits, Rate};
 pub use pipeline::{
@@ -68,6 +77,9 @@ pub use publisher::{
     OnFault, Programme, Progress, PublishConfig, PublishError, PublishReport, publish,
 };
 pub use rtmp::{InvalidPublishUrl, PublishUrl, StreamKey, StreamName};
+pub use secret::{InvalidDigest, SecretDigest, new_secret};
 pub use server::{Accepting, Server, serve};
 pub use session::{Session, StopReason, StopSignal};
 pub use throttle::Throttle;
+pub use viewer_secret::{ShortSecret, ViewerSecret};
+pub use webhook::{InvalidWebhookUrl, WebhookUrl};

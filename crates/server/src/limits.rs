@@ -110,10 +110,26 @@ pub struct Limits {
     pub http_headers: usize,
     /// A rendition that nobody has asked for in this long is not made any more until somebody does.
     pub rendition_idle: Duration,
+    /// A viewer who asks for no media playlist in this long is gone, and the place is free: players
+    /// ask once in a target duration.
+    pub viewer_idle: Duration,
     /// How long a request waits at most for what is on its way, a segment that is being made or a
     /// playlist that is too short to be played: hls.js gives up on a server that says nothing for
     /// 10 s.
     pub http_wait: Duration,
+    /// How long a publisher waits for the webhook's answer. With the longest pause before it that
+    /// is still less than encoders wait.
+    pub webhook_wait: Duration,
+    /// Wrong keys from one address that cost nothing: typing errors, an encoder that has the key of
+    /// yesterday.
+    pub free_guesses: u32,
+    /// How long the next key from there waits, twice as long after each wrong one, up to the second
+    /// time: no encoder takes that for a dead server, and guessing is over at 8 s a guess.
+    pub guess_pause: (Duration, Duration),
+    /// After so long without a wrong key an address begins anew.
+    pub guess_memory: Duration,
+    /// Addresses whose wrong keys are remembered; past it the one longest ago is forgotten.
+    pub guess_addresses: usize,
     /// From a signal to the end of the process.
     pub shutdown: Duration,
     /// At most one log line of a kind in this time; what was left out is counted in the next.
@@ -161,7 +177,13 @@ impl Default for Limits {
             http_head_bytes: 16 << 10,
             http_headers: 64,
             rendition_idle: Duration::from_secs(30),
+            viewer_idle: Duration::from_secs(40),
             http_wait: Duration::from_secs(8),
+            webhook_wait: Duration::from_secs(3),
+            free_guesses: 3,
+            guess_pause: (Duration::from_millis(500), Duration::from_secs(8)),
+            guess_memory: Duration::from_secs(600),
+            guess_addresses: 4096,
             shutdown: Duration::from_millis(4500),
             log_interval: Duration::from_secs(5),
             peer_log_burst: 20,

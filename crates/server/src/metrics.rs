@@ -56,6 +56,8 @@ pub(crate) struct Metrics {
     pub(crate) rtmp_received_bytes: Counter,
     pub(crate) publish_accepted: Counter,
     pub(crate) publish_refused: Counter,
+    pub(crate) wrong_secrets: Counter,
+    pub(crate) webhook_failures: Counter,
     pub(crate) http_connections: Counter,
     pub(crate) http_refused_connections: Counter,
     pub(crate) http_stalled_connections: Counter,
@@ -64,6 +66,8 @@ pub(crate) struct Metrics {
     pub(crate) http_segments: Counter,
     pub(crate) http_segments_not_made: Counter,
     pub(crate) http_not_found: Counter,
+    pub(crate) http_without_token: Counter,
+    pub(crate) http_too_many_viewers: Counter,
     pub(crate) wake_ups: Counter,
     pub(crate) segment_waits: Histogram,
     pub(crate) worker_panics: Counter,
@@ -117,6 +121,14 @@ const PROCESS: &[Family<Metrics>] = &[
     }),
     counter("publish_accepted_total", "Publishers accepted.", |it| count(&it.publish_accepted)),
     counter("publish_refused_total", "Publishers refused.", |it| count(&it.publish_refused)),
+    counter("authentication_failures_total", "Wrong or missing keys and tokens.", |it| {
+        count(&it.wrong_secrets)
+    }),
+    counter(
+        "auth_webhook_failures_total",
+        "Publishers refused because the webhook gave no answer.",
+        |it| count(&it.webhook_failures),
+    ),
     counter("http_connections_total", "Viewer connections accepted.", |it| {
         count(&it.http_connections)
     }),
@@ -141,6 +153,16 @@ const PROCESS: &[Family<Metrics>] = &[
         |it| count(&it.http_segments_not_made),
     ),
     counter("http_not_found_total", "Requests answered with 404.", |it| count(&it.http_not_found)),
+    counter(
+        "http_without_token_total",
+        "Requests for a playlist without a token that opens it, answered with 403.",
+        |it| count(&it.http_without_token),
+    ),
+    counter(
+        "http_too_many_viewers_total",
+        "Requests for a playlist over --viewers-max, answered with 503.",
+        |it| count(&it.http_too_many_viewers),
+    ),
     counter("rendition_wake_ups_total", "Renditions woken by somebody who watches.", |it| {
         count(&it.wake_ups)
     }),

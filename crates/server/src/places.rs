@@ -54,8 +54,7 @@ impl Places {
     }
 
     fn max_of(&self, network: IpAddr) -> usize {
-        let is_loopback = network.is_loopback() || network == self::network(LOOPBACK_V6);
-        if self.frees_loopback && is_loopback { self.max } else { self.max_per_ip }
+        if self.frees_loopback && is_loopback(network) { self.max } else { self.max_per_ip }
     }
 }
 
@@ -72,6 +71,11 @@ impl Drop for Place {
             }
         }
     }
+}
+
+/// Whether a [`network`] is this host.
+pub(crate) fn is_loopback(network: IpAddr) -> bool {
+    network.is_loopback() || network == self::network(LOOPBACK_V6)
 }
 
 /// One household or host: an IPv4 address, or an IPv6 /64, which a single host may use whole.

@@ -21,6 +21,7 @@ use crate::clock::Moment;
 use crate::demand::{Demand, Transcode, Wakefulness};
 use crate::http_path;
 use crate::sync::lock;
+use crate::viewer_secret::ViewerSecret;
 
 /// The rendition that is the publisher's own encoding.
 pub const SOURCE: &str = "source";
@@ -52,6 +53,8 @@ pub struct PublicationConfig {
     pub playlist_segments: usize,
     /// When renditions are made.
     pub transcode: Transcode,
+    /// None: anybody may watch.
+    pub viewer_secret: Option<ViewerSecret>,
 }
 
 /// A rendition: the publisher's own, or one of the ladder by its index in the configuration.
@@ -258,10 +261,12 @@ impl Publication {
         let tracks = ladder
             .chain([(Slot::Source, SOURCE, 0)])
             .map(|(slot, rendition, min_bandwidth_bps)| {
+                let secret = config.viewer_secret.as_ref();
                 let window = WindowConfig {
                     uri_prefix: http_path::segment_prefix(&name, rendition),
                     listed: config.playlist_segments,
                     min_bandwidth_bps,
+                    segment_key: secret.map(|secret| secret.segment_key(&name, rendition)),
                 };
                 Track::new(slot, rendition, Window::new(window))
             })

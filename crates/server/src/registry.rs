@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use rtmp::{Refusal, StreamKey, StreamName};
 
-use crate::access::PublishAccess;
+use crate::access::{Permit, PublishAccess};
+use crate::bans::Bans;
 use crate::clock::Moment;
 use crate::limits::Limits;
 use crate::pace::PublishRates;
@@ -44,6 +45,7 @@ pub struct Registry {
     /// No sequence number at or above this was ever used, by any stream of the process.
     next_sequence: u64,
     closed: bool,
+    bans: Bans,
 }
 
 #[derive(Debug)]
@@ -137,7 +139,34 @@ impl Registry {
             publishes,
             next_sequence: 0,
             closed: false,
+            bans: Bans::default(),
         }
+    }
+
+    /// The attempt as it is permitted, with the name that its key stands for, or that the server
+    /// makes up. [`publish`](Self::publish) begins with it.
+    ///
+    /// # Errors
+    /// The reason to tell the publisher.
+    pub fn permit(&self, attempt: PublishAttempt, now: Moment) -> Result<PublishAttempt, Refusal> {
+        let permit = self.config.access.permit(attempt.name, attempt.key);
+        let Permit { name, key } = permit.ok_or(Refusal::Unauthorized)?;
+        if self.bans.forbid(attempt.peer, name.as_ref(), key.as_ref(), now) {
+            return Err(Refusal::Banned);
+        }
+        // Behind the key: the refused name of who has the right one is no secret.
+        if self.closed {
+            return Err(Refusal::ShuttingDown);
+        }
+        let name = name.unwrap_or_else(|| self.unused_name());
+        Ok(PublishAttempt { name: Some(name), key, peer: attempt.peer })
+    }
+
+    /// Whether this may be shown of somebody who was refused: what stands in the place of a name
+    /// may well be a key, so only names are that are known as such.
+    #[must_use]
+    pub fn is_known_name(&self, name: &StreamName) -> bool {
+        self.config.access.lists(name) || self.streams.contains_key(name)
     }
 
     /// Decides about a publisher; an accepted one must be followed by
@@ -146,13 +175,8 @@ impl Registry {
     /// # Errors
     /// The reason to tell the publisher.
     pub fn publish(&mut self, attempt: PublishAttempt, now: Moment) -> Result<Admission, Refusal> {
-        if self.closed {
-            return Err(Refusal::ShuttingDown);
-        }
+        let attempt = self.permit(attempt, now)?;
         let name = attempt.name.clone().unwrap_or_else(|| self.unused_name());
-        if !self.config.access.allows(&name, attempt.key.as_ref()) {
-            return Err(Refusal::Unauthorized);
-        }
         // Not only once a second: names may come faster.
         self.forget_surplus(now);
         self.limit_draining(&name)?;
@@ -181,6 +205,16 @@ impl Registry {
     pub fn kick(&mut self, name: &StreamName) -> bool {
         let live = self.streams.get(name).filter(|stream| stream.state == State::Live);
         live.inspect(|stream| stream.session.stop(StopReason::Kicked)).is_some()
+    }
+
+    /// Asks the publisher of a stream to go, and lets nobody publish from its address, nor by its key
+    /// under this name, for so long; false where there is no such stream.
+    pub fn ban(&mut self, name: &StreamName, time: Duration, now: Moment) -> bool {
+        let Some(stream) = self.streams.get(name) else { return false };
+        let session = &stream.session;
+        self.bans.add(session.peer(), name.clone(), session.key().cloned(), time, now);
+        self.kick(name);
+        true
     }
 
     /// Ends and forgets streams whose time has come.

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use flv::TagKind;
-use rtmp::{Connection, Event, MediaKind, Message, PublishRequest, Refusal, StreamName};
+use rtmp::{
+    Connection, Event, MediaKind, Message, PublishQuery, PublishRequest, Refusal, StreamName,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::yield_now;
@@ -21,8 +23,9 @@ use crate::lobby::Seat;
 use crate::pace::Pace;
 use crate::registry::{Admission, PublishAttempt};
 use crate::session::{Session, StopReason, StopSignal};
-use crate::shared::Shared;
+use crate::shared::{Door, Shared};
 use crate::vigil::{Fault, Vigil};
+use crate::webhook::{self, Question, Verdict, WebhookUrl};
 use crate::worker;
 
 /// Serves a connection until it ends. Run it inside the span `conn{peer}`.
@@ -263,7 +266,7 @@ impl Conn<'_> {
 
     async fn handle(&mut self, event: Event) -> Result<(), End> {
         match event {
-            Event::PublishRequested(request) => self.publish(request),
+            Event::PublishRequested(request) => self.publish(request).await,
             Event::Media(message) => self.media(message).await,
             Event::Unpublish => {
                 self.unpublish("stopped by the publisher");
@@ -272,15 +275,11 @@ impl Conn<'_> {
         }
     }
 
-    fn publish(&mut self, request: PublishRequest) -> Result<(), End> {
+    async fn publish(&mut self, request: PublishRequest) -> Result<(), End> {
         // One connection carries one stream at a time.
         self.unpublish("replaced by the same connection");
-        let asked = request.name.clone();
-        let attempt = PublishAttempt { name: request.name, key: request.key, peer: self.peer };
-        let now = self.shared.clock.now();
-        let admission = self.shared.registry().publish(attempt, now);
-        let started = admission.and_then(|admission| self.start(&admission));
-        match started {
+        let permitted = self.permit(request).await;
+        match permitted.and_then(|attempt| self.begin(attempt)) {
             Ok(publishing) => {
                 self.shared.metrics.publish_accepted.add(1);
                 self.publishing = Some(publishing);
@@ -290,14 +289,79 @@ impl Conn<'_> {
             }
             Err(refusal) => {
                 self.shared.metrics.publish_refused.add(1);
-                let stream = asked.as_ref().map_or("", |name| name.as_str());
-                if let Some(held_back) = self.shared.admit_peer_log() {
-                    warn!(stream, reason = refusal.description(), held_back, "publisher refused");
-                }
                 self.rtmp.reject_publish(refusal);
                 Err(End::Refused(refusal))
             }
         }
+    }
+
+    /// Whether the key opens the name. Who came with wrong keys before waits first, at the cost of
+    /// this connection alone.
+    async fn permit(&self, request: PublishRequest) -> Result<PublishAttempt, Refusal> {
+        self.shared.wait_out_wrong_secrets(self.peer.ip()).await;
+        let PublishRequest { name, key, query } = request;
+        let asked = name.clone();
+        let attempt = PublishAttempt { name, key, peer: self.peer };
+        let permitted = self.shared.registry().permit(attempt, self.shared.clock.now());
+        let permitted = match (permitted, &self.shared.webhook) {
+            (Ok(attempt), Some(url)) => self.ask(url, attempt, &query).await,
+            (permitted, _) => permitted,
+        };
+        if let Err(refusal) = &permitted {
+            let known = asked.filter(|name| self.shared.registry().is_known_name(name));
+            let stream = known.as_ref().map_or("", |name| name.as_str());
+            match *refusal {
+                Refusal::Unauthorized => {
+                    self.shared.note_wrong_secret(self.peer.ip(), Door::Publish, stream);
+                }
+                refusal => self.log_refusal(refusal, stream),
+            }
+        }
+        permitted
+    }
+
+    fn log_refusal(&self, refusal: Refusal, stream: &str) {
+        if let Some(held_back) = self.shared.admit_peer_log() {
+            warn!(stream, reason = refusal.description(), held_back, "publisher refused");
+        }
+    }
+
+    /// What the webhook says of the attempt. Only this connection waits for it.
+    async fn ask(
+        &self,
+        url: &WebhookUrl,
+        attempt: PublishAttempt,
+        query: &PublishQuery,
+    ) -> Result<PublishAttempt, Refusal> {
+        let (Some(name), key) = (&attempt.name, attempt.key.as_ref()) else {
+            return Err(Refusal::BadName);
+        };
+        let question = Question::publish(name, key, query, self.peer.ip());
+        match webhook::ask(url, &question, self.shared.limits.webhook_wait).await {
+            Ok(Verdict::Allowed) => Ok(attempt),
+            Ok(Verdict::Denied(status)) => {
+                debug!(status = status.as_u16(), "the webhook denied it");
+                Err(Refusal::Unauthorized)
+            }
+            Err(error) => {
+                self.shared.metrics.webhook_failures.add(1);
+                if let Some(held_back) = self.shared.admit_peer_log() {
+                    warn!(%error, held_back, "the webhook gave no answer");
+                }
+                Err(Refusal::Undecided)
+            }
+        }
+    }
+
+    fn begin(&self, attempt: PublishAttempt) -> Result<Publishing, Refusal> {
+        // As it is permitted: what was asked for may have been a key in the place of the name.
+        let name = attempt.name.clone();
+        let admission = self.shared.registry().publish(attempt, self.shared.clock.now());
+        let started = admission.and_then(|admission| self.start(&admission));
+        if let Err(refusal) = &started {
+            self.log_refusal(*refusal, name.as_ref().map_or("", |name| name.as_str()));
+        }
+        started
     }
 
     fn start(&self, admission: &Admission) -> Result<Publishing, Refusal> {

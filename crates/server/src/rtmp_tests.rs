@@ -8,12 +8,12 @@ use std::time::Duration;
 use flv::{FileReader, Tag, TagKind};
 use rtmp::StreamName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::registry::State;
 use crate::shared::Shared;
 use crate::shutdown::end_streams;
-use crate::{Config, Limits, PublishAccess, Rate, StreamKey, rtmp_listener};
+use crate::{Config, Limits, PublishAccess, Rate, SecretDigest, WebhookUrl, rtmp_listener};
 
 /// 3 s of H.264, an IDR every second, no audio.
 const RECORDING: &str = "flv/no_audio_keyframe_index.flv";
@@ -62,7 +62,13 @@ struct Client(TcpStream);
 impl Client {
     /// Connects and shakes hands (RTMP 5.2).
     async fn shaken(addr: SocketAddr) -> Self {
-        let mut socket = TcpStream::connect(addr).await.unwrap();
+        Self::shaken_from([127, 0, 0, 1], addr).await
+    }
+
+    async fn shaken_from(ip: [u8; 4], addr: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((ip, 0).into()).unwrap();
+        let mut socket = socket.connect(addr).await.unwrap();
         let mut c0_c1 = vec![0x55; 1537];
         c0_c1[0] = 3;
         c0_c1[1..9].fill(0);
@@ -75,7 +81,11 @@ impl Client {
 
     /// Asks to publish `name` in `app`; the answer is not read.
     async fn asking(addr: SocketAddr, app: &str, name: &str) -> Self {
-        let mut client = Self::shaken(addr).await;
+        Self::asking_from([127, 0, 0, 1], addr, app, name).await
+    }
+
+    async fn asking_from(ip: [u8; 4], addr: SocketAddr, app: &str, name: &str) -> Self {
+        let mut client = Self::shaken_from(ip, addr).await;
         client.asks(app, name).await;
         client
     }
@@ -205,7 +215,7 @@ async fn a_refused_publisher_is_told_why_and_the_first_is_unharmed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_asked_for_and_an_equal_one_takes_over() {
     let access =
-        PublishAccess { shared_key: Some(StreamKey::new("k1")), ..PublishAccess::default() };
+        PublishAccess { shared_key: Some(SecretDigest::of("k1")), ..PublishAccess::default() };
     let site = Site::new(
         Config { renditions: Vec::new(), access, ..Config::default() },
         Limits::default(),
@@ -219,6 +229,122 @@ async fn a_key_is_asked_for_and_an_equal_one_takes_over() {
     let _second = Client::publishing(site.addr, "live", "cam?key=k1").await;
     assert!(contains(&first.rest().await, "NetStream.Publish.BadName"), "replaced");
     assert_eq!(site.states(), [State::Live]);
+}
+
+fn with_keys(keys: &[(&str, &str)]) -> Config {
+    let own =
+        |(name, key): &(&str, &str)| (StreamName::parse(name).unwrap(), SecretDigest::of(key));
+    let access = PublishAccess { keys: keys.iter().map(own).collect(), ..PublishAccess::default() };
+    Config { renditions: Vec::new(), access, ..Config::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_alone_is_published_under_its_name_and_takes_over_as_any_key() {
+    let site = Site::new(with_keys(&[("cam", "k1"), ("door", "k2")]), Limits::default()).await;
+    let said = Client::asking(site.addr, "live", "k3").await.rest().await;
+    assert!(contains(&said, "NetStream.Publish.Unauthorized"));
+    let first = Client::publishing(site.addr, "live", "k1").await;
+    let cam = StreamName::parse("cam").unwrap();
+    assert!(site.shared.registry().publication(&cam).is_some());
+    let _second = Client::publishing(site.addr, "cam", "k1").await;
+    assert!(contains(&first.rest().await, "NetStream.Publish.BadName"), "replaced");
+    assert_eq!(site.states(), [State::Live]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn v_14_who_guesses_keys_waits_and_nobody_else_does() {
+    let hour = Duration::from_secs(3600);
+    let limits = Limits { free_guesses: 1, guess_pause: (hour, hour), ..Limits::default() };
+    let site = Site::new(with_keys(&[("cam", "right"), ("door", "4711")]), limits).await;
+    let said = Client::asking(site.addr, "cam", "wrong").await.rest().await;
+    assert!(contains(&said, "NetStream.Publish.Unauthorized"));
+    // The next one from there is not looked at for an hour, right or wrong.
+    let waiting = Client::asking(site.addr, "cam", "right").await;
+    let mut neighbour = Client::asking_from([127, 0, 0, 2], site.addr, "door", "4711").await;
+    neighbour.reads("NetStream.Publish.Start").await;
+    assert_eq!(site.states(), [State::Live], "the neighbour's, and no other");
+    assert_eq!(site.shared.metrics.wrong_secrets.value(), 1);
+    let mut said = vec![0; 65536];
+    let mut waiting = waiting.0.into_std().unwrap();
+    let read = std::io::Read::read(&mut waiting, &mut said).unwrap_or(0);
+    assert!(!contains(&said[..read], "NetStream.Publish"), "no answer yet");
+}
+
+/// A webhook that answers each question as its `token` says, and one without an answer; what it was
+/// asked.
+async fn webhook() -> (WebhookUrl, Arc<std::sync::Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/auth", listener.local_addr().unwrap());
+    let questions = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = Arc::clone(&questions);
+    tokio::spawn(async move {
+        let mut silent = Vec::new();
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"}") {
+                assert_ne!(socket.read_buf(&mut request).await.unwrap(), 0);
+            }
+            let request = String::from_utf8(request).unwrap();
+            let answer = match &request {
+                it if it.contains(r#""token":"yes""#) => "HTTP/1.1 204 No Content\r\n\r\n",
+                it if it.contains(r#""token":"never""#) => "",
+                _ => "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n",
+            };
+            seen.lock().unwrap().push(request);
+            socket.write_all(answer.as_bytes()).await.unwrap();
+            silent.push(socket);
+        }
+    });
+    (WebhookUrl::parse(&url).unwrap(), questions)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_decides_and_holds_up_nobody_but_who_asks() {
+    let (url, questions) = webhook().await;
+    let hour = Duration::from_secs(3600);
+    let limits = Limits { webhook_wait: hour, ..Limits::default() };
+    let config = Config { auth_webhook: Some(url), ..with_keys(&[("door", "4711")]) };
+    let access = PublishAccess { allow_unlisted: true, ..config.access.clone() };
+    let site = Site::new(Config { access, ..config }, limits).await;
+    let waiting = Client::asking(site.addr, "live", "slow?token=never").await;
+    until(|| questions.lock().unwrap().len() == 1).await;
+    let denied = Client::asking(site.addr, "live", "cam?token=no").await.rest().await;
+    assert!(contains(&denied, "NetStream.Publish.Unauthorized"));
+    let query = "cam?user=me&pass=a%20b&token=yes";
+    let _publisher = Client::publishing(site.addr, "live", query).await;
+    // The keys come first: where they refuse, nobody is asked.
+    let refused = Client::asking(site.addr, "live", "door?token=yes").await.rest().await;
+    assert!(contains(&refused, "NetStream.Publish.Unauthorized"));
+    {
+        let questions = questions.lock().unwrap();
+        assert_eq!(questions.len(), 3, "{questions:?}");
+        for part in
+            [r#""user":"me","password":"a b","token":"yes""#, r#""path":"cam""#, "pass=a%20b"]
+        {
+            assert!(questions[2].contains(part), "{part} in {}", questions[2]);
+        }
+    }
+    assert_eq!(site.states(), [State::Live]);
+    assert_eq!(site.shared.metrics.wrong_secrets.value(), 2);
+    // It has not been answered, and costs nobody anything.
+    let mut said = vec![0; 65536];
+    let mut waiting = waiting.0.into_std().unwrap();
+    let read = std::io::Read::read(&mut waiting, &mut said).unwrap_or(0);
+    assert!(!contains(&said[..read], "NetStream.Publish"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_without_an_answer_lets_nobody_in_and_counts_no_guess() {
+    let (url, _) = webhook().await;
+    let limits = Limits { webhook_wait: Duration::from_millis(50), ..Limits::default() };
+    let config = Config { renditions: Vec::new(), auth_webhook: Some(url), ..Config::default() };
+    let site = Site::new(config, limits).await;
+    let said = Client::asking(site.addr, "live", "cam?token=never").await.rest().await;
+    assert!(contains(&said, "NetStream.Publish.Failed"));
+    let metrics = &site.shared.metrics;
+    assert_eq!((metrics.webhook_failures.value(), metrics.wrong_secrets.value()), (1, 0));
+    assert!(site.states().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -129,6 +129,11 @@ impl Session {
         self.peer
     }
 
+    /// The key that the publisher came with; none where it is empty.
+    pub(crate) fn key(&self) -> Option<&StreamKey> {
+        self.key.as_ref().filter(|key| !key.is_empty())
+    }
+
     /// When publishing started.
     #[must_use]
     pub fn since(&self) -> Moment {

@@ -1,14 +1,18 @@
 //! What all parts of the running server share.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use hls::Snapshot;
 use pipeline::StreamConfig;
-use tracing::debug;
+use tokio::time::sleep;
+use tracing::{debug, warn};
 
+use crate::admin::AdminAccess;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::guesses::Guesses;
 use crate::limits::Limits;
 use crate::maker::Maker;
 use crate::metrics::Metrics;
@@ -16,6 +20,9 @@ use crate::publication::{Publication, PublicationConfig, Rendition, Slot};
 use crate::registry::{Registry, RegistryConfig};
 use crate::sync::lock;
 use crate::throttle::Throttle;
+use crate::viewer_secret::ViewerSecret;
+use crate::viewers::{Viewers, Want};
+use crate::webhook::WebhookUrl;
 
 /// A live playlist shorter than this many target durations is nothing to begin with: Apple's
 /// authoring rules ask for six segments, and Chromium's own player ends at once on fewer than
@@ -35,6 +42,24 @@ fn maker_threads() -> usize {
     (cores - 1).clamp(1, MAX_MAKER_THREADS)
 }
 
+/// Where somebody shows a secret. The words are part of the log's stable line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// A key, to publish.
+    Publish,
+    /// The token of the operator's port.
+    Admin,
+}
+
+impl Door {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Publish => "publish",
+            Self::Admin => "admin",
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
@@ -43,8 +68,13 @@ pub(crate) struct Shared {
     pub(crate) pipeline: StreamConfig,
     pub(crate) current_manifest: bool,
     pub(crate) maker: Arc<Maker>,
+    pub(crate) admin: AdminAccess,
+    pub(crate) viewer_secret: Option<ViewerSecret>,
+    viewers: Option<Mutex<Viewers>>,
+    pub(crate) webhook: Option<WebhookUrl>,
     playlist_segments: usize,
     registry: Mutex<Registry>,
+    guesses: Mutex<Guesses>,
     peer_log: Mutex<Throttle>,
 }
 
@@ -54,6 +84,7 @@ impl Shared {
             renditions: config.renditions.clone(),
             playlist_segments: config.playlist_segments,
             transcode: config.transcode,
+            viewer_secret: config.viewer_secret.clone(),
         };
         let registry = RegistryConfig {
             access: config.access.clone(),
@@ -61,6 +92,8 @@ impl Shared {
             publication,
             limits: limits.clone(),
         };
+        let viewers = config.viewers_max.map(|max| Viewers::new(max, limits.viewer_idle));
+        let guesses = Guesses::new(&limits);
         let peer_log = Throttle::with_burst(limits.log_interval, limits.peer_log_burst);
         let clock = Clock::start();
         let maker_log = Throttle::new(limits.log_interval);
@@ -73,7 +106,12 @@ impl Shared {
             playlist_segments: config.playlist_segments,
             pipeline: config.stream_config(),
             current_manifest: config.current_manifest,
+            admin: config.admin.clone(),
+            viewer_secret: config.viewer_secret.clone(),
+            viewers: viewers.map(Mutex::new),
+            webhook: config.auth_webhook.clone(),
             registry: Mutex::new(Registry::new(registry)),
+            guesses: Mutex::new(guesses),
             peer_log: Mutex::new(peer_log),
         })
     }
@@ -115,6 +153,32 @@ impl Shared {
     /// The registry, locked. Never hold it across an await.
     pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
         lock(&self.registry)
+    }
+
+    /// Whether there is a place for a viewer who comes from `ip` with a player of this name.
+    pub(crate) fn admit_viewer(&self, ip: IpAddr, player: &[u8], want: Want) -> bool {
+        let Some(viewers) = &self.viewers else { return true };
+        lock(viewers).admit(ip, player, want, self.clock.now())
+    }
+
+    /// Waits before a secret from this address is looked at, where others from there were wrong.
+    pub(crate) async fn wait_out_wrong_secrets(&self, ip: IpAddr) {
+        let pause = lock(&self.guesses).pause(ip, self.clock.now());
+        if !pause.is_zero() {
+            sleep(pause).await;
+        }
+    }
+
+    /// A secret was wrong: whatever else comes from this address waits longer. The line's words are
+    /// promised in docs/security.md: fail2ban looks for them. `stream` is empty where it could be
+    /// the secret itself.
+    pub(crate) fn note_wrong_secret(&self, ip: IpAddr, door: Door, stream: &str) {
+        self.metrics.wrong_secrets.add(1);
+        let counted = lock(&self.guesses).count(ip, self.clock.now());
+        if let Some(held_back) = counted.held_back {
+            let (door, count) = (door.as_str(), counted.count);
+            warn!(%ip, door, stream, count, held_back, "authentication failed");
+        }
     }
 
     /// Whether to log what a peer did wrong: Some with the number of such lines that were held

@@ -11,7 +11,10 @@ use rtmp::{Refusal, StreamKey, StreamName};
 use server::registry::{
     Admission, Change, PublishAttempt, Registry, RegistryConfig, State, StreamStatus,
 };
-use server::{Limits, Moment, PublicationConfig, PublishAccess, Slot, StopReason, Transcode, View};
+use server::{
+    Limits, Moment, PublicationConfig, PublishAccess, SecretDigest, Slot, StopReason, Transcode,
+    View,
+};
 
 /// 2026-11-22 in unix seconds, as the clock's zero.
 const START: i64 = 1_795_300_000;
@@ -36,6 +39,7 @@ fn registry_with(access: PublishAccess, max_streams: usize, limits: Limits) -> R
         renditions: renditions.into(),
         playlist_segments: 6,
         transcode: Transcode::OnDemand,
+        viewer_secret: None,
     };
     Registry::new(RegistryConfig { access, max_streams, publication, limits })
 }
@@ -189,7 +193,7 @@ fn empty_keys_are_no_keys() {
 #[test]
 fn a_wrong_key_is_unauthorized_whether_the_name_is_live_or_not() {
     let access =
-        PublishAccess { shared_key: Some(StreamKey::new("right")), ..PublishAccess::default() };
+        PublishAccess { shared_key: Some(SecretDigest::of("right")), ..PublishAccess::default() };
     let mut registry = registry_with(access, 10, Limits::default());
     assert_eq!(refusal(&mut registry, "cam", "wrong", 0.0), Refusal::Unauthorized);
     admit(&mut registry, "cam", "right", 0.0);
@@ -227,7 +231,7 @@ fn the_last_places_are_for_addresses_without_a_stream_where_anybody_may_publish(
     registry.publish(from("other", "", [192, 0, 2, 8]), at(0.0)).unwrap();
 
     let access =
-        PublishAccess { shared_key: Some(StreamKey::new("k")), ..PublishAccess::default() };
+        PublishAccess { shared_key: Some(SecretDigest::of("k")), ..PublishAccess::default() };
     let mut registry = registry_with(access, 10, Limits::default());
     for n in 0..10 {
         registry.publish(from(&format!("cam{n}"), "k", greedy), at(0.0)).unwrap();
@@ -506,6 +510,33 @@ async fn kick_reaches_the_live_publisher_only() {
     assert_eq!(stop_reason(&publisher).await, StopReason::Kicked);
     leave(&mut registry, &publisher, 1.0);
     assert!(!registry.kick(&name("cam")));
+}
+
+/// From this address, with this key.
+fn attempt_from(host: u8, stream: &str, key: &str) -> PublishAttempt {
+    let peer = SocketAddr::from(([198, 51, 100, host], 50_000));
+    PublishAttempt { peer, ..attempt(stream, key) }
+}
+
+#[tokio::test]
+async fn who_is_banned_comes_back_neither_by_address_nor_by_key_until_the_time_is_over() {
+    let mut registry = registry();
+    assert!(!registry.ban(&name("cam"), Duration::from_secs(600), at(0.0)));
+    let publisher = registry.publish(attempt_from(1, "cam", "k"), at(0.0)).unwrap();
+    assert!(registry.ban(&name("cam"), Duration::from_secs(600), at(1.0)));
+    assert_eq!(stop_reason(&publisher).await, StopReason::Kicked);
+    leave(&mut registry, &publisher, 1.0);
+    let mut answer = |host, stream: &str, key: &str, secs| {
+        registry.publish(attempt_from(host, stream, key), at(secs)).map(|_| ())
+    };
+    for (host, stream, key) in [(1, "cam", "k"), (1, "cam", ""), (1, "other", "x"), (2, "cam", "k")]
+    {
+        assert_eq!(answer(host, stream, key, 600.9), Err(Refusal::Banned), "{host} {stream} {key}");
+    }
+    // One key may be that of all names, and no key is nobody's.
+    assert_eq!(answer(2, "other", "k", 2.0), Ok(()));
+    assert_eq!(answer(3, "cam", "", 2.0), Ok(()));
+    assert_eq!(answer(1, "third", "k", 601.0), Ok(()));
 }
 
 #[tokio::test]

@@ -1,0 +1,75 @@
+//! `feathercast token`: makes viewers' tokens.
+
+use std::path::PathBuf;
+
+use server::{Clock, StreamName, ViewerSecret, parse_duration};
+
+use crate::args::UsageError;
+use crate::config::{read_file, viewer_secret};
+
+/// The options of `token`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct TokenArgs {
+    /// The stream's name
+    name: String,
+    /// How long the token is good, for example 2h or 30m
+    #[arg(long = "for", value_name = "TIME")]
+    duration: String,
+    /// Read viewer_secret from this TOML file
+    #[arg(long, value_name = "FILE.toml", env = "FEATHERCAST_CONFIG")]
+    config: Option<PathBuf>,
+    /// The secret of the server that is to take the token (better set by environment or file)
+    #[arg(long, value_name = "SECRET", env = "FEATHERCAST_VIEWER_SECRET", hide_env_values = true)]
+    viewer_secret: Option<String>,
+}
+
+/// What to print: the token alone, for scripts.
+pub(crate) fn run(args: &TokenArgs) -> Result<String, UsageError> {
+    let file = args.config.as_deref().map(read_file).transpose()?.unwrap_or_default();
+    let secret = args.viewer_secret.clone().or(file.viewer_secret);
+    let secret = secret.as_deref().map(viewer_secret).transpose()?.ok_or_else(|| {
+        UsageError::new("there is no secret: set FEATHERCAST_VIEWER_SECRET, or --config FILE.toml")
+    })?;
+    Ok(format!("{}\n", token(&secret, args, Clock::start().now().unix_secs())?))
+}
+
+fn token(
+    secret: &ViewerSecret,
+    args: &TokenArgs,
+    now_unix_secs: u64,
+) -> Result<String, UsageError> {
+    let TokenArgs { name, duration, .. } = args;
+    let name = StreamName::parse(name)
+        .map_err(|error| UsageError::new(format_args!("{name:?} is not a stream name: {error}")))?;
+    let time = parse_duration(duration).filter(|time| time.as_secs() > 0).ok_or_else(|| {
+        UsageError::new(format_args!("--for {duration:?}: write a time, for example 2h or 30m"))
+    })?;
+    Ok(secret.token(&name, now_unix_secs.saturating_add(time.as_secs())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(name: &str, duration: &str) -> TokenArgs {
+        let (name, duration) = (name.to_owned(), duration.to_owned());
+        TokenArgs { name, duration, config: None, viewer_secret: None }
+    }
+
+    #[test]
+    fn a_token_ends_when_its_time_is_over() {
+        let secret = ViewerSecret::new("0123456789abcdef").unwrap();
+        let made = token(&secret, &args("cam", "2h"), 1_795_292_800).unwrap();
+        // printf 'cam\n1795300000' | openssl dgst -sha256 -hmac 0123456789abcdef | cut -c 1-32
+        assert_eq!(made, "1795300000-3d8c3d63bb7f1feb6d705a16473bee27");
+        for wrong in [args("a/b", "2h"), args("cam", "soon"), args("cam", "0s")] {
+            assert!(token(&secret, &wrong, 0).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_secret_there_is_no_token() {
+        let error = run(&args("cam", "2h")).unwrap_err().to_string();
+        assert!(error.contains("FEATHERCAST_VIEWER_SECRET"), "{error}");
+    }
+}

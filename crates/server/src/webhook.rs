@@ -1,0 +1,298 @@
+//! Asks somebody else who may publish, by the contract of MediaMTX's HTTP authentication: a POST
+//! with JSON, and any 2xx lets the publisher in.
+
+use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+use hyper::client::conn::http1::handshake;
+use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, USER_AGENT};
+use hyper::{Request, StatusCode, Uri};
+use hyper_util::rt::TokioIo;
+use rtmp::{PublishQuery, StreamKey, StreamName};
+use serde::Serialize;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+const OURSELVES: &str = concat!("feathercast/", env!("CARGO_PKG_VERSION"));
+
+/// Where to ask: `http://host[:port]/path[?query]`. `Debug` shows no more than the host, as what
+/// follows may hold a secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WebhookUrl {
+    host: String,
+    port: u16,
+    authority: String,
+    path: String,
+}
+
+/// Why a text is no [`WebhookUrl`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidWebhookUrl {
+    /// Not a URL at all.
+    #[error("this is no URL; write http://HOST:PORT/PATH")]
+    Syntax,
+    /// `https` or something else.
+    #[error("only http:// is supported; reach https:// by a proxy on this host")]
+    Scheme,
+    /// `user:password@`.
+    #[error("user and password in the URL are not supported")]
+    UserInfo,
+}
+
+impl WebhookUrl {
+    /// Reads a URL.
+    ///
+    /// # Errors
+    /// The first rule that the text breaks.
+    pub fn parse(text: &str) -> Result<Self, InvalidWebhookUrl> {
+        let uri: Uri = text.parse().map_err(|_| InvalidWebhookUrl::Syntax)?;
+        let authority = uri.authority().ok_or(InvalidWebhookUrl::Syntax)?;
+        if uri.scheme_str() != Some("http") {
+            return Err(InvalidWebhookUrl::Scheme);
+        }
+        if authority.as_str().contains('@') {
+            return Err(InvalidWebhookUrl::UserInfo);
+        }
+        if authority.host().is_empty() {
+            return Err(InvalidWebhookUrl::Syntax);
+        }
+        Ok(Self {
+            host: authority.host().trim_matches(['[', ']']).to_owned(),
+            port: authority.port_u16().unwrap_or(80),
+            authority: authority.to_string(),
+            path: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+        })
+    }
+}
+
+impl fmt::Debug for WebhookUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WebhookUrl(http://{}/...)", self.authority)
+    }
+}
+
+/// What is asked. The fields are MediaMTX's. No Debug: there are secrets in it.
+#[derive(Serialize)]
+pub(crate) struct Question {
+    user: String,
+    password: String,
+    token: String,
+    ip: String,
+    action: &'static str,
+    path: String,
+    protocol: &'static str,
+    id: String,
+    query: String,
+    #[serde(rename = "userAgent")]
+    user_agent: &'static str,
+}
+
+impl Question {
+    /// Whether somebody at `ip` may publish `name`. The password is `pass` of the query, or else the
+    /// key.
+    pub(crate) fn publish(
+        name: &StreamName,
+        key: Option<&StreamKey>,
+        query: &PublishQuery,
+        ip: IpAddr,
+    ) -> Self {
+        let key = || key.map(|key| key.reveal().to_owned());
+        Self {
+            user: query.value("user").unwrap_or_default(),
+            password: query.value("pass").or_else(key).unwrap_or_default(),
+            token: query.value("token").or_else(|| query.value("jwt")).unwrap_or_default(),
+            ip: ip.to_string(),
+            action: "publish",
+            path: name.to_string(),
+            protocol: "rtmp",
+            id: uuid(random()),
+            query: query.reveal().to_owned(),
+            user_agent: "",
+        }
+    }
+}
+
+/// RandomState is keyed from the system's randomness.
+fn random() -> u128 {
+    let half = || u128::from(RandomState::new().build_hasher().finish());
+    (half() << 64) | half()
+}
+
+/// A random number as RFC 9562 5.4 writes it.
+fn uuid(random: u128) -> String {
+    let without_version = random & !(0xf << 76) & !(0x3 << 62);
+    let bits = without_version | (0x4 << 76) | (0x2 << 62);
+    let digits = format!("{bits:032x}");
+    let parts = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
+    parts.join("-")
+}
+
+/// What came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Any 2xx.
+    Allowed,
+    /// Any other status.
+    Denied(StatusCode),
+}
+
+/// Why there is no verdict.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WebhookError {
+    #[error("cannot connect: {0}")]
+    Connect(#[source] io::Error),
+    #[error("no answer: {0}")]
+    Http(#[from] hyper::Error),
+    #[error("cannot be asked: {0}")]
+    Request(#[from] hyper::http::Error),
+    #[error("cannot be asked: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("no answer within {} s", .0.as_secs_f64())]
+    TimedOut(Duration),
+}
+
+/// Asks, on a connection of its own. Nothing of it is left when this returns, or is dropped.
+pub(crate) async fn ask(
+    url: &WebhookUrl,
+    question: &Question,
+    patience: Duration,
+) -> Result<Verdict, WebhookError> {
+    let status = timeout(patience, exchange(url, serde_json::to_string(question)?)).await;
+    match status.map_err(|_| WebhookError::TimedOut(patience))?? {
+        status if status.is_success() => Ok(Verdict::Allowed),
+        status => Ok(Verdict::Denied(status)),
+    }
+}
+
+async fn exchange(url: &WebhookUrl, question: String) -> Result<StatusCode, WebhookError> {
+    let socket = TcpStream::connect((url.host.as_str(), url.port)).await;
+    let (mut sender, connection) =
+        handshake(TokioIo::new(socket.map_err(WebhookError::Connect)?)).await?;
+    let request = Request::post(&url.path)
+        .header(HOST, &url.authority)
+        .header(USER_AGENT, OURSELVES)
+        .header(CONTENT_TYPE, "application/json")
+        .header(CONNECTION, "close")
+        .body(question)?;
+    let mut answer = pin!(sender.send_request(request));
+    let answer = tokio::select! {
+        biased;
+        answer = &mut answer => answer,
+        // It may have ended with the answer: that is then there.
+        _ = connection => answer.await,
+    };
+    // Of its body nothing is read.
+    Ok(answer?.status())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    fn question() -> Question {
+        let (name, key) = (StreamName::parse("cam").unwrap(), StreamKey::new("4711"));
+        let ip = "2001:db8::9".parse().unwrap();
+        Question::publish(&name, Some(&key), &PublishQuery::default(), ip)
+    }
+
+    /// A server that reads one request and says `answer`; what was asked, and what came of it.
+    async fn asked(answer: &'static str) -> (String, Result<Verdict, WebhookError>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/auth?for=feathercast", listener.local_addr().unwrap());
+        let server = async {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut request = String::new();
+            while !request.ends_with('}') {
+                let mut bytes = [0; 4096];
+                let read = socket.read(&mut bytes).await.unwrap();
+                request.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
+            }
+            socket.write_all(answer.as_bytes()).await.unwrap();
+            request
+        };
+        let (url, question) = (WebhookUrl::parse(&url).unwrap(), question());
+        tokio::join!(server, ask(&url, &question, Duration::from_secs(10)))
+    }
+
+    #[tokio::test]
+    async fn the_question_is_mediamtx_s() {
+        let (request, verdict) = asked("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+        assert_eq!(verdict.unwrap(), Verdict::Allowed);
+        let (head, body) = request.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("POST /auth?for=feathercast HTTP/1.1\r\n"), "{head}");
+        assert!(head.contains("content-type: application/json"), "{head}");
+        let mut body: serde_json::Value = serde_json::from_str(body).unwrap();
+        let id = body["id"].take();
+        assert!(id.as_str().is_some_and(|id| id.len() == 36 && &id[14..15] == "4"), "{id}");
+        let expected = serde_json::json!({
+            "user": "", "password": "4711", "token": "", "ip": "2001:db8::9", "action": "publish",
+            "path": "cam", "protocol": "rtmp", "id": null,
+            "query": "", "userAgent": "",
+        });
+        assert_eq!(body, expected);
+    }
+
+    #[tokio::test]
+    async fn any_2xx_allows_and_nothing_else() {
+        for (answer, allowed) in [
+            ("HTTP/1.1 204 No Content\r\n\r\n", true),
+            ("HTTP/1.1 201 Created\r\nContent-Length: 1000000\r\n\r\n{", true),
+            ("HTTP/1.0 200 OK\r\n\r\n", true),
+            ("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", false),
+            ("HTTP/1.1 302 Found\r\nLocation: /yes\r\nContent-Length: 0\r\n\r\n", false),
+            ("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n", false),
+        ] {
+            let verdict = asked(answer).await.1.unwrap();
+            assert_eq!(verdict == Verdict::Allowed, allowed, "{answer:?}: {verdict:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn no_answer_is_no_verdict() {
+        for answer in ["", "RTMP\r\n\r\n", "HTTP/1.1 200"] {
+            let error = asked(answer).await.1.unwrap_err();
+            assert!(matches!(error, WebhookError::Http(_)), "{answer:?}: {error}");
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let url = WebhookUrl::parse(&url).unwrap();
+        let error = ask(&url, &question(), Duration::from_millis(50)).await.unwrap_err();
+        assert!(matches!(error, WebhookError::TimedOut(_)), "{error}");
+        drop(listener);
+        let error = ask(&url, &question(), Duration::from_secs(10)).await.unwrap_err();
+        assert!(matches!(error, WebhookError::Connect(_)), "{error}");
+    }
+
+    #[test]
+    fn an_id_is_a_uuid_of_version_4() {
+        assert_eq!(uuid(u128::MAX), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+        assert_eq!(uuid(0), "00000000-0000-4000-8000-000000000000");
+        assert_ne!(random(), random());
+    }
+
+    #[test]
+    fn urls_are_read() {
+        let url = WebhookUrl::parse("http://h/auth?secret=hunter2").unwrap();
+        assert_eq!((&url.host[..], url.port, &url.path[..]), ("h", 80, "/auth?secret=hunter2"));
+        assert!(!format!("{url:?}").contains("hunter2"));
+        let url = WebhookUrl::parse("http://[::1]:9000").unwrap();
+        assert_eq!((&url.host[..], url.port, &url.authority[..]), ("::1", 9000, "[::1]:9000"));
+        for (text, error) in [
+            ("", InvalidWebhookUrl::Syntax),
+            ("h/auth", InvalidWebhookUrl::Syntax),
+            ("/auth", InvalidWebhookUrl::Syntax),
+            ("https://h/auth", InvalidWebhookUrl::Scheme),
+            ("http://me:hunter2@h/auth", InvalidWebhookUrl::UserInfo),
+        ] {
+            assert_eq!(WebhookUrl::parse(text), Err(error), "{text}");
+        }
+    }
+}
