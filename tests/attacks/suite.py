@@ -460,7 +460,7 @@ ATTACKS = [
         "foreign_pages",
         viewers.foreign_pages,
         {"pause_ms": Number(50, 1, 500)},
-        "it still does harm: a name that begins like an IPv6 address reads the operator's port",
+        LONG,
         covers=("V11",),
     ),
     Attack(
