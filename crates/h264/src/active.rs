@@ -1,5 +1,7 @@
 //! Which parameter sets a picture is coded by.
 
+use media::NalUnits;
+
 use crate::bits::Bits;
 use crate::{Error, NalType, ParameterSets, nal, nal_type};
 
@@ -14,6 +16,51 @@ impl ParameterSets {
         let (_, sps_id) = ids.filter(|(id, _)| *id == pps_id).last()?;
         self.sps.iter().find(|sps| self::sps_id(sps) == Some(sps_id)).map(|sps| &sps[..])
     }
+
+    /// The sets that an access unit is coded by, SPS first: the PPS that its slices name, and the
+    /// SPS that those name (14496-10 7.4.1.2.1). The first of a kind stands for one that cannot be
+    /// told, as in a slice that cannot be read.
+    #[must_use]
+    pub fn used_by(&self, nal_units: &NalUnits) -> Vec<&[u8]> {
+        if self.sps.len() <= 1 && self.pps.len() <= 1 {
+            return self.iter().collect();
+        }
+        // Each slice and each set is looked at once, however many of both a publisher sends.
+        let mut named_pps = [false; 256];
+        for id in nal_units.iter().filter_map(pps_id) {
+            mark(&mut named_pps, id);
+        }
+        let mut named_sps = [false; 32];
+        let mut pps: Vec<&[u8]> = Vec::new();
+        for set in &self.pps {
+            if let Ok((id, sps_id)) = ids_of_pps(set)
+                && is_marked(&named_pps, id)
+            {
+                pps.push(set);
+                mark(&mut named_sps, sps_id);
+            }
+        }
+        let is_named = |sps: &&[u8]| sps_id(sps).is_some_and(|id| is_marked(&named_sps, id));
+        let mut used: Vec<&[u8]> = self.sps.iter().map(|sps| &sps[..]).filter(is_named).collect();
+        if used.is_empty() {
+            used.extend(self.sps.first().map(|sps| &sps[..]));
+        }
+        if pps.is_empty() {
+            used.extend(self.pps.first().map(|pps| &pps[..]));
+        }
+        used.extend(pps);
+        used
+    }
+}
+
+fn mark(ids: &mut [bool], id: u32) {
+    if let Some(mark) = ids.get_mut(id as usize) {
+        *mark = true;
+    }
+}
+
+fn is_marked(ids: &[bool], id: u32) -> bool {
+    ids.get(id as usize).copied().unwrap_or(false)
 }
 
 /// `pic_parameter_set_id` of a slice header (14496-10 7.3.3).
@@ -64,6 +111,29 @@ mod tests {
         let of_pps_1 = hex!("65 8840");
         assert_eq!(sets.sps_of(&of_pps_0), Some(&sps[1][..]));
         assert_eq!(sets.sps_of(&of_pps_1), Some(&sps[0][..]));
+    }
+
+    #[test]
+    fn s7_4_1_2_1_only_the_sets_that_the_slices_name_are_used() {
+        let sps = [&hex!("6742001e80")[..], &hex!("6742001e40")];
+        let pps = [&hex!("68a700")[..], &hex!("685380")];
+        let sets: ParameterSets = sps.into_iter().chain(pps).collect();
+        let used = |nal_units: &[&[u8]]| {
+            let mut annexb = Vec::new();
+            crate::annexb::write(nal_units.iter().copied(), &mut annexb);
+            sets.used_by(&crate::annexb::nal_units(annexb.into()))
+                .into_iter()
+                .map(<[u8]>::to_vec)
+                .collect::<Vec<_>>()
+        };
+        let of_pps_0 = &hex!("65 8880")[..];
+        let of_pps_1 = &hex!("65 8840")[..];
+        assert_eq!(used(&[of_pps_0]), [sps[1], pps[0]]);
+        assert_eq!(used(&[of_pps_1, of_pps_1]), [sps[0], pps[1]]);
+        assert_eq!(used(&[of_pps_0, of_pps_1]), [sps[0], sps[1], pps[0], pps[1]]);
+        assert_eq!(used(&[&hex!("65 88")]), [sps[0], pps[0]], "nothing can be told");
+        let one: ParameterSets = [sps[1], pps[0]].into_iter().collect();
+        assert_eq!(one.used_by(&NalUnits::default()), [sps[1], pps[0]]);
     }
 
     #[test]

@@ -10,7 +10,9 @@ pub struct Limits {
     /// Bytes of one parameter set. An SPS with every scaling list and 32 HRD entries has about
     /// 1200.
     pub max_parameter_set_bytes: usize,
-    /// Bytes of all parameter sets of a stream: they are repeated at every random access point.
+    /// Bytes of all parameter sets of a stream. A picture of a few bytes may use them all, so they
+    /// are what a message can be made to cost in a segment. One of each has 30 to 60; 32 SPS and
+    /// 256 PPS, as encoders write them, 3200.
     pub max_parameter_sets_bytes: usize,
     /// Samples on a side of the picture. Level 6.2 ends at 16864; 16384 keeps all products far
     /// inside 32 bits.
@@ -34,8 +36,8 @@ pub struct Limits {
 impl Limits {
     pub(crate) const DEFAULT: Self = Self {
         max_nal_units: 4096,
-        max_parameter_set_bytes: 4096,
-        max_parameter_sets_bytes: 64 << 10,
+        max_parameter_set_bytes: 2048,
+        max_parameter_sets_bytes: 4096,
         max_side: 16_384,
         max_sei_bytes: 4096,
         max_slice_header_bytes: 4096,

@@ -11,6 +11,10 @@ use super::{Cut, Lookup, Segment, Snapshot, Span, Window, WindowConfig};
 
 const PREFIX: &str = "/stream/name/source/";
 
+/// Bytes of a media playlist at most, without its segments and for each of them.
+const MOST_OF_A_HEAD: usize = 256;
+const MOST_OF_AN_ENTRY: usize = 128;
+
 /// One call of the window.
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
@@ -170,6 +174,8 @@ impl Run {
         assert_eq!(playlist.discontinuity_sequence, gone as u64);
         let text = String::from_utf8_lossy(&snapshot.playlist().plain);
         assert!(text.contains("\n#EXT-X-DISCONTINUITY-SEQUENCE:"), "always present");
+        let most = MOST_OF_A_HEAD + snapshot.listed.len() * (MOST_OF_AN_ENTRY + PREFIX.len());
+        assert!(text.len() <= most, "{} bytes: {text}", text.len());
         assert_eq!((playlist.end_list, snapshot.ended), (self.ended, self.ended));
         assert_eq!(
             (playlist.independent_segments, snapshot.independent),

@@ -43,5 +43,5 @@ mod model;
 #[cfg(any(test, fuzzing))]
 mod oracle;
 
-pub use muxer::{Continuity, Muxer, SegmentStart, Tracks};
+pub use muxer::{Continuity, Muxer, SegmentStart, Tracks, max_audio_bytes, max_video_bytes};
 pub use packet::PACKET_BYTES;

@@ -3,7 +3,7 @@
 use media::{Duration, Timestamp};
 
 use super::oracle::{Pes, Stream, demux};
-use super::{Muxer, Tracks};
+use super::{Muxer, PACKET_BYTES, Tracks, max_audio_bytes, max_video_bytes};
 
 const CLOCK_33_BITS: i64 = 1 << 33;
 /// Shift of every timestamp on the wire and lead of the PCR, in ticks, said again: this is a
@@ -38,12 +38,29 @@ pub(crate) enum Op {
 /// track are left out.
 pub(crate) fn check(start: i64, tracks: Tracks, ops: &[Op]) {
     let mut run = Run::new(start, tracks);
-    ops.iter().for_each(|op| run.apply(op));
+    for op in ops {
+        let written = run.ts.len();
+        run.apply(op);
+        let written = run.ts.len() - written;
+        assert!(written <= most_bytes(op), "{written} bytes of {op:?}");
+    }
     let stream = demux(&run.ts);
     assert_eq!(stream.continuity_errors, 0);
     check_program(run.tracks, &stream);
     check_clock(&run.expected, &stream);
     check_samples(&run.expected, &stream);
+}
+
+/// What a call may write: as many bytes as it was given, and a little.
+fn most_bytes(op: &Op) -> usize {
+    match op {
+        Op::StartSegment | Op::Discontinuity { .. } | Op::SetTracks(..) => 2 * PACKET_BYTES,
+        Op::Video { parameter_sets, nal_units, .. } => {
+            let units = parameter_sets.iter().chain(nal_units);
+            max_video_bytes(units.clone().count(), units.map(Vec::len).sum())
+        }
+        Op::Audio { adts, .. } => max_audio_bytes(adts.len()),
+    }
 }
 
 /// A PES packet that must come out.

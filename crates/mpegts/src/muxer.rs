@@ -3,7 +3,7 @@
 use media::Timestamp;
 
 use crate::clock::{PcrSchedule, pcr_base};
-use crate::packet::{Adaptation, PacketWriter, Pid, packets_for, write_section};
+use crate::packet::{Adaptation, PACKET_BYTES, PacketWriter, Pid, packets_for, write_section};
 use crate::pes::{AUDIO_STREAM_ID, MAX_STATED_PAYLOAD, PesHeader, VIDEO_STREAM_ID};
 use crate::psi::{self, STREAM_TYPE_ADTS, STREAM_TYPE_H264};
 
@@ -19,6 +19,27 @@ const ACCESS_UNIT_DELIMITER: [u8; 6] = [0, 0, 0, 1, 9, 0xf0];
 /// The start code of parameter sets: Annex B wants the `zero_byte` in front of them.
 const LONG_START_CODE: &[u8] = &[0, 0, 0, 1];
 const START_CODE: &[u8] = &[0, 0, 1];
+
+/// Bytes of a PES header with both timestamps, and of an adaptation field with a PCR in front of
+/// it.
+const MAX_OVERHEAD_BYTES: usize = 19 + 8;
+
+/// What [`Muxer::write_video`] writes at most for this many NAL units, parameter sets among them,
+/// of this many bytes together.
+#[must_use]
+pub const fn max_video_bytes(nal_units: usize, bytes: usize) -> usize {
+    let start_codes = nal_units * LONG_START_CODE.len();
+    let payload = ACCESS_UNIT_DELIMITER.len() + start_codes + bytes;
+    packets_for(payload, MAX_OVERHEAD_BYTES) * PACKET_BYTES
+}
+
+/// What [`Muxer::write_audio`] writes at most for this many bytes of ADTS frames.
+#[must_use]
+pub const fn max_audio_bytes(adts_bytes: usize) -> usize {
+    let pes_packets = 1 + adts_bytes / MAX_STATED_PAYLOAD;
+    // Each has a header, and a last packet that is not full.
+    (packets_for(adts_bytes, 0) + 2 * pes_packets) * PACKET_BYTES
+}
 
 /// The elementary streams that the PMT lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ mod model;
 mod oracle;
 
 use model::Op;
-use mpegts::{Muxer, Tracks};
+use mpegts::{Muxer, PACKET_BYTES, Tracks, max_audio_bytes, max_video_bytes};
 use proptest::collection::vec;
 use proptest::prelude::*;
 

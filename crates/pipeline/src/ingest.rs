@@ -24,10 +24,13 @@ use crate::source_segment::{
     SourceSegment, SpanStart, decoding_begins,
 };
 use crate::timeline::{Change, Side, Timeline};
+use crate::ts_writer::{max_frame_bytes, max_picture_bytes};
 use crate::video_track::VideoTrack;
+use crate::written_sets::WrittenSets;
 
-/// A source segment is cut at any picture once it lasts this long or holds this many bytes: without
-/// an IDR it would grow for ever.
+/// A source segment is cut at any picture once it lasts this long or would be larger than this:
+/// without an IDR it would grow for ever. What counts is the larger of what it takes as a transport
+/// stream and what it takes here.
 const MAX_SOURCE_SEGMENT: Duration = Duration::from_secs(30);
 const MAX_SOURCE_SEGMENT_BYTES: usize = 32 * 1024 * 1024;
 
@@ -98,8 +101,10 @@ struct RunningSource {
     span: Option<Cut>,
     pictures: Vec<Picture>,
     sound: SoundQueue,
-    /// Bytes of all its pictures and frames.
+    /// What its segment will take, at most.
     bytes: usize,
+    /// The parameter sets that its pictures have brought.
+    sets: WrittenSets,
     tracks: Tracks,
 }
 
@@ -408,12 +413,13 @@ impl Ingest {
         self.grid.picture(pts, picture.unit.dts, picture.cut_point, arrival);
         self.ladder.next_start = picture.unit.random_access.then_some(pts);
         self.take_steps();
-        self.limit_source_segment(pts);
+        self.limit_source_segment(pts, self.source.cost(&picture));
         self.ladder.next_start = None;
         picture.may_begin_segment = self.grid.may_begin_ladder_span(pts);
-        if !self.segment_takes(pts, picture.unit.nal_units.held_bytes()) {
+        if !self.segment_takes(self.source.cost(&picture)) {
             return;
         }
+        self.source.sets.write(&picture.unit, &picture.config);
         self.newest_end = self.newest_end.max(pts + picture.interval);
         self.source.pictures.push(picture.clone());
         self.ladder.take(&picture);
@@ -437,13 +443,10 @@ impl Ingest {
             if self.video.refusal().is_some() { Phase::VideoRefused } else { Phase::Running };
     }
 
-    /// Whether the segment has room for a sample; one over its bytes within a second is no stream
-    /// anybody can watch.
-    fn segment_takes(&mut self, pts: Timestamp, bytes: usize) -> bool {
-        let start = self.source.span.map_or(pts, |cut| cut.at);
-        let bytes = bytes + SAMPLE_COST;
-        let takes = self.source.bytes + bytes <= MAX_SOURCE_SEGMENT_BYTES
-            || pts - start >= LEAST_SOURCE_SEGMENT;
+    /// Whether the segment has room for a sample that takes so many bytes; one over its bytes
+    /// within a second is no stream anybody can watch.
+    fn segment_takes(&mut self, bytes: usize) -> bool {
+        let takes = self.source.bytes + bytes <= MAX_SOURCE_SEGMENT_BYTES;
         if takes {
             self.source.bytes += bytes;
         } else {
@@ -452,11 +455,11 @@ impl Ingest {
         takes
     }
 
-    /// A segment that no IDR ends is ended here, at any sample.
-    fn limit_source_segment(&mut self, pts: Timestamp) {
+    /// A segment that no IDR ends is ended here, at any sample: the next one takes so many bytes.
+    fn limit_source_segment(&mut self, pts: Timestamp, bytes: usize) {
         let Some(start) = self.source.span.map(|cut| cut.at) else { return };
         let length = pts - start;
-        let is_full = self.source.bytes > MAX_SOURCE_SEGMENT_BYTES;
+        let is_full = self.source.bytes + bytes > MAX_SOURCE_SEGMENT_BYTES;
         if length > MAX_SOURCE_SEGMENT || is_full && length >= LEAST_SOURCE_SEGMENT {
             self.notice(Notice::NoKeyframe);
             self.grid.cut_here(pts, self.message.arrival_unix_ms);
@@ -478,8 +481,9 @@ impl Ingest {
             self.newest_end = self.newest_end.max(pts + span);
             self.take_steps();
         }
-        self.limit_source_segment(pts);
-        if self.segment_takes(pts, frame.data.len()) {
+        let bytes = max_frame_bytes(&frame).max(SAMPLE_COST + frame.data.len());
+        self.limit_source_segment(pts, bytes);
+        if self.segment_takes(bytes) {
             self.ladder.take_sound(&frame, &config);
             self.source.sound.push(frame, &config);
         }
@@ -552,6 +556,7 @@ impl Ingest {
         }
         self.source.span = Some(cut);
         self.source.bytes = 0;
+        self.source.sets = WrittenSets::default();
     }
 
     fn end_source_span(&mut self, end: Timestamp, sound_end: Timestamp) {
@@ -677,6 +682,15 @@ impl Tracks {
 
     fn has_audio(self) -> bool {
         matches!(self, Self::Decided { audio: true, .. })
+    }
+}
+
+impl RunningSource {
+    /// What the picture takes in the segment, at most.
+    fn cost(&self, picture: &Picture) -> usize {
+        let sets = self.sets.missing(&picture.unit, &picture.config);
+        let held = SAMPLE_COST + picture.unit.nal_units.held_bytes();
+        max_picture_bytes(&picture.unit, &sets).max(held)
     }
 }
 

@@ -44,6 +44,7 @@ mod timeline;
 mod transcoder;
 mod ts_writer;
 mod video_track;
+mod written_sets;
 
 #[doc(hidden)]
 #[cfg(any(test, fuzzing))]

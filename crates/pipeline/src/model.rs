@@ -11,7 +11,7 @@ use media::{Duration, NalUnits, Timestamp};
 
 use super::{
     DecoderChoice, GridState, Ingest, IngestOutput, Item, LadderCut, Package, Picture, Preset,
-    Queue, RenditionSet, Sample, SegmentStore, SourceSegment, StreamConfig,
+    Queue, RenditionSet, Sample, SegmentStore, SourceSegment, StreamConfig, write_ts,
 };
 
 /// The first number of every stream here.
@@ -23,6 +23,16 @@ const KEPT: usize = 3;
 /// A message does not step further in time than this without being a jump, which is closed, and no
 /// segment here is shorter than half a second: more outputs than this cannot come of one message.
 const MOST_OUTPUTS: usize = 256;
+
+/// What the segments of a source may have together (docs/limits.md): so many bytes for each byte
+/// that was sent, for each message and for each second that they last. MP3 of 8 kbit/s is what
+/// grows most.
+const MOST_OF_A_BYTE: f64 = 10.0;
+const MOST_OF_A_MESSAGE: f64 = 6144.0;
+const MOST_OF_A_SECOND: f64 = 16_384.0;
+
+/// What one segment of a source may have: its cap, and the sound that waited for it.
+const MOST_OF_A_SEGMENT: usize = 38 * 1024 * 1024;
 
 /// avcC records of x264: 64x48, 80x64, and 4:2:2, which no decoder here takes.
 const VIDEO_HEADERS: [&[u8]; 3] = [
@@ -110,10 +120,41 @@ pub(crate) fn check(segment_duration: Duration, ops: &[Op]) -> Vec<Package> {
         wanted: RenditionSet::EMPTY,
         stand_in: StandIn::default(),
         packages: Vec::new(),
+        sent: Sent::default(),
     };
     ops.iter().for_each(|op| run.step(op));
     run.resume();
+    run.sent.check(&run.packages);
     run.packages
+}
+
+/// What a publisher has spent.
+#[derive(Default)]
+struct Sent {
+    messages: usize,
+    bytes: usize,
+}
+
+impl Sent {
+    /// Nothing is made more of than what was sent, and time, account for.
+    fn check(&self, packages: &[Package]) {
+        let mut written = 0;
+        let mut seconds = 0.0;
+        for package in packages {
+            let (ts, _) = write_ts(package, None);
+            assert!(ts.len() <= MOST_OF_A_SEGMENT, "{} bytes in a segment", ts.len());
+            written += ts.len();
+            seconds += package.span.duration.as_secs_f64();
+        }
+        let allowed = self.bytes as f64 * MOST_OF_A_BYTE
+            + self.messages as f64 * MOST_OF_A_MESSAGE
+            + seconds * MOST_OF_A_SECOND;
+        let Self { messages, bytes } = self;
+        assert!(
+            written as f64 <= allowed,
+            "{written} of {bytes} in {messages} messages, {seconds} s"
+        );
+    }
 }
 
 struct Run {
@@ -128,6 +169,7 @@ struct Run {
     wanted: RenditionSet,
     stand_in: StandIn,
     packages: Vec<Package>,
+    sent: Sent,
 }
 
 /// The publisher's clocks, and the numbers of what it sends next.
@@ -284,6 +326,8 @@ impl Run {
     }
 
     fn push(&mut self, kind: TagKind, timestamp_ms: u32, body: Vec<u8>) {
+        self.sent.messages += 1;
+        self.sent.bytes += body.len();
         let arrival = 1_800_000_000_000 + i64::from(timestamp_ms);
         self.ingest.push(kind, timestamp_ms, Bytes::from(body), arrival);
         self.drain(false);

@@ -1,13 +1,20 @@
 //! A package as an MPEG transport stream.
 
+use std::sync::Arc;
+
 use aac::AudioSpecificConfig;
 use bytes::Bytes;
+use h264::NalType;
 use media::{AccessUnit, AudioFrame};
 use mpegts::{Continuity, Muxer, SegmentStart, Tracks};
 
 use crate::audio_group::AudioGroup;
 use crate::package::{Package, Sample};
 use crate::picture::VideoConfig;
+use crate::written_sets::{WrittenSets, has_no_choice};
+
+/// Without a CRC (ISO/IEC 14496-3 1.A.2.2).
+const ADTS_HEADER_BYTES: usize = 7;
 
 /// Writes the package as one segment; `continuity` is where the segment of the number before left
 /// the counters, if that is known. Also returns where this one leaves them.
@@ -61,17 +68,31 @@ fn write(
         data,
         audio: package.audio.as_deref(),
         group: AudioGroup::default(),
-        pictures: 0,
+        sets: WrittenSets::default(),
     };
-    for sample in &package.samples {
+    for (place, sample) in package.samples.iter().enumerate() {
         match sample {
-            Sample::Picture(unit, config) => writer.picture(unit, config),
+            Sample::Picture(unit, config) => {
+                writer.picture(unit, config, &package.samples[place + 1..]);
+            }
             Sample::Audio(frame) => writer.audio(frame),
         }
         between(&mut writer.data);
     }
     writer.flush_group();
     (writer.data, writer.muxer.continuity())
+}
+
+/// What a picture takes in a segment at most, with `sets` to bring along.
+pub(crate) fn max_picture_bytes(unit: &AccessUnit, sets: &[&[u8]]) -> usize {
+    let nal_units = unit.nal_units.len() + sets.len();
+    let bytes: usize = sets.iter().map(|set| set.len()).sum();
+    mpegts::max_video_bytes(nal_units, bytes + unit.nal_units.payload_bytes())
+}
+
+/// What a frame of sound takes in a segment at most.
+pub(crate) fn max_frame_bytes(frame: &AudioFrame) -> usize {
+    mpegts::max_audio_bytes(ADTS_HEADER_BYTES + frame.data.len())
 }
 
 /// A little more than it needs: one allocation, most of which is used.
@@ -89,25 +110,49 @@ struct TsWriter<'a> {
     data: Vec<u8>,
     audio: Option<&'a AudioSpecificConfig>,
     group: AudioGroup,
-    pictures: u32,
+    sets: WrittenSets,
 }
 
 impl TsWriter<'_> {
-    fn picture(&mut self, unit: &AccessUnit, config: &VideoConfig) {
+    fn picture(&mut self, unit: &AccessUnit, config: &Arc<VideoConfig>, behind: &[Sample]) {
         if self.group.is_late_for(unit) {
             self.flush_group();
         }
-        let sets = config.parameter_sets.iter();
-        let sets = sets.filter(|_| unit.random_access || self.pictures == 0);
+        let sets = self.sets_for(unit, config, behind);
         self.muxer.write_video(
             unit.pts,
             unit.dts,
             unit.random_access,
-            sets,
+            sets.into_iter(),
             unit.nal_units.iter(),
             &mut self.data,
         );
-        self.pictures += 1;
+    }
+
+    /// The parameter sets that come with the picture. Players read them where decoding may begin:
+    /// what pictures up to the next such place use comes along.
+    fn sets_for<'a>(
+        &mut self,
+        unit: &AccessUnit,
+        config: &'a Arc<VideoConfig>,
+        behind: &[Sample],
+    ) -> Vec<&'a [u8]> {
+        let begins = self.sets.begin_anew_with(unit);
+        let mut sets = self.sets.missing(unit, config);
+        self.sets.write(unit, config);
+        if !begins || has_no_choice(&config.parameter_sets) {
+            return sets;
+        }
+        for sample in behind {
+            let Sample::Picture(later, their_config) = sample else { continue };
+            if later.random_access || !Arc::ptr_eq(their_config, config) {
+                break;
+            }
+            sets.extend(self.sets.missing(later, config));
+            self.sets.write(later, config);
+        }
+        sets.sort_by_key(|set| h264::nal_type(set) != NalType::Sps);
+        sets
     }
 
     fn audio(&mut self, frame: &AudioFrame) {

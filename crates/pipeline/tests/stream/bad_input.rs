@@ -34,20 +34,20 @@ fn between(clip: &[Tag], bad: Vec<Tag>) -> Stream {
 
 /// Bits as H.264 writes them.
 #[derive(Default)]
-struct Bits(Vec<bool>);
+pub(crate) struct Bits(Vec<bool>);
 
 impl Bits {
-    fn bits(&mut self, value: u32, count: u32) {
+    pub(crate) fn bits(&mut self, value: u32, count: u32) {
         self.0.extend((0..count).rev().map(|bit| value >> bit & 1 == 1));
     }
 
-    fn ue(&mut self, value: u32) {
+    pub(crate) fn ue(&mut self, value: u32) {
         let bits = 32 - (value + 1).leading_zeros();
         self.bits(0, bits - 1);
         self.bits(value + 1, bits);
     }
 
-    fn bytes(mut self) -> Vec<u8> {
+    pub(crate) fn bytes(mut self) -> Vec<u8> {
         self.bits(1, 1);
         let byte = |bits: &[bool]| {
             (0..8).fold(0, |byte, at| byte << 1 | u8::from(bits.get(at) == Some(&true)))

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use flv::{Tag, TagKind};
 use pipeline::{MessageError, Notice, VideoRefusal};
 
+use crate::bad_input::Bits;
 use crate::shapes::{VIDEO, both, make, picture, play, with_b_pictures};
 use crate::support::{decode_without_warning, segments};
 
@@ -133,4 +134,95 @@ fn more_reference_pictures_than_memory_for_them_are_not_given_to_the_decoder() {
     };
     assert_eq!(references, 16);
     assert_eq!(stream.rungs[0].len(), 0);
+}
+
+/// High 4:2:2 of 64x48, which plays as source only: no transcoder slows the flood down.
+const SPS_422: &[u8] = b"\x67\x7a\x00\x0a\xbc\xb4\x23\xd8\x08\x80\x00\x00\x03\x00\x80\x00\x00\x19\x07\x89\x13\x50";
+
+const PPS_BYTES: usize = 240;
+
+/// A PPS with this id, and much behind its end.
+fn long_pps(id: u32, filling: u8) -> Vec<u8> {
+    let mut pps = Bits::default();
+    [id, 0].into_iter().for_each(|value| pps.ue(value));
+    // CAVLC, one slice group, one reference, all else as it is most simple.
+    pps.bits(0b00_1110_0011_1100, 14);
+    let mut pps = [&[0x68][..], &pps.bytes()].concat();
+    pps.resize(PPS_BYTES, filling);
+    pps
+}
+
+/// A sequence header with the PPS 0 to 14.
+fn header_of_many_sets() -> Tag {
+    let mut body = vec![0x17, 0, 0, 0, 0, 1, 0x7a, 0, 0x0a, 0xff, 0xe1, 0, SPS_422.len() as u8];
+    body.extend_from_slice(SPS_422);
+    body.push(15);
+    for id in 0..15 {
+        body.extend_from_slice(&[0, PPS_BYTES as u8]);
+        body.extend_from_slice(&long_pps(id, 0x55));
+    }
+    Tag { kind: TagKind::Video, timestamp_ms: 0, body: body.into() }
+}
+
+/// An I slice of a few bytes that names this PPS.
+fn tiny_slice(nal_header: u8, pps_id: u32) -> Vec<u8> {
+    let mut slice = Bits::default();
+    [0, 7, pps_id].into_iter().for_each(|value| slice.ue(value));
+    [&[nal_header][..], &slice.bytes()].concat()
+}
+
+fn picture_of(timestamp_ms: u32, nal_units: &[Vec<u8>]) -> Tag {
+    let mut body = vec![0x17, 1, 0, 0, 0];
+    for nal_unit in nal_units {
+        body.extend_from_slice(&(nal_unit.len() as u32).to_be_bytes());
+        body.extend_from_slice(nal_unit);
+    }
+    Tag { kind: TagKind::Video, timestamp_ms, body: body.into() }
+}
+
+#[test]
+fn parameter_sets_that_no_picture_uses_are_not_repeated() {
+    let idrs = (0..2000).map(|n| picture_of(n * 3, &[tiny_slice(0x65, 3)]));
+    let stream = play([header_of_many_sets()].into_iter().chain(idrs));
+    let bytes: usize = segments(&stream.source).map(|segment| segment.data.len()).sum();
+    // Two packets for a picture: the SPS and one PPS.
+    assert!((2000 * 376..2000 * 376 + 5000).contains(&bytes), "{bytes}");
+}
+
+#[test]
+fn parameter_sets_that_all_pictures_use_count_in_the_segment() {
+    let slices: Vec<_> = (0..15).map(|id| tiny_slice(0x65, id)).collect();
+    let flood = (0..12_000).map(|n| picture_of(n / 20, &slices));
+    let stream = play([header_of_many_sets()].into_iter().chain(flood));
+    let is_full = |notice| matches!(skipped(notice), Some(MessageError::SegmentFull { .. }));
+    assert!(stream.notices.iter().any(is_full));
+    let largest = segments(&stream.source).map(|segment| segment.data.len()).max();
+    assert!(largest.is_some_and(|bytes| (28 * MIB..=32 * MIB).contains(&bytes)), "{largest:?}");
+}
+
+#[test]
+fn a_parameter_set_that_changes_between_two_pictures_comes_with_the_second() {
+    let other = long_pps(0, 0xaa);
+    let idr = || tiny_slice(0x65, 0);
+    let later = |ms, nal_units: &[Vec<u8>]| {
+        let mut tag = picture_of(ms, nal_units);
+        let mut body = tag.body.to_vec();
+        body[0] = 0x27;
+        tag.body = body.into();
+        tag
+    };
+    let tags = [
+        header_of_many_sets(),
+        picture_of(0, &[idr()]),
+        later(40, &[tiny_slice(0x41, 0)]),
+        later(80, &[other.clone(), tiny_slice(0x41, 0)]),
+        later(120, &[tiny_slice(0x41, 0)]),
+    ];
+    let stream = play(tags);
+    let segment = segments(&stream.source).next().expect("a segment");
+    let once = PPS_BYTES - 20..PPS_BYTES + 20;
+    for filling in [0x55, 0xaa] {
+        let bytes = segment.data.iter().filter(|byte| **byte == filling).count();
+        assert!(once.contains(&bytes), "{filling:#x}: {bytes}");
+    }
 }
