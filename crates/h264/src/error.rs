@@ -74,6 +74,20 @@ pub enum Error {
         /// What the slice refers to.
         pic_parameter_set_id: u32,
     },
+    /// A slice that begins at or before the one in front of it in its access unit.
+    #[error("slice of macroblock {first_mb_in_slice} behind one of macroblock {before}")]
+    SliceOrder {
+        /// `first_mb_in_slice`.
+        first_mb_in_slice: u32,
+        /// That of the slice in front of it.
+        before: u32,
+    },
+    /// Slices that could hold the macroblocks of many pictures.
+    #[error("slices that can hold more than {limit} macroblocks")]
+    SliceMacroblocks {
+        /// [`crate::Limits::max_slice_macroblocks`].
+        limit: u32,
+    },
     /// An SP or SI slice, which only the Extended profile has.
     #[error("slice header: a switching slice (Extended profile)")]
     SwitchingSlice,

@@ -51,6 +51,7 @@ mod pps;
 mod scaling;
 mod sei;
 mod slice_header;
+mod slice_order;
 mod sps;
 mod vui;
 
@@ -69,5 +70,6 @@ pub use slice_header::{
     DecRefPicMarking, MemoryManagementControl, ModificationOfPicNums, PredWeightTable,
     RefPicListModification, SliceHeader, Weight,
 };
+pub use slice_order::judge_slices;
 pub use sps::{PicOrderCntCycle, Sps};
 pub use vui::Colour;

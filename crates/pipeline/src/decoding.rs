@@ -136,6 +136,7 @@ impl Decoding {
             // the beginning.
             self.drain(&mut on_picture);
         }
+        self.judge_slices(picture)?;
         let can_start = self.can_start(picture);
         if !can_start && (self.starting || self.hidden.leads(picture)) {
             return Ok(());
@@ -167,6 +168,17 @@ impl Decoding {
             }
         }
         result
+    }
+
+    /// Keeps a picture from every decoder whose slices could hold it many times over: it counts as
+    /// lost.
+    fn judge_slices(&mut self, picture: &Picture) -> Result<(), Error> {
+        let nal_units = &picture.unit.nal_units;
+        let fields = if self.config.sps.interlaced { 2 } else { 1 };
+        h264::judge_slices(nal_units, picture.macroblocks, fields).map_err(|error| {
+            self.starting |= !self.kind.conceals();
+            Error::Malformed { bytes: nal_units.payload_bytes(), error }
+        })
     }
 
     /// Hands out what the decoder holds back.

@@ -31,12 +31,14 @@ impl Stream {
             .collect();
         let parameter_sets: ParameterSets = units[0].iter().collect();
         let sps = Sps::parse(&parameter_sets.sps[0]).unwrap();
+        let macroblocks = sps.coded_width * sps.coded_height / 256;
         let config = Arc::new(VideoConfig { parameter_sets, sps, refusal: None });
         for nal_units in units {
             let facts = h264::classify(&nal_units);
             let at = Timestamp::from_millis(1000 * pictures.len() as i64);
             pictures.push(Picture {
                 unit: AccessUnit { pts: at, dts: at, random_access: facts.idr, nal_units },
+                macroblocks,
                 disposable: facts.disposable,
                 recovery_point: facts.recovery_point,
                 config: Arc::clone(&config),

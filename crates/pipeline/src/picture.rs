@@ -27,6 +27,8 @@ pub struct Picture {
     pub unit: AccessUnit,
     /// The parameters it was sent under.
     pub config: Arc<VideoConfig>,
+    /// Macroblocks of the largest picture that its parameter sets allow: what decoding it may cost.
+    pub macroblocks: u32,
     /// No other picture refers to it (`nal_ref_idc` 0 throughout).
     pub disposable: bool,
     /// A decoder that starts here shows whole pictures soon, though it is no IDR (SEI recovery

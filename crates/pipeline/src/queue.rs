@@ -196,6 +196,7 @@ mod tests {
         Item::Picture(Picture {
             unit: AccessUnit { pts: at, dts: at, random_access, nal_units },
             config: Arc::new(config),
+            macroblocks: 99,
             disposable,
             recovery_point: false,
             cut_point: random_access.then_some(CutPoint::Idr),

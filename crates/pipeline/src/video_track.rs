@@ -31,6 +31,8 @@ const KEYFRAME_DUE: Duration = Duration::from_secs(2);
 pub(crate) struct VideoTrack {
     nal_length_size: u8,
     config: Option<Arc<VideoConfig>>,
+    /// Of the largest picture that the parameter sets in force allow.
+    macroblocks: u32,
     interval: Option<PictureInterval>,
     first_dts: Option<Timestamp>,
     last_dts: Option<Timestamp>,
@@ -69,6 +71,7 @@ impl VideoTrack {
         let sps = parameter_sets.sps.first().ok_or(MessageError::NoSps)?;
         let sps = Sps::parse(sps)?;
         let refusal = refusal(&sps, &parameter_sets);
+        self.macroblocks = largest_picture(&parameter_sets);
         self.config = Some(Arc::new(VideoConfig { parameter_sets, sps, refusal }));
         Ok(true)
     }
@@ -125,6 +128,7 @@ impl VideoTrack {
         Ok(Some(Picture {
             unit: AccessUnit { pts, dts, random_access: facts.idr, nal_units },
             config,
+            macroblocks: self.macroblocks,
             disposable: facts.disposable,
             recovery_point: facts.recovery_point,
             cut_point,
@@ -195,6 +199,12 @@ impl VideoTrack {
         let (num, den) = self.sps()?.frame_rate?;
         (den > 0).then(|| f64::from(num) / f64::from(den))
     }
+}
+
+/// Macroblocks of the largest picture of any SPS: which one a slice uses, the decoder finds out.
+fn largest_picture(parameter_sets: &ParameterSets) -> u32 {
+    let sps = parameter_sets.sps.iter().filter_map(|sps| Sps::parse(sps).ok());
+    sps.map(|sps| sps.coded_width / 16 * (sps.coded_height / 16)).max().unwrap_or(0)
 }
 
 /// No level of H.264 lets a picture be larger than what a decoder takes here: it would be nothing

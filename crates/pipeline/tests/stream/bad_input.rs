@@ -299,3 +299,21 @@ fn the_ladder_goes_on_while_pictures_come_and_none_decodes() {
     assert!(durations.iter().all(|ms| *ms <= 2_400), "{durations:?}");
     assert_eq!(durations.len(), 6, "{durations:?}");
 }
+
+/// 400 slices of one picture would be 400 pictures to a decoder: it is given none of them, and goes
+/// on with the next IDR.
+#[test]
+fn a_picture_of_repeated_slices_is_given_to_no_decoder() {
+    let x264 = "-t 6 -c:v libx264 -preset ultrafast -x264-params keyint=30:scenecut=0";
+    let mut clip = make(&picture("320x240", 30), x264);
+    let number = clip.iter().position(|tag| tag.timestamp_ms == 4500).expect("a picture");
+    let body = clip[number].body.clone();
+    clip[number].body = [&body[..5], &body[5..].repeat(400)].concat().into();
+    let stream = play(clip);
+    let [Notice::CodecFailed(codec::Error::Malformed { error, .. })] = &stream.notices[..] else {
+        panic!("{:?}", stream.notices)
+    };
+    assert!(matches!(error, h264::Error::SliceOrder { .. }), "{error}");
+    assert_eq!(written_pictures(&stream.source), 180, "source has it all");
+    assert_eq!(pictures(&stream.rungs[0]), 165, "up to the next IDR");
+}
