@@ -20,8 +20,9 @@ pub fn judge_slices(
     picture_macroblocks: u32,
     fields: u32,
 ) -> Result<(), Error> {
-    let is_slice =
-        |unit: &&[u8]| matches!(nal_type(unit), NalType::Slice | NalType::PartitionA | NalType::Idr);
+    let is_slice = |unit: &&[u8]| {
+        matches!(nal_type(unit), NalType::Slice | NalType::PartitionA | NalType::Idr)
+    };
     let limit = Limits::DEFAULT.max_slice_macroblocks;
     let mut macroblocks: u32 = 0;
     let mut last: Option<u32> = None;
@@ -90,10 +91,10 @@ mod tests {
         let back = Error::SliceOrder { first_mb_in_slice: 39, before: 40 };
         assert_eq!(judge(&[0, 40, 39], 1), Err(back));
         assert_eq!(judge(&[0, 250, 0, 250], 2), Ok(()), "two fields");
-        assert_eq!(judge(&[0, 250, 0, 250, 0], 2), Err(Error::SliceOrder {
-            first_mb_in_slice: 0,
-            before: 250
-        }));
+        assert_eq!(
+            judge(&[0, 250, 0, 250, 0], 2),
+            Err(Error::SliceOrder { first_mb_in_slice: 0, before: 250 })
+        );
     }
 
     #[test]

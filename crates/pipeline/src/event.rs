@@ -165,6 +165,8 @@ pub enum Notice {
     NoKeyframeYet,
     /// No IDR came for a whole segment limit; source segments no longer all start with one.
     NoKeyframe,
+    /// The pictures need more decoding than a level allows: the ladder is made of some of them only.
+    TooMuchToDecode,
     /// The transcoder is behind: of this rendition only the picture that starts each segment is
     /// made.
     Shed(String),
@@ -230,6 +232,10 @@ impl fmt::Display for Notice {
             Self::NoKeyframe => write!(
                 f,
                 "no keyframe for a whole segment; set a keyframe interval of 2 s in the encoder"
+            ),
+            Self::TooMuchToDecode => write!(
+                f,
+                "more to decode than the level allows, renditions leave pictures out; set a lower frame rate or size in the encoder"
             ),
             Self::Shed(rendition) => {
                 write!(f, "transcoder is behind: {rendition} gets one picture a segment")

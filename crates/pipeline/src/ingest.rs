@@ -12,6 +12,7 @@ use media::{AudioFrame, Duration, Timestamp};
 
 use crate::StreamConfig;
 use crate::audio_track::{AudioEvent, AudioTrack};
+use crate::decode_budget::{Admission, DecodeBudget};
 use crate::event::{AudioRefusal, IngestOutput, Notice, SourceFacts};
 use crate::keyframes::KeyframeWatch;
 use crate::message_error::{MessageError, SkippedMessage};
@@ -20,8 +21,8 @@ use crate::picture::{Picture, VideoConfig};
 use crate::rendition_set::RenditionSet;
 use crate::sound_queue::SoundQueue;
 use crate::source_segment::{
-    EndedSpan, Item, LadderCut, MAX_PREROLL_BYTES, MAX_PREROLL_PICTURES, SAMPLE_COST, Sound,
-    SourceSegment, SpanStart, decoding_begins,
+    Cost, EndedSpan, Item, LadderCut, SAMPLE_COST, Sound, SourceSegment, SpanStart, cost,
+    decoding_begins, is_too_much_preroll,
 };
 use crate::timeline::{Change, Side, Timeline};
 use crate::ts_writer::{max_frame_bytes, max_picture_bytes};
@@ -75,6 +76,7 @@ pub struct Ingest {
     next_audio: Option<Arc<AudioSpecificConfig>>,
     source: RunningSource,
     ladder: RunningLadder,
+    budget: DecodeBudget,
     facts: SourceFacts,
     facts_due: bool,
     encoder: Option<String>,
@@ -139,8 +141,8 @@ struct RunningLadder {
     /// The newest pictures, in decoding order, from one on that a decoder can start with; none
     /// where they are too many.
     recent: Vec<Picture>,
-    /// With what each costs besides.
-    recent_bytes: usize,
+    /// Of all of them.
+    recent_cost: Cost,
     /// Presentation time of the picture being taken, where it is an IDR.
     next_start: Option<Timestamp>,
     /// Time from one picture to the next, as measured up to the newest.
@@ -169,6 +171,7 @@ impl Ingest {
                 interval: Duration::from_millis(40),
                 ..RunningLadder::default()
             },
+            budget: DecodeBudget::new(),
             facts: SourceFacts::default(),
             facts_due: false,
             encoder: None,
@@ -422,10 +425,26 @@ impl Ingest {
         self.source.sets.write(&picture.unit, &picture.config);
         self.newest_end = self.newest_end.max(pts + picture.interval);
         self.source.pictures.push(picture.clone());
+        if picture.config.refusal.is_none() && !self.ladder_takes(&mut picture) {
+            return;
+        }
         self.ladder.take(&picture);
         if picture.config.refusal.is_none() && !self.ladder.live.is_empty() {
             self.outputs.push_back(IngestOutput::Transcode(Item::Picture(picture)));
         }
+    }
+
+    /// Whether the ladder is made of the picture: more than a decoder may be made to do is left out.
+    fn ladder_takes(&mut self, picture: &mut Picture) -> bool {
+        let admission = self.budget.judge(picture);
+        if admission == Admission::FirstLeftOut {
+            self.notice(Notice::TooMuchToDecode);
+        }
+        if admission != Admission::Passes && !picture.disposable {
+            // What follows cannot be decoded from what there was.
+            self.ladder.recent.clear();
+        }
+        admission == Admission::Passes
     }
 
     /// With its first picture the video begins the stream, or joins audio that has been playing
@@ -720,13 +739,12 @@ impl RunningLadder {
             None => {}
         }
         self.recent.push(picture.clone());
-        let bytes = |picture: &Picture| SAMPLE_COST + picture.unit.nal_units.held_bytes();
-        self.recent_bytes = match self.recent.len() {
-            1 => bytes(picture),
-            _ if picture.cut_point.is_some() => self.recent.iter().map(bytes).sum(),
-            _ => self.recent_bytes + bytes(picture),
+        self.recent_cost = match self.recent.len() {
+            1 => cost(picture),
+            _ if picture.cut_point.is_some() => self.recent.iter().map(cost).sum(),
+            _ => self.recent_cost + cost(picture),
         };
-        if self.recent_bytes > MAX_PREROLL_BYTES || self.recent.len() > MAX_PREROLL_PICTURES {
+        if is_too_much_preroll(self.recent.len(), self.recent_cost) {
             self.recent.clear();
         }
     }

@@ -18,6 +18,7 @@
 
 mod audio_group;
 mod audio_track;
+mod decode_budget;
 mod decoding;
 #[cfg(test)]
 mod decoding_tests;

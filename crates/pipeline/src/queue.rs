@@ -1,9 +1,10 @@
 //! The queue between ingest and transcoder, and what it drops when the transcoder falls behind.
 //!
-//! Bound: 2 s of pictures or one GOP, and 16 MiB. Over 2 s, pictures nothing refers to go first,
-//! then everything up to the next random access picture, or recovery point where no other comes.
-//! Random access pictures and cuts stay, so every segment exists, with its span. Over 16 MiB the
-//! oldest GOP goes whole, and the renditions show the picture before it meanwhile.
+//! Bound: 2 s of pictures or one GOP, what level 5.2 lets be decoded in 2 s, and 16 MiB. Over 2 s,
+//! pictures nothing refers to go first, then everything up to the next random access picture, or
+//! recovery point where no other comes. Where only random access pictures are left that is too much,
+//! the oldest go. Cuts stay, so every segment exists, with its span. Over 16 MiB the oldest GOP goes
+//! whole, and the renditions show the picture before it meanwhile.
 //!
 //! What is never dropped is bounded by [`Queue::is_full`]: a driver waits with the next item until
 //! it is not. A stream that comes in real time never gets there; one sent as fast as the network
@@ -19,6 +20,11 @@ use crate::source_segment::Item;
 /// Media the queue may hold before pictures are dropped: the sum of its pictures' intervals, so
 /// that what is left of a GOP whose pictures were dropped counts as the work that it is.
 const MAX_MEDIA: Duration = Duration::from_secs(2);
+
+/// Macroblocks of pictures that the queue may hold before pictures are dropped: what level 5.2 lets
+/// be decoded in 2 s (14496-10 table A-1). Intervals are the publisher's word, this is what its
+/// pictures cost.
+const MAX_MACROBLOCKS: u64 = 2 * 2_073_600;
 
 /// Bytes of media the queue may hold before a whole GOP is dropped.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -37,6 +43,7 @@ pub struct Queue {
     bytes: usize,
     kept_bytes: usize,
     media: Duration,
+    macroblocks: u64,
     /// A picture was dropped that others refer to: none is taken until the next that the stream
     /// may go on with.
     skipping: bool,
@@ -76,8 +83,9 @@ impl Queue {
         self.bytes += item.bytes();
         self.kept_bytes += item.kept_bytes();
         self.media += item.media();
+        self.macroblocks += item.macroblocks();
         self.items.push_back(item);
-        self.enforce_media();
+        self.enforce_work();
         self.enforce_bytes();
     }
 
@@ -87,7 +95,17 @@ impl Queue {
         self.bytes -= item.bytes();
         self.kept_bytes -= item.kept_bytes();
         self.media = self.media - item.media();
+        self.macroblocks -= item.macroblocks();
         Some(item)
+    }
+
+    /// Gives up all pictures: nobody waits for what would be made of them. They do not count as
+    /// dropped.
+    pub fn give_up_pictures(&mut self) {
+        self.items.retain(|item| !matches!(item, Item::Picture(_)));
+        self.bytes = 0;
+        self.media = Duration::ZERO;
+        self.macroblocks = 0;
     }
 
     /// Whether the next item has to wait.
@@ -102,18 +120,35 @@ impl Queue {
         QueueStats { waiting: self.media, ..self.stats }
     }
 
-    fn enforce_media(&mut self) {
-        if self.media > MAX_MEDIA {
+    fn enforce_work(&mut self) {
+        if self.is_too_much_work() {
             self.drop_where(|picture| picture.disposable && !picture.unit.random_access);
         }
-        if self.media > MAX_MEDIA {
-            self.drop_to_random_access();
+        while self.is_too_much_work() {
+            if !self.drop_to_random_access() && !self.drop_oldest_but_one() {
+                return;
+            }
         }
     }
 
+    fn is_too_much_work(&self) -> bool {
+        self.media > MAX_MEDIA || self.macroblocks > MAX_MACROBLOCKS
+    }
+
+    /// Drops the oldest picture, where it is not the only one; whether it did. All are such that
+    /// decoding may begin with.
+    fn drop_oldest_but_one(&mut self) -> bool {
+        let pictures = self.items.iter().filter(|item| matches!(item, Item::Picture(_)));
+        if pictures.take(2).count() < 2 {
+            return false;
+        }
+        let mut is_oldest = true;
+        self.drop_where(|_| std::mem::take(&mut is_oldest))
+    }
+
     /// Drops the oldest run of pictures that others refer to, up to the random access picture
-    /// behind it.
-    fn drop_to_random_access(&mut self) {
+    /// behind it; whether there was one.
+    fn drop_to_random_access(&mut self) -> bool {
         let mut state = Run::Before;
         let dropped = self.drop_where(|picture| {
             state = match (state, picture.unit.random_access) {
@@ -127,6 +162,7 @@ impl Queue {
         if dropped && state == Run::Inside {
             self.skipping = true;
         }
+        dropped
     }
 
     fn enforce_bytes(&mut self) {
@@ -148,10 +184,12 @@ impl Queue {
     fn drop_where(&mut self, mut drop: impl FnMut(&Picture) -> bool) -> bool {
         let before = self.items.len();
         let (bytes, media) = (&mut self.bytes, &mut self.media);
+        let macroblocks = &mut self.macroblocks;
         self.items.retain(|item| match item {
             Item::Picture(picture) if drop(picture) => {
                 *bytes -= item.bytes();
                 *media = *media - item.media();
+                *macroblocks -= item.macroblocks();
                 false
             }
             _ => true,
@@ -303,6 +341,43 @@ mod tests {
         assert_eq!(pushed, 4096);
         queue.pop();
         assert!(!queue.is_full());
+    }
+
+    #[test]
+    fn random_access_pictures_that_are_late_go_too() {
+        let mut queue = Queue::new();
+        for n in 0..200 {
+            queue.push(picture(n, 10, 1, false));
+        }
+        assert_eq!(left(&mut queue), (150..200).collect::<Vec<_>>(), "the newest 2 s");
+    }
+
+    #[test]
+    fn large_pictures_that_claim_to_last_no_time_are_bounded_by_their_work() {
+        let mut queue = Queue::new();
+        for n in 0..4000 {
+            let mut item = picture(n, 10, 1, false);
+            if let Item::Picture(picture) = &mut item {
+                picture.macroblocks = 36_864;
+                picture.interval = Duration::from_ticks(1);
+            }
+            queue.push(item);
+        }
+        assert_eq!(left(&mut queue), (3888..4000).collect::<Vec<_>>());
+        assert_eq!(queue.macroblocks, 0, "work is counted exactly");
+    }
+
+    #[test]
+    fn pictures_that_are_given_up_do_not_count_as_dropped() {
+        let mut queue = Queue::new();
+        for n in 0..10 {
+            queue.push(cut());
+            queue.push(picture(n, 10, 5, false));
+        }
+        queue.give_up_pictures();
+        assert_eq!(queue.stats().dropped_pictures, 0);
+        assert_eq!(std::iter::from_fn(|| queue.pop()).count(), 10, "the cuts");
+        assert_eq!((queue.bytes, queue.macroblocks, queue.media), (0, 0, Duration::ZERO));
     }
 
     #[test]

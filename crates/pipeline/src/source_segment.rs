@@ -1,6 +1,8 @@
 //! What a segment is made of: a span of the source as access units, and where decoding it begins.
 
 use std::collections::VecDeque;
+use std::iter::Sum;
+use std::ops::Add;
 use std::sync::Arc;
 
 use aac::AudioSpecificConfig;
@@ -106,7 +108,15 @@ impl Item {
         let Self::Cut(cut) = self else { return 0 };
         let sound = cut.ended.as_ref().map_or(0, |ended| ended.cost());
         let preroll = cut.begins.iter().flat_map(|begins| &begins.preroll);
-        sound + preroll.map(cost).sum::<usize>()
+        sound + preroll.map(|picture| cost(picture).bytes).sum::<usize>()
+    }
+
+    /// Macroblocks of its picture at most: what decoding it may cost.
+    pub(crate) fn macroblocks(&self) -> u64 {
+        match self {
+            Self::Picture(picture) => picture.macroblocks.into(),
+            Self::Expect(_) | Self::Cut(_) => 0,
+        }
     }
 
     /// The time its picture is shown; what a transcoder has to work through.
@@ -121,8 +131,34 @@ impl Item {
 /// What a sample costs in memory besides its bytes: a picture of five bytes is not free.
 pub(crate) const SAMPLE_COST: usize = 256;
 
-fn cost(picture: &Picture) -> usize {
-    SAMPLE_COST + picture.unit.nal_units.held_bytes()
+/// What pictures cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Cost {
+    /// In memory, with [`SAMPLE_COST`].
+    pub(crate) bytes: usize,
+    /// Of a decoder, at most.
+    pub(crate) macroblocks: u64,
+}
+
+impl Add for Cost {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { bytes: self.bytes + other.bytes, macroblocks: self.macroblocks + other.macroblocks }
+    }
+}
+
+impl Sum for Cost {
+    fn sum<I: Iterator<Item = Self>>(costs: I) -> Self {
+        costs.fold(Self::default(), Self::add)
+    }
+}
+
+pub(crate) fn cost(picture: &Picture) -> Cost {
+    Cost {
+        bytes: SAMPLE_COST + picture.unit.nal_units.held_bytes(),
+        macroblocks: picture.macroblocks.into(),
+    }
 }
 
 impl EndedSpan {
@@ -146,9 +182,18 @@ pub struct SegmentSource {
 const MAX_STORED_BYTES: usize = 64 * 1024 * 1024;
 
 /// What may have to be decoded in front of a segment: past it the segment is not made, as it would
-/// take a machine too long. Ten seconds at 60 pictures a second, and 13 Mbit/s of them.
-pub(crate) const MAX_PREROLL_PICTURES: usize = 1024;
-pub(crate) const MAX_PREROLL_BYTES: usize = 16 * 1024 * 1024;
+/// take a machine too long. Ten seconds at 60 pictures a second, 13 Mbit/s of them, and 4K at 30.
+const MAX_PREROLL_PICTURES: usize = 1024;
+const MAX_PREROLL_BYTES: usize = 16 * 1024 * 1024;
+const MAX_PREROLL_MACROBLOCKS: u64 = 10_368_000;
+
+/// Whether so many pictures that cost so much are more than may have to be decoded in front of a
+/// segment.
+pub(crate) fn is_too_much_preroll(pictures: usize, cost: Cost) -> bool {
+    pictures > MAX_PREROLL_PICTURES
+        || cost.bytes > MAX_PREROLL_BYTES
+        || cost.macroblocks > MAX_PREROLL_MACROBLOCKS
+}
 
 /// The newest spans of a stream's ladder grid: what renditions that nobody watches can still be
 /// made of.
@@ -182,7 +227,8 @@ impl SegmentStore {
     /// Adds the newest span.
     pub fn push(&mut self, segment: SourceSegment) {
         let first = self.gone + self.pictures.len() as u64;
-        self.bytes += segment.ended.cost() + segment.pictures.iter().map(cost).sum::<usize>();
+        let pictures: Cost = segment.pictures.iter().map(cost).sum();
+        self.bytes += segment.ended.cost() + pictures.bytes;
         self.pictures.extend(segment.pictures);
         let end = self.gone + self.pictures.len() as u64;
         self.spans.push_back(StoredSpan { ended: segment.ended, first, end });
@@ -235,8 +281,8 @@ impl SegmentStore {
         }
         let preroll = self.pictures.range(self.place(start.min(stored.first))..);
         let preroll = preroll.take(stored.first.saturating_sub(start) as usize);
-        let bytes: usize = preroll.clone().map(cost).sum();
-        (preroll.len() <= MAX_PREROLL_PICTURES && bytes <= MAX_PREROLL_BYTES).then_some(start)
+        let cost = preroll.clone().map(cost).sum();
+        (!is_too_much_preroll(preroll.len(), cost)).then_some(start)
     }
 
     fn place(&self, picture: u64) -> usize {
@@ -257,7 +303,7 @@ impl SegmentStore {
         };
         while self.gone < needed {
             let Some(picture) = self.pictures.pop_front() else { return };
-            self.bytes -= cost(&picture);
+            self.bytes -= cost(&picture).bytes;
             self.gone += 1;
         }
     }

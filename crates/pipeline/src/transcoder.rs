@@ -47,6 +47,7 @@ pub struct Transcoder {
     heaviest_first: Vec<usize>,
     governor: Governor,
     queue: QueueStats,
+    presence: Presence,
     decoder: DecoderChoice,
     decoding: Option<Decoding>,
     /// What the presets become for the source as it is now.
@@ -66,6 +67,14 @@ pub struct Transcoder {
     interval: Duration,
     stats: TranscoderStats,
     outputs: VecDeque<TranscoderOutput>,
+}
+
+/// Whether anybody waits for what is made as pictures come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    Present,
+    /// The publisher is gone: see [`Transcoder::leave`].
+    Left,
 }
 
 /// Which of the pictures that a decoder gives are shown.
@@ -184,6 +193,7 @@ impl Transcoder {
             heaviest_first: Vec::new(),
             governor: Governor::new(),
             queue: QueueStats::default(),
+            presence: Presence::Present,
             decoder: config.decoder,
             decoding: None,
             plan: None,
@@ -211,10 +221,23 @@ impl Transcoder {
     /// Takes the next item of the stream.
     pub fn push(&mut self, item: Item) {
         match item {
-            Item::Picture(picture) => self.picture(&picture),
-            Item::Expect(joining) => self.expect(joining),
+            Item::Picture(picture) if self.presence == Presence::Present => self.picture(&picture),
+            Item::Expect(joining) if self.presence == Presence::Present => self.expect(joining),
+            Item::Picture(_) | Item::Expect(_) => {}
             Item::Cut(cut) => self.take_cut(cut),
         }
+    }
+
+    /// The publisher is gone, and takes along what has not been decoded: nothing is any more. The
+    /// spans that have not ended here become promises, as if their renditions were asleep.
+    pub fn leave(&mut self) {
+        self.presence = Presence::Left;
+        self.live = RenditionSet::EMPTY;
+        while !self.cuts.is_empty() {
+            self.pass_oldest_cut();
+        }
+        self.rungs.iter_mut().for_each(Rung::close);
+        self.sleep();
     }
 
     /// The next output; None when there is none until the next call.
@@ -528,7 +551,10 @@ impl Transcoder {
         if let Some(ended) = &cut.ended {
             self.end_segments(ended);
         }
-        let live = cut.begins.as_ref().map_or(RenditionSet::EMPTY, |begins| begins.live);
+        let live = match &cut.begins {
+            Some(begins) if self.presence == Presence::Present => begins.live,
+            _ => RenditionSet::EMPTY,
+        };
         self.live = live;
         self.expected = self.expected.minus(live);
         for place in 0..self.rungs.len() {

@@ -137,7 +137,8 @@ fn more_reference_pictures_than_memory_for_them_are_not_given_to_the_decoder() {
 }
 
 /// High 4:2:2 of 64x48, which plays as source only: no transcoder slows the flood down.
-const SPS_422: &[u8] = b"\x67\x7a\x00\x0a\xbc\xb4\x23\xd8\x08\x80\x00\x00\x03\x00\x80\x00\x00\x19\x07\x89\x13\x50";
+const SPS_422: &[u8] =
+    b"\x67\x7a\x00\x0a\xbc\xb4\x23\xd8\x08\x80\x00\x00\x03\x00\x80\x00\x00\x19\x07\x89\x13\x50";
 
 const PPS_BYTES: usize = 240;
 
@@ -215,7 +216,7 @@ fn a_parameter_set_that_changes_between_two_pictures_comes_with_the_second() {
         header_of_many_sets(),
         picture_of(0, &[idr()]),
         later(40, &[tiny_slice(0x41, 0)]),
-        later(80, &[other.clone(), tiny_slice(0x41, 0)]),
+        later(80, &[other, tiny_slice(0x41, 0)]),
         later(120, &[tiny_slice(0x41, 0)]),
     ];
     let stream = play(tags);

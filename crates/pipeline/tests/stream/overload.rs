@@ -288,3 +288,28 @@ fn row_41_a_stream_without_idrs_moves_again_after_a_slow_time() {
         assert_eq!(pictures(&slow.source.events).iter().sum::<usize>(), 1200, "{x264}");
     }
 }
+
+/// What a publisher takes along when it leaves costs no more decoding, and is promised: whoever asks
+/// for it gets it whole.
+#[test]
+fn what_waits_when_the_publisher_leaves_is_promised() {
+    let mut slow = SlowStream::new(CARRIES_ALL);
+    for tag in stream(8, "-x264-params keyint=60:scenecut=0") {
+        if tag.timestamp_ms == 5000 {
+            slow.cost.decode = 1_000_000;
+        }
+        slow.push(tag);
+    }
+    slow.ingest.finish();
+    slow.drain_ingest();
+    slow.queue.give_up_pictures();
+    slow.transcoder.leave();
+    let decoded = slow.transcoder.stats().decoded;
+    slow.drain_transcoder();
+    while slow.take_one() {}
+    assert_eq!(slow.transcoder.stats().decoded, decoded);
+    slow.assert_complete(240);
+    for rung in &slow.rungs {
+        assert_eq!(pictures(&rung.events), [60; 4]);
+    }
+}
