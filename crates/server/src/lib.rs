@@ -79,7 +79,7 @@ pub use publisher::{
 pub use rtmp::{InvalidPublishUrl, PublishUrl, StreamKey, StreamName};
 pub use secret::{InvalidDigest, SecretDigest, new_secret};
 pub use server::{Accepting, Server, serve};
-pub use session::{Session, StopReason, StopSignal};
+pub use session::{Departure, Session, StopReason, StopSignal};
 pub use throttle::Throttle;
 pub use viewer_secret::{ShortSecret, ViewerSecret};
 pub use webhook::{InvalidWebhookUrl, WebhookUrl};

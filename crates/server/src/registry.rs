@@ -15,7 +15,10 @@ use crate::limits::Limits;
 use crate::pace::PublishRates;
 use crate::places::network;
 use crate::publication::{Publication, PublicationConfig};
-use crate::session::{Session, StopReason};
+use crate::session::{Departure, Session, StopReason};
+
+/// The registry's clock ticks, and playlists are fetched, a little later than they could be.
+const LATENESS: Duration = Duration::from_millis(500);
 
 /// Where anybody may publish, one in this many places is left to addresses that have no stream.
 const KEPT_FOR_NEW_ADDRESSES: usize = 8;
@@ -56,6 +59,8 @@ struct Stream {
     /// Earlier ones whose workers are not done: each holds threads and media.
     draining: Vec<Arc<Session>>,
     state: State,
+    /// How the newest publisher left, where it has.
+    departure: Departure,
 }
 
 /// Where a stream is in its life.
@@ -192,12 +197,19 @@ impl Registry {
     }
 
     /// The connection of `session` has ended or stopped publishing.
-    pub fn publisher_gone(&mut self, name: &StreamName, session: &Session, now: Moment) {
+    pub fn publisher_gone(
+        &mut self,
+        name: &StreamName,
+        session: &Session,
+        departure: Departure,
+        now: Moment,
+    ) {
         // A replaced publisher leaves later than its successor came: that changes nothing.
         if let Some(stream) = self.streams.get_mut(name)
             && stream.session.id() == session.id()
         {
             stream.state = State::Away(now);
+            stream.departure = departure;
         }
     }
 
@@ -381,6 +393,7 @@ impl Registry {
             session: Arc::clone(&session),
             draining: Vec::new(),
             state: State::Live,
+            departure: Departure::Vanished,
         };
         self.streams.insert(name, stream);
         Admission { session, publication, previous: Vec::new() }
@@ -451,8 +464,20 @@ fn is_this_host(address: IpAddr) -> bool {
 impl Stream {
     fn should_end(&self, now: Moment, limits: &Limits) -> bool {
         // Workers that still drain will publish: an ended playlist must not grow.
-        matches!(self.state, State::Away(since) if now.since(since) >= limits.reconnect_window)
+        matches!(self.state, State::Away(since) if now.since(since) >= self.patience(limits))
             && self.is_drained()
+    }
+
+    /// How long the playlists stay open without a publisher. ExoPlayer gives up on one that has not
+    /// changed for 3.5 target durations.
+    fn patience(&self, limits: &Limits) -> Duration {
+        match self.departure {
+            Departure::Vanished => limits.reconnect_window,
+            Departure::Stopped => {
+                let target = Duration::from_secs(self.publication.view().target_duration_secs());
+                limits.reconnect_window.min((target * 2).saturating_sub(LATENESS))
+            }
+        }
     }
 
     /// Whether no worker of any stay has anything left to publish. The newest one's may be done

@@ -22,7 +22,7 @@ use crate::feed::{Fed, FeedSender, feed};
 use crate::lobby::Seat;
 use crate::pace::Pace;
 use crate::registry::{Admission, PublishAttempt};
-use crate::session::{Session, StopReason, StopSignal};
+use crate::session::{Departure, Session, StopReason, StopSignal};
 use crate::shared::{Door, Shared};
 use crate::vigil::{Fault, Vigil};
 use crate::webhook::{self, Question, Verdict, WebhookUrl};
@@ -75,6 +75,8 @@ struct Publishing {
     stop: StopSignal,
     vigil: Vigil,
     span: Span,
+    /// How it will turn out to have left.
+    departure: Departure,
     shared: Arc<Shared>,
 }
 
@@ -269,7 +271,7 @@ impl Conn<'_> {
             Event::PublishRequested(request) => self.publish(request).await,
             Event::Media(message) => self.media(message).await,
             Event::Unpublish => {
-                self.unpublish("stopped by the publisher");
+                self.unpublish("stopped by the publisher", Departure::Stopped);
                 Ok(())
             }
         }
@@ -277,7 +279,7 @@ impl Conn<'_> {
 
     async fn publish(&mut self, request: PublishRequest) -> Result<(), End> {
         // One connection carries one stream at a time.
-        self.unpublish("replaced by the same connection");
+        self.unpublish("replaced by the same connection", Departure::Stopped);
         let permitted = self.permit(request).await;
         match permitted.and_then(|attempt| self.begin(attempt)) {
             Ok(publishing) => {
@@ -375,6 +377,7 @@ impl Conn<'_> {
             stop: admission.session.stop_signal(),
             vigil: Vigil::new(&self.shared.limits, self.rtmp.received().media_bytes),
             span: span.clone(),
+            departure: Departure::Vanished,
             shared: Arc::clone(&self.shared),
         };
         if let Err(error) = worker::spawn(&self.shared, admission, receiver, &span) {
@@ -402,8 +405,9 @@ impl Conn<'_> {
     }
 
     /// Ends the present stay, if there is one; a new one may follow on this connection.
-    fn unpublish(&mut self, reason: &str) {
-        let Some(publishing) = self.publishing.take() else { return };
+    fn unpublish(&mut self, reason: &str, departure: Departure) {
+        let Some(mut publishing) = self.publishing.take() else { return };
+        publishing.departure = departure;
         publishing.span.in_scope(|| {
             info!(reason, received_bytes = publishing.session.received_bytes(), "publisher gone")
         });
@@ -425,7 +429,11 @@ impl Conn<'_> {
                 );
             }
         }
-        self.unpublish(&end.to_string());
+        let departure = match end {
+            End::Stopped(StopReason::Kicked | StopReason::VideoCodec) => Departure::Stopped,
+            _ => Departure::Vanished,
+        };
+        self.unpublish(&end.to_string(), departure);
         self.say_why(end);
         if !was_publishing && !matches!(end, End::Protocol(_) | End::Refused(_)) {
             debug!(reason = %end, "rtmp connection ended");
@@ -482,7 +490,7 @@ impl Drop for Publishing {
     /// Tells the registry whatever way the stay ends, also where its task is dropped.
     fn drop(&mut self) {
         let now = self.shared.clock.now();
-        self.shared.registry().publisher_gone(&self.name, &self.session, now);
+        self.shared.registry().publisher_gone(&self.name, &self.session, self.departure, now);
     }
 }
 

@@ -42,6 +42,16 @@ impl StopReason {
     }
 }
 
+/// How a publisher left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Departure {
+    /// It said that it stops, or was told to: that is the end, unless it is back in a moment, as an
+    /// encoder is whose settings are changed.
+    Stopped,
+    /// Its connection is gone, or was silent for too long: it may come back.
+    Vanished,
+}
+
 /// One publisher from its accepted publish command until its workers have published its last
 /// segment.
 #[derive(Debug)]

@@ -373,6 +373,7 @@ mod tests {
 
     use super::*;
     use crate::registry::PublishAttempt;
+    use crate::session::Departure;
     use crate::{Config, Limits};
 
     #[tokio::test]
@@ -404,7 +405,12 @@ mod tests {
         };
         let go = |session: &Session| {
             let name = rtmp::StreamName::parse("cam").unwrap();
-            shared.registry().publisher_gone(&name, session, shared.clock.now());
+            shared.registry().publisher_gone(
+                &name,
+                session,
+                Departure::Vanished,
+                shared.clock.now(),
+            );
         };
         let drains = come();
         go(&drains.session);

@@ -12,8 +12,8 @@ use server::registry::{
     Admission, Change, PublishAttempt, Registry, RegistryConfig, State, StreamStatus,
 };
 use server::{
-    Limits, Moment, PublicationConfig, PublishAccess, SecretDigest, Slot, StopReason, Transcode,
-    View,
+    Departure, Limits, Moment, PublicationConfig, PublishAccess, SecretDigest, Slot, StopReason,
+    Transcode, View,
 };
 
 /// 2026-11-22 in unix seconds, as the clock's zero.
@@ -63,8 +63,13 @@ fn refusal(registry: &mut Registry, stream: &str, key: &str, secs: f64) -> Refus
 
 /// The publisher's connection and its workers end.
 fn leave(registry: &mut Registry, admission: &Admission, secs: f64) {
+    leave_as(registry, admission, Departure::Vanished, secs);
+}
+
+fn leave_as(registry: &mut Registry, admission: &Admission, departure: Departure, secs: f64) {
     admission.session.set_drained();
-    registry.publisher_gone(admission.publication.name(), &admission.session, at(secs));
+    let name = admission.publication.name();
+    registry.publisher_gone(name, &admission.session, departure, at(secs));
 }
 
 fn info(rendition: Slot) -> RenditionInfo {
@@ -324,12 +329,27 @@ fn a_stream_ends_after_the_reconnect_window_and_is_forgotten_a_minute_later() {
     assert!(registry.publication(&name("cam")).is_none());
 }
 
+/// Two target durations of 2 s, less what the clock's ticks and a player's requests are late.
+#[test]
+fn case_05_who_says_that_it_stops_has_ended_within_two_target_durations_or_is_back() {
+    let mut registry = registry();
+    let publisher = admit(&mut registry, "cam", "", 0.0);
+    publish_segment(&publisher, Slot::Source, false);
+    leave_as(&mut registry, &publisher, Departure::Stopped, 20.0);
+    let back = admit(&mut registry, "cam", "", 22.0);
+    back.publication.begin_session();
+    assert_eq!(registry.tick(at(30.0)), [], "settings were changed");
+    leave_as(&mut registry, &back, Departure::Stopped, 40.0);
+    assert_eq!(registry.tick(at(43.4)), []);
+    assert_eq!(registry.tick(at(43.5)), [Change::Ended(name("cam"))]);
+}
+
 #[test]
 fn a_stream_does_not_end_while_its_workers_still_publish() {
     let mut registry = registry();
     let publisher = admit(&mut registry, "cam", "", 0.0);
     publish_segment(&publisher, Slot::Source, false);
-    registry.publisher_gone(&name("cam"), &publisher.session, at(1.0));
+    registry.publisher_gone(&name("cam"), &publisher.session, Departure::Vanished, at(1.0));
     assert_eq!(registry.tick(at(30.0)), []);
     assert!(!registry.is_drained());
     publisher.session.set_drained();
@@ -429,7 +449,7 @@ fn sequence_numbers_are_never_used_again() {
 fn a_stream_without_segments_is_forgotten_at_once() {
     let mut registry = registry();
     let publisher = admit(&mut registry, "cam", "", 0.0);
-    registry.publisher_gone(&name("cam"), &publisher.session, at(1.0));
+    registry.publisher_gone(&name("cam"), &publisher.session, Departure::Vanished, at(1.0));
     assert_eq!(registry.tick(at(1.1)), [], "its workers may still have one");
     publisher.session.set_drained();
     assert_eq!(registry.tick(at(1.2)), [Change::Forgotten(name("cam"))]);
@@ -634,7 +654,8 @@ fn a_stream_whose_workers_still_end_takes_a_place() {
     let mut registry = registry();
     let stays: Vec<_> =
         (0..10).map(|n| admit(&mut registry, &format!("cam{n}"), "", 0.0)).collect();
-    registry.publisher_gone(stays[0].publication.name(), &stays[0].session, at(1.0));
+    let gone = stays[0].publication.name();
+    registry.publisher_gone(gone, &stays[0].session, Departure::Stopped, at(1.0));
     assert_eq!(refusal(&mut registry, "other", "", 1.0), Refusal::TooManyStreams);
     stays[0].session.set_drained();
     admit(&mut registry, "other", "", 1.0);
