@@ -1,6 +1,5 @@
 //! What can be said of a picture without decoding it.
 
-use bytes::Bytes;
 use h264_reader::rbsp::{BitRead, BitReader, BitReaderError};
 use media::NalUnits;
 
@@ -75,21 +74,7 @@ pub fn split_parameter_sets(nal_units: NalUnits) -> (NalUnits, ParameterSets) {
         return (nal_units, ParameterSets::default());
     }
     let parameter_sets = nal_units.iter().collect();
-    (copy_of(nal_units.iter().filter(|nal_unit| is_kept(nal_unit))), parameter_sets)
-}
-
-fn copy_of<'a>(nal_units: impl Iterator<Item = &'a [u8]> + Clone) -> NalUnits {
-    let mut data = Vec::with_capacity(nal_units.clone().map(<[u8]>::len).sum());
-    nal_units.clone().for_each(|nal_unit| data.extend_from_slice(nal_unit));
-    let mut copy = NalUnits::new(Bytes::from(data));
-    let mut start: usize = 0;
-    for nal_unit in nal_units {
-        let end = start.saturating_add(nal_unit.len());
-        // Cannot fail: the ranges cover exactly what was just concatenated.
-        let _ = copy.push(start..end);
-        start = end;
-    }
-    copy
+    (nal_units.iter().filter(|nal_unit| is_kept(nal_unit)).collect(), parameter_sets)
 }
 
 fn is_kept(nal_unit: &[u8]) -> bool {
@@ -140,13 +125,14 @@ fn read_outline(bits: &mut impl BitRead) -> Result<(u32, u32), BitReaderError> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use hex_literal::hex;
 
     use super::*;
     use crate::avcc;
 
     fn units(nal_units: &[&[u8]]) -> NalUnits {
-        copy_of(nal_units.iter().copied())
+        nal_units.iter().copied().collect()
     }
 
     const P_REFERENCE: [u8; 2] = hex!("61 e0"); // first_mb 0, slice_type 0: 1 1

@@ -3,7 +3,7 @@
 use media::NalUnits;
 
 use crate::bits::Bits;
-use crate::{Error, NalType, ParameterSets, nal, nal_type};
+use crate::{Error, NalType, ParameterSets, Pps, Sps, nal, nal_type};
 
 impl ParameterSets {
     /// The SPS that a slice is coded by: the one that its PPS refers to (14496-10 7.4.1.2.1),
@@ -50,6 +50,61 @@ impl ParameterSets {
         }
         used.extend(pps);
         used
+    }
+
+    /// The SPS with this id, and the PPS that refer to it or cannot be read: all that a decoder
+    /// needs while it is in force.
+    #[must_use]
+    pub fn of_sps(&self, sps_id: u32) -> Self {
+        let is_its =
+            |pps: &[u8]| ids_of_pps(pps).map_or(true, |(_, refers_to)| refers_to == sps_id);
+        Self {
+            sps: self.sps.iter().filter(|sps| self::sps_id(sps) == Some(sps_id)).cloned().collect(),
+            pps: self.pps.iter().filter(|pps| is_its(pps)).cloned().collect(),
+        }
+    }
+}
+
+/// Parameter sets that have been read: what slice headers need.
+#[derive(Clone, Debug, Default)]
+pub struct ParsedSets {
+    sps: Vec<Sps>,
+    pps: Vec<Pps>,
+}
+
+impl ParsedSets {
+    /// Reads them; those that cannot be read are left out.
+    #[must_use]
+    pub fn new(sets: &ParameterSets) -> Self {
+        Self {
+            sps: sets.sps.iter().filter_map(|sps| Sps::parse(sps).ok()).collect(),
+            pps: sets.pps.iter().filter_map(|pps| Pps::parse(pps).ok()).collect(),
+        }
+    }
+
+    /// The SPS that came first.
+    #[must_use]
+    pub fn first_sps(&self) -> Option<&Sps> {
+        self.sps.first()
+    }
+
+    /// The SPS with this id.
+    #[must_use]
+    pub fn sps(&self, id: u32) -> Option<&Sps> {
+        self.sps.iter().find(|sps| sps.id == id)
+    }
+
+    /// The PPS with this id, and the SPS that it refers to.
+    #[must_use]
+    pub fn of_pps(&self, pic_parameter_set_id: u32) -> Option<(&Sps, &Pps)> {
+        let pps = self.pps.iter().find(|pps| pps.id == pic_parameter_set_id)?;
+        Some((self.sps(pps.sps_id)?, pps))
+    }
+
+    /// The SPS that a slice is coded by (14496-10 7.4.1.2.1).
+    #[must_use]
+    pub fn sps_of(&self, slice: &[u8]) -> Option<&Sps> {
+        self.of_pps(pps_id(slice)?).map(|(sps, _)| sps)
     }
 }
 
@@ -111,6 +166,11 @@ mod tests {
         let of_pps_1 = hex!("65 8840");
         assert_eq!(sets.sps_of(&of_pps_0), Some(&sps[1][..]));
         assert_eq!(sets.sps_of(&of_pps_1), Some(&sps[0][..]));
+        let in_force = sets.of_sps(1);
+        assert_eq!(
+            (in_force.sps, in_force.pps),
+            (vec![sets.sps[1].clone()], vec![sets.pps[0].clone()])
+        );
     }
 
     #[test]

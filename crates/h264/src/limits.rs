@@ -22,6 +22,9 @@ pub struct Limits {
     pub max_sei_bytes: usize,
     /// Bytes of a slice that can hold its header: 64 weights and the commands below fit.
     pub max_slice_header_bytes: usize,
+    /// Bytes of a slice that are searched for what tells its picture from others: up to
+    /// `redundant_pic_cnt` a header has 340 bits, and emulation prevention adds a third.
+    pub max_slice_start_bytes: usize,
     /// Bytes of a slice that are searched for its type without parameter sets: it is behind the
     /// address of a macroblock, which may have 35 bits, and has 7 itself.
     pub max_slice_type_bytes: usize,
@@ -46,6 +49,7 @@ impl Limits {
         max_side: 16_384,
         max_sei_bytes: 4096,
         max_slice_header_bytes: 4096,
+        max_slice_start_bytes: 64,
         max_slice_type_bytes: 12,
         max_parameter_set_id_bytes: 8,
         max_slice_macroblocks: 16 * 36_864,

@@ -190,13 +190,40 @@ impl SliceHeader {
         rbsp: &[u8],
         parameter_sets: impl FnOnce(u32) -> Option<(&'a Sps, &'a Pps)>,
     ) -> Result<Self, Error> {
+        let rbsp = rbsp.get(..Limits::DEFAULT.max_slice_header_bytes).unwrap_or(rbsp);
+        let bits = &mut Bits::new(rbsp, STRUCTURE);
+        let (mut header, sps, pps) = Self::read_start(header, bits, parameter_sets)?;
+        header.read_references(bits, sps, pps)?;
+        header.read_rest(bits, pps)?;
+        header.slice_data_bit = bits.position();
+        Ok(header)
+    }
+
+    /// Reads as much of the header of a slice NAL unit as says which picture the slice is of, up to
+    /// `redundant_pic_cnt`. What comes behind it is that of a slice that says nothing.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_start<'a>(
+        nal_unit: &[u8],
+        parameter_sets: impl FnOnce(u32) -> Option<(&'a Sps, &'a Pps)>,
+    ) -> Result<Self, Error> {
+        let header = nal_unit.first().copied().unwrap_or(0);
+        let rbsp = nal::rbsp(nal_unit, Limits::DEFAULT.max_slice_start_bytes);
+        let bits = &mut Bits::new(&rbsp, STRUCTURE);
+        Self::read_start(header, bits, parameter_sets).map(|(header, _, _)| header)
+    }
+
+    fn read_start<'a>(
+        header: u8,
+        bits: &mut Bits<'_>,
+        parameter_sets: impl FnOnce(u32) -> Option<(&'a Sps, &'a Pps)>,
+    ) -> Result<(Self, &'a Sps, &'a Pps), Error> {
         let idr = match nal_type(&[header]) {
             NalType::Slice => false,
             NalType::Idr => true,
             actual => return Err(Error::NalType { actual, expected: NalType::Slice }),
         };
-        let rbsp = rbsp.get(..Limits::DEFAULT.max_slice_header_bytes).unwrap_or(rbsp);
-        let bits = &mut Bits::new(rbsp, STRUCTURE);
         let first_mb_in_slice = bits.ue(u32::MAX, "first_mb_in_slice")?;
         let slice_type = match bits.ue(9, "slice_type")? {
             0 | 5 => SliceType::P,
@@ -239,10 +266,7 @@ impl SliceHeader {
             slice_data_bit: 0,
         };
         header.read_picture(bits, sps, pps)?;
-        header.read_references(bits, sps, pps)?;
-        header.read_rest(bits, pps)?;
-        header.slice_data_bit = bits.position();
-        Ok(header)
+        Ok((header, sps, pps))
     }
 
     /// From `colour_plane_id` to `redundant_pic_cnt`.

@@ -1,40 +1,6 @@
 //! Where one picture ends and the next begins (ITU-T H.264 7.4.1.2.3, 7.4.1.2.4).
 
-use h264::{NalType, Pps, SliceHeader, Sps, nal_type};
-
-/// What tells slices of one picture from those of the next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct PictureId {
-    frame_num: u32,
-    pic_parameter_set_id: u32,
-    field: (bool, bool),
-    is_reference: bool,
-    pic_order_cnt_lsb: u32,
-    delta_pic_order_cnt_bottom: i32,
-    delta_pic_order_cnt: [i32; 2],
-    idr: Option<u32>,
-}
-
-impl PictureId {
-    pub(crate) fn of(header: &SliceHeader) -> Self {
-        Self {
-            frame_num: header.frame_num,
-            pic_parameter_set_id: header.pic_parameter_set_id,
-            field: (header.field_pic_flag, header.bottom_field_flag),
-            is_reference: header.nal_ref_idc != 0,
-            pic_order_cnt_lsb: header.pic_order_cnt_lsb,
-            delta_pic_order_cnt_bottom: header.delta_pic_order_cnt_bottom,
-            delta_pic_order_cnt: header.delta_pic_order_cnt,
-            idr: header.idr.then_some(header.idr_pic_id),
-        }
-    }
-
-    /// Whether a slice with `other` begins another picture. A picture may have several picture
-    /// parameter sets, so another one alone is not enough here.
-    pub(crate) fn differs(&self, other: &Self) -> bool {
-        Self { pic_parameter_set_id: other.pic_parameter_set_id, ..*self } != *other
-    }
-}
+use h264::{NalType, PictureId, Pps, SliceHeader, Sps, nal_type};
 
 /// Groups the NAL units of a byte stream into access units, for
 /// [`Decoder::decode`](crate::Decoder::decode).

@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use h264::{DecRefPicMarking, NalType, Pps, ScalingMatrix, SliceHeader, SliceType, Sps, nal_type};
+use h264::{
+    DecRefPicMarking, NalType, PicOrderCounter, PictureId, Pps, ScalingMatrix, SliceHeader,
+    SliceType, Sps, nal_type,
+};
 use media::{I420, Plane, Timestamp};
 
-use crate::access_units::PictureId;
 use crate::conceal;
 use crate::deblock;
 use crate::dpb::{self, Marking, PictureFacts, Shown};
@@ -15,7 +17,6 @@ use crate::frame::{Frame, Geometry, Structure};
 use crate::limits::Limits;
 use crate::mb::NO_SLICE;
 use crate::picture::{PictureState, SliceContext, SliceParameters};
-use crate::poc::PicOrderCounter;
 use crate::ref_list::{CurrentPicture, RefLists};
 use crate::residual::LevelScale;
 use crate::slice;

@@ -63,7 +63,6 @@ mod limits;
 mod mb;
 mod mv_pred;
 mod picture;
-mod poc;
 mod ref_list;
 mod residual;
 mod slice;

@@ -63,6 +63,13 @@ impl NalUnits {
         self.ranges.iter().map(|range| &self.data[range.start as usize..range.end as usize])
     }
 
+    /// The NAL units of these places, over the same buffer; none where there are not as many.
+    #[must_use]
+    pub fn select(&self, places: Range<usize>) -> Self {
+        let ranges = self.ranges.get(places).unwrap_or_default();
+        Self { data: self.data.clone(), ranges: ranges.iter().cloned().collect() }
+    }
+
     /// How many NAL units there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -88,6 +95,21 @@ impl NalUnits {
     }
 }
 
+impl<'a> FromIterator<&'a [u8]> for NalUnits {
+    /// Copies of these NAL units, in one buffer. What would go past 4 GiB is left out.
+    fn from_iter<T: IntoIterator<Item = &'a [u8]>>(nal_units: T) -> Self {
+        let (mut data, mut ranges) = (Vec::new(), SmallVec::new());
+        for nal_unit in nal_units {
+            let (start, end) = (data.len(), data.len() + nal_unit.len());
+            if let (Ok(start), Ok(end)) = (u32::try_from(start), u32::try_from(end)) {
+                data.extend_from_slice(nal_unit);
+                ranges.push(start..end);
+            }
+        }
+        Self { data: data.into(), ranges }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,5 +121,12 @@ mod tests {
         assert!(units.push(1..3));
         assert_eq!(units.iter().collect::<Vec<_>>(), [&[2, 3]]);
         assert_eq!(units.payload_bytes(), 2);
+    }
+    #[test]
+    fn a_part_and_a_copy_hold_the_same_nal_units() {
+        let copy: NalUnits = [&[1][..], &[2, 3], &[4]].into_iter().collect();
+        assert_eq!(copy.iter().collect::<Vec<_>>(), [&[1][..], &[2, 3], &[4]]);
+        assert_eq!(copy.select(1..3).iter().collect::<Vec<_>>(), [&[2, 3][..], &[4]]);
+        assert_eq!(copy.select(2..4).len(), 0);
     }
 }

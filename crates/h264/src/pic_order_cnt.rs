@@ -1,10 +1,13 @@
-//! Picture order counts (ITU-T H.264 8.2.1).
+//! Picture order counts: in which order pictures are shown (14496-10 8.2.1).
 
-use h264::{SliceHeader, Sps};
+use crate::{SliceHeader, Sps};
 
-/// What the order of a picture depends on of those before it.
+/// Counts in which order pictures are shown: what the order of a picture depends on of those
+/// before it.
+///
+/// **After every [`count`](Self::count), call [`finish`](Self::finish) with the same header.**
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct PicOrderCounter {
+pub struct PicOrderCounter {
     /// `prevPicOrderCntMsb` and `prevPicOrderCntLsb`, of the reference picture before.
     previous_msb: i32,
     previous_lsb: i32,
@@ -18,7 +21,7 @@ pub(crate) struct PicOrderCounter {
 
 impl PicOrderCounter {
     /// `TopFieldOrderCnt` and `BottomFieldOrderCnt` of a picture; of a field both are its own.
-    pub(crate) fn count(&mut self, sps: &Sps, header: &SliceHeader) -> [i32; 2] {
+    pub fn count(&mut self, sps: &Sps, header: &SliceHeader) -> [i32; 2] {
         if header.idr {
             *self = Self::default();
         }
@@ -30,7 +33,7 @@ impl PicOrderCounter {
     }
 
     /// Goes on from the picture counted last.
-    pub(crate) fn finish(&mut self, header: &SliceHeader) {
+    pub fn finish(&mut self, header: &SliceHeader) {
         if header.nal_ref_idc != 0 {
             self.previous_msb = self.msb;
             self.previous_lsb = header.pic_order_cnt_lsb as i32;
@@ -41,12 +44,12 @@ impl PicOrderCounter {
 
     /// Goes on from a picture with `memory_management_control_operation` 5: its top field, if it
     /// has one, has this order now.
-    pub(crate) fn finish_reset(&mut self, top_field_order_cnt: Option<i32>) {
+    pub fn finish_reset(&mut self, top_field_order_cnt: Option<i32>) {
         *self = Self { previous_lsb: top_field_order_cnt.unwrap_or(0), ..Self::default() };
     }
 
     /// Passes over a frame that is missing.
-    pub(crate) fn skip_frame(&mut self, sps: &Sps, frame_num: u32) {
+    pub fn skip_frame(&mut self, sps: &Sps, frame_num: u32) {
         if self.previous_frame_num > frame_num {
             self.previous_frame_num_offset =
                 self.previous_frame_num_offset.wrapping_add(1 << sps.log2_max_frame_num);
@@ -60,7 +63,7 @@ impl PicOrderCounter {
         let lsb = header.pic_order_cnt_lsb as i32;
         // Behind a reset the bits before are an order, which may be anything.
         let ahead = lsb.saturating_sub(self.previous_lsb);
-        self.msb = if ahead < 0 && ahead <= -(max_lsb / 2) {
+        self.msb = if ahead < 0 && ahead.saturating_neg() >= max_lsb / 2 {
             self.previous_msb.wrapping_add(max_lsb)
         } else if ahead > max_lsb / 2 {
             self.previous_msb.wrapping_sub(max_lsb)
@@ -87,7 +90,7 @@ impl PicOrderCounter {
         if !offsets.is_empty() {
             frames = self.frame_num_offset.wrapping_add(header.frame_num as i32);
             if header.nal_ref_idc == 0 && frames > 0 {
-                frames -= 1;
+                frames = frames.wrapping_sub(1);
             }
         }
         let sum = |count: usize| {
@@ -95,9 +98,13 @@ impl PicOrderCounter {
         };
         let mut expected = 0i32;
         if frames > 0 {
-            let cycles = (frames - 1) / offsets.len() as i32;
-            let in_cycle = (frames - 1) as usize % offsets.len();
-            expected = cycles.wrapping_mul(sum(offsets.len())).wrapping_add(sum(in_cycle + 1));
+            let before = usize::try_from(frames.wrapping_sub(1)).unwrap_or(0);
+            let cycles = before.checked_div(offsets.len()).unwrap_or(0);
+            let in_cycle = before.checked_rem(offsets.len()).unwrap_or(0);
+            // As many cycles as frames at most.
+            let cycles = i32::try_from(cycles).unwrap_or(i32::MAX);
+            let of_cycle = sum(in_cycle.saturating_add(1));
+            expected = cycles.wrapping_mul(sum(offsets.len())).wrapping_add(of_cycle);
         }
         if header.nal_ref_idc == 0 {
             expected = expected.wrapping_add(cycle.offset_for_non_ref_pic);
@@ -123,12 +130,26 @@ impl PicOrderCounter {
 
 #[cfg(test)]
 mod tests {
+    use hex_literal::hex;
+
     use super::*;
-    use crate::test_streams::{p_slice_header, parameter_sets};
+    use crate::Pps;
+
+    /// x264, 1280x720 High.
+    fn sps() -> Sps {
+        Sps::parse(&hex!("6764001facd9405005bb0110000003001000000303c0f1831960")).unwrap()
+    }
+
+    /// Of a P slice with numbers of 0.
+    fn p_slice_header() -> SliceHeader {
+        let (sps, pps) = (sps(), Pps::parse(&hex!("68ebe3cb22c0")).unwrap());
+        let p_slice = hex!("61 e0 00000000 0000ffff ffffffff");
+        SliceHeader::parse_start(&p_slice, |_| Some((&sps, &pps))).unwrap()
+    }
 
     #[test]
     fn s8_2_1_1_most_significant_bits_follow_the_reference_before() {
-        let (mut sps, _) = parameter_sets();
+        let mut sps = sps();
         (sps.pic_order_cnt_type, sps.log2_max_pic_order_cnt_lsb) = (0, 4);
         let mut header = p_slice_header();
         let mut counter = PicOrderCounter::default();
@@ -149,7 +170,7 @@ mod tests {
 
     #[test]
     fn s8_2_1_2_expected_deltas_repeat() {
-        let (mut sps, _) = parameter_sets();
+        let mut sps = sps();
         (sps.pic_order_cnt_type, sps.log2_max_frame_num) = (1, 4);
         sps.pic_order_cnt_cycle.offset_for_ref_frame = vec![4, 6];
         sps.pic_order_cnt_cycle.offset_for_non_ref_pic = -3;
@@ -172,7 +193,7 @@ mod tests {
 
     #[test]
     fn s8_2_1_3_output_order_is_decoding_order() {
-        let (mut sps, _) = parameter_sets();
+        let mut sps = sps();
         (sps.pic_order_cnt_type, sps.log2_max_frame_num) = (2, 4);
         let mut header = p_slice_header();
         let mut counter = PicOrderCounter::default();
