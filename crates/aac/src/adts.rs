@@ -1,6 +1,6 @@
 //! ADTS headers.
 
-use crate::{AudioSpecificConfig, Error, frequency};
+use crate::{AudioSpecificConfig, Error, NotInAdts, frequency};
 
 const HEADER_BYTES: usize = 7;
 /// `aac_frame_length` has 13 bits and counts the header.
@@ -37,13 +37,14 @@ const VARIABLE_RATE: u64 = 0x7ff;
 /// `profile_ObjectType`, `sampling_frequency_index`, `channel_configuration`.
 fn fixed_fields(config: &AudioSpecificConfig) -> Result<(u64, u64, u64), Error> {
     if config.samples_per_frame != 1024 {
-        return Err(not_in_adts("a frame length in samples of", config.samples_per_frame.into()));
+        return Err(not_in_adts(NotInAdts::SamplesPerFrame, config.samples_per_frame.into()));
     }
-    let frequency_index = frequency::index_of(config.sample_rate_hz).ok_or_else(|| {
-        not_in_adts("a sampling frequency in hertz of", config.sample_rate_hz as usize)
-    })?;
-    if !(1..=7).contains(&config.channel_configuration) {
-        return Err(not_in_adts("channel configuration", config.channel_configuration.into()));
+    let frequency_index = frequency::index_of(config.sample_rate_hz)
+        .ok_or_else(|| not_in_adts(NotInAdts::SampleRate, config.sample_rate_hz as usize))?;
+    match config.channel_configuration {
+        1..=7 => {}
+        0 => return Err(not_in_adts(NotInAdts::ProgramConfig, config.channels.into())),
+        other => return Err(not_in_adts(NotInAdts::ChannelConfiguration, other.into())),
     }
     // The parser lets only object types 1 to 4 through.
     let profile = u64::from(config.object_type.saturating_sub(1) & 3);
@@ -52,12 +53,12 @@ fn fixed_fields(config: &AudioSpecificConfig) -> Result<(u64, u64, u64), Error> 
 
 fn frame_bytes(payload_bytes: usize) -> Result<u64, Error> {
     if payload_bytes > MAX_PAYLOAD_BYTES {
-        return Err(not_in_adts("a frame in bytes of", payload_bytes));
+        return Err(not_in_adts(NotInAdts::FrameBytes, payload_bytes));
     }
     Ok(payload_bytes.saturating_add(HEADER_BYTES) as u64)
 }
 
-fn not_in_adts(what: &'static str, actual: usize) -> Error {
+fn not_in_adts(what: NotInAdts, actual: usize) -> Error {
     Error::NotInAdts { what, actual }
 }
 
@@ -177,14 +178,16 @@ mod tests {
             "ADTS cannot carry channel configuration 11"
         );
         assert_eq!(
-            header(&hex!("1180 04c8 0500 0118 0000"), 9).unwrap_err(),
-            "ADTS cannot carry channel configuration 0"
+            header(&hex!("118004c40400 21100d 4c61766335392e33372e313030 56e500"), 9).unwrap_err(),
+            "ADTS cannot carry the channel layout of a program config element, channels: 4"
         );
     }
 
     #[test]
-    fn s4_4_1_1_a_program_config_that_is_plain_stereo_has_its_number() {
+    fn case_15_a_program_config_of_a_layout_that_has_a_number_plays_under_it() {
         // Front: one pair, nothing else.
         assert_eq!(header(&hex!("1180 04c4 0000 2000"), 9), header(&hex!("1190"), 9));
+        // Front: one element and a pair; back: a pair; LFE.
+        assert_eq!(header(&hex!("1180 04c8 0500 0118 0000"), 9), header(&hex!("11b0"), 9));
     }
 }

@@ -144,9 +144,7 @@ impl AudioSpecificConfig {
         if program.channels == 0 {
             return Err(Error::Channels { actual: 0 });
         }
-        if program.is_plain {
-            self.channel_configuration = program.channels;
-        }
+        self.channel_configuration = program.channel_configuration.unwrap_or(0);
         Ok(program.channels)
     }
 

@@ -1,5 +1,7 @@
 //! Why a configuration could not be read or written.
 
+use std::fmt;
+
 /// Why an AudioSpecificConfig could not be read, or has no ADTS header.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -44,10 +46,37 @@ pub enum Error {
     #[error("ADTS cannot carry {what} {actual}")]
     NotInAdts {
         /// The property.
-        what: &'static str,
+        what: NotInAdts,
         /// Its value.
         actual: usize,
     },
+}
+
+/// What of a stream ADTS has no field for, or none that is wide enough (14496-3 1.A.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotInAdts {
+    /// 960 samples a frame: ADTS means 1024.
+    SamplesPerFrame,
+    /// A sampling frequency without an index, in hertz.
+    SampleRate,
+    /// A channel configuration of more than 3 bits.
+    ChannelConfiguration,
+    /// A program config element with a layout that has no channel configuration; its channels.
+    ProgramConfig,
+    /// A frame of more bytes than 13 bits can say with the header.
+    FrameBytes,
+}
+
+impl fmt::Display for NotInAdts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::SamplesPerFrame => "a frame length in samples of",
+            Self::SampleRate => "a sampling frequency in hertz of",
+            Self::ChannelConfiguration => "channel configuration",
+            Self::ProgramConfig => "the channel layout of a program config element, channels:",
+            Self::FrameBytes => "a frame in bytes of",
+        })
+    }
 }
 
 /// For the message: the object types that a streamer may have chosen by mistake.

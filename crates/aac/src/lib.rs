@@ -29,6 +29,7 @@ mod adts;
 mod bits;
 mod config;
 mod error;
+mod frame_check;
 mod frequency;
 #[doc(hidden)]
 #[cfg(any(test, fuzzing))]
@@ -37,4 +38,4 @@ mod program_config;
 
 pub use adts::{AdtsFrame, adts_header};
 pub use config::AudioSpecificConfig;
-pub use error::Error;
+pub use error::{Error, NotInAdts};

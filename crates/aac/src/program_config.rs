@@ -6,8 +6,8 @@ use crate::bits::Bits;
 /// Channels of a program_config_element (14496-3 4.4.1.1, table 4.2), and no more of it than it takes to get past.
 pub(crate) struct ProgramConfig {
     pub(crate) channels: u8,
-    /// It is one front element and nothing else, so channel configuration 1 or 2 says the same.
-    pub(crate) is_plain: bool,
+    /// The channel configuration that says the same, where there is one.
+    pub(crate) channel_configuration: Option<u8>,
 }
 
 /// The element starts at a byte border of `bits` only by chance; its alignment is relative to the
@@ -22,26 +22,45 @@ pub(crate) fn read(bits: &mut Bits<'_>) -> Result<ProgramConfig, Error> {
     let coupling = bits.u8(4, "coupling channel elements")?;
     skip_mixdown(bits)?;
     // At most 15 elements of each kind by their fields' widths.
-    let front_channels = channels_of(bits, front)?;
-    let surround_channels = channels_of(bits, side)?.saturating_add(channels_of(bits, back)?);
+    let (front, side, back) =
+        (read_pairs(bits, front)?, read_pairs(bits, side)?, read_pairs(bits, back)?);
     bits.skip(usize::from(lfe).saturating_mul(4), "LFE elements")?;
     bits.skip(usize::from(associated_data).saturating_mul(4), "associated data elements")?;
     bits.skip(usize::from(coupling).saturating_mul(5), "coupling elements")?;
     skip_comment(bits)?;
-    let others = surround_channels.saturating_add(lfe);
-    let is_plain = front == 1 && others == 0 && coupling == 0;
-    Ok(ProgramConfig { channels: front_channels.saturating_add(others), is_plain })
+    let channels =
+        [&front[..], &side, &back].into_iter().map(channels_of).fold(lfe, u8::saturating_add);
+    // The channels beside the listener are those behind where there are no others.
+    let surround = [side, back].concat();
+    let channel_configuration = match (&front[..], &surround[..], lfe) {
+        _ if coupling > 0 => None,
+        ([false], [], 0) => Some(1),
+        ([true], [], 0) => Some(2),
+        ([false, true], [], 0) => Some(3),
+        ([false, true], [false], 0) => Some(4),
+        ([false, true], [true], 0) => Some(5),
+        ([false, true], [true], 1) => Some(6),
+        ([false, true, true], [true], 1) => Some(7),
+        _ => None,
+    };
+    Ok(ProgramConfig { channels, channel_configuration })
+}
+
+/// Which of so many elements are pairs, from the first on.
+fn read_pairs(bits: &mut Bits<'_>, elements: u8) -> Result<Vec<bool>, Error> {
+    let mut pairs = Vec::new();
+    for _ in 0..elements {
+        pairs.push(bits.flag("channel element")?);
+        bits.skip(4, "channel element")?;
+    }
+    Ok(pairs)
 }
 
 /// A channel pair counts twice.
-fn channels_of(bits: &mut Bits<'_>, elements: u8) -> Result<u8, Error> {
-    let mut channels: u8 = 0;
-    for _ in 0..elements {
-        let is_pair = bits.flag("channel element")?;
-        bits.skip(4, "channel element")?;
-        channels = channels.saturating_add(1).saturating_add(u8::from(is_pair));
-    }
-    Ok(channels)
+fn channels_of(pairs: &[bool]) -> u8 {
+    pairs
+        .iter()
+        .fold(0, |channels: u8, &is_pair| channels.saturating_add(1).saturating_add(is_pair.into()))
 }
 
 fn skip_mixdown(bits: &mut Bits<'_>) -> Result<(), Error> {

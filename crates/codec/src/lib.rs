@@ -44,6 +44,7 @@
 //! # Ok::<(), codec::Error>(())
 //! ```
 
+mod aac_check;
 mod aac_encoder;
 mod decoder_kind;
 mod error;
@@ -62,6 +63,7 @@ mod rusty_decoder;
 mod sbr_probe;
 mod scaler;
 
+pub use aac_check::AacCheck;
 pub use aac_encoder::{AacEncoder, AacEncoderConfig};
 pub use decoder_kind::{DecoderKind, DecoderStart, decodable};
 pub use error::Error;
