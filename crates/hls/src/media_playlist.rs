@@ -25,7 +25,7 @@ impl<'a> MediaPlaylist<'a> {
             text.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
         }
         self.render_numbers(&mut text);
-        for span in &self.snapshot.listed {
+        for span in self.snapshot.offered() {
             self.render_segment(span, &mut text);
         }
         if self.snapshot.ended {

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use media::Duration;
 
-use crate::media_playlist::MediaPlaylist;
+use crate::media_playlist::{MediaPlaylist, rounded_ms};
 use crate::{Body, SegmentKey, Span};
 
 /// A rendition at one moment: its playlist, and every segment that may be asked for. Never changes.
@@ -24,7 +24,8 @@ pub struct Snapshot {
     pub independent: bool,
     /// The playlist has `EXT-X-ENDLIST`.
     pub ended: bool,
-    /// What the playlist lists, in order, contiguous numbers.
+    /// What the playlist lists, in order, contiguous numbers; but for short ones at its end, as
+    /// long as it may go on.
     pub listed: Vec<Span>,
     pub(crate) uri_prefix: String,
     pub(crate) segment_key: Option<SegmentKey>,
@@ -33,6 +34,10 @@ pub struct Snapshot {
     pub(crate) fetchable: Vec<(u64, Option<Bytes>)>,
     pub(crate) playlist: OnceLock<Body>,
 }
+
+/// The shortest last segment of a playlist that goes on: seen with Chromium 156, where 0.98 s are too
+/// short and 1.02 s are not.
+const LEAST_LAST_MS: u64 = 1000;
 
 /// What there is under a segment's number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +78,23 @@ impl Snapshot {
     #[must_use]
     pub fn listed_duration(&self) -> Duration {
         self.listed.iter().fold(Duration::ZERO, |sum, span| sum + span.duration)
+    }
+
+    /// What the text of the playlist has of them. While more may come it does not end with a segment
+    /// of less than a second (or half a target duration, where that is less): Chromium's own player
+    /// fetches such a one again with the next reload, and ends at the pictures that it has already.
+    /// It comes with what follows it, or with the end.
+    pub(crate) fn offered(&self) -> &[Span] {
+        let least_ms = LEAST_LAST_MS.min(self.target_duration_secs.saturating_mul(500));
+        let mut offered = &self.listed[..];
+        while !self.ended
+            && let [rest @ .., last] = offered
+            && !rest.is_empty()
+            && rounded_ms(last) < least_ms
+        {
+            offered = rest;
+        }
+        offered
     }
 
     /// The URI of a segment, as the playlist has it.

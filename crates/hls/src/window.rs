@@ -453,6 +453,26 @@ mod tests {
     }
 
     #[test]
+    fn case_17_a_short_last_segment_is_offered_with_what_follows_it_or_with_the_end() {
+        let mut window = window(6);
+        window.set_target_duration(2);
+        let offered = |window: &Window| window.snapshot().unwrap().offered().len();
+        window.push(segment(5, Duration::from_millis(500), &Bytes::new()));
+        assert_eq!(offered(&window), 1, "there is no other");
+        window.push(segment(6, Duration::from_secs(2), &Bytes::new()));
+        window.push(segment(7, Duration::from_millis(980), &Bytes::new()));
+        window.push(segment(8, Duration::from_millis(520), &Bytes::new()));
+        assert_eq!(offered(&window), 2);
+        assert!(matches!(window.snapshot().unwrap().segment(8), Lookup::Made(_)));
+        window.end();
+        assert_eq!(offered(&window), 4);
+        window.reopen();
+        assert_eq!(offered(&window), 2);
+        window.push(segment(9, Duration::from_millis(1020), &Bytes::new()));
+        assert_eq!(offered(&window), 5);
+    }
+
+    #[test]
     fn promises_that_cannot_be_kept_leave_the_playlist() {
         let mut window = window(6);
         let two = Duration::from_secs(2);
