@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use aac::{AdtsFrame, AudioSpecificConfig};
 use bytes::Bytes;
-use codec::SbrProbe;
+use codec::{AacCheck, SbrProbe};
 use media::{AudioFrame, Duration, TICKS_PER_SECOND, Timestamp};
 
 use crate::event::AudioRefusal;
@@ -19,6 +19,13 @@ const MAX_FRAME_BYTES: usize = 8184;
 /// Frames in which unannounced SBR is looked for. It is in every frame; parametric stereo shows
 /// with the second one.
 const PROBED_FRAMES: u8 = 16;
+
+/// Frames that are decoded behind a damaged one: half a minute at 48 kHz.
+const SUSPECTED_FRAMES: u32 = 1500;
+
+/// So many damaged frames in a row are replaced by the one before them; a longer repetition is a
+/// buzz.
+const MAX_REPEATED_FRAMES: u32 = 8;
 
 /// Cores above this rate have no SBR that is not announced: what is heard would be above 48 kHz.
 const MAX_PROBED_HZ: u32 = 24_000;
@@ -183,6 +190,11 @@ impl AudioTrack {
             }
             Source::Aac(track) => {
                 let pts = track.clock.next(stamp);
+                let (data, is_damaged) = track.mend(data);
+                if is_damaged {
+                    self.events.push_back(AudioEvent::Damaged(1));
+                }
+                let Some(data) = data else { return };
                 let refined = track.probe(&data);
                 let config = track.config.clone();
                 let span = track.span();
@@ -239,6 +251,18 @@ struct AacTrack {
     clock: SampleClock,
     probe: Option<SbrProbe>,
     probed: u8,
+    /// The newest frame that was whole.
+    good: Option<Bytes>,
+    /// Damaged frames since.
+    damaged_in_a_row: u32,
+    suspicion: Option<Suspicion>,
+}
+
+/// Frames have been damaged: for a while each one is decoded.
+struct Suspicion {
+    frames_left: u32,
+    /// None where the decoder does not take the stream.
+    check: Option<AacCheck>,
 }
 
 impl AacTrack {
@@ -247,6 +271,9 @@ impl AacTrack {
             clock: SampleClock::new(config.samples_per_frame.into(), config.sample_rate_hz),
             probe: may_hold_more(&config).then(|| SbrProbe::new(&config.core_bytes()?)).flatten(),
             probed: 0,
+            good: None,
+            damaged_in_a_row: 0,
+            suspicion: None,
             sent: config.clone(),
             config,
             is_of_adts,
@@ -255,6 +282,39 @@ impl AacTrack {
 
     fn span(&self) -> Duration {
         span(self.config.samples_per_frame.into(), self.config.sample_rate_hz)
+    }
+
+    /// The frame, or in place of a damaged one the last that was whole, as players end at what they
+    /// cannot decode; whether it is damaged. None where there is nothing to put in its place.
+    fn mend(&mut self, frame: Bytes) -> (Option<Bytes>, bool) {
+        if self.is_whole(&frame) {
+            self.damaged_in_a_row = 0;
+            self.good = Some(frame.clone());
+            return (Some(frame), false);
+        }
+        self.damaged_in_a_row = self.damaged_in_a_row.saturating_add(1);
+        let may_repeat = self.damaged_in_a_row <= MAX_REPEATED_FRAMES;
+        (self.good.clone().filter(|_| may_repeat), true)
+    }
+
+    /// Whether players can decode the frame. Most damage shows at its begin; once there was some,
+    /// every frame is decoded for a while.
+    fn is_whole(&mut self, frame: &[u8]) -> bool {
+        let begins = self.config.begins_frame(frame);
+        let decodes =
+            self.suspicion.as_mut().and_then(|it| it.check.as_mut()).map(|it| it.decodes(frame));
+        let is_whole = begins && decodes != Some(false);
+        match &mut self.suspicion {
+            Some(suspicion) if !is_whole => suspicion.frames_left = SUSPECTED_FRAMES,
+            Some(Suspicion { frames_left: 0, .. }) => self.suspicion = None,
+            Some(suspicion) => suspicion.frames_left -= 1,
+            None if !is_whole => {
+                let check = self.config.core_bytes().and_then(|config| AacCheck::new(&config));
+                self.suspicion = Some(Suspicion { frames_left: SUSPECTED_FRAMES, check });
+            }
+            None => {}
+        }
+        is_whole
     }
 
     /// Looks into one of the first frames; whether it holds what the configuration does not tell.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use aac::AudioSpecificConfig;
+use aac::{AudioSpecificConfig, NotInAdts};
 use codec::DecoderKind;
 use flv::{AudioCodec, VideoCodec};
 use hls::{GridState, Span};
@@ -142,7 +142,8 @@ pub enum Notice {
     UnsupportedCodec(VideoCodec),
     /// Audio that is not carried; the video goes on without it.
     UnsupportedAudio(AudioRefusal),
-    /// So many audio frames of one message did not decode, and are silence.
+    /// So many audio frames of one message did not decode: silence, or the frame before, is in their
+    /// place.
     DamagedAudio(usize),
     /// The video cannot be decoded here and plays as source only.
     Undecodable(VideoRefusal),
@@ -183,6 +184,27 @@ pub enum AudioRefusal {
     Aac(aac::Error),
 }
 
+impl AudioRefusal {
+    /// What the publisher can set so that the sound plays, in words for people.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Codec(_) => "set the audio encoder to AAC",
+            Self::Aac(aac::Error::NotInAdts { what, .. }) => match what {
+                NotInAdts::SamplesPerFrame => {
+                    "set the AAC encoder to frames of 1024 samples, which nearly all use"
+                }
+                NotInAdts::SampleRate => "set the audio's sample rate to 48 kHz or 44.1 kHz",
+                NotInAdts::ChannelConfiguration | NotInAdts::ProgramConfig => {
+                    "set the audio to stereo, mono or 5.1"
+                }
+                NotInAdts::FrameBytes => "set a lower bit rate for the audio",
+            },
+            Self::Aac(_) => "set the AAC encoder's profile to AAC-LC or HE-AAC",
+        }
+    }
+}
+
 impl fmt::Display for AudioRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -200,19 +222,24 @@ impl fmt::Display for Notice {
             Self::UnsupportedCodec(codec) => {
                 write!(f, "codec not supported: {codec}; publish H.264 video and AAC audio")
             }
-            Self::UnsupportedAudio(codec) => {
-                write!(f, "audio not supported: {codec}; set the audio encoder to AAC")
+            Self::UnsupportedAudio(why) => {
+                write!(f, "audio not supported: {why}; {}", why.remedy())
             }
             Self::DamagedAudio(frames) => {
-                write!(f, "audio damaged: {frames} MP3 frames do not decode and are silent")
+                write!(
+                    f,
+                    "audio damaged: {frames} frames of a message do not decode and are replaced"
+                )
             }
-            Self::Undecodable(why) => write!(f, "video plays as source only: {why}"),
+            Self::Undecodable(why) => {
+                write!(f, "video plays as source only: {why}; {}", why.remedy())
+            }
             Self::CodecFailed(what) => write!(f, "picture skipped: {what}"),
             Self::DecoderChanged { to, why } => write!(f, "decoding goes on with {to}: {why}"),
             Self::LongKeyframeInterval => {
                 write!(
                     f,
-                    "keyframes are too far apart to cut source and renditions together; set a keyframe interval of 2 s in the encoder"
+                    "keyframes are too far apart to cut source and renditions together: the stream's playlist lists the renditions alone, and source plays by its own playlist only; set a keyframe interval of 2 s in the encoder and publish again once the stream has ended"
                 )
             }
             Self::TimestampJump(by) => write!(f, "timestamps jumped by {} ms", by.as_millis()),

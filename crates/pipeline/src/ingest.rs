@@ -11,12 +11,14 @@ use hls::{Cut, CutPoint, Grid, GridMode, GridState, Span, Step};
 use media::{AudioFrame, Duration, Timestamp};
 
 use crate::StreamConfig;
+use crate::access_units::Stamp;
 use crate::audio_track::{AudioEvent, AudioTrack};
 use crate::decode_budget::{Admission, DecodeBudget};
 use crate::event::{AudioRefusal, IngestOutput, Notice, SourceFacts};
 use crate::keyframes::KeyframeWatch;
 use crate::message_error::{MessageError, SkippedMessage};
 use crate::package::Package;
+use crate::pause::{Flow, Pauses, TrackMessage};
 use crate::picture::{Picture, VideoConfig};
 use crate::rendition_set::RenditionSet;
 use crate::sound_queue::SoundQueue;
@@ -26,7 +28,7 @@ use crate::source_segment::{
 };
 use crate::timeline::{Change, Side, Timeline};
 use crate::ts_writer::{max_frame_bytes, max_picture_bytes};
-use crate::video_track::VideoTrack;
+use crate::video_track::{VideoEvent, VideoTrack};
 use crate::written_sets::WrittenSets;
 
 /// A source segment is cut at any picture once it lasts this long or would be larger than this:
@@ -65,6 +67,7 @@ enum Phase {
 pub struct Ingest {
     phase: Phase,
     grid: Grid,
+    pauses: Pauses,
     timeline: Timeline,
     video: VideoTrack,
     audio: AudioTrack,
@@ -157,6 +160,7 @@ impl Ingest {
         Self {
             phase: Phase::Waiting,
             grid: Grid::new(config.segment_duration, state),
+            pauses: Pauses::default(),
             timeline: Timeline::default(),
             video: VideoTrack::default(),
             audio: AudioTrack::default(),
@@ -205,11 +209,11 @@ impl Ingest {
         if body.is_empty() {
             return self.skip(MessageError::Empty);
         }
-        match kind {
-            TagKind::Video => self.video_message(body),
-            TagKind::Audio => self.audio_message(body),
-            TagKind::Script => self.script_message(&body),
+        if kind == TagKind::Script {
+            return self.script_message(&body);
         }
+        self.pauses.push(TrackMessage { track: kind, timestamp_ms, body, arrival_unix_ms });
+        self.take_messages();
     }
 
     /// The publisher is gone: the last segments end, however short.
@@ -217,6 +221,10 @@ impl Ingest {
         if self.phase == Phase::Ended {
             return;
         }
+        self.pauses.finish();
+        self.take_messages();
+        self.video.finish();
+        self.take_video_events();
         self.audio.finish();
         self.take_audio_events();
         if self.phase == Phase::Waiting {
@@ -232,6 +240,22 @@ impl Ingest {
         self.outputs.pop_front()
     }
 
+    /// Takes the messages of both tracks, with the time that was lost where one paused.
+    fn take_messages(&mut self) {
+        while let Some(flow) = self.pauses.poll() {
+            match flow {
+                Flow::Message(TrackMessage { track, timestamp_ms, body, arrival_unix_ms }) => {
+                    self.message = Message { track, timestamp_ms, arrival_unix_ms };
+                    match track {
+                        TagKind::Video => self.video_message(body),
+                        _ => self.audio_message(body),
+                    }
+                }
+                Flow::Moved(by) => self.notice(Notice::TracksApart(by)),
+            }
+        }
+    }
+
     fn script_message(&mut self, body: &[u8]) {
         match OnMetaData::parse(body) {
             Ok(Some(metadata)) => {
@@ -245,25 +269,51 @@ impl Ingest {
     }
 
     fn video_message(&mut self, body: Bytes) {
+        // Before its stamp may be told to have jumped: what came is of the time before.
+        self.video.end_before(self.message.timestamp_ms);
+        self.take_video_events();
         match VideoTag::parse(body) {
             Ok(Some(VideoTag { body: VideoBody::SequenceHeader(config), .. })) => {
-                match self.video.configure(config) {
-                    Ok(true) => self.video_config_changed(),
-                    Ok(false) => {}
-                    Err(why) => self.skip(why),
-                }
+                self.video.configure(config);
             }
             Ok(Some(VideoTag {
                 body: VideoBody::NalUnits { composition_time_ms, data }, ..
             })) => {
-                let at = self.time(Side::Video);
-                self.access_unit(at, composition_time_ms, data);
+                let stamp = Stamp {
+                    message_ms: self.message.timestamp_ms,
+                    at: self.time(Side::Video),
+                    composition_time: Duration::from_millis(composition_time_ms.into()),
+                    arrival_unix_ms: self.message.arrival_unix_ms,
+                };
+                self.video.push(stamp, data, self.announced_frame_rate);
             }
             Ok(Some(VideoTag { body: VideoBody::Unsupported(codec), .. })) => {
                 self.unsupported_video(codec);
             }
             Ok(_) => {}
             Err(error) => self.skip(error.into()),
+        }
+        self.take_video_events();
+    }
+
+    fn take_video_events(&mut self) {
+        let message = self.message;
+        while let Some(event) = self.video.poll() {
+            match event {
+                VideoEvent::Config => self.video_config_changed(),
+                VideoEvent::Picture(picture, stamp) => {
+                    // The one that it came with may be an earlier one.
+                    self.message = Message {
+                        track: TagKind::Video,
+                        timestamp_ms: stamp.message_ms,
+                        arrival_unix_ms: stamp.arrival_unix_ms,
+                    };
+                    self.picture(*picture);
+                    self.message = message;
+                }
+                VideoEvent::EmptyNalUnits(count) => self.notice(Notice::EmptyNalUnits(count)),
+                VideoEvent::Skipped(why) => self.skip(why),
+            }
         }
     }
 
@@ -285,11 +335,11 @@ impl Ingest {
         match AudioTag::parse(body).map(|tag| tag.map(|tag| tag.body)) {
             Ok(Some(AudioBody::SequenceHeader(config))) => self.audio.configure(&config),
             Ok(Some(AudioBody::Raw(data))) => {
-                let at = self.time(Side::Audio);
+                let at = self.sound_time();
                 self.audio.aac(at, data);
             }
             Ok(Some(AudioBody::Mp3(data))) => {
-                let at = self.time(Side::Audio);
+                let at = self.sound_time();
                 self.audio.mp3(at, &data);
             }
             Ok(Some(AudioBody::Unsupported(codec))) => {
@@ -312,6 +362,13 @@ impl Ingest {
                 AudioEvent::Damaged(frames) => self.notice(Notice::DamagedAudio(frames)),
             }
         }
+    }
+
+    fn sound_time(&mut self) -> Timestamp {
+        let at = self.time(Side::Audio);
+        self.video.sound(at);
+        self.take_video_events();
+        at
     }
 
     /// The stream time of the message; a jump ends the segment at the next random access picture.
@@ -374,25 +431,6 @@ impl Ingest {
     fn configure_sound(&mut self, config: &Arc<AudioSpecificConfig>, from: Timestamp) {
         self.source.sound.configure(config, from);
         self.ladder.sound.configure(config, from);
-    }
-
-    fn access_unit(&mut self, at: Timestamp, composition_time_ms: i32, data: Bytes) {
-        let rate = self.announced_frame_rate;
-        let message = match self.video.access_unit(at, composition_time_ms, data, rate) {
-            Ok(message) => message,
-            Err(why) => return self.skip(why),
-        };
-        if message.empty_nal_units > 0 {
-            self.notice(Notice::EmptyNalUnits(message.empty_nal_units));
-        }
-        if message.config_changed {
-            self.video_config_changed();
-        }
-        match message.picture {
-            Some(Ok(picture)) => self.picture(picture),
-            Some(Err(why)) => self.skip(why),
-            None => {}
-        }
     }
 
     fn picture(&mut self, mut picture: Picture) {

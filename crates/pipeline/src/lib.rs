@@ -16,6 +16,7 @@
 //! gives the same output, always.
 #![forbid(unsafe_code)]
 
+mod access_units;
 mod audio_group;
 mod audio_track;
 mod decode_budget;
@@ -31,7 +32,9 @@ mod luma;
 mod message_error;
 mod mp3_track;
 mod package;
+mod pause;
 mod picture;
+mod picture_order;
 mod picture_watch;
 mod queue;
 mod rendition;

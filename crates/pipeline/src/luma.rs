@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use codec::{DecoderKind, DecoderStart, H264Decoder};
-use h264::{ParameterSets, Sps};
+use h264::{NalType, ParameterSets, Sps};
 use media::{I420, Timestamp};
 
 use crate::video_track::refusal;
@@ -35,14 +35,22 @@ pub fn decode_luma(access_units: impl IntoIterator<Item = (Timestamp, Bytes)>) -
 #[derive(Default)]
 struct Decoding {
     parameter_sets: ParameterSets,
+    /// The SPS that the newest IDR refers to.
+    in_force: Option<Bytes>,
     decoder: Option<H264Decoder>,
     facts: LumaFacts,
 }
 
 impl Decoding {
     fn push(&mut self, pts: Timestamp, annexb: &Bytes) {
-        let (_, seen) = h264::split_parameter_sets(h264::annexb::nal_units(annexb.clone()));
-        if self.parameter_sets.update(&seen) {
+        let nal_units = h264::annexb::nal_units(annexb.clone());
+        let (nal_units, seen) = h264::split_parameter_sets(nal_units);
+        let is_other = self.parameter_sets.update(&seen);
+        let idr = nal_units.iter().find(|it| h264::nal_type(it) == NalType::Idr);
+        let sps = idr.and_then(|slice| self.parameter_sets.sps_of(slice));
+        let sps = sps.map(Bytes::copy_from_slice);
+        if is_other || sps.is_some() && sps != self.in_force {
+            self.in_force = sps.or_else(|| self.parameter_sets.sps.first().cloned());
             self.change_decoder();
         }
         if self.facts.undecodable.is_some() {
@@ -56,9 +64,9 @@ impl Decoding {
     /// Other parameter sets need another decoder; the old one still gives what it holds back.
     fn change_decoder(&mut self) {
         self.end_decoder();
-        let sps = self.parameter_sets.sps.first().and_then(|sps| Sps::parse(sps).ok());
-        self.facts.undecodable =
-            sps.and_then(|sps| refusal(&sps, &self.parameter_sets)).map(|why| why.to_string());
+        let sps = self.in_force.as_ref().and_then(|sps| Sps::parse(sps).ok());
+        let refusal = sps.and_then(|sps| refusal(&sps, &self.parameter_sets.of_sps(sps.id)));
+        self.facts.undecodable = refusal.map(|why| why.to_string());
     }
 
     fn decode(&mut self, pts: Timestamp, annexb: &[u8]) -> Result<(), codec::Error> {

@@ -47,6 +47,9 @@ pub enum MessageError {
     /// A picture whose parameters nobody has sent.
     #[error("picture before any sequence header")]
     PictureBeforeConfig,
+    /// Slices of a picture that was taken for whole; the next ones are waited for.
+    #[error("part of a picture behind it")]
+    LatePart,
     /// An audio frame whose configuration nobody has sent.
     #[error("audio frame before any sequence header")]
     AudioBeforeConfig,
@@ -119,4 +122,24 @@ pub enum VideoRefusal {
     /// A decoder refused a picture by name, and no other can do it.
     #[error(transparent)]
     Decoder(codec::Error),
+}
+
+impl VideoRefusal {
+    /// What the publisher can set so that renditions are made, in words for people.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Undecodable(Undecodable::ChromaFormat { .. } | Undecodable::BitDepth { .. }) => {
+                "set the encoder's colour format to 4:2:0 with 8 bits (NV12)"
+            }
+            Self::Undecodable(Undecodable::Interlaced) => "set the encoder to progressive video",
+            Self::Undecodable(Undecodable::Lossless) => {
+                "set the encoder to a bit rate or a quality"
+            }
+            Self::Undecodable(Undecodable::DataPartitioning | Undecodable::SliceGroups { .. })
+            | Self::Decoder(_) => "set the encoder's profile to Main or High",
+            Self::TooManyPixels { .. } | Self::Level { .. } => "set a smaller picture size",
+            Self::TooManyBytes { .. } => "set fewer reference frames in the encoder",
+        }
+    }
 }

@@ -12,9 +12,9 @@ use crate::VideoRefusal;
 /// What a decoder and a package must know of the video.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VideoConfig {
-    /// SPS and PPS as sent.
+    /// The SPS in force and the PPS that refer to it, as sent.
     pub parameter_sets: ParameterSets,
-    /// The first SPS, parsed.
+    /// The SPS, parsed.
     pub sps: Sps,
     /// Why no rendition can be made of the pictures, if so: they play as source only.
     pub refusal: Option<VideoRefusal>,

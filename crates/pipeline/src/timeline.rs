@@ -299,6 +299,11 @@ impl PictureInterval {
         }
     }
 
+    /// The interval as it looks now.
+    pub(crate) fn average(&self) -> Duration {
+        self.average
+    }
+
     /// Notes a picture's decoding time; the interval as it looks now.
     pub(crate) fn note(&mut self, dts: Timestamp) -> Duration {
         if let Some(last) = self.last.replace(dts) {

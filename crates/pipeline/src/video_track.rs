@@ -1,14 +1,17 @@
 //! The publisher's video: its parameters, its access units and their times.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use h264::{AvcConfig, ParameterSets, Pps, Sps};
+use h264::{AvcConfig, NalType, ParameterSets, ParsedSets, Pps, Sps};
 use hls::CutPoint;
 use media::{AccessUnit, Duration, NalUnits, Timestamp};
 
+use crate::access_units::{AccessUnits, CodedPicture, Stamp};
 use crate::message_error::{MessageError, VideoRefusal};
 use crate::picture::{Picture, VideoConfig};
+use crate::picture_order::{OrderedPicture, PictureOrder};
 use crate::picture_watch::PictureWatch;
 use crate::timeline::PictureInterval;
 
@@ -27,13 +30,23 @@ const MAX_EARLY: Duration = Duration::from_secs(1);
 const KEYFRAME_DUE: Duration = Duration::from_secs(2);
 
 /// The H.264 track of a publisher.
+///
+/// After every call that takes something, drain [`poll`](Self::poll) to None.
 #[derive(Debug, Default)]
 pub(crate) struct VideoTrack {
     nal_length_size: u8,
+    /// All parameter sets there are: of those in force, and others.
+    sets: ParameterSets,
+    parsed_sets: ParsedSets,
+    /// What the pictures are coded by.
     config: Option<Arc<VideoConfig>>,
     /// Of the largest picture that the parameter sets in force allow.
     macroblocks: u32,
+    units: AccessUnits,
+    order: PictureOrder,
+    events: VecDeque<VideoEvent>,
     interval: Option<PictureInterval>,
+    announced_frame_rate: Option<f64>,
     first_dts: Option<Timestamp>,
     last_dts: Option<Timestamp>,
     /// Decoding is this much earlier than stamped.
@@ -45,70 +58,165 @@ pub(crate) struct VideoTrack {
     keyframe_missed: bool,
 }
 
-/// What a message with NAL units held.
-#[derive(Debug, Default)]
-pub(crate) struct VideoMessage {
-    /// Its picture, if it is whole.
-    pub(crate) picture: Option<Result<Picture, MessageError>>,
-    /// Parameter sets among its NAL units are others than those in force.
-    pub(crate) config_changed: bool,
-    /// NAL units without bytes; the others are taken.
-    pub(crate) empty_nal_units: usize,
+/// What the track makes of the publisher's messages, in order.
+#[derive(Debug)]
+pub(crate) enum VideoEvent {
+    /// The pictures from here on are coded by other parameters.
+    Config,
+    /// A whole picture, and how the message that it began with was stamped.
+    Picture(Box<Picture>, Stamp),
+    /// So many NAL units of a message have no bytes; the others are taken.
+    EmptyNalUnits(usize),
+    /// A message, or a part of one, that cannot be used.
+    Skipped(MessageError),
 }
 
 impl VideoTrack {
-    /// Takes a sequence header; whether it changes anything.
-    pub(crate) fn configure(&mut self, sequence_header: Bytes) -> Result<bool, MessageError> {
-        let config = AvcConfig::parse(sequence_header)?;
-        self.nal_length_size = config.nal_length_size;
-        self.set_parameter_sets(config.parameter_sets)
+    /// Takes a sequence header.
+    pub(crate) fn configure(&mut self, sequence_header: Bytes) {
+        match AvcConfig::parse(sequence_header) {
+            Ok(config) => {
+                self.nal_length_size = config.nal_length_size;
+                self.set_parameter_sets(config.parameter_sets);
+            }
+            Err(error) => self.skip(error.into()),
+        }
     }
 
-    fn set_parameter_sets(&mut self, parameter_sets: ParameterSets) -> Result<bool, MessageError> {
-        if self.config.as_ref().is_some_and(|config| config.parameter_sets == parameter_sets) {
-            return Ok(false);
+    /// A message of this stamp comes next: what it cannot be a part of is whole.
+    pub(crate) fn end_before(&mut self, message_ms: u32) {
+        self.units.end_before(message_ms);
+        self.take_units();
+    }
+
+    /// Sound of this time comes.
+    pub(crate) fn sound(&mut self, at: Timestamp) {
+        self.units.sound(at);
+        self.take_units();
+    }
+
+    /// No more pictures come: those that waited come out.
+    pub(crate) fn finish(&mut self) {
+        self.units.close();
+        self.take_units();
+        self.order.flush();
+        self.take_ordered();
+    }
+
+    /// What became of the messages, in order; None when there is nothing until the next.
+    pub(crate) fn poll(&mut self) -> Option<VideoEvent> {
+        self.events.pop_front()
+    }
+
+    /// Takes the NAL units of one message; `stamp.composition_time` is as sent.
+    pub(crate) fn push(&mut self, stamp: Stamp, data: Bytes, announced_frame_rate: Option<f64>) {
+        self.announced_frame_rate = announced_frame_rate;
+        let nal_length_size = if self.nal_length_size == 0 { 4 } else { self.nal_length_size };
+        let (units, empty_nal_units) = match h264::avcc::nal_units(data, nal_length_size) {
+            Ok(units) => units,
+            Err(error) => return self.skip(error.into()),
+        };
+        if empty_nal_units > 0 {
+            self.events.push_back(VideoEvent::EmptyNalUnits(empty_nal_units));
         }
-        let sps = parameter_sets.sps.first().ok_or(MessageError::NoSps)?;
-        let sps = Sps::parse(sps)?;
+        let (nal_units, seen) = h264::split_parameter_sets(units);
+        // Parameter sets inside the stream replace those of the sequence header.
+        let mut updated = self.sets.clone();
+        if !seen.is_empty() && updated.update(&seen) {
+            self.set_parameter_sets(updated);
+        }
+        let composition_time = composition_time(stamp.composition_time);
+        self.units.push(Stamp { composition_time, ..stamp }, &nal_units, &self.parsed_sets);
+        self.take_units();
+    }
+
+    fn skip(&mut self, why: MessageError) {
+        self.events.push_back(VideoEvent::Skipped(why));
+    }
+
+    /// Other parameter sets: the SPS in force stays it as long as it is there, until an IDR refers
+    /// to another. Where none can be read all stays as it is.
+    fn set_parameter_sets(&mut self, sets: ParameterSets) {
+        if !self.sets.is_empty() && self.sets == sets {
+            return;
+        }
+        let parsed = ParsedSets::new(&sets);
+        let in_force = self.config.as_ref().map(|config| config.sps.id);
+        let stays = in_force.and_then(|id| parsed.sps(id)).or_else(|| parsed.first_sps());
+        let Some(sps) = stays.cloned() else {
+            let error = sets.sps.first().and_then(|sps| Sps::parse(sps).err());
+            return self.skip(error.map_or(MessageError::NoSps, MessageError::from));
+        };
+        // What has come was coded by what was.
+        self.finish();
+        (self.sets, self.parsed_sets) = (sets, parsed);
+        self.activate(sps);
+    }
+
+    /// Pictures are coded by this SPS from here on.
+    fn activate(&mut self, sps: Sps) {
+        let parameter_sets = self.sets.of_sps(sps.id);
+        if self.config.as_ref().is_some_and(|config| config.parameter_sets == parameter_sets) {
+            return;
+        }
         let refusal = refusal(&sps, &parameter_sets);
         self.macroblocks = largest_picture(&parameter_sets);
         self.config = Some(Arc::new(VideoConfig { parameter_sets, sps, refusal }));
-        Ok(true)
+        self.units.restart();
+        self.order.restart();
+        self.events.push_back(VideoEvent::Config);
     }
 
-    /// Takes the NAL units of one message.
-    ///
-    /// # Errors
-    /// Nothing of the message could be used.
-    pub(crate) fn access_unit(
-        &mut self,
-        at: Timestamp,
-        composition_time_ms: i32,
-        data: Bytes,
-        announced_frame_rate: Option<f64>,
-    ) -> Result<VideoMessage, MessageError> {
-        let nal_length_size = if self.nal_length_size == 0 { 4 } else { self.nal_length_size };
-        let (units, empty_nal_units) = h264::avcc::nal_units(data, nal_length_size)?;
-        let (nal_units, seen) = h264::split_parameter_sets(units);
-        let config_changed = self.update_parameter_sets(&seen)?;
-        let composition_time = composition_time(composition_time_ms);
-        let picture = self.picture(at, composition_time, nal_units, announced_frame_rate);
-        Ok(VideoMessage { picture: picture.transpose(), config_changed, empty_nal_units })
-    }
-
-    fn picture(
-        &mut self,
-        at: Timestamp,
-        composition_time: Duration,
-        nal_units: NalUnits,
-        announced_frame_rate: Option<f64>,
-    ) -> Result<Option<Picture>, MessageError> {
-        let facts = h264::classify(&nal_units);
-        if !facts.has_picture {
-            return Ok(None);
+    /// Takes the pictures that are whole.
+    fn take_units(&mut self) {
+        while let Some(picture) = self.units.poll() {
+            match picture {
+                Ok(picture) => self.coded_picture(picture),
+                Err(why) => self.skip(why),
+            }
         }
-        let config = self.config.clone().ok_or(MessageError::PictureBeforeConfig)?;
-        too_many_bytes(&nal_units)?;
+    }
+
+    fn coded_picture(&mut self, picture: CodedPicture) {
+        let idr = picture.nal_units.iter().find(|it| h264::nal_type(it) == NalType::Idr);
+        if let Some(sps) = idr.and_then(|slice| self.parsed_sets.sps_of(slice)) {
+            let is_in_force = self.config.as_ref().is_some_and(|config| config.sps == *sps);
+            if !is_in_force {
+                let sps = sps.clone();
+                self.order.flush();
+                self.take_ordered();
+                self.activate(sps);
+            }
+        }
+        let Some(config) = self.config.clone() else {
+            return self.skip(MessageError::PictureBeforeConfig);
+        };
+        if let Err(why) = too_many_bytes(&picture.nal_units) {
+            return self.skip(why);
+        }
+        let interval = self.interval().average();
+        self.order.push(picture, &config.sps, &self.parsed_sets, interval);
+        self.take_ordered();
+    }
+
+    fn take_ordered(&mut self) {
+        while let Some(ordered) = self.order.poll() {
+            self.early = self.early.max(self.order.early());
+            self.picture(ordered);
+        }
+    }
+
+    fn picture(&mut self, ordered: OrderedPicture) {
+        let OrderedPicture {
+            picture: CodedPicture { nal_units, stamp, place },
+            at,
+            composition_time,
+        } = ordered;
+        let Some(config) = self.config.clone() else { return };
+        let facts = h264::classify(&nal_units);
+        // Of several pictures in a message the others follow the first as others do.
+        let interval = self.interval().average();
+        let at = at + Duration::from_ticks(interval.ticks().saturating_mul(place.into()));
         self.early = self.early.max(-composition_time);
         let decoded_at = at - self.early;
         let after = |last| decoded_at.max(last + Duration::from_ticks(1));
@@ -116,8 +224,7 @@ impl VideoTrack {
         let pts = (at + composition_time).max(dts);
         self.last_dts = Some(dts);
         self.first_dts.get_or_insert(dts);
-        let rate = self.frame_rate().or(announced_frame_rate);
-        let interval = self.interval.get_or_insert_with(|| PictureInterval::new(rate)).note(dts);
+        let interval = self.interval().note(dts);
         let cut_point = if facts.idr {
             Some(CutPoint::Idr)
         } else if facts.recovery_point && self.has_waited_for_an_idr(dts) {
@@ -125,7 +232,7 @@ impl VideoTrack {
         } else {
             None
         };
-        Ok(Some(Picture {
+        let picture = Picture {
             unit: AccessUnit { pts, dts, random_access: facts.idr, nal_units },
             config,
             macroblocks: self.macroblocks,
@@ -135,21 +242,14 @@ impl VideoTrack {
             may_begin_segment: false,
             after_gap: false,
             interval,
-        }))
+        };
+        self.events.push_back(VideoEvent::Picture(Box::new(picture), stamp));
     }
 
-    /// Parameter sets inside the stream replace those of the sequence header; whether they are
-    /// others.
-    fn update_parameter_sets(&mut self, seen: &ParameterSets) -> Result<bool, MessageError> {
-        if seen.is_empty() {
-            return Ok(false);
-        }
-        let mut updated =
-            self.config.as_ref().map(|config| config.parameter_sets.clone()).unwrap_or_default();
-        if !updated.update(seen) {
-            return Ok(false);
-        }
-        self.set_parameter_sets(updated)
+    /// The time from one picture to the next, which begins with what is announced.
+    fn interval(&mut self) -> &mut PictureInterval {
+        let rate = self.frame_rate().or(self.announced_frame_rate);
+        self.interval.get_or_insert_with(|| PictureInterval::new(rate))
     }
 
     /// A picture came that the video cannot begin with: whether it is time to say that no keyframe
@@ -220,8 +320,7 @@ fn too_many_bytes(nal_units: &NalUnits) -> Result<(), MessageError> {
 
 /// A picture's way from decoding to display; none where it is longer than any encoder's, either
 /// way.
-fn composition_time(ms: i32) -> Duration {
-    let time = Duration::from_millis(ms.into());
+fn composition_time(time: Duration) -> Duration {
     if time > MAX_COMPOSITION_TIME || -time > MAX_EARLY { Duration::ZERO } else { time }
 }
 

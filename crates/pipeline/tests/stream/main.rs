@@ -3,6 +3,7 @@
 mod audio;
 mod bad_input;
 mod change;
+mod field_cases;
 mod hostile;
 mod keyframes;
 mod on_demand;
