@@ -574,6 +574,32 @@ async fn status_and_metrics_say_what_is_wrong_with_what_the_publisher_sends() {
 }
 
 #[tokio::test]
+async fn case_15_case_16_case_18_status_says_what_is_wrong_and_what_to_set() {
+    let site = Site::operator().await;
+    let (publisher, first) = site.publish("cam");
+    publisher.publication.set_grid(grid(9, true));
+    let small = Segment { span: span(first), data: vec![0; SEGMENT_BYTES].into() };
+    publisher.publication.publish_segment(Slot::Ladder(0), small, &info((256, 144)), true);
+    publisher.publication.update_reception(|reception| {
+        let why = pipeline::AudioRefusal::Codec(flv::AudioCodec::Id(11));
+        reception.note(&pipeline::Notice::UnsupportedAudio(why));
+        reception.note(&pipeline::Notice::DamagedAudio(1));
+        reception.note(&pipeline::Notice::DamagedAudio(2));
+    });
+    let status: serde_json::Value =
+        serde_json::from_slice(&site.get("/status").await.body).unwrap();
+    let advice = status["streams"][0]["advice"].as_array().unwrap();
+    let has = |words: &[&str]| {
+        let is_it = |text: &str| words.iter().all(|word| text.contains(word));
+        assert!(advice.iter().any(|text| is_it(text.as_str().unwrap())), "{words:?}: {advice:?}");
+    };
+    has(&["keyframe interval of 2 s"]);
+    has(&["cam.m3u8 lists the renditions without source", "/stream/cam/source.m3u8"]);
+    has(&["audio is left out", "Speex", "set the audio encoder to AAC"]);
+    has(&["audio is damaged (3 frames", "try another audio encoder"]);
+}
+
+#[tokio::test]
 async fn who_once_made_source_and_ladder_be_cut_apart_is_told_what_to_set_from_then_on() {
     let site = Site::operator().await;
     let (publisher, _) = site.publish("cam");

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use hls::{Body, Lookup, Segment, Snapshot, Span, VariantStream, Window, WindowConfig};
 use media::Timestamp;
 use pipeline::{
-    Continuity, DecoderKind, GridState, Keyframes, Notice, Package, Preset, RenditionInfo,
-    RenditionSet, RungStats, SegmentSource, SegmentStore, SourceFacts, SourceSegment,
-    TranscoderStats, measure_ts, write_ts,
+    AudioRefusal, Continuity, DecoderKind, GridState, Keyframes, Notice, Package, Preset,
+    RenditionInfo, RenditionSet, RungStats, SegmentSource, SegmentStore, SourceFacts,
+    SourceSegment, TranscoderStats, measure_ts, write_ts,
 };
 use rtmp::StreamName;
 use tokio::sync::watch;
@@ -117,7 +117,7 @@ pub struct TranscodeLoad {
 }
 
 /// What was noticed of the messages of the present or last publisher.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reception {
     /// How often its keyframes come.
     pub keyframes: Keyframes,
@@ -128,6 +128,10 @@ pub struct Reception {
     pub malformed_messages: u64,
     /// Times at which the clock of its timestamps jumped.
     pub timestamp_jumps: u64,
+    /// Audio frames that did not decode.
+    pub damaged_audio_frames: u64,
+    /// Why its audio is left out, if it is.
+    pub audio_refusal: Option<AudioRefusal>,
 }
 
 /// One rendition as it is at the moment.
@@ -176,12 +180,31 @@ impl Reception {
     pub fn note(&mut self, notice: &Notice) {
         let is_malformed = matches!(notice, Notice::Skipped(_) | Notice::EmptyNalUnits(_));
         self.malformed_messages += u64::from(is_malformed);
-        self.timestamp_jumps += u64::from(matches!(notice, Notice::TimestampJump(_)));
+        match notice {
+            Notice::TimestampJump(_) => self.timestamp_jumps += 1,
+            Notice::DamagedAudio(frames) => self.damaged_audio_frames += *frames as u64,
+            Notice::UnsupportedAudio(why) => self.audio_refusal = Some(why.clone()),
+            _ => {}
+        }
     }
 
     /// What the publisher should set otherwise, in words for people.
-    #[must_use]
-    pub fn advice(&self) -> Vec<String> {
+    fn advice(&self) -> Vec<String> {
+        let mut advice = Vec::new();
+        advice.extend(self.keyframe_advice());
+        if let Some(why) = &self.audio_refusal {
+            advice.push(format!("audio is left out ({why}): {}", why.remedy()));
+        }
+        if self.damaged_audio_frames > 0 {
+            advice.push(format!(
+                "audio is damaged ({} frames did not decode, others are in their place): the encoder, or a relay behind it, sends broken AAC; try another audio encoder",
+                self.damaged_audio_frames
+            ));
+        }
+        advice
+    }
+
+    fn keyframe_advice(&self) -> Option<String> {
         let what = if self.keyframes.too_seldom {
             let every = self.keyframes.interval.map_or_else(String::new, |interval| {
                 format!(" (the last two were {:.1} s apart)", interval.as_secs_f64())
@@ -191,9 +214,9 @@ impl Reception {
             "keyframes came too seldom or too irregularly to cut source and renditions together"
                 .to_owned()
         } else {
-            return Vec::new();
+            return None;
         };
-        vec![format!("{what}: set a keyframe interval of 2 s in the encoder")]
+        Some(format!("{what}: set a keyframe interval of 2 s in the encoder"))
     }
 }
 
@@ -458,7 +481,11 @@ impl Publication {
 
     /// What the publisher sends from now on.
     pub fn set_facts(&self, facts: SourceFacts) {
-        lock(&self.writer).facts = facts;
+        let mut writer = lock(&self.writer);
+        if facts.channels.is_some() {
+            writer.reception.audio_refusal = None;
+        }
+        writer.facts = facts;
     }
 
     /// Notes what the publisher's messages are like.
@@ -625,7 +652,24 @@ impl Publication {
     /// What the publisher's messages are like.
     #[must_use]
     pub fn reception(&self) -> Reception {
-        lock(&self.writer).reception
+        lock(&self.writer).reception.clone()
+    }
+
+    /// What the publisher should set otherwise, and what comes of it meanwhile, in words for people.
+    #[must_use]
+    pub fn advice(&self) -> Vec<String> {
+        let writer = lock(&self.writer);
+        let mut advice = writer.reception.advice();
+        if writer.leaves_source_out() {
+            let name = &self.name;
+            advice.push(format!(
+                "{name}.m3u8 lists the renditions without source, as the two cannot be cut together; source plays at /stream/{name}/{SOURCE}.m3u8, and is listed again when the stream has ended and is published anew with keyframes every 2 s"
+            ));
+        }
+        if let Some(why) = writer.facts.undecodable {
+            advice.push(format!("video plays as source only ({why}): {}", why.remedy()));
+        }
+        advice
     }
 
     /// How the transcoder keeps up.
@@ -726,14 +770,23 @@ impl Writer {
     }
 
     fn variants(&self, name: &StreamName) -> Vec<VariantStream> {
-        let cut_apart = self.grid.mode.is_some_and(|mode| mode.own_grid);
-        let ladder = self.tracks.iter().filter(|track| track.slot != Slot::Source);
-        let mut variants: Vec<_> = ladder.filter_map(|track| track.variant(name)).collect();
-        // A source on a grid of its own is left out beside a ladder; alone it is the stream.
-        if variants.is_empty() || !cut_apart {
+        let mut variants: Vec<_> = self.ladder().filter_map(|track| track.variant(name)).collect();
+        // Alone it is the stream.
+        if !self.leaves_source_out() {
             variants.extend(self.source().and_then(|track| track.variant(name)));
         }
         variants
+    }
+
+    /// Whether the multivariant playlist is without source: it is on a grid of its own beside a
+    /// ladder.
+    fn leaves_source_out(&self) -> bool {
+        let cut_apart = self.grid.mode.is_some_and(|mode| mode.own_grid);
+        cut_apart && self.ladder().any(Track::is_listed)
+    }
+
+    fn ladder(&self) -> impl Iterator<Item = &Track> {
+        self.tracks.iter().filter(|track| track.slot != Slot::Source)
     }
 
     fn source(&self) -> Option<&Track> {
@@ -861,6 +914,11 @@ impl Track {
             published_segments: self.published_segments,
             published_bytes: self.published_bytes,
         })
+    }
+
+    /// Whether the multivariant playlist may list it.
+    fn is_listed(&self) -> bool {
+        matches!(self.prospect, Prospect::Possible(_)) && self.snapshot.is_some()
     }
 
     fn variant(&self, name: &StreamName) -> Option<VariantStream> {

@@ -214,7 +214,7 @@ fn stream_status(stream: &StreamStatus, now: Moment) -> Stream {
         decoder_changes: load.decoder_changes,
         renditions: renditions(stream, &load, now),
         keyframe_interval_ms: reception.keyframes.interval.map(Duration::as_millis),
-        advice: reception.advice(),
+        advice: stream.publication.advice(),
         malformed_messages: reception.malformed_messages,
         timestamp_jumps: reception.timestamp_jumps,
     }
