@@ -35,6 +35,7 @@ mod maker;
 mod metrics;
 mod pace;
 mod places;
+mod priority;
 mod publication;
 mod publisher;
 pub mod registry;

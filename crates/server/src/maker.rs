@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tracing::{debug, error, warn};
 
 use crate::clock::Clock;
+use crate::priority::step_back;
 use crate::publication::{Publication, Slot};
 use crate::sync::lock;
 use crate::throttle::Throttle;
@@ -140,6 +141,7 @@ impl Maker {
     }
 
     fn work(&self) {
+        step_back();
         while let Some(task) = self.next_task() {
             let made = catch_unwind(AssertUnwindSafe(|| self.make(&task)));
             if made.is_err() {

@@ -16,6 +16,7 @@ use rtmp::Refusal;
 use tracing::{Span, debug, debug_span, error, info, warn};
 
 use crate::feed::FeedReceiver;
+use crate::priority::step_back;
 use crate::publication::{Publication, Slot, TranscodeLoad};
 use crate::registry::Admission;
 use crate::session::{Session, StopReason};
@@ -170,6 +171,7 @@ impl Stream {
         let (stream, queue) = (self.clone(), Arc::clone(&handoff));
         let body = move || {
             let _span = stream.span.clone().entered();
+            step_back();
             stream.guard(|| stream.transcode(&queue));
             queue.close();
         };
