@@ -28,6 +28,11 @@ fn every_row_of_decode_md_names_its_test() {
 }
 
 #[test]
+fn every_row_of_tls_md_names_its_test() {
+    assert_rows_name_tests("docs/tls.md");
+}
+
+#[test]
 fn encoders_md_speaks_of_every_habit_and_every_case() {
     let text = read("docs/encoders.md");
     for (title, count) in [("## Habits", 46), ("## Cases", 83)] {

@@ -1,6 +1,7 @@
 //! `feathercast check`: is this stream good? For people and for scripts.
 
 use std::io::{self, IsTerminal, Write, stderr, stdout};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use server::{CheckConfig, CheckError, Outcome, Report, parse_duration};
@@ -12,6 +13,9 @@ use crate::args::UsageError;
 pub(crate) struct CheckArgs {
     /// A multivariant or media playlist: http://host:8935/stream/NAME.m3u8
     url: String,
+    /// For https: trust the authorities in this PEM file instead of Mozilla's
+    #[arg(long, value_name = "FILE.pem")]
+    ca: Option<PathBuf>,
     /// How long to follow the stream [default: 10s]
     #[arg(long = "for", value_name = "TIME")]
     duration: Option<String>,
@@ -26,9 +30,10 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, UsageError> {
     let duration = parse_duration(text).filter(|time| !time.is_zero()).ok_or_else(|| {
         UsageError::new(format_args!("--for {text:?}: write a time, for example 10s or 1500ms"))
     })?;
-    let report = match server::check(&CheckConfig { url: args.url.clone(), duration }) {
+    let config = CheckConfig { url: args.url.clone(), duration, ca: args.ca.clone() };
+    let report = match server::check(&config) {
         Ok(report) => report,
-        Err(error @ (CheckError::Url(_) | CheckError::Https { .. })) => {
+        Err(error @ (CheckError::Url(_) | CheckError::Authorities(_))) => {
             return Err(UsageError::new(error));
         }
         Err(error) => {
@@ -99,7 +104,7 @@ mod tests {
         for (line, words) in [
             ("http://h/x.m3u8 --for soon", "--for \"soon\""),
             ("http://h/x.m3u8 --for 0s", "10s"),
-            ("https://h/x.m3u8", "not https"),
+            ("https://h/x.m3u8 --ca nowhere.pem", "--ca: cannot read nowhere.pem"),
             ("rtmp://h/x", "rtmp://h/x"),
         ] {
             let words_of_line = ["check"].into_iter().chain(line.split_whitespace());

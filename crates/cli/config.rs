@@ -8,13 +8,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use server::{
-    AdminAccess, Config, PublishAccess, SecretDigest, StreamName, ViewerSecret, WebhookUrl,
-    parse_duration,
+    AdminAccess, Config, PublishAccess, SecretDigest, StreamName, TrustedProxies, ViewerSecret,
+    WebhookUrl, parse_duration,
 };
 
 use crate::args::{ServeArgs, UsageError};
-use crate::renditions;
 use crate::settings::{KeyList, LogFormat, Settings, TextList};
+use crate::{renditions, tls};
 
 const SEGMENT_DURATIONS: RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(10);
@@ -62,16 +62,20 @@ fn parse_file(text: &str) -> Result<Settings, String> {
     })
 }
 
-fn server_config(settings: Settings) -> Result<Config, UsageError> {
+fn server_config(mut settings: Settings) -> Result<Config, UsageError> {
     let defaults = Config::default();
-    let admin = admin_access(settings.admin_token.as_deref(), settings.admin_hosts)?;
+    let admin = admin_access(settings.admin_token.as_deref(), settings.admin_hosts.take())?;
     let address = |option, text: Option<String>, default| {
         text.map_or(Ok(default), |text| address(option, &text, default))
     };
+    let http_addr = address("--http-addr", settings.http_addr.take(), defaults.http_addr)?;
+    let tls = tls::resolve(&mut settings, http_addr)?;
     let config = Config {
         rtmp_addr: address("--rtmp-addr", settings.rtmp_addr, defaults.rtmp_addr)?,
-        http_addr: address("--http-addr", settings.http_addr, defaults.http_addr)?,
+        http_addr,
         admin_addr: address("--admin-addr", settings.admin_addr, defaults.admin_addr)?,
+        tls,
+        trusted_proxies: trusted_proxies(settings.trusted_proxies.as_deref())?,
         renditions: settings
             .renditions
             .map_or(Ok(defaults.renditions), |list| renditions::parse(&list.0))?,
@@ -146,8 +150,17 @@ fn digest(option: &str, text: &str) -> Result<SecretDigest, UsageError> {
         .map_err(|error| UsageError::new(format_args!("{option}: {error}")))
 }
 
+fn trusted_proxies(list: Option<&str>) -> Result<TrustedProxies, UsageError> {
+    let list = list.unwrap_or_default().parse();
+    list.map_err(|error| UsageError::new(format_args!("--trusted-proxies: {error}")))
+}
+
 /// `HOST:PORT`, or one of the two (`:1936`, `192.0.2.7`) with the other of the default.
-fn address(option: &str, text: &str, default: SocketAddr) -> Result<SocketAddr, UsageError> {
+pub(crate) fn address(
+    option: &str,
+    text: &str,
+    default: SocketAddr,
+) -> Result<SocketAddr, UsageError> {
     let refuse = |what: &dyn Display| {
         UsageError::new(format_args!(
             "{option} {text:?}: {what}; write HOST:PORT, for example {default} or [::]:{}",
@@ -212,18 +225,18 @@ fn keys(list: KeyList) -> Result<BTreeMap<StreamName, SecretDigest>, UsageError>
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use server::{DecoderChoice, DecoderKind, Preset};
 
     use super::*;
 
     const EXAMPLE: &str = include_str!("../../docs/feathercast.toml");
 
-    fn resolved(toml: &str) -> Result<Config, String> {
+    pub(crate) fn resolved(toml: &str) -> Result<Config, String> {
         server_config(parse_file(toml)?).map_err(|error| error.to_string())
     }
 
-    fn refused(toml: &str) -> String {
+    pub(crate) fn refused(toml: &str) -> String {
         resolved(toml).expect_err("a refusal")
     }
 
@@ -280,6 +293,7 @@ mod tests {
             renditions = ["P144p25fps16x9", "P240p30fps4x3"]
             transcode = "always"
             decoder = "openh264"
+            trusted_proxies = "10.0.0.0/8, ::1"
             current_manifest = true
             segment_duration = "1500ms"
             playlist_segments = 10
@@ -304,6 +318,7 @@ mod tests {
             (config.current_manifest, config.playlist_segments, config.max_streams),
             (true, 10, 3)
         );
+        assert!(config.trusted_proxies.contains("10.1.2.3".parse().unwrap()));
         assert_eq!(config.transcode, server::Transcode::Always);
         assert_eq!(config.admin.token, Some(SecretDigest::of("0123456789abcdef")));
         assert!(config.auth_webhook.is_some());
@@ -367,6 +382,7 @@ mod tests {
             );
         }
         assert!(refused("renditions = 'P1'").contains("P144p30fps16x9"));
+        assert!(refused("trusted_proxies = '::1,proxy'").contains("--trusted-proxies: \"proxy\""));
         assert!(refused("decoder = 'ffmpeg'").contains("`rusty`"));
         assert!(refused("rtmp_adr = ':1'").contains("rtmp_adr"));
         assert!(refused("publish_key = ''").contains("--publish-key"));

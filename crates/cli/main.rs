@@ -12,6 +12,7 @@ mod publish;
 mod renditions;
 mod serve;
 mod settings;
+mod tls;
 mod token;
 
 use std::io::Write;

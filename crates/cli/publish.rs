@@ -21,9 +21,12 @@ const PARTS_LEFT_OUT: u8 = 3;
 #[command(override_usage = "feathercast publish [OPTIONS] <test|FILE>... <URL>")]
 pub(crate) struct PublishArgs {
     /// What to send: `test` for a test signal, or MP4, QuickTime and FLV files with H.264 and AAC, which go one behind
-    /// the other as they are; and where to: rtmp://host[:port]/name[/key]
+    /// the other as they are; and where to: rtmp://host[:port]/name[/key], or in TLS rtmps://
     #[arg(value_name = "test|FILE... URL", required = true)]
     words: Vec<OsString>, // one list, so that options may stand anywhere
+    /// For rtmps: trust the authorities in this PEM file instead of Mozilla's
+    #[arg(long, value_name = "FILE.pem")]
+    ca: Option<PathBuf>,
     /// Start again after the last file, without a gap, until stopped
     #[arg(long = "loop")]
     repeat: bool,
@@ -88,7 +91,7 @@ fn resolve(args: &PublishArgs) -> Result<PublishConfig, UsageError> {
         [test] if test == "test" => Programme::TestSignal(test_signal(args, url.shown_name())?),
         files => self::files(args, files.iter().map(PathBuf::from).collect())?,
     };
-    Ok(PublishConfig { url, programme, stop_after })
+    Ok(PublishConfig { url, programme, stop_after, ca: args.ca.clone() })
 }
 
 fn files(args: &PublishArgs, paths: Vec<PathBuf>) -> Result<Programme, UsageError> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, ValueEnum};
@@ -19,6 +20,34 @@ pub(crate) struct Settings {
     /// Where viewers fetch HLS [default: 0.0.0.0:8935]
     #[arg(long, value_name = "ADDR", env = "FEATHERCAST_HTTP_ADDR")]
     pub(crate) http_addr: Option<String>,
+    /// Certificate chain, in PEM: gives RTMPS and HTTPS beside RTMP and HTTP; read again when it changes
+    #[arg(long, value_name = "FILE.pem", env = "FEATHERCAST_TLS_CERT")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The certificate's private key, in PEM
+    #[arg(long, value_name = "FILE.pem", env = "FEATHERCAST_TLS_KEY")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Instead of files: have certificates for these names, comma-separated, from an authority by ACME, and agree to
+    /// its terms. It must reach --https-addr on port 443, or --http-addr on port 80
+    #[arg(long, value_name = "DOMAIN,...", env = "FEATHERCAST_ACME")]
+    pub(crate) acme: Option<String>,
+    /// With --acme: where the account and the certificates are kept [default: acme]
+    #[arg(long, value_name = "DIR", env = "FEATHERCAST_ACME_FOLDER")]
+    pub(crate) acme_folder: Option<PathBuf>,
+    /// With --acme: the authority [default: https://acme-v02.api.letsencrypt.org/directory]
+    #[arg(long, value_name = "URL", env = "FEATHERCAST_ACME_DIRECTORY")]
+    pub(crate) acme_directory: Option<String>,
+    /// With --acme: trust the certificates in this PEM file, instead of Mozilla's, for the authority's own server
+    #[arg(long, value_name = "FILE.pem", env = "FEATHERCAST_ACME_CA")]
+    pub(crate) acme_ca: Option<PathBuf>,
+    /// With a certificate: where publishers connect by RTMPS [default: 0.0.0.0:1936]
+    #[arg(long, value_name = "ADDR", env = "FEATHERCAST_RTMPS_ADDR")]
+    pub(crate) rtmps_addr: Option<String>,
+    /// With a certificate: where viewers fetch HLS by HTTPS, HTTP/2 or 1.1 [default: 0.0.0.0:8936]
+    #[arg(long, value_name = "ADDR", env = "FEATHERCAST_HTTPS_ADDR")]
+    pub(crate) https_addr: Option<String>,
+    /// Proxies whose word counts on where connections and requests are from: addresses and networks, comma-separated
+    #[arg(long, value_name = "LIST", env = "FEATHERCAST_TRUSTED_PROXIES")]
+    pub(crate) trusted_proxies: Option<String>,
     /// Where the operator gets /status and /metrics [default: 127.0.0.1:7935]
     #[arg(long, value_name = "ADDR", env = "FEATHERCAST_ADMIN_ADDR")]
     pub(crate) admin_addr: Option<String>,
@@ -87,6 +116,15 @@ impl Settings {
         Self {
             rtmp_addr: self.rtmp_addr.or(fallback.rtmp_addr),
             http_addr: self.http_addr.or(fallback.http_addr),
+            tls_cert: self.tls_cert.or(fallback.tls_cert),
+            tls_key: self.tls_key.or(fallback.tls_key),
+            acme: self.acme.or(fallback.acme),
+            acme_folder: self.acme_folder.or(fallback.acme_folder),
+            acme_directory: self.acme_directory.or(fallback.acme_directory),
+            acme_ca: self.acme_ca.or(fallback.acme_ca),
+            rtmps_addr: self.rtmps_addr.or(fallback.rtmps_addr),
+            https_addr: self.https_addr.or(fallback.https_addr),
+            trusted_proxies: self.trusted_proxies.or(fallback.trusted_proxies),
             admin_addr: self.admin_addr.or(fallback.admin_addr),
             admin_token: self.admin_token.or(fallback.admin_token),
             admin_hosts: self.admin_hosts.or(fallback.admin_hosts),

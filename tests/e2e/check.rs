@@ -154,7 +154,7 @@ fn what_is_not_there_is_said_and_what_makes_no_sense_is_bad_usage() {
     let rtmp = format!("http://{}/stream/x.m3u8", server.rtmp);
     assert_eq!(check(&rtmp, "5s").0, Some(1));
     for (line, words) in [
-        ("check https://h/x.m3u8", "only http can be checked, not https"),
+        ("check https://h/x.m3u8 --ca nowhere.pem", "--ca: cannot read nowhere.pem"),
         ("check x.m3u8", "x.m3u8"),
         ("check http://h/x.m3u8 --for soon", "--for \"soon\""),
         ("check", "<URL>"),

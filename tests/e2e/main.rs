@@ -26,5 +26,6 @@ mod recipe;
 mod reconnect;
 mod security;
 mod sources;
+mod tls;
 mod undecodable;
 mod variants;

@@ -54,7 +54,8 @@ impl Server {
         server
     }
 
-    fn spawn_at(
+    /// Starts at addresses of [`addresses`].
+    pub(crate) fn spawn_at(
         [rtmp, http, admin]: [SocketAddr; 3],
         args: &[&str],
         environment: &[(&str, &str)],
@@ -75,7 +76,7 @@ impl Server {
         Self { child, rtmp, http, admin, scratch }
     }
 
-    fn wait_until_up(&self) {
+    pub(crate) fn wait_until_up(&self) {
         eventually("the server's listeners", || {
             [self.rtmp, self.http, self.admin]
                 .iter()

@@ -89,7 +89,7 @@ pub use event::{Event, MediaKind, Message, PublishRequest};
 pub use limits::Limits;
 pub use message::{RawMessage, type_id};
 pub use publish_query::PublishQuery;
-pub use publish_url::{InvalidPublishUrl, PublishUrl};
+pub use publish_url::{InvalidPublishUrl, PublishUrl, Transport};
 pub use received::Received;
 pub use refusal::Refusal;
 pub use stream_key::StreamKey;

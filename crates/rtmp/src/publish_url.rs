@@ -1,10 +1,16 @@
 use std::fmt;
 use std::net::Ipv6Addr;
 
-/// RTMP's port, where a URL has none.
-const DEFAULT_PORT: u16 = 1935;
+/// What RTMP goes over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// `rtmp://`: TCP, on port 1935 where the URL has none.
+    Tcp,
+    /// `rtmps://`: TLS, on port 443 where the URL has none, as ffmpeg, OBS and the services have it.
+    Tls,
+}
 
-/// Where to publish: `rtmp://host[:port]/name[/key]`, or whatever path another server wants.
+/// Where to publish: `rtmp://host[:port]/name[/key]`, or whatever path another server wants; in TLS with `rtmps://`.
 ///
 /// The path is cut into app and stream name where ffmpeg cuts it: after the first of two elements, after the second of
 /// more (`rtmp://h/live/foo` is app `live`, stream `foo`), and one element is an app alone. A query stays at
@@ -12,6 +18,7 @@ const DEFAULT_PORT: u16 = 1935;
 /// element only, as what follows may be a key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublishUrl {
+    transport: Transport,
     host: String,
     port: u16,
     app: String,
@@ -22,13 +29,13 @@ pub struct PublishUrl {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidPublishUrl {
-    /// No `rtmp://` in front.
-    #[error("a publish URL starts with rtmp://")]
+    /// No `rtmp://` or `rtmps://` in front.
+    #[error("a publish URL starts with rtmp:// or rtmps://")]
     Scheme,
-    /// RTMP in TLS, or in HTTP.
-    #[error("{scheme} is not supported, only rtmp")]
+    /// RTMP in HTTP, or in Adobe's own encryption.
+    #[error("{scheme} is not supported, only rtmp and rtmps")]
     SchemeUnsupported {
-        /// `rtmps`, `rtmpe`, `rtmpt` and their kin.
+        /// `rtmpe`, `rtmpt` and their kin.
         scheme: String,
     },
     /// `user:password@`.
@@ -67,14 +74,20 @@ impl PublishUrl {
         if let Some((index, character)) = text.char_indices().find(|(_, c)| is_blank(*c)) {
             return Err(InvalidPublishUrl::Character { character, index });
         }
-        let rest = behind_scheme(text)?;
+        let (transport, rest) = behind_scheme(text)?;
         let (authority, path) = rest.split_at_checked(authority_length(rest)).unwrap_or((rest, ""));
         if authority.contains('@') {
             return Err(InvalidPublishUrl::UserInfo);
         }
         let (host, port) = host_and_port(authority)?;
         let (app, stream) = app_and_stream(path);
-        Ok(Self { host: host.to_owned(), port, app, stream })
+        let port = port.unwrap_or_else(|| transport.default_port());
+        Ok(Self { transport, host: host.to_owned(), port, app, stream })
+    }
+
+    /// Whether to shake hands by TLS before RTMP begins.
+    pub fn transport(&self) -> Transport {
+        self.transport
     }
 
     /// Name or address to connect to; an IPv6 address without its brackets.
@@ -99,7 +112,7 @@ impl PublishUrl {
 
     /// What `connect` calls `tcUrl`: the URL without the stream name.
     pub(crate) fn tc_url(&self) -> String {
-        format!("rtmp://{}/{}", self.authority(), self.app)
+        format!("{}://{}/{}", self.transport.scheme(), self.authority(), self.app)
     }
 
     /// What of the path may be shown to anybody: its first element, without a query. That is the stream's name in
@@ -117,13 +130,30 @@ impl PublishUrl {
     }
 }
 
+impl Transport {
+    fn scheme(self) -> &'static str {
+        match self {
+            Self::Tcp => "rtmp",
+            Self::Tls => "rtmps",
+        }
+    }
+
+    fn default_port(self) -> u16 {
+        match self {
+            Self::Tcp => 1935,
+            Self::Tls => 443,
+        }
+    }
+}
+
 impl fmt::Display for PublishUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hidden = match self.stream.is_empty() && !self.app.contains(['/', '?']) {
             true => "",
             false => "/...",
         };
-        write!(f, "rtmp://{}/{}{hidden}", self.authority(), self.shown_name())
+        let scheme = self.transport.scheme();
+        write!(f, "{scheme}://{}/{}{hidden}", self.authority(), self.shown_name())
     }
 }
 
@@ -137,12 +167,13 @@ fn is_blank(character: char) -> bool {
     character.is_whitespace() || character.is_control()
 }
 
-fn behind_scheme(text: &str) -> Result<&str, InvalidPublishUrl> {
+fn behind_scheme(text: &str) -> Result<(Transport, &str), InvalidPublishUrl> {
     let (scheme, rest) = text.split_once("://").ok_or(InvalidPublishUrl::Scheme)?;
     let scheme = scheme.to_ascii_lowercase();
     match scheme.as_str() {
-        "rtmp" => Ok(rest),
-        "rtmps" | "rtmpe" | "rtmpt" | "rtmpte" | "rtmpts" => {
+        "rtmp" => Ok((Transport::Tcp, rest)),
+        "rtmps" => Ok((Transport::Tls, rest)),
+        "rtmpe" | "rtmpt" | "rtmpte" | "rtmpts" => {
             Err(InvalidPublishUrl::SchemeUnsupported { scheme })
         }
         _ => Err(InvalidPublishUrl::Scheme),
@@ -153,7 +184,7 @@ fn authority_length(rest: &str) -> usize {
     rest.find(['/', '?']).unwrap_or(rest.len())
 }
 
-fn host_and_port(authority: &str) -> Result<(&str, u16), InvalidPublishUrl> {
+fn host_and_port(authority: &str) -> Result<(&str, Option<u16>), InvalidPublishUrl> {
     let bad_host = || InvalidPublishUrl::Host { host: authority.to_owned() };
     let (host, port) = match authority.strip_prefix('[') {
         Some(literal) => {
@@ -169,7 +200,7 @@ fn host_and_port(authority: &str) -> Result<(&str, u16), InvalidPublishUrl> {
     if host.is_empty() || (host.contains(':') && !authority.starts_with('[')) {
         return Err(bad_host());
     }
-    Ok((host, port.map_or(Ok(DEFAULT_PORT), parse_port)?))
+    Ok((host, port.map(parse_port).transpose()?))
 }
 
 fn parse_port(text: &str) -> Result<u16, InvalidPublishUrl> {
@@ -267,6 +298,21 @@ mod tests {
     }
 
     #[test]
+    fn rtmps_is_tls_on_port_443() {
+        let rows = [
+            ("rtmps://h/x", 443, "rtmps://h:443/x"),
+            ("RTMPS://h:1936/x", 1936, "rtmps://h:1936/x"),
+            ("rtmps://[::1]/x", 443, "rtmps://[::1]:443/x"),
+        ];
+        for (text, port, tc_url) in rows {
+            let url = parse(text);
+            assert_eq!((url.transport(), url.port()), (Transport::Tls, port), "{text}");
+            assert_eq!((url.tc_url(), url.to_string()), (tc_url.to_owned(), tc_url.to_owned()));
+        }
+        assert_eq!(parse("rtmp://h/x").transport(), Transport::Tcp);
+    }
+
+    #[test]
     fn every_rule_has_its_error() {
         use InvalidPublishUrl::{Character, Host, Port, Scheme, SchemeUnsupported, UserInfo};
         let host = |host: &str| Host { host: host.to_owned() };
@@ -274,7 +320,7 @@ mod tests {
         let rows = [
             ("h/live", Scheme),
             ("http://h/live", Scheme),
-            ("rtmps://h/live", SchemeUnsupported { scheme: "rtmps".to_owned() }),
+            ("rtmpe://h/live", SchemeUnsupported { scheme: "rtmpe".to_owned() }),
             ("rtmp://u:p@h/live", UserInfo),
             ("rtmp:///live", host("")),
             ("rtmp://:1935/live", host(":1935")),

@@ -3,6 +3,7 @@
 mod client;
 
 use std::io;
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -12,8 +13,9 @@ use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
-pub(crate) use self::client::Client;
+pub(crate) use self::client::{Client, read_body};
 use crate::clock::Clock;
+use crate::tls::{ALPN_HTTP1, CertificateError, TlsClient};
 
 /// What to check, and for how long.
 #[derive(Clone, Debug)]
@@ -22,6 +24,8 @@ pub struct CheckConfig {
     pub url: String,
     /// How long to follow the stream.
     pub duration: Duration,
+    /// A PEM file with the certificates of the authorities to trust instead of Mozilla's.
+    pub ca: Option<PathBuf>,
 }
 
 /// Why there is no report.
@@ -31,12 +35,9 @@ pub enum CheckError {
     /// The URL is none that can be fetched.
     #[error(transparent)]
     Url(#[from] check::Error),
-    /// There is no TLS in here yet.
-    #[error("{url}: only http can be checked, not https")]
-    Https {
-        /// As it was given.
-        url: String,
-    },
+    /// There are no authorities to trust in the file.
+    #[error("--ca: {0}")]
+    Authorities(#[from] CertificateError),
     /// The system gives no event queue.
     #[error("cannot start: {0}")]
     Runtime(#[source] io::Error),
@@ -48,24 +49,27 @@ pub enum CheckError {
 /// What [`CheckError`] lists. A stream that cannot be reached is a report that is not good.
 pub fn check(config: &CheckConfig) -> Result<Report, CheckError> {
     let checker = checker(config)?;
+    let client = client(config)?;
     // One thread: one thing is fetched at a time.
     let runtime = Builder::new_current_thread().enable_all().build();
-    Ok(runtime.map_err(CheckError::Runtime)?.block_on(follow(checker)))
+    Ok(runtime.map_err(CheckError::Runtime)?.block_on(follow(checker, client)))
 }
 
 /// A checker that has not begun.
 pub(crate) fn checker(config: &CheckConfig) -> Result<Checker, CheckError> {
-    if client::is_https(&config.url) {
-        return Err(CheckError::Https { url: config.url.clone() });
-    }
     let options = Options { duration: config.duration, ..Options::default() };
     Ok(Checker::new(&config.url, options)?)
 }
 
+/// What fetches for it.
+pub(crate) fn client(config: &CheckConfig) -> Result<Client, CheckError> {
+    let tls = TlsClient::new(config.ca.as_deref(), &[ALPN_HTTP1])?;
+    Ok(Client::new(Clock::start(), tls))
+}
+
 /// Does what the checker asks for, to the end.
-pub(crate) async fn follow(mut checker: Checker) -> Report {
-    let clock = Clock::start();
-    let mut client = Client::new(clock);
+pub(crate) async fn follow(mut checker: Checker, mut client: Client) -> Report {
+    let clock = client.clock();
     loop {
         let now = clock.now().uptime;
         match checker.next(now) {
@@ -109,14 +113,13 @@ mod tests {
     use super::*;
 
     fn error(url: &str) -> String {
-        let config = CheckConfig { url: url.to_owned(), duration: Duration::from_secs(1) };
+        let url = url.to_owned();
+        let config = CheckConfig { url, duration: Duration::from_secs(1), ca: None };
         check(&config).unwrap_err().to_string()
     }
 
     #[test]
     fn a_url_that_cannot_be_fetched_is_named() {
-        let said = error("HTTPS://h/x.m3u8");
-        assert_eq!(said, "HTTPS://h/x.m3u8: only http can be checked, not https");
         assert!(error("rtmp://h/x").contains("rtmp://h/x"));
         assert!(error("x.m3u8").contains("x.m3u8"));
     }
@@ -125,7 +128,7 @@ mod tests {
     fn nobody_at_home_is_a_report() {
         let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let url = format!("http://{closed}/stream/x.m3u8");
-        let config = CheckConfig { url, duration: Duration::from_secs(60) };
+        let config = CheckConfig { url, duration: Duration::from_secs(60), ca: None };
         let report = check(&config).unwrap();
         let reachable = &report.rules[0];
         assert_eq!((report.good, reachable.outcome), (false, Outcome::Fail));

@@ -1,8 +1,10 @@
 //! The resolved configuration of a server: every value present, units in the types.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use forwarded::TrustedProxies;
 use pipeline::{DecoderChoice, Preset, StreamConfig};
 
 use crate::access::PublishAccess;
@@ -20,6 +22,10 @@ pub struct Config {
     pub http_addr: SocketAddr,
     /// Where the operator connects.
     pub admin_addr: SocketAddr,
+    /// The same two in TLS, on ports of their own.
+    pub tls: Option<TlsConfig>,
+    /// Whose word counts on where a connection or a request is from.
+    pub trusted_proxies: TrustedProxies,
     /// The ladder; empty passes the source through only.
     pub renditions: Vec<Preset>,
     /// When the ladder is made.
@@ -46,6 +52,66 @@ pub struct Config {
     pub viewers_max: Option<usize>,
 }
 
+/// RTMPS and HTTPS.
+#[derive(Clone, Debug)]
+pub struct TlsConfig {
+    /// Where publishers connect.
+    pub rtmps_addr: SocketAddr,
+    /// Where viewers connect.
+    pub https_addr: SocketAddr,
+    /// Where the certificate is from.
+    pub certificate: CertificateSource,
+}
+
+/// Where a certificate and its key are from.
+#[derive(Clone, Debug)]
+pub enum CertificateSource {
+    /// From two PEM files.
+    Files {
+        /// The certificate and those between it and an authority's, in this order.
+        cert: PathBuf,
+        /// The certificate's private key.
+        key: PathBuf,
+    },
+    /// From an authority that issues them by itself.
+    Acme(AcmeConfig),
+}
+
+/// Whom to ask for a certificate, and for which names.
+#[derive(Clone, Debug)]
+pub struct AcmeConfig {
+    /// Names under which the server is reached; at least one.
+    pub domains: Vec<String>,
+    /// The URL of the authority's directory (RFC 8555 7.1.1).
+    pub directory: String,
+    /// Where the account and what was issued are kept.
+    pub folder: PathBuf,
+    /// A PEM file with the certificates to trust instead of Mozilla's, for the authority's own server.
+    pub ca: Option<PathBuf>,
+    /// How the authority sees that the names are ours.
+    pub challenge: AcmeChallenge,
+}
+
+/// How an authority sees that a name is ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AcmeChallenge {
+    /// In a handshake on port 443 (RFC 8737).
+    TlsAlpn01,
+    /// By a request on port 80 (RFC 8555 8.3).
+    Http01,
+}
+
+impl AcmeChallenge {
+    /// Its name in the standard.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TlsAlpn01 => "tls-alpn-01",
+            Self::Http01 => "http-01",
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
@@ -53,6 +119,8 @@ impl Default for Config {
             rtmp_addr: SocketAddr::new(any, 1935),
             http_addr: SocketAddr::new(any, 8935),
             admin_addr: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 7935),
+            tls: None,
+            trusted_proxies: TrustedProxies::default(),
             renditions: Preset::named("P144p30fps16x9").into_iter().collect(),
             transcode: Transcode::OnDemand,
             decoder: DecoderChoice::Auto,
@@ -70,11 +138,13 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Whether anybody who reaches the RTMP port from another machine may publish.
+    /// Whether anybody who reaches a port for publishers from another machine may publish.
     #[must_use]
     pub fn is_open_to_the_network(&self) -> bool {
+        let rtmps_addr = self.tls.as_ref().map(|tls| tls.rtmps_addr);
+        let mut addrs = [Some(self.rtmp_addr), rtmps_addr].into_iter().flatten();
         let is_open = self.access.is_open() && self.auth_webhook.is_none();
-        is_open && !self.rtmp_addr.ip().to_canonical().is_loopback()
+        is_open && addrs.any(|addr| !addr.ip().to_canonical().is_loopback())
     }
 
     /// Whether the operator's port can be reached from another machine and asks nobody for a token.

@@ -189,7 +189,7 @@ impl Stage {
         });
         // The URL is ours.
         let url = url.map_err(|_| DemoError::PublisherFailed)?;
-        Ok(PublishConfig { url, programme, stop_after: None })
+        Ok(PublishConfig { url, programme, stop_after: None, ca: None })
     }
 
     /// Checks, tells, and stays.
@@ -228,8 +228,9 @@ impl Stage {
     }
 
     async fn check(&self, duration: Duration) -> Result<Report, CheckError> {
-        let config = CheckConfig { url: self.addrs.stream_url(), duration };
-        Ok(checker::follow(checker::checker(&config)?).await)
+        let config = CheckConfig { url: self.addrs.stream_url(), duration, ca: None };
+        let client = checker::client(&config)?;
+        Ok(checker::follow(checker::checker(&config)?, client).await)
     }
 
     fn playlist(&self) -> String {

@@ -3,6 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 
+use crate::tls::CertificateError;
+
 /// What went wrong, with the option to change.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -19,6 +21,14 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// There is no certificate to show.
+    #[error(
+        "tls: {0}; --tls-cert names a certificate chain, --tls-key its private key, --acme-ca an authority's certificate, all in PEM"
+    )]
+    Certificate(#[from] CertificateError),
+    /// There is no randomness, or the like.
+    #[error("cannot set up TLS: {0}")]
+    Tls(#[from] rustls::Error),
     /// The system gives no threads or no signal handlers.
     #[error("cannot start the runtime: {0}")]
     Runtime(#[source] io::Error),

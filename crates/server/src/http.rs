@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, Response, StatusCode};
 use axum::middleware::map_response;
-use axum::routing::any;
+use axum::routing::{any, get};
 use hls::Lookup;
 use hls::multivariant_playlist::with_query;
 use tokio::time::timeout;
@@ -22,6 +22,7 @@ use crate::http_response::{self as response, Audience, Conditions};
 use crate::maker::Making;
 use crate::publication::{Publication, Slot, View};
 use crate::shared::{LEAST_TARGET_DURATIONS, Shared};
+use crate::tls::Certificates;
 use crate::viewers::Want;
 
 /// The parameter of a playlist's query that has a viewer's token.
@@ -44,6 +45,18 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .fallback(nothing_here)
         .layer(map_response(allow_all_origins))
         .with_state(shared)
+}
+
+/// Where an authority looks whether a name is ours (RFC 8555 8.3).
+pub(crate) fn acme_router(certificates: Arc<Certificates>) -> Router {
+    let answer = async |State(certificates): State<Arc<Certificates>>,
+                        Path(token): Path<String>| {
+        match certificates.http_answer(&token) {
+            Some(answer) => Response::new(Body::from(answer)),
+            None => response::uncached(&Method::GET, StatusCode::NOT_FOUND, "not found\n"),
+        }
+    };
+    Router::new().route("/.well-known/acme-challenge/{token}", get(answer)).with_state(certificates)
 }
 
 async fn healthz(request: Request) -> Response<Body> {

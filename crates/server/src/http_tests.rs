@@ -63,7 +63,9 @@ impl Site {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let router = router(Arc::clone(&shared));
-        tokio::spawn(http_listener::run(listener, router, Arc::clone(&shared), connections));
+        let places = http_listener::places(&shared, connections);
+        let run = http_listener::run(listener, None, router, places, Arc::clone(&shared));
+        tokio::spawn(run);
         Self { shared, addr }
     }
 

@@ -12,6 +12,8 @@
 #![forbid(unsafe_code)]
 
 mod access;
+#[cfg(test)]
+mod acme_tests;
 mod admin;
 mod bans;
 mod checker;
@@ -36,6 +38,9 @@ mod metrics;
 mod pace;
 mod places;
 mod priority;
+mod proxied;
+#[cfg(test)]
+mod proxied_tests;
 mod publication;
 mod publisher;
 pub mod registry;
@@ -48,9 +53,13 @@ mod server;
 mod session;
 mod shared;
 mod shutdown;
+mod socket;
 mod status;
 mod sync;
 mod throttle;
+mod tls;
+#[cfg(test)]
+mod tls_tests;
 mod viewer_secret;
 mod viewers;
 mod vigil;
@@ -62,11 +71,12 @@ pub use admin::AdminAccess;
 pub use check::{Outcome, Report};
 pub use checker::{CheckConfig, CheckError, check};
 pub use clock::{Clock, Moment};
-pub use config::Config;
+pub use config::{AcmeChallenge, AcmeConfig, CertificateSource, Config, TlsConfig};
 pub use demand::{Transcode, Wakefulness};
 pub use demo::{DemoAddrs, DemoError, DemoReport, demo};
 pub use duration::parse_duration;
 pub use error::Error;
+pub use forwarded::{InvalidNetwork, TrustedProxies};
 pub use limits::{Limits, Rate};
 pub use pipeline::{
     DecoderChoice, DecoderKind, FrameRate, Preset, Profile, TestSignalConfig, preset_names,
@@ -82,5 +92,6 @@ pub use secret::{InvalidDigest, SecretDigest, new_secret};
 pub use server::{Accepting, Server, serve};
 pub use session::{Departure, Session, StopReason, StopSignal};
 pub use throttle::Throttle;
+pub use tls::CertificateError;
 pub use viewer_secret::{ShortSecret, ViewerSecret};
 pub use webhook::{InvalidWebhookUrl, WebhookUrl};

@@ -77,6 +77,12 @@ pub struct Limits {
     pub reconnect_window: Duration,
     /// After ENDLIST a stream is still served for this long.
     pub ended_retention: Duration,
+    /// From a trusted proxy's connection to its first byte, and to the end of its PROXY header: it
+    /// is near, and sends that at once.
+    pub proxy_header: Duration,
+    /// From an accepted connection to the end of its TLS handshake: two round trips, also over a 2G
+    /// link.
+    pub tls_handshake: Duration,
     /// Streams without a publisher that are remembered at once; past it they are forgotten (each
     /// holds its last segments): first the brief ones, then those that have ended, then those with
     /// the fewest segments.
@@ -108,6 +114,12 @@ pub struct Limits {
     pub http_head_bytes: usize,
     /// Fields in a request's head.
     pub http_headers: usize,
+    /// Requests of one HTTP/2 connection that are answered at once: a player fetches a playlist and
+    /// a segment for each of video, sound and subtitles.
+    pub http2_streams: u32,
+    /// An HTTP/2 connection that asks for nothing and takes fewer bytes than this while a request's
+    /// head is waited for (`http_head`) is idle, whatever it sends.
+    pub http2_idle_bytes: u64,
     /// A rendition that nobody has asked for in this long is not made any more until somebody does.
     pub rendition_idle: Duration,
     /// A viewer who asks for no media playlist in this long is gone, and the place is free: players
@@ -165,6 +177,8 @@ impl Default for Limits {
             takeover_after: Duration::from_secs(5),
             reconnect_window: Duration::from_secs(10),
             ended_retention: Duration::from_secs(60),
+            proxy_header: Duration::from_secs(5),
+            tls_handshake: Duration::from_secs(10),
             remembered_streams: 16,
             brief_segments: 3,
             draining_sessions: 2,
@@ -176,6 +190,8 @@ impl Default for Limits {
             http_write: Duration::from_secs(20),
             http_head_bytes: 16 << 10,
             http_headers: 64,
+            http2_streams: 8,
+            http2_idle_bytes: 64 << 10,
             rendition_idle: Duration::from_secs(30),
             viewer_idle: Duration::from_secs(40),
             http_wait: Duration::from_secs(8),

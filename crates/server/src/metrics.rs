@@ -68,6 +68,8 @@ pub(crate) struct Metrics {
     pub(crate) http_not_found: Counter,
     pub(crate) http_without_token: Counter,
     pub(crate) http_too_many_viewers: Counter,
+    pub(crate) tls_handshakes: Counter,
+    pub(crate) tls_failed_handshakes: Counter,
     pub(crate) wake_ups: Counter,
     pub(crate) segment_waits: Histogram,
     pub(crate) worker_panics: Counter,
@@ -163,6 +165,12 @@ const PROCESS: &[Family<Metrics>] = &[
         "Requests for a playlist over --viewers-max, answered with 503.",
         |it| count(&it.http_too_many_viewers),
     ),
+    counter("tls_handshakes_total", "TLS handshakes, of publishers and viewers.", |it| {
+        count(&it.tls_handshakes)
+    }),
+    counter("tls_failed_handshakes_total", "TLS handshakes that failed or took too long.", |it| {
+        count(&it.tls_failed_handshakes)
+    }),
     counter("rendition_wake_ups_total", "Renditions woken by somebody who watches.", |it| {
         count(&it.wake_ups)
     }),

@@ -40,6 +40,11 @@ impl Places {
         Self { frees_loopback: true, ..self }
     }
 
+    /// As many as there are.
+    pub(crate) fn max(&self) -> usize {
+        self.max
+    }
+
     /// A place for a connection from `ip`; None where all, or all of this address, are taken.
     pub(crate) fn take(places: &Arc<Self>, ip: IpAddr) -> Option<Place> {
         let ip = network(ip);

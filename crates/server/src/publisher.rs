@@ -30,6 +30,7 @@ use self::retry::{Retry, Verdict};
 use self::tags::Tags;
 use crate::clock::Clock;
 use crate::shutdown::Signals;
+use crate::tls::{CertificateError, TlsClient};
 
 /// What to publish, where, and for how long.
 #[derive(Clone, Debug)]
@@ -40,6 +41,8 @@ pub struct PublishConfig {
     pub programme: Programme,
     /// End after this long, counted from when the server first said yes.
     pub stop_after: Option<Duration>,
+    /// A PEM file with the certificates of the authorities to trust instead of Mozilla's.
+    pub ca: Option<PathBuf>,
 }
 
 /// What to send.
@@ -115,6 +118,9 @@ pub enum PublishError {
         /// In the server's words.
         reason: ServerRefusal,
     },
+    /// There are no authorities to trust in the file.
+    #[error("--ca: {0}")]
+    Authorities(#[from] CertificateError),
     /// The system gives no thread or no signal handlers.
     #[error("cannot start: {0}")]
     Runtime(#[source] std::io::Error),
@@ -140,14 +146,16 @@ pub(crate) async fn run(
     config: PublishConfig,
     report: impl FnMut(PublishReport<'_>),
 ) -> Result<(), PublishError> {
-    let PublishConfig { url, programme, stop_after } = config;
+    let PublishConfig { url, programme, stop_after, ca } = config;
+    let tls = TlsClient::new(ca.as_deref(), &[])?;
     let feed = Feed::open(programme)?;
     let signals = Signals::new().map_err(PublishError::Runtime)?;
-    Publisher::new(url, feed, stop_after, signals, report).run().await
+    Publisher::new(url, tls, feed, stop_after, signals, report).run().await
 }
 
 struct Publisher<R> {
     url: PublishUrl,
+    tls: TlsClient,
     feed: Feed,
     tags: Tags,
     /// What is due next.
@@ -180,6 +188,7 @@ const TICK: Duration = Duration::from_secs(1);
 impl<R: FnMut(PublishReport<'_>)> Publisher<R> {
     fn new(
         url: PublishUrl,
+        tls: TlsClient,
         feed: Feed,
         stop_after: Option<Duration>,
         signals: Signals,
@@ -189,6 +198,7 @@ impl<R: FnMut(PublishReport<'_>)> Publisher<R> {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             url,
+            tls,
             feed,
             tags: Tags::default(),
             next: None,
@@ -242,7 +252,7 @@ impl<R: FnMut(PublishReport<'_>)> Publisher<R> {
     /// `None`: stopped meanwhile.
     async fn connect(&mut self) -> Option<Result<Link, Gone>> {
         tokio::select! {
-            link = Link::open(&self.url) => Some(link),
+            link = Link::open(&self.url, &self.tls) => Some(link),
             () = stopped(&mut self.signals, self.deadline) => None,
         }
     }

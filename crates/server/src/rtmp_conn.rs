@@ -24,18 +24,18 @@ use crate::pace::Pace;
 use crate::registry::{Admission, PublishAttempt};
 use crate::session::{Departure, Session, StopReason, StopSignal};
 use crate::shared::{Door, Shared};
+use crate::socket::Socket;
 use crate::vigil::{Fault, Vigil};
 use crate::webhook::{self, Question, Verdict, WebhookUrl};
 use crate::worker;
 
 /// Serves a connection until it ends. Run it inside the span `conn{peer}`.
-pub(crate) async fn serve(socket: TcpStream, peer: SocketAddr, seat: &Seat, shared: Arc<Shared>) {
-    debug!("rtmp connection accepted");
-    // Answers are small and the publisher waits for each.
-    if let Err(error) = socket.set_nodelay(true) {
-        debug!(%error, "rtmp connection is gone");
-        return;
-    }
+pub(crate) async fn serve(
+    socket: Socket<TcpStream>,
+    peer: SocketAddr,
+    seat: &Seat,
+    shared: Arc<Shared>,
+) {
     let publish_deadline = Instant::now() + shared.limits.rtmp_publish_deadline;
     let rtmp = Connection::server(rtmp::Limits::default());
     let mut conn = Conn {
@@ -54,7 +54,7 @@ pub(crate) async fn serve(socket: TcpStream, peer: SocketAddr, seat: &Seat, shar
 }
 
 struct Conn<'a> {
-    socket: TcpStream,
+    socket: Socket<TcpStream>,
     peer: SocketAddr,
     seat: &'a Seat,
     rtmp: Connection,
@@ -249,7 +249,11 @@ impl Conn<'_> {
         let limit = self.shared.limits.rtmp_write;
         loop {
             while self.answer.has_remaining() {
-                let write = timeout(limit, self.socket.write_buf(&mut self.answer));
+                let write = async {
+                    self.socket.write_buf(&mut self.answer).await?;
+                    self.socket.flush().await
+                };
+                let write = timeout(limit, write);
                 let written = match &mut self.publishing {
                     None => write.await,
                     Some(publishing) => tokio::select! {

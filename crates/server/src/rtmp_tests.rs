@@ -28,7 +28,8 @@ impl Site {
         let shared = Shared::new(&config, limits);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
-        tokio::spawn(rtmp_listener::run(listener, Arc::clone(&shared)));
+        let lobby = rtmp_listener::lobby(&shared);
+        tokio::spawn(rtmp_listener::run(listener, None, lobby, Arc::clone(&shared)));
         Self { shared, addr }
     }
 

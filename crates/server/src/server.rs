@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -12,13 +13,14 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{debug, info, warn};
 
-use crate::config::Config;
+use crate::config::{CertificateSource, Config, TlsConfig};
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::registry::Change;
 use crate::shared::Shared;
 use crate::shutdown::{Signals, end_streams};
-use crate::{admin, http, http_listener, rtmp_listener};
+use crate::tls::{Acme, CertificateFiles, Certificates, TlsPorts};
+use crate::{admin, http, http_listener, rtmp_listener, tls};
 
 /// How often streams are ended and forgotten.
 const TICK: Duration = Duration::from_millis(250);
@@ -88,6 +90,14 @@ impl NetThreads {
     }
 }
 
+#[cfg(test)]
+impl NetHandles {
+    /// Both on the runtime of a test.
+    pub(crate) fn current() -> Self {
+        Self { rtmp: Handle::current(), http: Handle::current() }
+    }
+}
+
 fn runtime(name: &str, threads: usize) -> Result<Runtime, Error> {
     let runtime =
         Builder::new_multi_thread().worker_threads(threads).thread_name(name).enable_all().build();
@@ -102,19 +112,50 @@ pub struct Server {
     rtmp: TcpListener,
     http: TcpListener,
     admin: TcpListener,
+    pub(crate) secure: Option<Secure>,
+}
+
+/// The listeners of the ports with TLS.
+#[derive(Debug)]
+pub(crate) struct Secure {
+    rtmps: TcpListener,
+    https: TcpListener,
+    ports: TlsPorts,
+    pub(crate) certificates: Arc<Certificates>,
+    supply: Supply,
+}
+
+/// Where the next certificate comes from.
+#[derive(Debug)]
+enum Supply {
+    Files(CertificateFiles),
+    Acme(Acme),
 }
 
 impl Server {
     /// Binds all listeners.
     ///
     /// # Errors
-    /// An address that cannot be listened on.
+    /// An address that cannot be listened on, and a certificate that cannot be used.
     pub(crate) async fn bind(handles: NetHandles, config: &Config) -> Result<Self, Error> {
+        Self::bind_with(handles, config, Limits::for_streams(config.max_streams)).await
+    }
+
+    /// As [`bind`](Self::bind), with other limits than the defaults.
+    pub(crate) async fn bind_with(
+        handles: NetHandles,
+        config: &Config,
+        limits: Limits,
+    ) -> Result<Self, Error> {
         Ok(Self {
             rtmp: listen(&handles.rtmp, "--rtmp-addr", config.rtmp_addr).await?,
             http: listen(&handles.http, "--http-addr", config.http_addr).await?,
             admin: listen(&Handle::current(), "--admin-addr", config.admin_addr).await?,
-            shared: Shared::new(config, Limits::for_streams(config.max_streams)),
+            secure: match &config.tls {
+                Some(tls) => Some(Secure::bind(&handles, tls).await?),
+                None => None,
+            },
+            shared: Shared::new(config, limits),
             handles,
         })
     }
@@ -131,6 +172,18 @@ impl Server {
         self.http.local_addr().ok()
     }
 
+    /// Where publishers connect in TLS, where they can.
+    #[must_use]
+    pub fn rtmps_addr(&self) -> Option<SocketAddr> {
+        self.secure.as_ref()?.rtmps.local_addr().ok()
+    }
+
+    /// Where viewers connect in TLS, where they can.
+    #[must_use]
+    pub fn https_addr(&self) -> Option<SocketAddr> {
+        self.secure.as_ref()?.https.local_addr().ok()
+    }
+
     /// Where the operator connects.
     #[must_use]
     pub fn admin_addr(&self) -> Option<SocketAddr> {
@@ -145,6 +198,12 @@ impl Server {
         let watch =
             format!("http://{}/stream/NAME.m3u8", reachable(self.http_addr(), config.http_addr));
         let admin = reachable(self.admin_addr(), config.admin_addr).to_string();
+        if let Some((rtmps, https)) = self.rtmps_addr().zip(self.https_addr()) {
+            let (rtmps, https) = (self::reachable(rtmps), self::reachable(https));
+            let publish = format!("rtmps://{rtmps}/{path}");
+            let watch = format!("https://{https}/stream/NAME.m3u8");
+            info!(publish, watch, "ready for tls, by the names of the certificate");
+        }
         if config.is_open_to_the_network() {
             let warning =
                 "anyone who reaches this port may publish; set --publish-key to prevent that";
@@ -171,22 +230,67 @@ impl Server {
     /// Starts accepting, without waiting. Dropping the result stops it.
     #[must_use]
     pub fn start(self) -> Accepting {
-        let Self { shared, handles, rtmp, http, admin } = self;
-        let viewers = viewer_connections(&shared.limits);
-        let mut accepting = Accepting { rtmp: JoinSet::new(), other: JoinSet::new() };
-        accepting.rtmp.spawn_on(rtmp_listener::run(rtmp, Arc::clone(&shared)), &handles.rtmp);
-        let router = http::router(Arc::clone(&shared));
-        let viewing = http_listener::run(http, router, Arc::clone(&shared), viewers);
-        accepting.other.spawn_on(viewing, &handles.http);
+        let Self { shared, handles, rtmp, http, admin, secure } = self;
+        let lobby = rtmp_listener::lobby(&shared);
+        let viewers = http_listener::places(&shared, viewer_connections(&shared.limits));
+        let mut router = http::router(Arc::clone(&shared));
+        if let Some(secure) = &secure {
+            router = router.merge(http::acme_router(Arc::clone(&secure.certificates)));
+        }
+        let mut accepting =
+            Accepting { rtmp: JoinSet::new(), other: JoinSet::new(), supplying: None };
+        if let Some(Secure { rtmps, https, ports, supply, .. }) = secure {
+            let (lobby, shared) = (Arc::clone(&lobby), Arc::clone(&shared));
+            let run = rtmp_listener::run(rtmps, Some(ports.rtmps), lobby, Arc::clone(&shared));
+            accepting.rtmp.spawn_on(run, &handles.rtmp);
+            let (router, viewers) = (router.clone(), Arc::clone(&viewers));
+            let run = http_listener::run(https, Some(ports.https), router, viewers, shared);
+            accepting.other.spawn_on(run, &handles.http);
+            let (stop, stopped) = sync_channel(0);
+            let supplying = match supply {
+                Supply::Files(files) => tls::keep_reloading(files, stopped),
+                Supply::Acme(acme) => acme.keep_issuing(stopped),
+            };
+            match supplying {
+                Ok(()) => accepting.supplying = Some(stop),
+                Err(error) => warn!(%error, "no thread to renew the tls certificate"),
+            }
+        }
+        let run = rtmp_listener::run(rtmp, None, lobby, Arc::clone(&shared));
+        accepting.rtmp.spawn_on(run, &handles.rtmp);
+        let run = http_listener::run(http, None, router, viewers, Arc::clone(&shared));
+        accepting.other.spawn_on(run, &handles.http);
         let router = admin::router(Arc::clone(&shared));
+        let operators = http_listener::places(&shared, ADMIN_CONNECTIONS);
         accepting.other.spawn(http_listener::run(
             admin,
+            None,
             router,
+            operators,
             Arc::clone(&shared),
-            ADMIN_CONNECTIONS,
         ));
         accepting.other.spawn(keep_time(shared));
         accepting
+    }
+}
+
+impl Secure {
+    async fn bind(handles: &NetHandles, config: &TlsConfig) -> Result<Self, Error> {
+        let certificates = Arc::new(Certificates::default());
+        let for_supply = Arc::clone(&certificates);
+        let supply = match &config.certificate {
+            CertificateSource::Files { cert, key } => {
+                Supply::Files(CertificateFiles::open(cert, key, for_supply)?)
+            }
+            CertificateSource::Acme(acme) => Supply::Acme(Acme::open(acme, for_supply)?),
+        };
+        Ok(Self {
+            ports: TlsPorts::new(&certificates)?,
+            certificates,
+            supply,
+            rtmps: listen(&handles.rtmp, "--rtmps-addr", config.rtmps_addr).await?,
+            https: listen(&handles.http, "--https-addr", config.https_addr).await?,
+        })
     }
 }
 
@@ -195,6 +299,8 @@ impl Server {
 pub struct Accepting {
     rtmp: JoinSet<()>,
     other: JoinSet<()>,
+    /// Holds the thread that looks after the certificate.
+    supplying: Option<SyncSender<()>>,
 }
 
 /// A listener belongs to the runtime on which it is bound, and so do its connections.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use forwarded::TrustedProxies;
 use hls::Snapshot;
 use pipeline::StreamConfig;
 use tokio::time::sleep;
@@ -67,6 +68,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) pipeline: StreamConfig,
     pub(crate) current_manifest: bool,
+    pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) maker: Arc<Maker>,
     pub(crate) admin: AdminAccess,
     pub(crate) viewer_secret: Option<ViewerSecret>,
@@ -110,6 +112,7 @@ impl Shared {
             viewer_secret: config.viewer_secret.clone(),
             viewers: viewers.map(Mutex::new),
             webhook: config.auth_webhook.clone(),
+            trusted_proxies: config.trusted_proxies.clone(),
             registry: Mutex::new(Registry::new(registry)),
             guesses: Mutex::new(guesses),
             peer_log: Mutex::new(peer_log),

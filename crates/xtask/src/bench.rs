@@ -21,6 +21,9 @@ pub(crate) fn run(steps: &mut Steps) -> Result<(), Failure> {
         "streams that somebody watches, and that nobody watches: about 30 minutes",
         || foreground(&mut bench(&["--package", "feathercast", "--bench", "on_demand"])),
     )?;
+    steps.step("tls", "segments over plain connections and in TLS: about 2 minutes", || {
+        foreground(&mut bench(&["--package", "feathercast", "--bench", "tls"]))
+    })?;
     steps.step("decode", "both H.264 decoders and ffmpeg, as the binary has them", || {
         // Fat LTO decides how fast a decoder in Rust is.
         foreground(&mut cargo([

@@ -57,11 +57,16 @@ const NPM: Tool =
     Tool { program: "npm", packages: &["npm"], why: "it fetches hls.js, which is in no package" };
 const PYTHON: Tool =
     Tool { program: "python3", packages: &["python3"], why: "the attacks are written in it" };
+const PEBBLE: Tool = Tool {
+    program: "pebble",
+    packages: &["pebble"],
+    why: "it is the authority that issues certificates to the tests",
+};
 /// What building needs.
 pub(crate) const BUILD: &[Tool] = &[GXX, NASM];
 /// What building, testing and measuring need.
 pub(crate) const BUILD_AND_TEST: &[Tool] =
-    &[GXX, NASM, FFMPEG, NGINX_RTMP, GSTREAMER, VLC, CHROMIUM, NPM, PYTHON];
+    &[GXX, NASM, FFMPEG, NGINX_RTMP, GSTREAMER, VLC, CHROMIUM, NPM, PYTHON, PEBBLE];
 /// What attacking needs.
 pub(crate) const ATTACK: &[Tool] = &[GXX, NASM, FFMPEG, PYTHON];
 

@@ -2,6 +2,7 @@
 //! they were sent.
 
 use std::future::poll_fn;
+use std::io;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::clock::Clock;
+use crate::socket::Socket;
+use crate::tls::TlsClient;
 
 /// From connecting to the last byte of the body.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -27,32 +30,46 @@ const OTHER_SITE: &str = "http://feathercast.invalid";
 /// Fetches one thing at a time.
 pub(crate) struct Client {
     clock: Clock,
+    tls: TlsClient,
     connection: Option<Connection>,
 }
 
 struct Connection {
-    authority: String,
+    origin: Origin,
     sender: SendRequest<String>,
+}
+
+/// Whom to connect to (RFC 6454).
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Origin {
+    scheme: Scheme,
+    host: String,
+    port: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    Http,
+    Https,
 }
 
 /// What is wanted of whom.
 struct Target {
-    host: String,
-    port: u16,
+    origin: Origin,
     authority: String,
     path: String,
     accepts_gzip: bool,
     range: Option<String>,
 }
 
-/// Whether the scheme is `https`, in any case.
-pub(super) fn is_https(url: &str) -> bool {
-    url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"))
-}
-
 impl Client {
-    pub(crate) fn new(clock: Clock) -> Self {
-        Self { clock, connection: None }
+    pub(crate) fn new(clock: Clock, tls: TlsClient) -> Self {
+        Self { clock, tls, connection: None }
+    }
+
+    /// Whose time the answers have.
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock
     }
 
     /// The answer, whatever its status, or in a few words why there is none.
@@ -73,7 +90,7 @@ impl Client {
     ) -> Result<(u16, HeaderMap, Bytes), String> {
         let (connection, answer) = self.send(target).await?;
         let (head, body) = answer.into_parts();
-        let body = read(body, max_bytes).await?;
+        let body = read_body(body, max_bytes).await?;
         // Only now: a connection with half an answer is of no use.
         self.connection = Some(connection);
         Ok((head.status.as_u16(), head.headers, body))
@@ -83,31 +100,30 @@ impl Client {
         &mut self,
         target: &Target,
     ) -> Result<(Connection, hyper::Response<Incoming>), String> {
-        let kept = self.connection.take().filter(|kept| kept.authority == target.authority);
+        let kept = self.connection.take().filter(|kept| kept.origin == target.origin);
         // The server may have closed a kept one at any time: a GET may be sent twice.
         if let Some(mut connection) = kept
             && let Ok(answer) = connection.send(target).await
         {
             return Ok((connection, answer));
         }
-        let mut connection = Connection::open(target).await?;
+        let mut connection = Connection::open(target, &self.tls).await?;
         let answer = connection.send(target).await?;
         Ok((connection, answer))
     }
 }
 
 impl Connection {
-    async fn open(target: &Target) -> Result<Self, String> {
+    async fn open(target: &Target, tls: &TlsClient) -> Result<Self, String> {
         let told = |error: &dyn std::fmt::Display| {
             format!("cannot connect to {}: {error}", target.authority)
         };
-        let socket = TcpStream::connect((target.host.as_str(), target.port)).await;
-        let socket = socket.map_err(|error| told(&error))?;
+        let socket = target.origin.connect(tls).await.map_err(|error| told(&error))?;
         let (sender, connection) =
             handshake(TokioIo::new(socket)).await.map_err(|error| told(&error))?;
         // It ends with the sender; what it fails with, the request fails with, too.
         tokio::spawn(connection);
-        Ok(Self { authority: target.authority.clone(), sender })
+        Ok(Self { origin: target.origin.clone(), sender })
     }
 
     async fn send(&mut self, target: &Target) -> Result<hyper::Response<Incoming>, String> {
@@ -118,22 +134,33 @@ impl Connection {
     }
 }
 
+impl Origin {
+    async fn connect(&self, tls: &TlsClient) -> io::Result<Socket<TcpStream>> {
+        let socket = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        match self.scheme {
+            Scheme::Http => Ok(Socket::Plain(socket)),
+            Scheme::Https => tls.connect(&self.host, socket).await,
+        }
+    }
+}
+
 impl Target {
     fn parse(request: &Request) -> Result<Self, String> {
         let url = &request.url;
-        if is_https(url) {
-            return Err(format!("{url}: https cannot be checked"));
-        }
         let uri: Uri = url.parse().map_err(|error| format!("{url}: {error}"))?;
         let host = uri.host().filter(|host| !host.is_empty());
         let host = host.ok_or_else(|| format!("{url}: there is no host"))?;
+        let (scheme, default_port) = match uri.scheme_str() {
+            Some("https") => (Scheme::Https, 443),
+            _ => (Scheme::Http, 80),
+        };
         let (port, authority) = match uri.port_u16() {
             Some(port) => (port, format!("{host}:{port}")),
-            None => (80, host.to_owned()),
+            None => (default_port, host.to_owned()),
         };
+        let host = host.trim_matches(['[', ']']).to_owned();
         Ok(Self {
-            host: host.trim_matches(['[', ']']).to_owned(),
-            port,
+            origin: Origin { scheme, host, port },
             authority,
             path: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
             accepts_gzip: request.kind == RequestKind::Playlist,
@@ -159,7 +186,8 @@ impl Target {
     }
 }
 
-async fn read(mut body: Incoming, max_bytes: usize) -> Result<Bytes, String> {
+/// A body to its end, if that comes soon enough.
+pub(crate) async fn read_body(mut body: Incoming, max_bytes: usize) -> Result<Bytes, String> {
     let mut bytes = BytesMut::new();
     while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
         let frame = frame.map_err(|error| {
@@ -221,7 +249,7 @@ mod tests {
     fn fetch_all(requests: &[Request]) -> Vec<Result<Response, String>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let mut client = Client::new(Clock::start());
+            let mut client = Client::new(Clock::start(), TlsClient::new(None, &[]).unwrap());
             let mut responses = Vec::new();
             for request in requests {
                 responses.push(client.fetch(request).await);
@@ -292,12 +320,17 @@ mod tests {
             let url = url.to_owned();
             Target::parse(&Request { url, kind: RequestKind::Segment, range: None, max_bytes: 1 })
         };
-        let parts = |url| target(url).map(|t| (t.host, t.port, t.authority, t.path)).unwrap();
-        let of = |h: &str, p, a: &str, path: &str| (h.to_owned(), p, a.to_owned(), path.to_owned());
-        assert_eq!(parts("http://h"), of("h", 80, "h", "/"));
-        assert_eq!(parts("http://[::1]:81/a?b"), of("::1", 81, "[::1]:81", "/a?b"));
-        assert_eq!(parts("http://me:secret@h/x"), of("h", 80, "h", "/x"));
-        assert!(target("https://h/x").is_err_and(|error| error.contains("https")));
+        let parts = |url| target(url).map(|t| (t.origin, t.authority, t.path)).unwrap();
+        let of = |scheme, host: &str, port, authority: &str, path: &str| {
+            let origin = Origin { scheme, host: host.to_owned(), port };
+            (origin, authority.to_owned(), path.to_owned())
+        };
+        let (http, https) = (Scheme::Http, Scheme::Https);
+        assert_eq!(parts("http://h"), of(http, "h", 80, "h", "/"));
+        assert_eq!(parts("http://[::1]:81/a?b"), of(http, "::1", 81, "[::1]:81", "/a?b"));
+        assert_eq!(parts("http://me:secret@h/x"), of(http, "h", 80, "h", "/x"));
+        assert_eq!(parts("HTTPS://h/x"), of(https, "h", 443, "h", "/x"));
+        assert_eq!(parts("https://h:80/x"), of(https, "h", 80, "h:80", "/x"));
         assert!(target("http://h/a b").is_err());
     }
 }

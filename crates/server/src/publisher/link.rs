@@ -5,10 +5,13 @@ use std::io;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use rtmp::{Client, ClientEvent, Limits, Message, PublishUrl, ServerRefusal};
+use rtmp::{Client, ClientEvent, Limits, Message, PublishUrl, ServerRefusal, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use crate::socket::Socket;
+use crate::tls::TlsClient;
 
 /// From connecting to the server's yes; as long as servers wait for us.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -21,7 +24,7 @@ const READ_BYTES: usize = 4096;
 
 /// A connection that publishes.
 pub(super) struct Link {
-    socket: TcpStream,
+    socket: Socket<TcpStream>,
     rtmp: Client,
     input: BytesMut,
 }
@@ -29,7 +32,7 @@ pub(super) struct Link {
 /// Why there is no connection any more, or none yet.
 #[derive(Debug)]
 pub(super) enum Gone {
-    /// No TCP connection.
+    /// No TCP connection, or no TLS in it.
     Unreachable(io::Error),
     /// It took too long, and at what.
     TimedOut(&'static str, Duration),
@@ -48,17 +51,15 @@ pub(super) enum Gone {
 
 impl Link {
     /// Connects, and asks to publish until the server says yes.
-    pub(super) async fn open(url: &PublishUrl) -> Result<Self, Gone> {
+    pub(super) async fn open(url: &PublishUrl, tls: &TlsClient) -> Result<Self, Gone> {
         let opened = timeout(CONNECT, async {
-            let socket = TcpStream::connect((url.host(), url.port())).await;
-            Self::publish(socket.map_err(Gone::Unreachable)?, url).await
+            let socket = connect(url, tls).await.map_err(Gone::Unreachable)?;
+            Self::publish(socket, url).await
         });
         opened.await.unwrap_or(Err(Gone::TimedOut("connecting", CONNECT)))
     }
 
-    async fn publish(socket: TcpStream, url: &PublishUrl) -> Result<Self, Gone> {
-        // Each message is due now, and the server waits for each command.
-        socket.set_nodelay(true).map_err(Gone::Io)?;
+    async fn publish(socket: Socket<TcpStream>, url: &PublishUrl) -> Result<Self, Gone> {
         let rtmp = Client::new(url.clone(), Limits::default()).map_err(Gone::Protocol)?;
         let mut link = Self { socket, rtmp, input: BytesMut::with_capacity(READ_BYTES) };
         while !link.rtmp.is_publishing() {
@@ -76,7 +77,11 @@ impl Link {
     /// Sends what there is. Not to be continued when dropped half-way.
     pub(super) async fn transmit(&mut self) -> Result<(), Gone> {
         while let Some(bytes) = self.rtmp.poll_transmit() {
-            let written = timeout(WRITE, self.socket.write_all(&bytes)).await;
+            let write = async {
+                self.socket.write_all(&bytes).await?;
+                self.socket.flush().await
+            };
+            let written = timeout(WRITE, write).await;
             written.map_err(|_| Gone::TimedOut("sending", WRITE))?.map_err(Gone::Io)?;
         }
         Ok(())
@@ -120,6 +125,16 @@ impl Link {
             Ok::<_, Gone>(())
         };
         let _ = timeout(CLOSE, goodbye).await;
+    }
+}
+
+async fn connect(url: &PublishUrl, tls: &TlsClient) -> io::Result<Socket<TcpStream>> {
+    let socket = TcpStream::connect((url.host(), url.port())).await?;
+    // Each message is due now, and the server waits for each command.
+    socket.set_nodelay(true)?;
+    match url.transport() {
+        Transport::Tcp => Ok(Socket::Plain(socket)),
+        Transport::Tls => tls.connect(url.host(), socket).await,
     }
 }
 

@@ -1,0 +1,121 @@
+//! RTMPS and HTTPS to and from programs that have TLS of their own: ffmpeg's and curl's.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use rcgen::{CertificateParams, KeyPair};
+
+use crate::support::ffmpeg;
+use crate::support::playlist;
+use crate::support::publisher::Publisher;
+use crate::support::scratch::Scratch;
+use crate::support::server::{Server, addresses};
+use crate::support::wait::eventually;
+
+/// A server with a certificate for its address, which vouches for itself.
+struct Secure {
+    server: Server,
+    rtmps: SocketAddr,
+    https: SocketAddr,
+    certificate: PathBuf,
+    scratch: Scratch,
+}
+
+impl Secure {
+    fn start() -> Self {
+        let scratch = Scratch::new();
+        let addresses = addresses();
+        let ip = addresses[0].ip();
+        let key = KeyPair::generate().expect("a key");
+        let params = CertificateParams::new([ip.to_string()]).expect("an address");
+        let made = params.self_signed(&key).expect("a certificate");
+        let certificate = scratch.write("cert.pem", made.pem().as_bytes());
+        let key = scratch.write("key.pem", key.serialize_pem().as_bytes());
+        let (rtmps, https) = (SocketAddr::new(ip, 21936), SocketAddr::new(ip, 28936));
+        let server = Server::spawn_at(
+            addresses,
+            &[
+                "--renditions",
+                "",
+                "--tls-cert",
+                certificate.to_str().expect("UTF-8"),
+                "--tls-key",
+                key.to_str().expect("UTF-8"),
+                "--rtmps-addr",
+                &rtmps.to_string(),
+                "--https-addr",
+                &https.to_string(),
+            ],
+            &[],
+        );
+        server.wait_until_up();
+        Self { server, rtmps, https, certificate, scratch }
+    }
+
+    /// curl(1) with more words; what it got.
+    fn curl(&self, words: &[&str], path: &str) -> Vec<u8> {
+        let mut command = Command::new("curl");
+        command.args(["--silent", "--show-error", "--fail", "--cacert"]).arg(&self.certificate);
+        let url = format!("https://{}{path}", self.https);
+        let output = command.args(words).arg(url).output().expect("curl(1)");
+        assert!(output.status.success(), "{output:?}");
+        output.stdout
+    }
+}
+
+/// The binary under test with a line of arguments (split at blanks).
+fn feathercast(line: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_feathercast"));
+    command.args(line.split_whitespace()).output().expect("feathercast starts")
+}
+
+#[test]
+fn ffmpeg_publishes_by_rtmps_and_curl_watches_by_http_2_and_1_1() {
+    let secure = Secure::start();
+    let line = "-f lavfi -i testsrc2=size=320x180:rate=30:duration=10 -threads 1 -c:v libx264 -preset ultrafast -g 60 \
+        -pix_fmt yuv420p";
+    let file = ffmpeg::encode(&secure.scratch, line);
+    let line = format!("-i {} -map 0 -c copy", file.display());
+    Publisher::start(&line, &format!("rtmps://{}/x", secure.rtmps)).succeed();
+    let ended = |body: &Vec<u8>| body.ends_with(b"#EXT-X-ENDLIST\n");
+    let plain = eventually("the stream's end", || {
+        Some(secure.server.get("/stream/x/source.m3u8").body).filter(ended)
+    });
+    let segments = playlist::media(std::str::from_utf8(&plain).expect("UTF-8")).segments;
+    assert_eq!(segments.len(), 5);
+    let segment = &segments[0].uri;
+    for (option, version) in [("--http2", "2"), ("--http1.1", "1.1")] {
+        assert_eq!(secure.curl(&[option], "/stream/x/source.m3u8"), plain, "{option}");
+        let over_tls = secure.curl(&[option], segment);
+        assert!(over_tls == secure.server.get(segment).body, "{option}: another segment");
+        let words = [option, "--output", "/dev/null", "--write-out", "%{http_version}"];
+        assert_eq!(secure.curl(&words, segment), version.as_bytes());
+    }
+    for version in ["--tlsv1.2", "--tlsv1.3"] {
+        let limit = ["--tls-max", version.trim_start_matches("--tlsv"), version];
+        assert_eq!(secure.curl(&limit, "/healthz"), b"ok");
+    }
+}
+
+#[test]
+fn publish_and_check_trust_whom_they_are_told_to() {
+    let secure = Secure::start();
+    let ca = secure.certificate.display();
+    let publish = format!("publish test --size 320x180 --for 3s rtmps://{}/x", secure.rtmps);
+    let output = feathercast(&publish);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("--ca"), "{said}");
+    let output = feathercast(&format!("{publish} --ca {ca}"));
+    assert!(output.status.success(), "{output:?}");
+    assert!(secure.server.stream("x").is_some(), "{}", secure.server.log());
+
+    let check = format!("check --json --for 1s https://{}/stream/nobody.m3u8", secure.https);
+    for (line, words) in
+        [(check.clone(), "untrusted"), (format!("{check} --ca {ca}"), "status 404")]
+    {
+        let output = feathercast(&line);
+        let report = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.code() == Some(1) && report.contains(words), "{line}: {report}");
+    }
+}
