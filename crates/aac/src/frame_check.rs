@@ -179,7 +179,7 @@ mod tests {
                 state ^= state << 13;
                 state ^= state >> 7;
                 state ^= state << 17;
-                (state >> 32) as u8
+                state.to_be_bytes()[3]
             });
             bytes.collect::<Vec<u8>>()
         };
