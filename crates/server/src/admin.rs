@@ -144,7 +144,7 @@ async fn kick(
     }
     let Ok(name) = StreamName::parse(&name) else { return no_stream() };
     let Some(time) = query_value(uri.query(), "ban") else {
-        let kicked = shared.registry().kick(&name);
+        let kicked = shared.registry().kick(&name, shared.clock.now());
         return if kicked {
             uncached(&Method::POST, StatusCode::OK, "kicked\n")
         } else {

@@ -19,6 +19,16 @@ impl Moment {
         self.uptime.saturating_sub(earlier.uptime)
     }
 
+    /// This moment and `duration`, on both clocks.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        let ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Self {
+            uptime: self.uptime.saturating_add(duration),
+            unix_ms: self.unix_ms.saturating_add(ms),
+        }
+    }
+
     /// Whole seconds since 1970-01-01 UTC; zero before that.
     #[must_use]
     pub fn unix_secs(self) -> u64 {

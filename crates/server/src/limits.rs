@@ -94,6 +94,14 @@ pub struct Limits {
     /// accepted: each holds two threads and seconds of media. An encoder that reconnects in a loop
     /// waits for them.
     pub draining_sessions: usize,
+    /// Streams without a publisher whose workers still end, for each place of `--max-streams`: a
+    /// place is free the moment its publisher is gone, and who comes and goes faster than threads
+    /// end has to wait.
+    pub draining_streams_per_place: usize,
+    /// From a publisher's word that it stops: how long what waits for the transcoder is still worked
+    /// off. A machine that keeps up has less than that. Who hangs up without a word, or is kicked,
+    /// takes it along at once.
+    pub backlog: Duration,
     /// HTTP connections at once; at most what the process may open less `reserved_files`.
     pub http_connections: usize,
     /// HTTP connections at once from one address, but for this host's own, which may be a reverse
@@ -182,6 +190,8 @@ impl Default for Limits {
             remembered_streams: 16,
             brief_segments: 3,
             draining_sessions: 2,
+            draining_streams_per_place: 1,
+            backlog: Duration::from_millis(500),
             http_connections: 10_000,
             http_connections_per_ip: 1024,
             reserved_files: 400,

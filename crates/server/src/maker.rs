@@ -21,6 +21,9 @@ use crate::throttle::Throttle;
 /// demand is given up: whoever waits for it has waited longest, and is told to come again.
 const MAX_WAITING: usize = 256;
 
+/// Streams whose last turn is remembered.
+const MAX_TURNS: usize = 1024;
+
 /// What becomes of a segment that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Making {
@@ -46,13 +49,16 @@ pub(crate) struct Maker {
 
 #[derive(Debug, Default)]
 struct State {
-    /// What somebody waits for, the newest last: it is taken from the end.
+    /// What somebody waits for, the newest last.
     asked: Vec<Task>,
     /// What will be asked for next, the oldest first; taken when nobody waits.
     ahead: VecDeque<Task>,
     /// All that waits or is being made.
     underway: HashMap<Key, watch::Sender<Making>>,
     threads: usize,
+    /// Tasks taken so far, and how many there were when a stream had its last turn.
+    turn: u64,
+    turns: HashMap<StreamName, u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -154,7 +160,7 @@ impl Maker {
     /// The next thing to do; None where there is nothing: the thread ends, as of the same moment.
     fn next_task(&self) -> Option<Task> {
         let mut state = lock(&self.state);
-        let task = state.asked.pop().or_else(|| state.ahead.pop_front());
+        let task = state.take();
         if task.is_none() {
             state.threads -= 1;
         }
@@ -206,7 +212,28 @@ impl State {
         }
     }
 
-    /// Somebody waits for it now, so it is next.
+    /// Takes what somebody waits for, the newest of the stream whose last turn was longest ago, so
+    /// that no stream waits for all that another is asked for; then what will be asked for.
+    fn take(&mut self) -> Option<Task> {
+        let last_turn = |task: &Task| self.turns.get(&task.key.stream).copied();
+        let asked = self.asked.iter().enumerate().rev();
+        let asked = asked.min_by_key(|(_, task)| last_turn(task)).map(|(place, _)| place);
+        let ahead = self.ahead.iter().enumerate();
+        let ahead = ahead.min_by_key(|(_, task)| last_turn(task)).map(|(place, _)| place);
+        let task = match (asked, ahead) {
+            (Some(place), _) => self.asked.remove(place),
+            (None, Some(place)) => self.ahead.remove(place)?,
+            (None, None) => return None,
+        };
+        self.turn += 1;
+        if self.turns.len() >= MAX_TURNS {
+            self.turns.clear();
+        }
+        self.turns.insert(task.key.stream.clone(), self.turn);
+        Some(task)
+    }
+
+    /// Somebody waits for it now, so it is next of its stream.
     fn move_to_front(&mut self, key: &Key) {
         let ahead = self.ahead.iter().position(|task| task.key == *key);
         let asked = self.asked.iter().position(|task| task.key == *key);
@@ -233,5 +260,37 @@ impl State {
         for (_, making) in self.underway.drain() {
             making.send_replace(Making::Failed);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::PublicationConfig;
+    use crate::demand::Transcode;
+
+    fn task(stream: &str, sequence: u64) -> Task {
+        let config = PublicationConfig {
+            renditions: Vec::new(),
+            playlist_segments: 6,
+            transcode: Transcode::OnDemand,
+            viewer_secret: None,
+        };
+        let stream = StreamName::parse(stream).unwrap();
+        let publication = Arc::new(Publication::new(stream.clone(), &config, 0));
+        Task { key: Key { stream, index: 0, sequence }, publication }
+    }
+
+    #[test]
+    fn streams_take_turns_and_the_newest_demand_of_each_is_first() {
+        let mut state = State::default();
+        state.asked.extend((0..4).map(|sequence| task("many", sequence)));
+        state.ahead.extend((4..6).map(|sequence| task("many", sequence)));
+        state.ahead.push_back(task("few", 9));
+        assert_eq!(state.take().map(|task| task.key.sequence), Some(3));
+        state.asked.insert(0, task("few", 7));
+        state.asked.insert(0, task("few", 8));
+        let taken: Vec<_> = std::iter::from_fn(|| state.take()).map(|it| it.key.sequence).collect();
+        assert_eq!(taken, [7, 2, 8, 1, 0, 9, 4, 5]);
     }
 }

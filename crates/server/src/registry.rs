@@ -213,10 +213,18 @@ impl Registry {
         }
     }
 
-    /// Asks the publisher of a live stream to go; false where there is none.
-    pub fn kick(&mut self, name: &StreamName) -> bool {
-        let live = self.streams.get(name).filter(|stream| stream.state == State::Live);
-        live.inspect(|stream| stream.session.stop(StopReason::Kicked)).is_some()
+    /// Asks the publishers of a stream to go, those whose workers still end or wait among them, and
+    /// has what waits for the transcoder given up; false where there is none.
+    pub fn kick(&mut self, name: &StreamName, now: Moment) -> bool {
+        let Some(stream) = self.streams.get(name) else { return false };
+        if stream.state != State::Live && stream.is_drained() {
+            return false;
+        }
+        for session in stream.draining.iter().chain([&stream.session]) {
+            session.end_backlog(now);
+            session.stop(StopReason::Kicked);
+        }
+        true
     }
 
     /// Asks the publisher of a stream to go, and lets nobody publish from its address, nor by its key
@@ -225,7 +233,7 @@ impl Registry {
         let Some(stream) = self.streams.get(name) else { return false };
         let session = &stream.session;
         self.bans.add(session.peer(), name.clone(), session.key().cloned(), time, now);
-        self.kick(name);
+        self.kick(name, now);
         true
     }
 
@@ -309,11 +317,16 @@ impl Registry {
         if crowded { Err(Refusal::NameInUse) } else { Ok(()) }
     }
 
-    /// Streams of other names with a publisher, or with workers that still end: both hold codecs
-    /// and threads.
-    fn places_taken_by_others(&self, name: &StreamName) -> usize {
-        let others = self.streams.iter().filter(|(other, _)| *other != name);
-        others.filter(|(_, stream)| stream.state == State::Live || !stream.is_drained()).count()
+    /// Places for a publisher of this name beside those of others. Streams without a publisher take
+    /// none, but while their workers end they hold codecs and threads: there are only so many.
+    fn free_places(&self, name: &StreamName) -> usize {
+        let others = || self.streams.iter().filter(|(other, _)| *other != name);
+        let live = others().filter(|(_, stream)| stream.state == State::Live).count();
+        let draining =
+            others().filter(|(_, stream)| stream.state != State::Live && !stream.is_drained());
+        let max = self.config.max_streams;
+        let max_draining = max.saturating_mul(self.config.limits.draining_streams_per_place);
+        if draining.count() >= max_draining { 0 } else { max.saturating_sub(live) }
     }
 
     /// Places that are left to addresses without a stream, by one that has some. Where anybody may
@@ -342,7 +355,7 @@ impl Registry {
     ) -> Result<(), Refusal> {
         let live = self.streams.get(name).filter(|stream| stream.state == State::Live);
         let Some(stream) = live else {
-            let free = self.config.max_streams.saturating_sub(self.places_taken_by_others(name));
+            let free = self.free_places(name);
             return match free {
                 0 => self.displace_one_without_media(now),
                 _ if free <= self.kept_for_others(address) => Err(Refusal::TooManyStreams),

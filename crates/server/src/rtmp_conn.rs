@@ -74,6 +74,8 @@ struct Publishing {
     feed: FeedSender,
     stop: StopSignal,
     vigil: Vigil,
+    /// How long what waits for the transcoder is worked off behind the end of the stay.
+    backlog: Duration,
     span: Span,
     /// How it will turn out to have left.
     departure: Departure,
@@ -380,6 +382,7 @@ impl Conn<'_> {
             feed: sender,
             stop: admission.session.stop_signal(),
             vigil: Vigil::new(&self.shared.limits, self.rtmp.received().media_bytes),
+            backlog: Duration::ZERO,
             span: span.clone(),
             departure: Departure::Vanished,
             shared: Arc::clone(&self.shared),
@@ -408,10 +411,14 @@ impl Conn<'_> {
         Ok(())
     }
 
-    /// Ends the present stay, if there is one; a new one may follow on this connection.
+    /// Ends the present stay, if there is one; a new one may follow on this connection. Of who says
+    /// that he stops what waits for the transcoder is worked off for a moment.
     fn unpublish(&mut self, reason: &str, departure: Departure) {
         let Some(mut publishing) = self.publishing.take() else { return };
         publishing.departure = departure;
+        if departure == Departure::Stopped {
+            publishing.backlog = self.shared.limits.backlog;
+        }
         publishing.span.in_scope(|| {
             info!(reason, received_bytes = publishing.session.received_bytes(), "publisher gone")
         });
@@ -432,6 +439,12 @@ impl Conn<'_> {
                     "rtmp connection ended by bad input"
                 );
             }
+        }
+        if let End::Stopped(StopReason::ShuttingDown) = end
+            && let Some(publishing) = &mut self.publishing
+        {
+            // At the end of the process the workers have that long in any case.
+            publishing.backlog = self.shared.limits.shutdown / 2;
         }
         let departure = match end {
             End::Stopped(StopReason::Kicked | StopReason::VideoCodec) => Departure::Stopped,
@@ -494,6 +507,7 @@ impl Drop for Publishing {
     /// Tells the registry whatever way the stay ends, also where its task is dropped.
     fn drop(&mut self) {
         let now = self.shared.clock.now();
+        self.session.end_backlog(now.after(self.backlog));
         self.shared.registry().publisher_gone(&self.name, &self.session, self.departure, now);
     }
 }

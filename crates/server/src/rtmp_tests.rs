@@ -352,7 +352,8 @@ async fn a_webhook_without_an_answer_lets_nobody_in_and_counts_no_guess() {
 async fn a_kicked_publisher_is_disconnected() {
     let site = Site::passthrough().await;
     let client = Client::publishing(site.addr, "cam", "").await;
-    assert!(site.shared.registry().kick(&StreamName::parse("cam").unwrap()));
+    let now = site.shared.clock.now();
+    assert!(site.shared.registry().kick(&StreamName::parse("cam").unwrap(), now));
     client.rest().await;
     until(|| site.states().iter().all(|state| matches!(state, State::Away(_)))).await;
 }
@@ -378,7 +379,8 @@ async fn a_kicked_publisher_that_reads_no_answers_ends_at_once() {
         written.unwrap();
     }
     assert_eq!(site.states(), [State::Live]);
-    assert!(site.shared.registry().kick(&StreamName::parse("cam").unwrap()));
+    let now = site.shared.clock.now();
+    assert!(site.shared.registry().kick(&StreamName::parse("cam").unwrap(), now));
     let ended = until(|| !site.states().contains(&State::Live));
     tokio::time::timeout(Duration::from_secs(5), ended).await.expect("the kick is heard");
 }
@@ -489,7 +491,8 @@ async fn a_publisher_that_is_held_back_hears_a_kick() {
         written.unwrap();
     }
     assert_eq!(site.states(), [State::Live], "it is held back and not thrown out");
-    assert!(site.shared.registry().kick(&StreamName::parse("cam").unwrap()));
+    let now = site.shared.clock.now();
+    assert!(site.shared.registry().kick(&StreamName::parse("cam").unwrap(), now));
     let ended = until(|| !site.states().contains(&State::Live));
     tokio::time::timeout(Duration::from_secs(5), ended).await.expect("the kick is heard");
 }

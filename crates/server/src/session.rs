@@ -63,6 +63,9 @@ pub struct Session {
     silent_ms: AtomicU64,
     received_bytes: AtomicU64,
     has_sent_media: AtomicBool,
+    /// Uptime in ms from which on what waits for the transcoder is given up; `u64::MAX` while the
+    /// publisher is there.
+    backlog_ends_uptime_ms: AtomicU64,
     stop: watch::Sender<Option<StopReason>>,
     drained: Latch,
 }
@@ -79,6 +82,7 @@ impl Session {
             silent_ms: AtomicU64::new(0),
             received_bytes: AtomicU64::new(0),
             has_sent_media: AtomicBool::new(false),
+            backlog_ends_uptime_ms: AtomicU64::new(u64::MAX),
             stop: watch::Sender::new(None),
             drained: Latch::default(),
         }
@@ -109,6 +113,18 @@ impl Session {
             current.get_or_insert(reason);
             first
         });
+    }
+
+    /// The publisher is gone, or has to go: what waits for the transcoder is worked off until then,
+    /// the rest is given up. The earliest moment stays.
+    pub fn end_backlog(&self, at: Moment) {
+        self.backlog_ends_uptime_ms.fetch_min(uptime_ms(at), Ordering::Relaxed);
+    }
+
+    /// Whether what waits for the transcoder is given up by now.
+    #[must_use]
+    pub fn has_given_up_backlog(&self, now: Moment) -> bool {
+        uptime_ms(now) >= self.backlog_ends_uptime_ms.load(Ordering::Relaxed)
     }
 
     /// The workers are done: nothing more is published for this session.
@@ -185,6 +201,11 @@ impl Session {
     pub fn is_drained(&self) -> bool {
         self.drained.is_open()
     }
+}
+
+/// Uptime for an atomic.
+fn uptime_ms(moment: Moment) -> u64 {
+    u64::try_from(moment.uptime.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A connection's ear for [`Session::stop`].

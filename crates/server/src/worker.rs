@@ -185,7 +185,13 @@ impl Stream {
         let mut transcoder = Transcoder::new(&self.shared.pipeline);
         let mut notices = Notices::new(&self.shared);
         let mut drops = Drops::new(&self.shared);
+        let mut has_left = false;
         while let Some((item, queue)) = handoff.pop() {
+            if !has_left && self.session.has_given_up_backlog(self.shared.clock.now()) {
+                has_left = true;
+                handoff.leave();
+                transcoder.leave();
+            }
             let is_cut = matches!(item, Item::Cut(_));
             transcoder.note_queue(queue);
             transcoder.push(item);
@@ -215,7 +221,9 @@ impl Stream {
                 }
                 TranscoderOutput::Promised { index, span, info } => {
                     let can_be_made = self.publication.promise(Slot::Ladder(index), span, info);
-                    if can_be_made && self.publication.wanted().contains(index) {
+                    let is_wanted = self.publication.wanted().contains(index);
+                    let has_left = self.session.has_given_up_backlog(self.shared.clock.now());
+                    if can_be_made && is_wanted && !has_left {
                         let maker = &self.shared.maker;
                         maker.make_ahead(&self.publication, index, span.sequence());
                     }
@@ -268,6 +276,8 @@ struct Handoff {
 struct HandoffState {
     queue: Queue,
     closed: bool,
+    /// The backlog has been given up: pictures are not taken any more.
+    left: bool,
 }
 
 impl Handoff {
@@ -278,7 +288,8 @@ impl Handoff {
         while state.queue.is_full() && !state.closed {
             state = wait(&self.changed, state);
         }
-        if !state.closed {
+        let is_left_out = state.left && matches!(item, Item::Picture(_));
+        if !state.closed && !is_left_out {
             state.queue.push(item);
             self.changed.notify_all();
         }
@@ -286,6 +297,14 @@ impl Handoff {
 
     fn close(&self) {
         lock(&self.state).closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Gives up the pictures that wait, and those that come: the cuts stay.
+    fn leave(&self) {
+        let mut state = lock(&self.state);
+        state.left = true;
+        state.queue.give_up_pictures();
         self.changed.notify_all();
     }
 
@@ -471,6 +490,17 @@ mod tests {
 
     fn cut() -> Item {
         Item::Cut(LadderCut { ended: None, begins: None, pictures_stopped: false })
+    }
+
+    #[test]
+    fn behind_the_end_of_a_backlog_there_are_cuts_alone() {
+        let handoff = Handoff::default();
+        handoff.push(cut());
+        handoff.leave();
+        handoff.push(cut());
+        handoff.close();
+        let cuts = std::iter::from_fn(|| handoff.pop()).count();
+        assert_eq!(cuts, 2);
     }
 
     #[test]

@@ -522,14 +522,23 @@ fn current_is_the_newest_live_stream_that_plays() {
 }
 
 #[tokio::test]
-async fn kick_reaches_the_live_publisher_only() {
+async fn kick_reaches_all_whose_workers_are_not_done() {
     let mut registry = registry();
-    assert!(!registry.kick(&name("cam")));
-    let publisher = admit(&mut registry, "cam", "", 0.0);
-    assert!(registry.kick(&name("cam")));
-    assert_eq!(stop_reason(&publisher).await, StopReason::Kicked);
-    leave(&mut registry, &publisher, 1.0);
-    assert!(!registry.kick(&name("cam")));
+    let kick = |registry: &mut Registry, secs| registry.kick(&name("cam"), at(secs));
+    assert!(!kick(&mut registry, 0.0));
+    let first = admit(&mut registry, "cam", "secret", 0.0);
+    let second = admit(&mut registry, "cam", "secret", 1.0);
+    assert!(kick(&mut registry, 2.0));
+    assert_eq!(stop_reason(&first).await, StopReason::Replaced, "it has been told already");
+    assert_eq!(stop_reason(&second).await, StopReason::Kicked);
+    for stay in [&first, &second] {
+        assert!(stay.session.has_given_up_backlog(at(2.0)));
+        assert!(!stay.session.has_given_up_backlog(at(1.9)));
+    }
+    leave(&mut registry, &second, 3.0);
+    assert!(kick(&mut registry, 3.0), "the first one's workers still end");
+    first.session.set_drained();
+    assert!(!kick(&mut registry, 3.0));
 }
 
 /// From this address, with this key.
@@ -650,15 +659,21 @@ fn publishers_that_replace_each_other_wait_for_the_workers_of_those_before() {
 }
 
 #[test]
-fn a_stream_whose_workers_still_end_takes_a_place() {
+fn a_place_is_free_while_the_workers_of_its_last_publisher_end_but_not_for_many_times() {
     let mut registry = registry();
     let stays: Vec<_> =
         (0..10).map(|n| admit(&mut registry, &format!("cam{n}"), "", 0.0)).collect();
-    let gone = stays[0].publication.name();
-    registry.publisher_gone(gone, &stays[0].session, Departure::Stopped, at(1.0));
     assert_eq!(refusal(&mut registry, "other", "", 1.0), Refusal::TooManyStreams);
-    stays[0].session.set_drained();
+    let go = |registry: &mut Registry, stay: &Admission| {
+        let gone = stay.publication.name();
+        registry.publisher_gone(gone, &stay.session, Departure::Stopped, at(1.0));
+    };
+    stays[..9].iter().for_each(|stay| go(&mut registry, stay));
     admit(&mut registry, "other", "", 1.0);
+    go(&mut registry, &stays[9]);
+    assert_eq!(refusal(&mut registry, "late", "", 1.0), Refusal::TooManyStreams, "ten still end");
+    stays[0].session.set_drained();
+    admit(&mut registry, "late", "", 1.0);
 }
 
 #[test]
