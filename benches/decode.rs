@@ -1,5 +1,5 @@
-//! Both H.264 decoders and ffmpeg on the same 720p streams, and both decoders on every stream of
-//! the conformance tests, in the same run: CPU time and memory, a process each.
+//! Every H.264 decoder and ffmpeg on the same streams of real pictures, and every decoder on every
+//! stream of the conformance tests, in the same run: CPU time and memory, a process each.
 //!
 //! `cargo xtask bench` runs it. Prints Markdown for docs/decode.md. On one thread: a stream has
 //! one.
@@ -7,7 +7,6 @@
 
 #[path = "../crates/codec/tests/support/mod.rs"]
 mod conformance;
-mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +16,6 @@ use codec::{DecoderKind, H264Decoder};
 use conformance::access_units;
 use conformance::matrix::{self, Expected, Row};
 use media::Timestamp;
-use support::{Clip, HIGH_720P, RECIPE};
 
 /// Runs of everything; the median counts.
 const RUNS: usize = 5;
@@ -27,19 +25,28 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// few ticks.
 const LEAST_CPU_SECONDS: f64 = 0.5;
 
-/// Name, clip, and how it is encoded anew: what other encoders send, in the size and bitrate of the
-/// first.
-const CLIPS: [(&str, Clip, &str); 5] = [
-    ("720p High (bench clip)", HIGH_720P, ""),
-    ("720p High, preset medium", HIGH_720P, "-preset medium -b:v 3000k -g 60"),
+/// Recordings: name, file of `tests/media` or beside it, how its pictures are made to be what a
+/// publisher sends, and x264's options.
+const CLIPS: [(&str, &str, &str, &str); 5] = [
+    ("Big Buck Bunny 720p, High", "mp4/bigbuckbunny_720p.mp4", "scale=1280:720", VERYFAST),
     (
-        "720p Main, no B pictures",
-        HIGH_720P,
-        "-preset veryfast -profile:v main -bf 0 -b:v 3000k -g 60",
+        "a phone's camera, 720x1280, High",
+        "mp4/portrait_large_cts_offset.mp4",
+        "scale=720:1280",
+        VERYFAST,
     ),
-    ("720p Baseline, CAVLC", HIGH_720P, "-preset veryfast -profile:v baseline -b:v 3000k -g 60"),
-    ("480p, the recipe", RECIPE, ""),
+    ("bikes, 640x272, High", "mp4/bikes_640x272.mp4", "scale=640:272", VERYFAST),
+    ("Big Buck Bunny 1080p, High", "mp4/bigbuckbunny_720p.mp4", "scale=1920:1080", VERYFAST),
+    (
+        "Big Buck Bunny 720p, Baseline, CAVLC",
+        "mp4/bigbuckbunny_720p.mp4",
+        "scale=1280:720",
+        "-preset veryfast -profile:v baseline -b:v 2500k",
+    ),
 ];
+
+/// As OBS sends it.
+const VERYFAST: &str = "-preset veryfast -profile:v high -b:v 2500k";
 
 /// What x264 can be told, in the order of docs/decode.md.
 const X264: [&[Row]; 6] = [
@@ -70,11 +77,14 @@ fn main() {
     println!(
         "| Stream | decoder | pictures a second of CPU (median, least to most) | MB |\n|---|---|---|---|"
     );
-    for (name, clip, encoder) in CLIPS {
-        compare(name, &stream(&clip, encoder));
+    for (name, file, filter, encoder) in CLIPS {
+        match testmedia::find(file) {
+            Some(file) => compare(name, &stream(&file, filter, encoder)),
+            None => println!("| {name} | the recording is not on this machine | | |"),
+        }
     }
     println!(
-        "\n| Stream | rusty, pictures a second of CPU | MB | openh264 | MB |\n|---|---|---|---|---|"
+        "\n| Stream | rusty, pictures a second of CPU | MB | openh264 | MB | native | MB |\n|---|---|---|---|---|---|---|"
     );
     compare_rows(&[matrix::VECTORS], matrix::vector);
     compare_rows(&[matrix::CUT_VECTORS], matrix::cut_vector);
@@ -83,12 +93,13 @@ fn main() {
 }
 
 fn compare(name: &str, file: &Path) {
-    let programs: [(&str, &dyn Fn() -> Sample); 3] = [
-        ("rusty", &|| child("rusty", file)),
-        ("openh264", &|| child("openh264", file)),
+    let programs: [(&str, &dyn Fn() -> Sample); 4] = [
+        ("rusty", &|| child(DecoderKind::Rusty, file)),
+        ("openh264", &|| child(DecoderKind::Openh264, file)),
+        ("native", &|| child(DecoderKind::Native, file)),
         ("ffmpeg, 1 thread", &|| ffmpeg(file)),
     ];
-    let mut samples = [(); 3].map(|()| Vec::new());
+    let mut samples = [(); 4].map(|()| Vec::new());
     for _ in 0..RUNS {
         // Every run has all of them, so that they share its noise.
         for ((_, measure), samples) in programs.iter().zip(&mut samples) {
@@ -110,17 +121,21 @@ fn compare_rows(rows: &[&[Row]], stream: impl Fn(&str) -> Option<Vec<u8>>) {
     for (name, how, rusty, openh264) in rows.iter().copied().flatten() {
         let Some(stream) = stream(how) else { continue };
         fs::write(&file, stream).expect("a file under target/");
-        let decoders = [("rusty", rusty), ("openh264", openh264)];
-        let mut samples = [(); 2].map(|()| Vec::new());
+        let decoders = [
+            (DecoderKind::Rusty, *rusty),
+            (DecoderKind::Openh264, *openh264),
+            (DecoderKind::Native, matrix::native(name)),
+        ];
+        let mut samples = [(); 3].map(|()| Vec::new());
         for _ in 0..RUNS {
             for ((kind, expected), samples) in decoders.iter().zip(&mut samples) {
                 if matches!(expected, Expected::Exact | Expected::Over(_)) {
-                    samples.push(child(kind, &file));
+                    samples.push(child(*kind, &file));
                 }
             }
         }
-        let [rusty, openh264] = samples.map(median_cells);
-        println!("| {name} | {rusty} | {openh264} |");
+        let [rusty, openh264, native] = samples.map(median_cells);
+        println!("| {name} | {rusty} | {openh264} | {native} |");
     }
 }
 
@@ -133,19 +148,19 @@ fn median_cells(mut samples: Vec<Sample>) -> String {
     )
 }
 
-/// The clip's video as an Annex B stream of 600 pictures, encoded anew where `encoder` says
-/// something.
-fn stream(clip: &Clip, encoder: &str) -> PathBuf {
-    let encoding = encoder.replace(|c: char| !c.is_ascii_alphanumeric(), "");
-    let name = format!("decode-{}-{encoding}.264", clip.name);
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let how =
-        if encoder.is_empty() { "-c:v copy".to_owned() } else { format!("-c:v libx264 {encoder}") };
+/// 20 s of a recording's pictures, looped, at 30 a second with keyframes every 2 s, as an Annex B
+/// stream.
+fn stream(recording: &Path, filter: &str, encoder: &str) -> PathBuf {
+    let words = format!("{}{filter}{encoder}", recording.file_stem().unwrap_or_default().display());
+    let name = words.replace(|c: char| !c.is_ascii_alphanumeric(), "");
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("decode-{name}.264"));
+    let filter = format!("setpts=N/30/TB,{filter}:flags=bicubic,setsar=1,format=yuv420p");
     let status = Command::new("ffmpeg")
-        .args(["-nostdin", "-v", "error", "-y", "-i"])
-        .arg(clip.file())
-        .args(how.split(' '))
-        .args(["-an", "-f", "h264"])
+        .args(["-nostdin", "-v", "error", "-y", "-stream_loop", "-1", "-i"])
+        .arg(recording)
+        .args(["-an", "-vf", &filter, "-r", "30", "-frames:v", "600", "-c:v", "libx264"])
+        .args(encoder.split(' '))
+        .args(["-g", "60", "-f", "h264"])
         .arg(&path)
         .status()
         .expect("ffmpeg is installed");
@@ -154,9 +169,10 @@ fn stream(clip: &Clip, encoder: &str) -> PathBuf {
 }
 
 /// This program again, as one decoder: its memory is its own.
-fn child(kind: &str, file: &Path) -> Sample {
+fn child(kind: DecoderKind, file: &Path) -> Sample {
     let this = std::env::current_exe().expect("a program");
-    let output = Command::new(this).args(["--decode", kind]).arg(file).output().expect("itself");
+    let kind = kind.to_string();
+    let output = Command::new(this).args(["--decode", &kind]).arg(file).output().expect("itself");
     let text = String::from_utf8_lossy(&output.stdout);
     let mut numbers = text.split_whitespace().map(|word| word.parse().expect("a number"));
     (numbers.next().expect("a rate"), numbers.next().expect("a size"))
@@ -164,7 +180,7 @@ fn child(kind: &str, file: &Path) -> Sample {
 
 /// Decodes the stream and prints what it took.
 fn decode(kind: &str, file: &Path) {
-    let kind = if kind == "rusty" { DecoderKind::Rusty } else { DecoderKind::Openh264 };
+    let kind = DecoderKind::all().find(|it| it.to_string() == kind).expect("a decoder's name");
     let access_units = access_units(&fs::read(file).expect("a stream"));
     let mut decoder = H264Decoder::new(kind).expect("a decoder");
     let (mut pictures, before) = (0_u32, (cpu_seconds(), megabytes("VmRSS:")));

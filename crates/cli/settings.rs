@@ -64,7 +64,7 @@ pub(crate) struct Settings {
     /// When renditions are made: on-demand (while somebody fetches them) or always [default: on-demand]
     #[arg(long, value_name = "WHEN", env = "FEATHERCAST_TRANSCODE")]
     pub(crate) transcode: Option<When>,
-    /// Whose H.264 decoder: auto takes rusty, and openh264 where that one refuses or fails [default: auto]
+    /// Whose H.264 decoder: auto takes rusty, openh264 where that one refuses or fails, and native (our own) for interlaced and monochrome streams [default: auto]
     #[arg(long, value_name = "DECODER", env = "FEATHERCAST_DECODER")]
     pub(crate) decoder: Option<Decoder>,
     /// Serve the newest live stream as /stream/current.m3u8
@@ -176,6 +176,8 @@ pub(crate) enum Decoder {
     Rusty,
     /// openh264 only.
     Openh264,
+    /// feathercast's own only.
+    Native,
 }
 
 impl From<Decoder> for DecoderChoice {
@@ -184,6 +186,7 @@ impl From<Decoder> for DecoderChoice {
             Decoder::Auto => Self::Auto,
             Decoder::Rusty => Self::Only(DecoderKind::Rusty),
             Decoder::Openh264 => Self::Only(DecoderKind::Openh264),
+            Decoder::Native => Self::Only(DecoderKind::Native),
         }
     }
 }

@@ -109,3 +109,22 @@ fn case_38_many_viewers_at_once_get_the_same_bytes() {
     });
     assert!(seen.iter().all(|bytes| *bytes == seen[0]) && seen[0].len() > 100_000);
 }
+
+#[test]
+fn hls_js_plays_a_1080i_publisher_at_144p() {
+    let (server, scratch) = (Server::start(), Scratch::new());
+    let file = ffmpeg::encode(
+        &scratch,
+        "-f lavfi -i testsrc2=size=1920x1080:rate=60:duration=10 -f lavfi -i sine=duration=10 -vf tinterlace=interleave_top \
+         -threads 1 -c:v libx264 -preset ultrafast -g 60 -flags +ilme+ildct -x264-params tff=1 -pix_fmt yuv420p -c:a aac",
+    );
+    let line = format!("-re -i {} -c copy", file.display());
+    let publisher = Publisher::start(&line, &server.url("field"));
+    let url = format!("http://{}/stream/field/{P144}.m3u8", server.http);
+    server.get_when_there(&format!("/stream/field/{P144}.m3u8"));
+    let browser = Browser::hls_js(&[url]);
+    let played = browser.wait(0, "play to the end", |playing| playing.ended);
+    publisher.succeed();
+    assert!(!played.fatal && played.width == 256, "{played:?}");
+    assert!(played.pictures > 200, "{played:?}");
+}

@@ -24,6 +24,11 @@ struct Likeness {
 
 /// Publishes six seconds and compares the 144p rendition with the source as ffmpeg scales it.
 fn likeness(line: &str) -> Likeness {
+    likeness_to("null", line)
+}
+
+/// The same with a filter in front of ffmpeg's scaler.
+fn likeness_to(filter: &str, line: &str) -> Likeness {
     let (server, scratch) = (Server::start(), Scratch::new());
     let file = ffmpeg::encode(&scratch, line);
     let publisher = Publisher::file(&server, "a", &file);
@@ -33,7 +38,7 @@ fn likeness(line: &str) -> Likeness {
     let media = ffmpeg::probe(small.to_str().expect("UTF-8"));
     let video = media.video.expect("video");
     assert_eq!(video.pts.len(), 180, "all pictures of six seconds: they are paired by number");
-    let scale = format!("scale={}:{}:{KERNEL}", video.width, video.height);
+    let scale = format!("{filter},scale={}:{}:{KERNEL}", video.width, video.height);
     Likeness {
         ssim: ssim(&small, &file, &scale, &scratch),
         luma: mean(&ffmpeg::luma(&small, "null")),
@@ -100,4 +105,30 @@ fn a_full_range_source_stays_full_range() {
     );
     is_alike(&likeness);
     assert_eq!(likeness.color_range.as_deref(), Some("pc"));
+}
+
+/// The two fields are 1/60 s apart: scaled together they would be a ghost of each other.
+#[test]
+fn an_interlaced_picture_is_made_of_one_field_of_each_frame() {
+    let likeness = likeness_to(
+        "field=type=top",
+        "-f lavfi -i testsrc2=size=1280x720:rate=60:duration=6 -vf tinterlace=interleave_top -threads 1 -c:v libx264 \
+         -preset superfast -bf 2 -g 60 -flags +ilme+ildct -x264-params tff=1 -pix_fmt yuv420p",
+    );
+    is_alike(&likeness);
+}
+
+#[test]
+fn a_monochrome_picture_is_grey() {
+    let (server, scratch) = (Server::start(), Scratch::new());
+    let line = "-f lavfi -i testsrc2=size=640x360:rate=30:duration=4 -threads 1 -c:v libx264 -preset superfast -g 60 -pix_fmt gray";
+    let file = ffmpeg::encode(&scratch, line);
+    let publisher = Publisher::file(&server, "a", &file);
+    let recordings = record_seconds(&server, "a", &[P144], 4.0);
+    publisher.succeed();
+    let small = recordings[0].write(&scratch);
+    let scale = format!("scale=256:144:{KERNEL}");
+    let (luma, expected) = (ffmpeg::luma(&small, "null"), ffmpeg::luma(&file, &scale));
+    assert_eq!(luma.len(), expected.len());
+    assert_close(mean(&luma), mean(&expected), 2.0, "mean luma");
 }

@@ -5,7 +5,8 @@ use std::fmt;
 use h264::{Pps, Sps, Undecodable};
 
 use crate::Error;
-use crate::h264_decoder::{Decode, Limits};
+use crate::decoder::{Decode, Limits};
+use crate::native_decoder::NativeDecoder;
 use crate::openh264_decoder::Openh264Decoder;
 use crate::rusty_decoder::RustyDecoder;
 
@@ -18,6 +19,9 @@ pub enum DecoderKind {
     Rusty,
     /// Cisco's: conceals errors and starts anywhere; B pictures differ in single samples.
     Openh264,
+    /// Our own, `h264_decoder`: exact, without `unsafe`, conceals errors; the only one for
+    /// interlaced and monochrome streams.
+    Native,
 }
 
 /// Where a decoder may begin, or go on after an error that it does not conceal.
@@ -25,6 +29,8 @@ pub enum DecoderKind {
 pub enum DecoderStart {
     /// At pictures of I slices alone, IDR or not.
     IntraPicture,
+    /// There, and at recovery points; gives nothing before what it decodes is right.
+    RecoveryPoint,
     /// At any picture; those that refer to what was before it become right by and by.
     AnyPicture,
 }
@@ -49,7 +55,7 @@ const TABLE: &[Row] = &[
     Row {
         kind: DecoderKind::Rusty,
         name: "rusty",
-        decodes: h264::decodable,
+        decodes: decodes_progressive,
         conceals: false,
         start: DecoderStart::IntraPicture,
         open: |limits| Ok(Box::new(RustyDecoder::new(limits))),
@@ -57,12 +63,36 @@ const TABLE: &[Row] = &[
     Row {
         kind: DecoderKind::Openh264,
         name: "openh264",
-        decodes: h264::decodable,
+        decodes: decodes_progressive,
         conceals: true,
         start: DecoderStart::AnyPicture,
         open: |limits| Ok(Box::new(Openh264Decoder::new(limits)?)),
     },
+    Row {
+        kind: DecoderKind::Native,
+        name: "native",
+        decodes: decodes_interlaced,
+        conceals: true,
+        start: DecoderStart::RecoveryPoint,
+        open: |limits| Ok(Box::new(NativeDecoder::new(limits))),
+    },
 ];
+
+/// Progressive 4:2:0 of 8 bits.
+fn decodes_progressive(sps: &Sps, pps: &Pps) -> Result<(), Undecodable> {
+    h264::hindrances(sps, pps).next().map_or(Ok(()), Err)
+}
+
+/// That, and interlaced coding and monochrome.
+fn decodes_interlaced(sps: &Sps, pps: &Pps) -> Result<(), Undecodable> {
+    let is_none = |hindrance: &Undecodable| {
+        matches!(
+            hindrance,
+            Undecodable::Interlaced | Undecodable::ChromaFormat { chroma_format_idc: 0 }
+        )
+    };
+    h264::hindrances(sps, pps).find(|hindrance| !is_none(hindrance)).map_or(Ok(()), Err)
+}
 
 // `DecoderKind::row` takes a kind for a place in the table.
 const _: () = {
@@ -134,11 +164,16 @@ impl fmt::Display for DecoderKind {
 /// Judges whether any decoder here decodes pictures with these parameter sets. Nothing is decoded.
 ///
 /// # Errors
-/// What the preferred one cannot do, to be shown to the streamer.
+/// What the last one that was asked cannot do, to be shown to the streamer: it can do the most.
 pub fn decodable(sps: &Sps, pps: &Pps) -> Result<(), Undecodable> {
-    let preferred = DecoderKind::default().decodes(sps, pps);
-    let any = DecoderKind::all().any(|kind| kind.decodes(sps, pps).is_ok());
-    if any { Ok(()) } else { preferred }
+    let mut verdict = Ok(());
+    for kind in DecoderKind::all() {
+        verdict = kind.decodes(sps, pps);
+        if verdict.is_ok() {
+            break;
+        }
+    }
+    verdict
 }
 
 #[cfg(test)]
@@ -156,7 +191,8 @@ mod tests {
         }
         let next = |kind: DecoderKind| kind.next(|_| false);
         assert_eq!(next(DecoderKind::Rusty), Some(DecoderKind::Openh264));
-        assert_eq!(next(DecoderKind::Openh264), Some(DecoderKind::Rusty));
+        assert_eq!(next(DecoderKind::Openh264), Some(DecoderKind::Native));
+        assert_eq!(next(DecoderKind::Native), Some(DecoderKind::Rusty));
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! Fuzz bodies; `fuzz/fuzz_targets/` and the unit test below run them.
 #![expect(clippy::panic, reason = "a body fails by panicking")]
 
-use media::{I420, Plane, Timestamp};
+use media::{I420, I420Buf, Plane, Timestamp};
 
-use crate::{DecoderKind, H264Decoder, Limits, Mp3Decoder, SbrProbe};
+use crate::{
+    DecoderKind, Force, H264Decoder, H264Encoder, H264EncoderConfig, Limits, Mp3Decoder, Profile,
+    SbrProbe,
+};
 
 /// Whatever the bytes are, decoding ends, hands out only stamps it was given, each at most once,
 /// and planes that can be read to their last sample; afterwards nothing is left to drain.
@@ -19,6 +22,69 @@ pub fn h264_decoder(data: &[u8]) {
 pub fn h264_rusty_decoder(data: &[u8]) {
     report_panics();
     decode_all(DecoderKind::Rusty, split(data, starts_access_unit));
+}
+
+/// The same of our own, which a panic would be a crash of.
+pub fn h264_native_decoder(data: &[u8]) {
+    decode_all(DecoderKind::Native, split(data, |_| true));
+}
+
+/// What openh264 encodes as Constrained Baseline, our own decoder and openh264's decode to the same
+/// samples. The first five bytes say the size, the bitrate, how many pictures there are and which
+/// of them are IDRs; the rest is what is in them.
+pub fn h264_differential(data: &[u8]) {
+    let Some((&[width, height, bitrate, pictures, idrs], samples)) = data.split_first_chunk::<5>()
+    else {
+        return;
+    };
+    let side = |byte: u8| 16 + 2 * u32::from(byte % 64);
+    let config = H264EncoderConfig {
+        width: side(width),
+        height: side(height),
+        frame_rate: 30.0,
+        bitrate_bps: 20_000 * (1 + u32::from(bitrate)),
+        profile: Profile::Baseline,
+        colour: None,
+    };
+    let Ok(mut encoder) = H264Encoder::new(&config) else { return };
+    let kinds = [DecoderKind::Native, DecoderKind::Openh264];
+    let mut decoders = kinds.map(|kind| (H264Decoder::new(kind), Vec::new()));
+    let mut sets = Vec::new();
+    h264::annexb::write(encoder.parameter_sets().iter(), &mut sets);
+    let mut content = samples.iter().copied().cycle();
+    for index in 0..1 + pictures % 8 {
+        let mut picture = I420Buf::new(config.width as usize, config.height as usize);
+        for plane in picture.planes_mut() {
+            for (at, sample) in plane.iter_mut().enumerate() {
+                // A gradient that moves, and what the input says on top of it.
+                let gradient = (at as u8).wrapping_add(index.wrapping_mul(5));
+                *sample = gradient ^ content.next().unwrap_or_default();
+            }
+        }
+        let pts = Timestamp::from_millis(i64::from(index) * 33);
+        let force = if idrs >> (index % 8) & 1 == 1 { Force::Idr } else { Force::None };
+        let Ok(unit) = encoder.encode(picture.as_i420(), pts, force) else { return };
+        let mut annexb = sets.clone();
+        h264::annexb::write(unit.nal_units.iter(), &mut annexb);
+        for (decoder, samples) in &mut decoders {
+            let Ok(decoder) = decoder else { return };
+            let take = |picture: I420<'_>, pts| samples.push((pts, packed(picture)));
+            assert_eq!(decoder.decode(&annexb, pts, take), Ok(()));
+        }
+    }
+    let [native, openh264] = decoders.map(|(decoder, mut samples)| {
+        if let Ok(mut decoder) = decoder {
+            decoder.drain(|picture, pts| samples.push((pts, packed(picture))));
+        }
+        samples
+    });
+    assert!(!native.is_empty(), "no picture came out");
+    assert!(native == openh264, "{} and {} pictures", native.len(), openh264.len());
+}
+
+/// The samples of a picture, rows without padding.
+fn packed(picture: I420<'_>) -> Vec<u8> {
+    [picture.y, picture.u, picture.v].into_iter().flat_map(Plane::rows).flatten().copied().collect()
 }
 
 /// A fuzzer takes every panic for a crash; those of rusty's decoder are caught: only
@@ -137,13 +203,18 @@ const MAX_MP3_BYTES: usize = 8192;
 
 #[cfg(test)]
 mod tests {
-    use super::{h264_decoder, h264_rusty_decoder, mp3_decoder, sbr_probe};
+    use super::{
+        h264_decoder, h264_differential, h264_native_decoder, h264_rusty_decoder, mp3_decoder,
+        sbr_probe,
+    };
     use crate::{Force, H264Encoder, H264EncoderConfig, Profile};
 
     #[test]
     fn seeds_replay() {
         testmedia::replay("codec_h264_decoder", h264_decoder);
         testmedia::replay("codec_h264_rusty_decoder", h264_rusty_decoder);
+        testmedia::replay("codec_h264_native_decoder", h264_native_decoder);
+        testmedia::replay("codec_h264_differential", h264_differential);
     }
 
     /// Each audio seed as it is, cut short, and with some of its bits turned over.
@@ -167,7 +238,7 @@ mod tests {
     /// A stream of our own, each bit of its first bytes turned over, then cut everywhere.
     #[test]
     fn damage_at_every_place_is_survived() {
-        for body in [h264_decoder, h264_rusty_decoder] {
+        for body in [h264_decoder, h264_rusty_decoder, h264_native_decoder] {
             let stream = stream();
             body(&stream);
             for bit in 0..stream.len() * 8 {

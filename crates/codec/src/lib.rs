@@ -46,16 +46,17 @@
 
 mod aac_check;
 mod aac_encoder;
+mod decoder;
 mod decoder_kind;
 mod error;
 #[doc(hidden)]
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
-mod h264_decoder;
 mod h264_encoder;
 mod headers;
 mod mp3_decoder;
 mod mp3_frames;
+mod native_decoder;
 mod openh264_decoder;
 mod openh264_raw;
 mod rate_guard;
@@ -65,9 +66,9 @@ mod scaler;
 
 pub use aac_check::AacCheck;
 pub use aac_encoder::{AacEncoder, AacEncoderConfig};
+pub use decoder::{H264Decoder, Limits};
 pub use decoder_kind::{DecoderKind, DecoderStart, decodable};
 pub use error::Error;
-pub use h264_decoder::{H264Decoder, Limits};
 pub use h264_encoder::{Force, H264Encoder, H264EncoderConfig, Profile};
 pub use mp3_decoder::{Mp3Decoder, Mp3Sound};
 pub use rate_guard::RateGuard;

@@ -6,7 +6,7 @@ use h264::{
 use media::{I420, Timestamp};
 use rusty_h264_common::nal::split_annex_b;
 
-use crate::h264_decoder::Decode;
+use crate::decoder::Decode;
 use crate::headers::Headers;
 use crate::openh264_raw::RawDecoder;
 use crate::{DecoderKind, Error, Limits};

@@ -13,7 +13,7 @@ use rusty_h264_common::YuvFrame;
 use rusty_h264_common::nal::split_annex_b;
 use rusty_h264_decoder::{DecodeError, Decoder};
 
-use crate::h264_decoder::Decode;
+use crate::decoder::Decode;
 use crate::headers::Headers;
 use crate::{DecoderKind, Error, Limits};
 

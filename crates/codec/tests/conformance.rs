@@ -1,4 +1,4 @@
-//! Both decoders against ffmpeg, on the conformance vectors and on what x264 can be told to make: the rows of
+//! All decoders against ffmpeg, on the conformance vectors and on what x264 can be told to make: the rows of
 //! docs/decode.md. `cargo nextest run -p codec --test conformance --no-capture` prints them.
 #![expect(
     clippy::unwrap_used,
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use codec::{DecoderKind, H264Decoder};
-use media::Timestamp;
+use media::{I420, Timestamp};
 use support::matrix::{self, Expected, Row, vector, x264};
 use support::{access_units, display_order, ffmpeg, packed, psnr};
 
@@ -112,7 +112,12 @@ fn check(rows: &[Row], stream: impl Fn(&str) -> Option<Vec<u8>>) {
     for (name, how, rusty, openh264) in rows {
         let Some(stream) = stream(how) else { continue };
         let reference = Reference::new(&stream);
-        for (kind, expected) in [(DecoderKind::Rusty, *rusty), (DecoderKind::Openh264, *openh264)] {
+        for kind in DecoderKind::all() {
+            let expected = match kind {
+                DecoderKind::Rusty => *rusty,
+                DecoderKind::Openh264 => *openh264,
+                DecoderKind::Native => matrix::native(name),
+            };
             let measured = measure(kind, &stream, &reference);
             println!("| {name} | {how} | {kind} | {measured} |");
             if !measured.is(expected) {
@@ -134,9 +139,9 @@ fn vector_720p_with_temporal_direct() {
     check(matrix::CUT_VECTORS, matrix::cut_vector);
 }
 
-/// What h264::decodable refuses, `rusty` refuses too, by name; openh264 gives nothing, or garbage (monochrome).
+/// What it must not be given, `rusty` refuses by name; openh264 gives nothing, or garbage (monochrome).
 #[test]
-fn vectors_that_nobody_decodes() {
+fn vectors_that_rusty_refuses() {
     for (name, words) in [
         ("CAFI1_SVA_C.264", "field pictures"),
         ("CAMA3_Sand_E.264", "macroblock-adaptive frames"),
@@ -187,8 +192,67 @@ fn sizes_and_cropping() {
     check(matrix::SIZES_AND_CROPPING, |args| Some(x264(args)));
 }
 
-/// h264::decodable refuses all but the first of these before any decoder is opened (it cannot know of the first that no
-/// fields will come).
+/// All pictures of a stream, one after the other.
+fn native(stream: &[u8], mut take: impl FnMut(I420<'_>)) {
+    let mut decoder = H264Decoder::new(DecoderKind::Native).unwrap();
+    for access_unit in access_units(stream) {
+        decoder.decode(&access_unit, Timestamp::ZERO, |picture, _| take(picture)).unwrap();
+    }
+    decoder.drain(|picture, _| take(picture));
+}
+
+/// Interlaced frames come out as their top field, one after the other as ffmpeg has them.
+#[test]
+fn native_decodes_interlaced_streams() {
+    for (name, stream) in [
+        ("CAFI1_SVA_C", vector("CAFI1_SVA_C.264")),
+        ("CAMA3_Sand_E", vector("CAMA3_Sand_E.264")),
+        ("interlaced=1", Some(x264("-x264-params interlaced=1"))),
+        ("tff=1", Some(x264("-x264-params tff=1:bframes=3"))),
+        ("bff=1", Some(x264("-x264-params bff=1:slices=4"))),
+    ] {
+        let Some(stream) = stream else { continue };
+        let options = "-v quiet -flags unaligned -i - -vf field=type=top -vsync 0 -f rawvideo -";
+        let expected = ffmpeg(options, &stream);
+        let mut samples = Vec::new();
+        native(&stream, |picture| samples.extend(packed(picture)));
+        assert!(!samples.is_empty(), "{name}");
+        assert!(samples == expected, "{name}: {} and {} bytes", samples.len(), expected.len());
+    }
+}
+
+/// Monochrome pictures come out as ffmpeg's, with grey chroma.
+#[test]
+fn native_decodes_monochrome_streams() {
+    let streams = [vector("HPCVMOLQ_BRCM_B.264"), Some(x264("-pix_fmt gray"))];
+    for stream in streams.into_iter().flatten() {
+        let options = "-v quiet -flags unaligned -i - -pix_fmt gray -vsync 0 -f rawvideo -";
+        let expected = ffmpeg(options, &stream);
+        let mut luma = Vec::new();
+        native(&stream, |picture| {
+            luma.extend(picture.y.rows().flatten());
+            let chroma = picture.u.rows().chain(picture.v.rows());
+            assert!(chroma.flatten().all(|sample| *sample == 128));
+        });
+        assert!(luma == expected, "{} and {} bytes", luma.len(), expected.len());
+    }
+}
+
+#[test]
+fn what_native_refuses_by_name() {
+    for (name, words) in [
+        ("FM2_SVA_C.264", "slice groups"),
+        ("PPH10I2_Panasonic_A.264", "more than 8 bits a sample"),
+        ("i422_360p_x264.h264", "chroma other than 4:2:0"),
+    ] {
+        let Some(stream) = vector(name) else { continue };
+        let mut decoder = H264Decoder::new(DecoderKind::Native).unwrap();
+        let first = &access_units(&stream)[0];
+        let error = decoder.decode(first, Timestamp::ZERO, |_, _| panic!("{name}")).unwrap_err();
+        assert!(error.to_string().contains(words), "{name}: {error}");
+    }
+}
+
 #[test]
 fn what_rusty_refuses_by_name() {
     for (args, words) in [

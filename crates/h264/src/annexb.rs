@@ -27,12 +27,12 @@ pub fn nal_units(data: Bytes) -> NalUnits {
 
 /// The NAL units of a byte stream of any length, such as a file, found one after the other as
 /// [`nal_units`] finds them.
-pub fn stream(data: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub fn stream(data: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     ranges(data).map(|range| data.get(range).unwrap_or_default())
 }
 
 /// Where NAL units are; none of them is empty.
-fn ranges(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
+fn ranges(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> + Clone {
     let mut position: usize = 0;
     std::iter::from_fn(move || {
         loop {

@@ -1,15 +1,16 @@
-//! What our decoder cannot decode.
+//! What not every decoder decodes.
 
 use crate::{Pps, Sps};
 
-/// Why a stream can be passed on but not be decoded: openh264 fails on it, or gives garbage without an error.
+/// Why a stream can be passed on but not be decoded: a decoder fails on it, or gives garbage without
+/// an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Undecodable {
     /// Data partitioning and switching slices.
     #[error("Extended profile (data partitioning)")]
     DataPartitioning,
     /// Monochrome, 4:2:2 or 4:4:4.
-    #[error("chroma format {}, only 4:2:0 can be decoded", chroma_format_name(*.chroma_format_idc))]
+    #[error("chroma format {}, not 4:2:0", chroma_format_name(*.chroma_format_idc))]
     ChromaFormat {
         /// `chroma_format_idc`.
         chroma_format_idc: u8,
@@ -36,25 +37,21 @@ pub enum Undecodable {
 
 const PROFILE_EXTENDED: u8 = 88;
 
-/// Judges whether openh264 decodes what these parameter sets describe. Nothing is decoded.
-///
-/// # Errors
-/// The first reason found, to be shown to the streamer.
-pub fn decodable(sps: &Sps, pps: &Pps) -> Result<(), Undecodable> {
+/// Everything in these parameter sets that few decoders decode. Nothing is decoded.
+pub fn hindrances(sps: &Sps, pps: &Pps) -> impl Iterator<Item = Undecodable> + use<> {
+    let chroma_format_idc = sps.chroma_format_idc;
     let bits = sps.bit_depth_luma.max(sps.bit_depth_chroma);
-    match *sps {
-        Sps { profile_idc: PROFILE_EXTENDED, .. } => Err(Undecodable::DataPartitioning),
-        Sps { chroma_format_idc, .. } if chroma_format_idc != 1 => {
-            Err(Undecodable::ChromaFormat { chroma_format_idc })
-        }
-        _ if bits > 8 => Err(Undecodable::BitDepth { bits }),
-        Sps { lossless: true, .. } => Err(Undecodable::Lossless),
-        Sps { interlaced: true, .. } => Err(Undecodable::Interlaced),
-        _ if pps.slice_groups > 1 => {
-            Err(Undecodable::SliceGroups { slice_groups: pps.slice_groups })
-        }
-        _ => Ok(()),
-    }
+    let slice_groups = pps.slice_groups;
+    [
+        (sps.profile_idc == PROFILE_EXTENDED).then_some(Undecodable::DataPartitioning),
+        (chroma_format_idc != 1).then_some(Undecodable::ChromaFormat { chroma_format_idc }),
+        (bits > 8).then_some(Undecodable::BitDepth { bits }),
+        sps.lossless.then_some(Undecodable::Lossless),
+        sps.interlaced.then_some(Undecodable::Interlaced),
+        (slice_groups > 1).then_some(Undecodable::SliceGroups { slice_groups }),
+    ]
+    .into_iter()
+    .flatten()
 }
 
 fn chroma_format_name(chroma_format_idc: u8) -> &'static str {
@@ -74,7 +71,7 @@ mod tests {
 
     fn judge(sps: &[u8], pps: &[u8]) -> Result<(), String> {
         let (sps, pps) = (Sps::parse(sps).unwrap(), Pps::parse(pps).unwrap());
-        decodable(&sps, &pps).map_err(|reason| reason.to_string())
+        hindrances(&sps, &pps).next().map_or(Ok(()), |reason| Err(reason.to_string()))
     }
 
     const PPS: [u8; 4] = hex!("68ef8fcb");
@@ -96,11 +93,11 @@ mod tests {
         assert_eq!(reason(&interlaced, &PPS), "interlaced coding");
         // x264: High 4:2:2 at 10 bits, gray, 4:4:4 lossless.
         let ten_bit_422 = hex!("677a001eb6cd940a02ff89c044000003000400000300f03c58b658");
-        assert_eq!(reason(&ten_bit_422, &PPS), "chroma format 4:2:2, only 4:2:0 can be decoded");
+        assert_eq!(reason(&ten_bit_422, &PPS), "chroma format 4:2:2, not 4:2:0");
         let gray = hex!("6764000df36505067e37016c80000003008000001e078a14cb");
-        assert_eq!(reason(&gray, &PPS), "chroma format monochrome, only 4:2:0 can be decoded");
+        assert_eq!(reason(&gray, &PPS), "chroma format monochrome, not 4:2:0");
         let lossless = hex!("67f4000d91d681419f8dc044000003000400000300f03c50aa80");
-        assert_eq!(reason(&lossless, &PPS), "chroma format 4:4:4, only 4:2:0 can be decoded");
+        assert_eq!(reason(&lossless, &PPS), "chroma format 4:4:4, not 4:2:0");
         assert_eq!(
             reason(&BASELINE, &hex!("6850e0")),
             "flexible macroblock ordering (7 slice groups)"
@@ -111,10 +108,19 @@ mod tests {
     }
 
     #[test]
+    fn everything_is_named_not_only_the_first() {
+        let (sps, pps) = (Sps::parse(&BASELINE).unwrap(), Pps::parse(&PPS).unwrap());
+        let sps = Sps { chroma_format_idc: 0, interlaced: true, ..sps };
+        let expected =
+            [Undecodable::ChromaFormat { chroma_format_idc: 0 }, Undecodable::Interlaced];
+        assert!(hindrances(&sps, &pps).eq(expected));
+    }
+
+    #[test]
     fn depth_and_lossless_coding_of_4_2_0_count_too() {
         let (sps, pps) = (Sps::parse(&BASELINE).unwrap(), Pps::parse(&PPS).unwrap());
         let ten_bit = Sps { bit_depth_chroma: 10, ..sps.clone() };
-        assert_eq!(decodable(&ten_bit, &pps), Err(Undecodable::BitDepth { bits: 10 }));
-        assert_eq!(decodable(&Sps { lossless: true, ..sps }, &pps), Err(Undecodable::Lossless));
+        assert!(hindrances(&ten_bit, &pps).eq([Undecodable::BitDepth { bits: 10 }]));
+        assert!(hindrances(&Sps { lossless: true, ..sps }, &pps).eq([Undecodable::Lossless]));
     }
 }

@@ -61,7 +61,7 @@ pub use access_unit::{PictureFacts, SliceType, classify, slice_outline, split_pa
 pub use active::ParsedSets;
 pub use avcc::AvcConfig;
 pub use avcc_writer::{avc_config_record, write_avcc};
-pub use decodable::{Undecodable, decodable};
+pub use decodable::{Undecodable, hindrances};
 pub use error::Error;
 pub use limits::Limits;
 pub use nal::{NalType, nal_ref_idc, nal_type, write_rbsp};

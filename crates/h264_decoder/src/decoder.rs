@@ -103,7 +103,8 @@ pub struct Picture<'a> {
     pub missing_references: u32,
     /// An IDR picture: nothing before it matters to what follows.
     pub is_idr: bool,
-    /// Two fields, or a frame of a stream that chooses between frames and fields.
+    /// The stream may code fields (`frame_mbs_only_flag` 0): every second line may be of another
+    /// moment, also where the picture was coded as a frame.
     pub is_interlaced: bool,
     /// The stream has no chroma.
     pub is_monochrome: bool,
@@ -379,7 +380,7 @@ impl Decoder {
                     pts: facts.pts,
                     missing_references,
                     is_idr: header.idr,
-                    is_interlaced: structure.is_field() || is_mbaff,
+                    is_interlaced: sps.interlaced,
                     shown: Shown {
                         left: sps.crop_left as usize,
                         top: sps.crop_top as usize,

@@ -18,6 +18,10 @@ impl<'a> Plane<'a> {
     pub fn rows(self) -> impl Iterator<Item = &'a [u8]> {
         self.data.chunks(self.stride).take(self.height).map(move |row| &row[..self.width])
     }
+
+    fn top_field(self) -> Self {
+        Self { stride: self.stride * 2, height: self.height.div_ceil(2), ..self }
+    }
 }
 
 /// A borrowed 4:2:0 picture. The chroma planes have half the width and height, rounded up.
@@ -31,7 +35,14 @@ pub struct I420<'a> {
     pub v: Plane<'a>,
 }
 
-impl I420<'_> {
+impl<'a> I420<'a> {
+    /// Every second row of each plane, from the first one on: of an interlaced frame what was seen
+    /// at one moment. The rows are as far apart as in the frame, so it is shown at twice its height.
+    #[must_use]
+    pub fn top_field(self) -> I420<'a> {
+        I420 { y: self.y.top_field(), u: self.u.top_field(), v: self.v.top_field() }
+    }
+
     /// Width of the luma plane in samples.
     #[must_use]
     pub fn width(&self) -> usize {

@@ -266,18 +266,27 @@ impl Decoding {
     /// The decoder to take where this one fails.
     fn next_kind(&self) -> Option<DecoderKind> {
         match self.choice {
-            DecoderChoice::Auto => self.kind.next(|kind| self.left_for_good.contains(&kind)),
+            DecoderChoice::Auto => {
+                let sets = pps_of(&self.config);
+                self.kind.next(|kind| {
+                    self.left_for_good.contains(&kind)
+                        || sets.iter().any(|pps| kind.decodes(&self.config.sps, pps).is_err())
+                })
+            }
             DecoderChoice::Only(_) => None,
         }
     }
 }
 
+/// The stream's picture parameter sets. One that cannot be read is no reason to refuse the stream:
+/// the decoder says so itself.
+fn pps_of(config: &VideoConfig) -> Vec<Pps> {
+    config.parameter_sets.pps.iter().filter_map(|pps| Pps::parse(pps).ok()).collect()
+}
+
 /// The decoder to begin with.
 fn preferred(config: &VideoConfig) -> DecoderKind {
-    let sets = &config.parameter_sets;
-    // A PPS that cannot be read is no reason yet: the decoder says so itself.
-    let pps: Vec<Pps> = sets.pps.iter().filter_map(|pps| Pps::parse(pps).ok()).collect();
-    DecoderKind::preferred(&config.sps, &pps).unwrap_or_default()
+    DecoderKind::preferred(&config.sps, &pps_of(config)).unwrap_or_default()
 }
 
 /// Whether something of the picture, or of what it refers to, is missing or broken.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use codec::{DecoderKind, DecoderStart, H264Decoder};
-use h264::{NalType, ParameterSets, Sps};
+use h264::{NalType, ParameterSets, Pps, Sps};
 use media::{I420, Timestamp};
 
 use crate::video_track::refusal;
@@ -72,7 +72,7 @@ impl Decoding {
     fn decode(&mut self, pts: Timestamp, annexb: &[u8]) -> Result<(), codec::Error> {
         let decoder = match &mut self.decoder {
             Some(decoder) => decoder,
-            none => none.insert(H264Decoder::new(kind())?),
+            none => none.insert(H264Decoder::new(kind(&self.parameter_sets))?),
         };
         decoder.decode(annexb, pts, |picture, _| self.facts.take(picture))
     }
@@ -84,9 +84,20 @@ impl Decoding {
     }
 }
 
-/// The preferred one of those that begin anywhere: what is looked at may begin anywhere, too.
-fn kind() -> DecoderKind {
-    DecoderKind::all().find(|kind| kind.start() == DecoderStart::AnyPicture).unwrap_or_default()
+/// The preferred one of those that begin anywhere, since what is looked at may begin anywhere, too;
+/// of all where those do not decode it.
+fn kind(parameter_sets: &ParameterSets) -> DecoderKind {
+    let sps = parameter_sets.sps.first().and_then(|sps| Sps::parse(sps).ok());
+    let pps = parameter_sets.pps.iter().filter_map(|pps| Pps::parse(pps).ok());
+    let pps: Vec<Pps> = pps.collect();
+    let decodes = |kind: &DecoderKind| {
+        let judge = |pps| sps.as_ref().is_none_or(|sps| kind.decodes(sps, pps).is_ok());
+        pps.iter().all(judge)
+    };
+    let begins_anywhere = |kind: &DecoderKind| kind.start() == DecoderStart::AnyPicture;
+    let mut kinds = DecoderKind::all().filter(decodes);
+    let first = kinds.next().unwrap_or_default();
+    std::iter::once(first).chain(kinds).find(begins_anywhere).unwrap_or(first)
 }
 
 impl LumaFacts {

@@ -85,7 +85,7 @@ struct Stream {
     encoder: Option<String>,
     /// Why there are no renditions but source.
     undecodable: Option<String>,
-    /// `rusty` or `openh264`: whose decoder the renditions are made with.
+    /// `rusty`, `openh264` or `native`: whose decoder the renditions are made with.
     decoder: Option<String>,
     /// How often one of them failed or refused, and the other went on.
     decoder_changes: u64,

@@ -24,7 +24,7 @@ pub(crate) fn run(steps: &mut Steps) -> Result<(), Failure> {
     steps.step("tls", "segments over plain connections and in TLS: about 2 minutes", || {
         foreground(&mut bench(&["--package", "feathercast", "--bench", "tls"]))
     })?;
-    steps.step("decode", "both H.264 decoders and ffmpeg, as the binary has them", || {
+    steps.step("decode", "every H.264 decoder and ffmpeg, as the binary has them", || {
         // Fat LTO decides how fast a decoder in Rust is.
         foreground(&mut cargo([
             "bench",

@@ -50,17 +50,20 @@ pub(crate) trait Decode: Send {
 ///
 /// **Order and delay.** Pictures come out in decoding order, or nearly sorted by pts, each at most
 /// once and with its own pts: sort by pts. `rusty` gives a picture in the call that brought it,
-/// openh264 up to 16 later (seen: 8). [`drain`](Self::drain) at the end.
+/// openh264 and `native` up to 16 later (seen: 8). [`drain`](Self::drain) at the end.
 ///
-/// **What to feed.** Progressive 4:2:0 8-bit Baseline, Main or High without slice groups; the
-/// caller has judged SPS and PPS, and opens a new decoder for a changed SPS. Put them in front of
-/// *every* random access unit, not only the first. Non-reference pictures (`nal_ref_idc` 0) may be
-/// left out.
+/// **What to feed.** 4:2:0 8-bit Baseline, Main or High without slice groups, and what
+/// [`DecoderKind::decodes`] says besides; the caller has judged SPS and PPS by it, and opens a new
+/// decoder for a changed SPS. Put them in front of *every* random access unit, not only the first.
+/// Non-reference pictures (`nal_ref_idc` 0) may be left out.
+///
+/// **Fields.** Interlaced frames come out as their top field: half as many rows, to be shown at the
+/// frame's height.
 ///
 /// **Errors.** What a decoder would get wrong without noticing is [`Error::Unsupported`], before it
-/// sees the access unit. openh264 conceals lost pictures and slices by copying and starts anywhere;
-/// `rusty` gives nothing after an error until the next access unit that needs no other
-/// ([`Error::Unsynchronised`]).
+/// sees the access unit. openh264 and `native` conceal lost pictures and slices by copying;
+/// openh264 starts anywhere, `native` at IDRs and recovery points; `rusty` gives nothing after an
+/// error until the next access unit that needs no other ([`Error::Unsynchronised`]).
 pub struct H264Decoder {
     decoder: Box<dyn Decode>,
     limits: Limits,
