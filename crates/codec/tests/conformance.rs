@@ -214,7 +214,7 @@ fn native_decodes_interlaced_streams() {
         let Some(stream) = stream else { continue };
         let options = "-v quiet -flags unaligned -i - -vf field=type=top -vsync 0 -f rawvideo -";
         let expected = ffmpeg(options, &stream);
-        let mut samples = Vec::new();
+        let mut samples: Vec<u8> = Vec::new();
         native(&stream, |picture| samples.extend(packed(picture)));
         assert!(!samples.is_empty(), "{name}");
         assert!(samples == expected, "{name}: {} and {} bytes", samples.len(), expected.len());
@@ -226,9 +226,9 @@ fn native_decodes_interlaced_streams() {
 fn native_decodes_monochrome_streams() {
     let streams = [vector("HPCVMOLQ_BRCM_B.264"), Some(x264("-pix_fmt gray"))];
     for stream in streams.into_iter().flatten() {
-        let options = "-v quiet -flags unaligned -i - -pix_fmt gray -vsync 0 -f rawvideo -";
+        let options = "-v quiet -flags unaligned -i - -vf extractplanes=y -vsync 0 -f rawvideo -";
         let expected = ffmpeg(options, &stream);
-        let mut luma = Vec::new();
+        let mut luma: Vec<u8> = Vec::new();
         native(&stream, |picture| {
             luma.extend(picture.y.rows().flatten());
             let chroma = picture.u.rows().chain(picture.v.rows());

@@ -109,8 +109,6 @@ fn auto_is_right_on_every_vector_or_says_that_it_cannot() {
         ("HCBP2_HHI_A.264", Rusty, 250),
         ("FRExt1_Panasonic.avc", Rusty, 8),
         ("QCIF_2P_I_allIPCM.264", Openh264, 2),
-        // Refused by both others.
-        ("FRExt_MMCO4_Sony_B.264", Native, 60),
         ("HPCVMOLQ_BRCM_B.264", Native, 100),
     ] {
         let Some(bytes) = vector(name) else { continue };
@@ -136,6 +134,24 @@ fn what_nobody_decodes_is_judged_before_or_given_up_by_name() {
         let why = refusal(&stream.config.sps, &stream.config.parameter_sets).unwrap();
         assert!(why.to_string().contains(words), "{name}: {why}");
     }
+}
+
+/// rusty refuses the vector at once, and openh264 on the way: our own decoder goes on at the next IDR.
+#[test]
+fn what_both_others_refuse_by_name_goes_to_native() {
+    let Some(bytes) = vector("FRExt_MMCO4_Sony_B.264") else { return };
+    let once = Stream::new(&bytes).pictures.len();
+    let bytes = bytes.repeat(2);
+    let stream = Stream::new(&bytes);
+    let outcome = decode(Auto, &stream.config, &stream.pictures);
+    assert!(outcome.notices[0].contains("QP offsets of Cb and Cr"), "{:?}", outcome.notices);
+    assert!(outcome.notices[1].contains("long-term references"), "{:?}", outcome.notices);
+    assert_eq!((outcome.decoder, outcome.undecodable), (Some(Native), None));
+    let reference = reference(&bytes, outcome.samples[0].len());
+    let of_native: Vec<_> =
+        outcome.places.iter().zip(&outcome.samples).filter(|(place, _)| **place >= once).collect();
+    assert_eq!(of_native.len(), once);
+    assert!(of_native.iter().all(|(_, samples)| reference.contains(*samples)));
 }
 
 /// Interlaced streams go to the one decoder that decodes fields, at once and for good: one field of
