@@ -116,7 +116,7 @@ fn hls_js_plays_a_1080i_publisher_at_144p() {
     let file = ffmpeg::encode(
         &scratch,
         "-f lavfi -i testsrc2=size=1920x1080:rate=60:duration=10 -f lavfi -i sine=duration=10 -vf tinterlace=interleave_top \
-         -threads 1 -c:v libx264 -preset ultrafast -g 60 -flags +ilme+ildct -x264-params tff=1 -pix_fmt yuv420p -c:a aac",
+         -threads 1 -c:v libx264 -preset ultrafast -g 60 -flags +ilme+ildct -x264-params tff=1:weightp=0 -pix_fmt yuv420p -c:a aac",
     );
     let line = format!("-re -i {} -c copy", file.display());
     let publisher = Publisher::start(&line, &server.url("field"));

@@ -113,7 +113,7 @@ fn an_interlaced_picture_is_made_of_one_field_of_each_frame() {
     let likeness = likeness_to(
         "field=type=top",
         "-f lavfi -i testsrc2=size=1280x720:rate=60:duration=6 -vf tinterlace=interleave_top -threads 1 -c:v libx264 \
-         -preset superfast -bf 2 -g 60 -flags +ilme+ildct -x264-params tff=1 -pix_fmt yuv420p",
+         -preset superfast -bf 2 -g 60 -flags +ilme+ildct -x264-params tff=1:weightp=0 -pix_fmt yuv420p",
     );
     is_alike(&likeness);
 }
