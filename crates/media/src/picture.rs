@@ -35,12 +35,12 @@ pub struct I420<'a> {
     pub v: Plane<'a>,
 }
 
-impl<'a> I420<'a> {
+impl I420<'_> {
     /// Every second row of each plane, from the first one on: of an interlaced frame what was seen
     /// at one moment. The rows are as far apart as in the frame, so it is shown at twice its height.
     #[must_use]
-    pub fn top_field(self) -> I420<'a> {
-        I420 { y: self.y.top_field(), u: self.u.top_field(), v: self.v.top_field() }
+    pub fn top_field(self) -> Self {
+        Self { y: self.y.top_field(), u: self.u.top_field(), v: self.v.top_field() }
     }
 
     /// Width of the luma plane in samples.
