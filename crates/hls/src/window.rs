@@ -222,6 +222,13 @@ impl Window {
         lost.is_some() || self.removed.len() != removed
     }
 
+    /// What follows does not go on from what is listed: the playlist begins with it.
+    pub fn begin_anew(&mut self) {
+        while !self.listed.is_empty() {
+            self.remove_oldest();
+        }
+    }
+
     /// The stream has ended: `EXT-X-ENDLIST` (RFC 8216 4.3.3.4).
     pub fn end(&mut self) {
         self.ended = true;
@@ -267,14 +274,6 @@ impl Window {
 
     fn newest_sequence(&self) -> Option<u64> {
         self.listed.back().map(|listed| listed.span.sequence())
-    }
-
-    /// The numbers that follow are not those that the playlist waits for: it begins behind the
-    /// hole.
-    fn begin_anew(&mut self) {
-        while !self.listed.is_empty() {
-            self.remove_oldest();
-        }
     }
 
     fn enforce_bytes(&mut self) {
