@@ -55,6 +55,7 @@ mod bandwidth;
 mod body;
 mod date;
 mod grid;
+mod made;
 mod media_playlist;
 pub mod multivariant_playlist;
 mod segment_key;

@@ -1,10 +1,11 @@
 //! What readers of a window see.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use media::Duration;
 
+use crate::made::Made;
 use crate::media_playlist::{MediaPlaylist, rounded_ms};
 use crate::{Body, SegmentKey, Span};
 
@@ -31,7 +32,7 @@ pub struct Snapshot {
     pub(crate) segment_key: Option<SegmentKey>,
     /// Every segment that may be asked for, by number, ascending; the last ones are those that are
     /// listed. None where the segment has not been made, or not been written, yet.
-    pub(crate) fetchable: Vec<(u64, Option<Bytes>)>,
+    pub(crate) fetchable: Vec<(u64, Option<Arc<Made>>)>,
     pub(crate) playlist: OnceLock<Body>,
 }
 
@@ -54,12 +55,18 @@ impl Snapshot {
     /// What there is of segment `sequence`: it is listed, or was a short while ago.
     #[must_use]
     pub fn segment(&self, sequence: u64) -> Lookup {
-        let place = self.fetchable.binary_search_by_key(&sequence, |(sequence, _)| *sequence);
-        match place.map(|place| &self.fetchable[place].1) {
-            Ok(Some(data)) => Lookup::Made(data.clone()),
-            Ok(None) => Lookup::NotMade,
-            Err(_) => Lookup::Gone,
+        match self.made(sequence) {
+            Some(Some(made)) => Lookup::Made(made.data.clone()),
+            Some(None) => Lookup::NotMade,
+            None => Lookup::Gone,
         }
+    }
+
+    /// Strong entity tag of segment `sequence`, in quotes (RFC 9110 section 8.8.3), if it has been
+    /// made: other bytes have another one, under whatever number. The first who asks hashes them.
+    #[must_use]
+    pub fn etag(&self, sequence: u64) -> Option<&str> {
+        self.made(sequence)?.as_ref().map(|made| made.etag())
     }
 
     /// The media playlist.
@@ -95,6 +102,12 @@ impl Snapshot {
             offered = rest;
         }
         offered
+    }
+
+    /// The segment of a number that may be asked for.
+    fn made(&self, sequence: u64) -> Option<&Option<Arc<Made>>> {
+        let place = self.fetchable.binary_search_by_key(&sequence, |(sequence, _)| *sequence);
+        place.ok().map(|place| &self.fetchable[place].1)
     }
 
     /// The URI of a segment, as the playlist has it.

@@ -219,12 +219,17 @@ async fn segment(
     if !rendition.snapshot.admits(sequence, tag) {
         return None;
     }
-    let data = match rendition.snapshot.segment(sequence) {
+    let mut snapshot = Arc::clone(&rendition.snapshot);
+    let data = match snapshot.segment(sequence) {
         Lookup::Made(data) => {
             shared.note_demand(publication, rendition, sequence);
             data
         }
-        Lookup::NotMade if rendition.slot == Slot::Source => publication.write_source(sequence)?,
+        Lookup::NotMade if rendition.slot == Slot::Source => {
+            let data = publication.write_source(sequence)?;
+            snapshot = Arc::clone(&publication.view().rendition(name)?.snapshot);
+            data
+        }
         Lookup::NotMade => {
             let began = shared.clock.now();
             let Slot::Ladder(index) = rendition.slot else { return None };
@@ -239,7 +244,8 @@ async fn segment(
             }
             drop(waited);
             shared.metrics.segment_waits.observe(shared.clock.now().since(began));
-            match publication.view().rendition(name)?.snapshot.segment(sequence) {
+            snapshot = Arc::clone(&publication.view().rendition(name)?.snapshot);
+            match snapshot.segment(sequence) {
                 Lookup::Made(data) => data,
                 Lookup::NotMade if !is_gone => {
                     shared.metrics.http_segments_not_made.add(1);
@@ -251,7 +257,7 @@ async fn segment(
         Lookup::Gone => return None,
     };
     shared.metrics.http_segments.add(1);
-    Some(response::segment(conditions, sequence, &data))
+    Some(response::segment(conditions, &data, snapshot.etag(sequence)?))
 }
 
 fn find(shared: &Shared, resource: &Resource<'_>) -> Option<Arc<Publication>> {

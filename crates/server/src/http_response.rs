@@ -77,16 +77,15 @@ pub(crate) fn personal_playlist(method: &Method, text: Bytes, max_age_secs: u64)
 
 /// A media segment, or the part of it that is asked for. It never changes: its number is never used
 /// again.
-pub(crate) fn segment(request: Conditions<'_>, sequence: u64, data: &Bytes) -> Response<Body> {
-    let etag = format!("\"{sequence}-{}\"", data.len());
-    let mut response = match matches_etag(request.headers, &etag) {
+pub(crate) fn segment(request: Conditions<'_>, data: &Bytes, etag: &str) -> Response<Body> {
+    let mut response = match matches_etag(request.headers, etag) {
         true => status(StatusCode::NOT_MODIFIED),
-        false => segment_part(request, data, &etag),
+        false => segment_part(request, data, etag),
     };
     let headers = response.headers_mut();
     if response_is_cacheable(headers) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600, immutable"));
-        insert(headers, ETAG, &etag);
+        insert(headers, ETAG, etag);
     }
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     response
