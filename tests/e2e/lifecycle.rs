@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::support::flv_file::{self, Tag};
 use crate::support::http;
 use crate::support::judge;
 use crate::support::publisher::Publisher;
@@ -10,7 +11,7 @@ use crate::support::rtmp_client::{Answer, RtmpClient};
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
 use crate::support::wait::eventually;
-use crate::support::{ffmpeg, playlist};
+use crate::support::{ffmpeg, pacer, playlist};
 
 const P144: &str = "P144p30fps16x9";
 
@@ -80,13 +81,42 @@ fn reopened(server: &Server, ended: &Recording) {
 }
 
 #[test]
-fn sequence_numbers_start_at_the_time_of_day() {
+fn sequence_numbers_start_at_the_clock() {
     let (server, scratch) = (Server::with(&["--renditions", ""]), Scratch::new());
     Publisher::file(&server, "a", &six_seconds(&scratch)).succeed();
     let recordings = record_seconds(&server, "a", &["source"], 6.0);
     let first = &recordings[0].segments[0];
-    let seconds = first.unix_ms / 1000;
-    assert!((seconds - 60..=seconds + 60).contains(&(first.sequence as i64)), "{first:?}");
+    let since_2026_ms = first.unix_ms - 1_767_225_600_000;
+    let ahead_ms = first.sequence as i64 * 100 - since_2026_ms;
+    assert!((-60_000..=60_000).contains(&ahead_ms), "{first:?}");
+}
+
+/// Publishes 36 s of media as fast as the server takes them; the numbers that are listed then.
+fn listed_after_36_fast_seconds(server: &Server, tags: &[Tag]) -> Vec<u64> {
+    let mut client = RtmpClient::publishing(server.rtmp, "a", "");
+    for round in 0..6 {
+        for tag in tags {
+            let timestamp_ms = tag.timestamp_ms + round * 6000;
+            client.tag(&Tag { timestamp_ms, ..tag.clone() });
+        }
+    }
+    let made = "feathercast_rendition_segments_total{stream=\"a\",rendition=\"source\"}";
+    eventually("17 segments", || pacer::metric(server.admin, made).filter(|made| *made >= 17.0));
+    let listed = server.get_when_there("/stream/a/source.m3u8");
+    let uris = listed.text().lines().filter(|line| line.ends_with(".ts"));
+    uris.map(playlist::sequence).collect()
+}
+
+#[test]
+fn numbers_do_not_come_again_after_a_kill_behind_a_fast_publisher() {
+    let scratch = Scratch::new();
+    let tags = flv_file::read(&six_seconds(&scratch));
+    let passthrough = ["--renditions", ""];
+    let server = Server::with(&passthrough);
+    let before = listed_after_36_fast_seconds(&server, &tags);
+    let server = server.killed_and_started_again(&passthrough);
+    let after = listed_after_36_fast_seconds(&server, &tags);
+    assert!(before.last() < after.first(), "{before:?} then {after:?}");
 }
 
 #[test]

@@ -36,6 +36,7 @@ mod lobby;
 mod maker;
 mod metrics;
 mod pace;
+mod numbers;
 mod places;
 mod priority;
 mod proxied;

@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use crate::clock::Moment;
 use crate::demand::{Demand, Transcode, Wakefulness};
 use crate::http_path;
+use crate::numbers::Numbers;
 use crate::sync::lock;
 use crate::viewer_secret::ViewerSecret;
 
@@ -70,6 +71,7 @@ pub enum Slot {
 #[derive(Debug)]
 pub struct Publication {
     name: StreamName,
+    numbers: Numbers,
     writer: Mutex<Writer>,
     view: watch::Sender<Arc<View>>,
     /// What segments are made of that nobody has asked for yet.
@@ -274,9 +276,9 @@ enum Prospect {
 }
 
 impl Publication {
-    /// A stream without segments; all its renditions are numbered from `first_sequence`.
+    /// A stream without segments, whose renditions all have these numbers.
     #[must_use]
-    pub fn new(name: StreamName, config: &PublicationConfig, first_sequence: u64) -> Self {
+    pub(crate) fn new(name: StreamName, config: &PublicationConfig, numbers: Numbers) -> Self {
         let mut ladder: Vec<_> = config.renditions.iter().enumerate().collect();
         ladder.sort_by_key(|(_, preset)| (preset.bitrate_bps, preset.height));
         let ladder = ladder
@@ -297,8 +299,8 @@ impl Publication {
             .collect();
         let writer = Writer {
             tracks,
-            grid: GridState::new(first_sequence),
             stream_tracks: StreamTracks::default(),
+            grid: GridState::new(numbers.first()),
             facts: SourceFacts::default(),
             reception: Reception::default(),
             load: TranscodeLoad::default(),
@@ -308,6 +310,7 @@ impl Publication {
         let kept = config.playlist_segments + MAKEABLE_BEHIND_PLAYLIST;
         Self {
             name,
+            numbers,
             writer: Mutex::new(writer),
             view: watch::Sender::new(Arc::default()),
             store: Mutex::new(SegmentStore::new(kept)),
@@ -707,6 +710,13 @@ impl Publication {
         let mut load = TranscodeLoad { lag_ms, ..writer.load.clone() };
         load.add(&writer.made);
         load
+    }
+
+    /// How long segment `sequence` has to wait: a number that is used ahead of the wall clock might
+    /// come again in the process after this one.
+    #[must_use]
+    pub fn wait_for_number(&self, sequence: u64, now: Moment) -> Duration {
+        self.numbers.wait(sequence, now)
     }
 
     /// One more than the largest sequence number used.

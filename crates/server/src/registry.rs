@@ -14,6 +14,7 @@ use crate::clock::Moment;
 use crate::limits::Limits;
 use crate::pace::PublishRates;
 use crate::places::network;
+use crate::numbers::Numbers;
 use crate::publication::{Publication, PublicationConfig};
 use crate::session::{Departure, Session, StopReason};
 
@@ -398,9 +399,9 @@ impl Registry {
                 previous: stream.draining.clone(),
             };
         }
-        let first_sequence = now.unix_secs().max(self.next_sequence);
+        let numbers = Numbers::begin(now, self.next_sequence);
         let publication =
-            Arc::new(Publication::new(name.clone(), &self.config.publication, first_sequence));
+            Arc::new(Publication::new(name.clone(), &self.config.publication, numbers));
         let stream = Stream {
             publication: Arc::clone(&publication),
             session: Arc::clone(&session),

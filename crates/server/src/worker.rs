@@ -106,8 +106,12 @@ impl Stream {
     ) {
         while let Some(output) = ingest.poll() {
             match output {
-                IngestOutput::Source(package) => self.publish(Slot::Source, crate::SOURCE, package),
+                IngestOutput::Source(package) => {
+                    self.await_number(package.span.sequence());
+                    self.publish(Slot::Source, crate::SOURCE, package)
+                }
                 IngestOutput::Segment(segment) => {
+                    self.await_number(segment.ended.span.sequence());
                     if transcode.is_some() {
                         self.publication.store(segment);
                     }
@@ -132,6 +136,15 @@ impl Stream {
                 }
                 IngestOutput::Refused(codec) => self.refuse(codec),
             }
+        }
+    }
+
+    /// Waits until a span's number may be used: a publisher many times faster than real time is
+    /// slowed down to that, as its socket is not read meanwhile.
+    fn await_number(&self, sequence: u64) {
+        let wait = self.publication.wait_for_number(sequence, self.shared.clock.now());
+        if !wait.is_zero() {
+            std::thread::sleep(wait);
         }
     }
 

@@ -19,6 +19,9 @@ use server::{
 /// 2026-11-22 in unix seconds, as the clock's zero.
 const START: i64 = 1_795_300_000;
 
+/// The first number of a stream that begins at that moment: tenths of a second since 2026, and one.
+const FIRST: u64 = 280_744_001;
+
 fn at(secs: f64) -> Moment {
     let uptime = Duration::from_secs_f64(secs);
     Moment { uptime, unix_ms: START * 1000 + uptime.as_millis() as i64 }
@@ -375,7 +378,7 @@ fn a_publisher_back_within_the_window_goes_on_behind_a_discontinuity() {
     assert_eq!(registry.tick(at(100.0)), []);
 
     let text = media_playlist(&second.publication.view(), "source");
-    let first_sequence = START;
+    let first_sequence = FIRST;
     assert!(text.contains(&format!("#EXT-X-MEDIA-SEQUENCE:{first_sequence}\n")), "{text}");
     let behind = text.split("#EXT-X-DISCONTINUITY\n").nth(1).unwrap();
     assert!(behind.ends_with(&format!("/stream/cam/source/{}.ts\n", first_sequence + 1)), "{text}");
@@ -414,8 +417,8 @@ fn a_laptop_asleep_for_a_minute_wakes_up_elsewhere_and_goes_on_in_the_same_playl
     let resume = awake.publication.begin_session();
     publish_segment(&awake, Slot::Source, resume.source.discontinuity_next);
     let text = media_playlist(&awake.publication.view(), "source");
-    assert!(text.contains(&format!("#EXT-X-MEDIA-SEQUENCE:{START}\n")), "{text}");
-    assert!(text.ends_with(&format!("/stream/cam/source/{}.ts\n", START + 3)), "{text}");
+    assert!(text.contains(&format!("#EXT-X-MEDIA-SEQUENCE:{FIRST}\n")), "{text}");
+    assert!(text.ends_with(&format!("/stream/cam/source/{}.ts\n", FIRST + 3)), "{text}");
     assert_eq!(text.matches("#EXT-X-DISCONTINUITY\n").count(), 1, "{text}");
     assert_eq!(registry.tick(at(100.0)), [], "it is live again");
 }
@@ -424,8 +427,8 @@ fn a_laptop_asleep_for_a_minute_wakes_up_elsewhere_and_goes_on_in_the_same_playl
 fn sequence_numbers_are_never_used_again() {
     let mut registry = registry();
     let first = admit(&mut registry, "cam", "", 0.0);
-    // Far more segments than seconds: the wall clock alone would give used numbers again.
-    for _ in 0..500 {
+    // Far more segments than the clock allows: the wall clock alone would give used numbers again.
+    for _ in 0..1000 {
         publish_segment(&first, Slot::Source, false);
     }
     leave(&mut registry, &first, 1.0);
@@ -434,15 +437,27 @@ fn sequence_numbers_are_never_used_again() {
     let second = admit(&mut registry, "cam", "", 72.0);
     publish_segment(&second, Slot::Source, false);
     let text = media_playlist(&second.publication.view(), "source");
-    let expected = START + 500;
+    let expected = FIRST + 1000;
     assert!(text.contains(&format!("#EXT-X-MEDIA-SEQUENCE:{expected}\n")), "{text}");
 
     let other = admit(&mut registry, "other", "", 10_000.0);
     assert_eq!(
         other.publication.next_sequence(),
-        (START + 10_000) as u64,
+        FIRST + 100_000,
         "the wall clock is ahead again"
     );
+}
+
+/// What was used when a process is killed lies behind the clock of the next one.
+#[test]
+fn numbers_that_are_used_when_the_clock_has_reached_them_do_not_come_again() {
+    let first = admit(&mut registry(), "cam", "", 0.0).publication;
+    let newest = first.next_sequence() + 299;
+    let wait = first.wait_for_number(newest, at(0.0));
+    assert_eq!(wait, Duration::from_secs(30), "at most ten in a second");
+    assert_eq!(first.wait_for_number(newest, at(30.0)), Duration::ZERO);
+    let second = admit(&mut registry(), "cam", "", 30.0).publication;
+    assert!(second.next_sequence() > newest);
 }
 
 #[test]
