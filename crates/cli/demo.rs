@@ -21,7 +21,10 @@ pub(crate) struct DemoArgs {
 /// Shows everything, and stays.
 pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode, UsageError> {
     let stop_after = args.stop_after.as_deref().map(time).transpose()?;
-    logging::start_quiet();
+    let _log = match logging::start_quiet() {
+        Ok(log) => log,
+        Err(error) => return Ok(logging::failed(&error)),
+    };
     // Who does not read on does not end the demo.
     let shown = server::demo(stop_after, |addrs, report| drop(show(addrs, &report)));
     Ok(match shown {

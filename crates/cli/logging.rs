@@ -1,12 +1,12 @@
 //! Log lines on standard error, and the process's last words.
 
-use std::io::{IsTerminal, stderr};
+use std::io::{self, IsTerminal, Write, stderr};
 use std::process::ExitCode;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use server::{Clock, Throttle};
-use tracing::{error, info};
+use server::{Clock, LogQueue, Throttle};
+use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::settings::LogFormat;
@@ -17,23 +17,45 @@ const OURS: [&str; 3] = ["feathercast", "server", "pipeline"];
 /// One panic in this time is logged, the others are counted in the next line.
 const PANIC_INTERVAL: Duration = Duration::from_secs(5);
 
+/// How long the end of the process waits for whoever reads the log.
+const LAST_WORDS: Duration = Duration::from_millis(300);
+
+/// The log; dropped, what waits in it is still written.
+#[derive(Debug)]
+pub(crate) struct Log(Arc<LogQueue>);
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.0.flush(LAST_WORDS);
+    }
+}
+
 /// Starts logging. `RUST_LOG`, where it is set, decides what is logged instead of `verbose`.
-pub(crate) fn start(format: LogFormat, verbose: u8) {
-    start_at(format, ["info", "debug", "trace"][usize::from(verbose.min(2))]);
+///
+/// # Errors
+/// The system gives no thread.
+pub(crate) fn start(format: LogFormat, verbose: u8) -> io::Result<Log> {
+    start_at(format, ["info", "debug", "trace"][usize::from(verbose.min(2))])
 }
 
 /// Starts logging warnings only, for people who look at something else.
-pub(crate) fn start_quiet() {
-    start_at(LogFormat::Text, "warn");
+///
+/// # Errors
+/// The system gives no thread.
+pub(crate) fn start_quiet() -> io::Result<Log> {
+    start_at(LogFormat::Text, "warn")
 }
 
-fn start_at(format: LogFormat, level: &str) {
+fn start_at(format: LogFormat, level: &str) -> io::Result<Log> {
+    let queue =
+        LogQueue::start(stderr(), |lines| warn!(lines, "log lines lost: nobody read the log"))?;
+    let writer = queue.writer();
     let ours = OURS.map(|target| format!("{target}={level}")).join(",");
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new(format!("warn,{ours}")));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(stderr)
+        .with_writer(move || writer.clone())
         .with_thread_names(true)
         .with_target(false);
     match format {
@@ -51,6 +73,13 @@ fn start_at(format: LogFormat, level: &str) {
             error!(%panic, held_back, "panic");
         }
     }));
+    Ok(Log(queue))
+}
+
+/// Says why there is no log, where one should be.
+pub(crate) fn failed(error: &io::Error) -> ExitCode {
+    let _ = writeln!(stderr(), "error: no thread for the log: {error}");
+    ExitCode::FAILURE
 }
 
 /// Names the go-livepeer options that had no effect.

@@ -8,7 +8,10 @@ use crate::{config, logging};
 /// Serves until a signal. `ignored` are go-livepeer options that have no meaning here.
 pub(crate) fn run(args: Box<ServeArgs>, ignored: &[String]) -> Result<ExitCode, UsageError> {
     let config = config::resolve(args)?;
-    logging::start(config.log_format, config.verbose);
+    let _log = match logging::start(config.log_format, config.verbose) {
+        Ok(log) => log,
+        Err(error) => return Ok(logging::failed(&error)),
+    };
     logging::say_ignored(ignored);
     Ok(logging::exit_code(server::serve(&config.server)))
 }

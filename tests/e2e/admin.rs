@@ -1,5 +1,9 @@
 //! What the operator sees, and what nobody may see.
 
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::support::http;
@@ -7,7 +11,8 @@ use crate::support::publisher::Publisher;
 use crate::support::recording::record_seconds;
 use crate::support::rtmp_client::{Answer, RtmpClient};
 use crate::support::scratch::Scratch;
-use crate::support::server::Server;
+use crate::support::server::{Server, addresses};
+use crate::support::wait::{eventually, within};
 use crate::support::{ffmpeg, judge};
 
 const P144: &str = "P144p30fps16x9";
@@ -157,6 +162,30 @@ fn log_lines_are_json_when_asked_for() {
             serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         assert!(object["level"].is_string() && object["message"].is_string(), "{line}");
     }
+}
+
+/// A pipe that is full (a log collector that hangs, a terminal that is stopped) costs lines, and
+/// nothing else.
+#[test]
+fn a_log_that_nobody_reads_stops_nothing() {
+    let [rtmp, http, admin] = addresses();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_feathercast"))
+        .args(["-v", "--rtmp-addr", &rtmp.to_string(), "--http-addr", &http.to_string()])
+        .args(["--admin-addr", &admin.to_string()])
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("feathercast starts");
+    eventually("the port", || TcpStream::connect(http).is_ok().then_some(()));
+    // Two lines for each, which are more than the pipe holds.
+    for _ in 0..600 {
+        drop(TcpStream::connect(rtmp).expect("a connection"));
+    }
+    assert_eq!(http::get(http, "/healthz").status, 200);
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill(1)").success());
+    let status = within(Duration::from_secs(5), "the end", || child.try_wait().expect("a child"));
+    assert!(status.success(), "{status}");
 }
 
 #[test]

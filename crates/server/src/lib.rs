@@ -33,10 +33,12 @@ mod http_response;
 mod http_tests;
 mod limits;
 mod lobby;
+mod log_queue;
 mod maker;
 mod metrics;
 mod pace;
 mod numbers;
+mod peer_log;
 mod places;
 mod priority;
 mod proxied;
@@ -79,6 +81,7 @@ pub use duration::parse_duration;
 pub use error::Error;
 pub use forwarded::{InvalidNetwork, TrustedProxies};
 pub use limits::{Limits, Rate};
+pub use log_queue::{LogQueue, LogWriter};
 pub use pipeline::{
     DecoderChoice, DecoderKind, FrameRate, Preset, Profile, TestSignalConfig, preset_names,
 };

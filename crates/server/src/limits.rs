@@ -154,9 +154,13 @@ pub struct Limits {
     pub shutdown: Duration,
     /// At most one log line of a kind in this time; what was left out is counted in the next.
     pub log_interval: Duration,
-    /// In that time this many log lines about peers that were refused or sent bad input: usually
-    /// each is worth one.
+    /// In that time this many log lines of one kind that peers at one address cause: usually each
+    /// is worth one.
     pub peer_log_burst: u64,
+    /// In that time this many log lines of all kinds that peers at one address cause.
+    pub peer_log_lines_per_ip: u64,
+    /// In that time this many log lines that peers cause: under 20 a second whenever the time begins.
+    pub peer_log_lines: u64,
     /// In that time this many log lines about what one publisher sends: at its start codecs, size
     /// and encoder come one by one.
     pub facts_log_burst: u64,
@@ -213,6 +217,8 @@ impl Default for Limits {
             shutdown: Duration::from_millis(4500),
             log_interval: Duration::from_secs(5),
             peer_log_burst: 20,
+            peer_log_lines_per_ip: 40,
+            peer_log_lines: 48,
             facts_log_burst: 4,
         }
     }

@@ -138,7 +138,9 @@ impl Maker {
         match Builder::new().name("make".to_owned()).spawn(move || maker.work()) {
             Ok(_) => state.threads += 1,
             Err(error) if state.threads == 0 => {
-                error!(%error, "no thread to make segments");
+                if let Some(held_back) = lock(&self.log).admit(self.clock.now()) {
+                    error!(%error, held_back, "no thread to make segments");
+                }
                 state.give_up();
             }
             // Those that there are go on.
@@ -151,7 +153,8 @@ impl Maker {
         while let Some(task) = self.next_task() {
             let made = catch_unwind(AssertUnwindSafe(|| self.make(&task)));
             if made.is_err() {
-                error!(stream = %task.key.stream, "making a segment panicked");
+                let Key { stream, sequence, .. } = &task.key;
+                self.log_failure(stream, *sequence, "making it panicked, which is a fault of ours");
             }
             lock(&self.state).end(&task.key, made.unwrap_or(Making::Failed));
         }

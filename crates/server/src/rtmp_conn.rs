@@ -21,6 +21,7 @@ use tracing::{Span, debug, error, info, info_span, warn};
 use crate::feed::{Fed, FeedSender, feed};
 use crate::lobby::Seat;
 use crate::pace::Pace;
+use crate::peer_log::PeerLine;
 use crate::registry::{Admission, PublishAttempt};
 use crate::session::{Departure, Session, StopReason, StopSignal};
 use crate::shared::{Door, Shared};
@@ -329,7 +330,7 @@ impl Conn<'_> {
     }
 
     fn log_refusal(&self, refusal: Refusal, stream: &str) {
-        if let Some(held_back) = self.shared.admit_peer_log() {
+        if let Some(held_back) = self.shared.admit_line(PeerLine::Refused, self.peer.ip()) {
             warn!(stream, reason = refusal.description(), held_back, "publisher refused");
         }
     }
@@ -353,7 +354,7 @@ impl Conn<'_> {
             }
             Err(error) => {
                 self.shared.metrics.webhook_failures.add(1);
-                if let Some(held_back) = self.shared.admit_peer_log() {
+                if let Some(held_back) = self.shared.admit_line(PeerLine::Refused, self.peer.ip()) {
                     warn!(%error, held_back, "the webhook gave no answer");
                 }
                 Err(Refusal::Undecided)
@@ -387,11 +388,16 @@ impl Conn<'_> {
             departure: Departure::Vanished,
             shared: Arc::clone(&self.shared),
         };
+        let ip = self.peer.ip();
         if let Err(error) = worker::spawn(&self.shared, admission, receiver, &span) {
-            span.in_scope(|| error!(%error, "no thread for the stream"));
+            if let Some(held_back) = self.shared.admit_line(PeerLine::NoThread, ip) {
+                span.in_scope(|| error!(%error, held_back, "no thread for the stream"));
+            }
             return Err(Refusal::TooManyStreams);
         }
-        span.in_scope(|| info!("publisher connected"));
+        if let Some(held_back) = self.shared.admit_line(PeerLine::Connected, ip) {
+            span.in_scope(|| info!(held_back, "publisher connected"));
+        }
         Ok(publishing)
     }
 
@@ -419,9 +425,10 @@ impl Conn<'_> {
         if departure == Departure::Stopped {
             publishing.backlog = self.shared.limits.backlog;
         }
-        publishing.span.in_scope(|| {
-            info!(reason, received_bytes = publishing.session.received_bytes(), "publisher gone")
-        });
+        if let Some(held_back) = self.shared.admit_line(PeerLine::Gone, self.peer.ip()) {
+            let received_bytes = publishing.session.received_bytes();
+            publishing.span.in_scope(|| info!(reason, received_bytes, held_back, "publisher gone"));
+        }
         self.publish_deadline = Instant::now() + self.shared.limits.rtmp_publish_deadline;
         self.seat.come_back();
     }
@@ -431,7 +438,7 @@ impl Conn<'_> {
         if let End::Protocol(error) = end {
             self.shared.metrics.rtmp_protocol_errors.add(1);
             let stream = self.publishing.as_ref().map_or("", |publishing| publishing.name.as_str());
-            if let Some(held_back) = self.shared.admit_peer_log() {
+            if let Some(held_back) = self.shared.admit_line(PeerLine::BadInput, self.peer.ip()) {
                 warn!(
                     stream,
                     error = chain(error),

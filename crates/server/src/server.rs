@@ -16,6 +16,7 @@ use tracing::{debug, info, warn};
 use crate::config::{CertificateSource, Config, TlsConfig};
 use crate::error::Error;
 use crate::limits::Limits;
+use crate::peer_log::{NOBODY, PeerLine};
 use crate::registry::Change;
 use crate::shared::Shared;
 use crate::shutdown::{Signals, end_streams};
@@ -66,7 +67,7 @@ pub(crate) struct NetHandles {
 }
 
 impl NetThreads {
-    /// The threads are the first of the process.
+    /// Call it before there are other threads, but the log's.
     pub(crate) fn start() -> Result<Self, Error> {
         pipeline::share_one_heap();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -320,8 +321,16 @@ async fn keep_time(shared: Arc<Shared>) {
                 Change::Asleep(stream, rendition) => {
                     debug!(%stream, %rendition, "rendition asleep")
                 }
-                Change::Ended(stream) => info!(%stream, "stream ended"),
-                Change::Forgotten(stream) => info!(%stream, "stream forgotten"),
+                Change::Ended(stream) => {
+                    if let Some(held_back) = shared.admit_line(PeerLine::Ended, NOBODY) {
+                        info!(%stream, held_back, "stream ended");
+                    }
+                }
+                Change::Forgotten(stream) => {
+                    if let Some(held_back) = shared.admit_line(PeerLine::Forgotten, NOBODY) {
+                        info!(%stream, held_back, "stream forgotten");
+                    }
+                }
             }
         }
     }

@@ -17,6 +17,7 @@ use crate::guesses::Guesses;
 use crate::limits::Limits;
 use crate::maker::Maker;
 use crate::metrics::Metrics;
+use crate::peer_log::{PeerLine, PeerLog};
 use crate::publication::{Publication, PublicationConfig, Rendition, Slot};
 use crate::registry::{Registry, RegistryConfig};
 use crate::sync::lock;
@@ -77,7 +78,7 @@ pub(crate) struct Shared {
     playlist_segments: usize,
     registry: Mutex<Registry>,
     guesses: Mutex<Guesses>,
-    peer_log: Mutex<Throttle>,
+    peer_log: Mutex<PeerLog>,
 }
 
 impl Shared {
@@ -96,10 +97,10 @@ impl Shared {
         };
         let viewers = config.viewers_max.map(|max| Viewers::new(max, limits.viewer_idle));
         let guesses = Guesses::new(&limits);
-        let peer_log = Throttle::with_burst(limits.log_interval, limits.peer_log_burst);
         let clock = Clock::start();
         let maker_log = Throttle::new(limits.log_interval);
         let maker = Maker::new(config.stream_config(), maker_threads(), clock, maker_log);
+        let peer_log = Mutex::new(PeerLog::new(&limits));
         Arc::new(Self {
             clock,
             limits,
@@ -115,7 +116,7 @@ impl Shared {
             trusted_proxies: config.trusted_proxies.clone(),
             registry: Mutex::new(Registry::new(registry)),
             guesses: Mutex::new(guesses),
-            peer_log: Mutex::new(peer_log),
+            peer_log,
         })
     }
 
@@ -184,9 +185,19 @@ impl Shared {
         }
     }
 
-    /// Whether to log what a peer did wrong: Some with the number of such lines that were held
-    /// back.
-    pub(crate) fn admit_peer_log(&self) -> Option<u64> {
-        lock(&self.peer_log).admit(self.clock.now())
+    /// Whether to log a line that a peer at `ip` caused: Some with the number of lines of the kind
+    /// that were held back.
+    pub(crate) fn admit_line(&self, line: PeerLine, ip: IpAddr) -> Option<u64> {
+        self.admit_line_after(line, ip, 0)
+    }
+
+    /// As [`admit_line`](Self::admit_line), where the caller has held back some itself.
+    pub(crate) fn admit_line_after(
+        &self,
+        line: PeerLine,
+        ip: IpAddr,
+        held_back: u64,
+    ) -> Option<u64> {
+        lock(&self.peer_log).admit(line, ip, held_back, self.clock.now())
     }
 }

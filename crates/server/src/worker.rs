@@ -17,6 +17,7 @@ use tracing::{Span, debug, debug_span, error, info, warn};
 
 use crate::feed::FeedReceiver;
 use crate::priority::step_back;
+use crate::peer_log::PeerLine;
 use crate::publication::{Publication, Slot, TranscodeLoad};
 use crate::registry::Admission;
 use crate::session::{Session, StopReason};
@@ -72,10 +73,23 @@ impl Stream {
     /// Runs a thread's body; a panic ends the stream and nothing else.
     fn guard(&self, body: impl FnOnce()) {
         if catch_unwind(AssertUnwindSafe(body)).is_err() {
-            error!("worker panicked, the stream ends");
+            if let Some(held_back) = self.admit_line(PeerLine::Panicked) {
+                error!(held_back, "worker panicked, the stream ends");
+            }
             self.shared.metrics.worker_panics.add(1);
             self.session.stop(StopReason::WorkerFailed);
         }
+    }
+
+    /// Whether to log a line that the publisher caused: Some with the number of lines of the kind
+    /// that were held back.
+    fn admit_line(&self, line: PeerLine) -> Option<u64> {
+        self.admit_after(line, 0)
+    }
+
+    /// The same, where some were held back before.
+    fn admit_after(&self, line: PeerLine, held_back: u64) -> Option<u64> {
+        self.shared.admit_line_after(line, self.session.peer().ip(), held_back)
     }
 
     fn ingest(&self, mut feed: FeedReceiver) {
@@ -132,7 +146,7 @@ impl Stream {
                 }
                 IngestOutput::Notice(notice) => {
                     self.publication.update_reception(|reception| reception.note(&notice));
-                    notices.log(&notice, &self.shared);
+                    notices.log(&notice, self);
                 }
                 IngestOutput::Refused(codec) => self.refuse(codec),
             }
@@ -151,7 +165,7 @@ impl Stream {
     /// The connection tells the publisher, in the same words.
     fn refuse(&self, codec: VideoCodec) {
         self.shared.metrics.publish_refused.add(1);
-        if let Some(held_back) = self.shared.admit_peer_log() {
+        if let Some(held_back) = self.admit_line(PeerLine::Refused) {
             let reason = Refusal::VideoCodec.description();
             warn!(%codec, reason, held_back, "publisher refused");
         }
@@ -159,7 +173,9 @@ impl Stream {
     }
 
     fn note_facts(&self, facts: SourceFacts, notices: &mut Notices) {
-        if let Some(held_back) = notices.facts.admit(self.shared.clock.now()) {
+        let admitted = notices.facts.admit(self.shared.clock.now());
+        let admitted = admitted.and_then(|held_back| self.admit_after(PeerLine::Facts, held_back));
+        if let Some(held_back) = admitted {
             let (width, height) = facts.size.unzip();
             let (codecs, encoder) = (&facts.codecs, &facts.encoder);
             info!(codecs, width, height, encoder, held_back, "publisher sends");
@@ -190,9 +206,15 @@ impl Stream {
             queue.close();
         };
         let thread = Builder::new().name(format!("xcode:{}", self.publication.name())).spawn(body);
-        let thread =
-            thread.inspect_err(|error| error!(%error, "no thread for the transcoder")).ok()?;
-        Some(Transcode { handoff, thread: Some(thread) })
+        match thread {
+            Ok(thread) => Some(Transcode { handoff, thread: Some(thread) }),
+            Err(error) => {
+                if let Some(held_back) = self.admit_line(PeerLine::NoThread) {
+                    error!(%error, held_back, "no thread for the transcoder");
+                }
+                None
+            }
+        }
     }
 
     fn transcode(&self, handoff: &Handoff) {
@@ -216,7 +238,7 @@ impl Stream {
             if is_cut || spoke {
                 self.publication.update_transcode_load(|load| note_load(load, &transcoder, queue));
             }
-            drops.log(queue, &self.shared);
+            drops.log(queue, self);
         }
         let queue = handoff.stats();
         self.publication.update_transcode_load(|load| note_load(load, &transcoder, queue));
@@ -245,7 +267,7 @@ impl Stream {
                 TranscoderOutput::Impossible { index } => {
                     self.publication.note_impossible(Slot::Ladder(index));
                 }
-                TranscoderOutput::Notice(notice) => notices.log(&notice, &self.shared),
+                TranscoderOutput::Notice(notice) => notices.log(&notice, self),
             }
         }
         spoke
@@ -365,10 +387,12 @@ impl Notices {
         }
     }
 
-    fn log(&mut self, notice: &Notice, shared: &Shared) {
-        let throttle =
-            self.by_kind.entry(mem::discriminant(notice)).or_insert_with(|| self.throttle.clone());
-        if let Some(held_back) = throttle.admit(shared.clock.now()) {
+    fn log(&mut self, notice: &Notice, stream: &Stream) {
+        let kind = mem::discriminant(notice);
+        let throttle = self.by_kind.entry(kind).or_insert_with(|| self.throttle.clone());
+        let admitted = throttle.admit(stream.shared.clock.now());
+        let line = PeerLine::Notice(kind);
+        if let Some(held_back) = admitted.and_then(|before| stream.admit_after(line, before)) {
             warn!(%notice, held_back, "stream notice");
         }
     }
@@ -385,13 +409,16 @@ impl Drops {
         Self { throttle: Throttle::new(shared.limits.log_interval), logged: 0 }
     }
 
-    fn log(&mut self, queue: QueueStats, shared: &Shared) {
-        if queue.dropped_pictures > self.logged && self.throttle.admit(shared.clock.now()).is_some()
+    fn log(&mut self, queue: QueueStats, stream: &Stream) {
+        if queue.dropped_pictures > self.logged
+            && self.throttle.admit(stream.shared.clock.now()).is_some()
+            && let Some(held_back) = stream.admit_line(PeerLine::Dropped)
         {
             let dropped = queue.dropped_pictures - self.logged;
             warn!(
                 dropped,
                 dropped_gops_so_far = queue.dropped_gops,
+                held_back,
                 "transcoder is behind, pictures dropped"
             );
             self.logged = queue.dropped_pictures;
