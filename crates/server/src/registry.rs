@@ -12,9 +12,9 @@ use crate::access::{Permit, PublishAccess};
 use crate::bans::Bans;
 use crate::clock::Moment;
 use crate::limits::Limits;
+use crate::numbers::Numbers;
 use crate::pace::PublishRates;
 use crate::places::network;
-use crate::numbers::Numbers;
 use crate::publication::{Publication, PublicationConfig};
 use crate::session::{Departure, Session, StopReason};
 

@@ -16,8 +16,8 @@ use rtmp::Refusal;
 use tracing::{Span, debug, debug_span, error, info, warn};
 
 use crate::feed::FeedReceiver;
-use crate::priority::step_back;
 use crate::peer_log::PeerLine;
+use crate::priority::step_back;
 use crate::publication::{Publication, Slot, TranscodeLoad};
 use crate::registry::Admission;
 use crate::session::{Session, StopReason};

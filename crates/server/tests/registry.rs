@@ -19,8 +19,9 @@ use server::{
 /// 2026-11-22 in unix seconds, as the clock's zero.
 const START: i64 = 1_795_300_000;
 
-/// The first number of a stream that begins at that moment: tenths of a second since 2026, and one.
-const FIRST: u64 = 280_744_001;
+/// The first number of a stream that begins at that moment: tenths of a second since 2026, three
+/// seconds behind the start of the process, and one.
+const FIRST: u64 = 280_744_031;
 
 fn at(secs: f64) -> Moment {
     let uptime = Duration::from_secs_f64(secs);
@@ -443,20 +444,21 @@ fn sequence_numbers_are_never_used_again() {
     let other = admit(&mut registry, "other", "", 10_000.0);
     assert_eq!(
         other.publication.next_sequence(),
-        FIRST + 100_000,
+        FIRST - 30 + 100_000,
         "the wall clock is ahead again"
     );
 }
 
-/// What was used when a process is killed lies behind the clock of the next one.
+/// What was used when a process is killed is not used by the next one.
 #[test]
-fn numbers_that_are_used_when_the_clock_has_reached_them_do_not_come_again() {
+fn numbers_do_not_come_again_in_the_next_process() {
     let first = admit(&mut registry(), "cam", "", 0.0).publication;
     let newest = first.next_sequence() + 299;
     let wait = first.wait_for_number(newest, at(0.0));
     assert_eq!(wait, Duration::from_secs(30), "at most ten in a second");
     assert_eq!(first.wait_for_number(newest, at(30.0)), Duration::ZERO);
-    let second = admit(&mut registry(), "cam", "", 30.0).publication;
+    let started = Moment { uptime: Duration::ZERO, ..at(30.0) };
+    let second = registry().publish(attempt("cam", ""), started).unwrap().publication;
     assert!(second.next_sequence() > newest);
 }
 
