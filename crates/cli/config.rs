@@ -24,6 +24,8 @@ const MAX_STREAMS: RangeInclusive<usize> = 1..=10_000;
 const VIEWERS: RangeInclusive<usize> = 1..=1_000_000;
 /// Whoever has the operator's token sees and ends everything: it is not to be guessed.
 const LEAST_TOKEN_BYTES: usize = 16;
+/// Less is not enough for a stream of 1080p and its decoder.
+const MIN_MEMORY_BYTES: u64 = 128 << 20;
 
 /// Everything `serve` needs.
 #[derive(Debug)]
@@ -95,6 +97,9 @@ fn server_config(mut settings: Settings) -> Result<Config, UsageError> {
             settings.max_streams.unwrap_or(defaults.max_streams),
             MAX_STREAMS,
         )?,
+        memory_bytes: settings
+            .memory
+            .map_or(Ok(defaults.memory_bytes), |text| memory_bytes(&text))?,
         current_manifest: settings.current_manifest.unwrap_or(defaults.current_manifest),
         access: PublishAccess {
             shared_key: settings.publish_key.map(|key| publish_key(&key)).transpose()?,
@@ -191,6 +196,29 @@ fn segment_duration(text: Option<&str>, default: Duration) -> Result<Duration, U
             "--segment-duration {text:?}: write a time from 1s to 10s, for example 2s or 1500ms"
         ))
     })
+}
+
+fn memory_bytes(text: &str) -> Result<u64, UsageError> {
+    size(text).filter(|bytes| *bytes >= MIN_MEMORY_BYTES).ok_or_else(|| {
+        UsageError::new(format_args!(
+            "--memory {text:?}: write a size of at least {}M, for example 512M or 2G",
+            MIN_MEMORY_BYTES >> 20
+        ))
+    })
+}
+
+/// `512M`, `2G`, `2GiB`, in powers of 1024; a bare number is bytes.
+fn size(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.trim_end_matches(|it: char| !it.is_ascii_digit());
+    let unit = match text[digits.len()..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" | "kib" => 1 << 10,
+        "m" | "mb" | "mib" => 1 << 20,
+        "g" | "gb" | "gib" => 1 << 30,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit)
 }
 
 fn in_range(option: &str, value: usize, range: RangeInclusive<usize>) -> Result<usize, UsageError> {
@@ -301,6 +329,7 @@ pub(crate) mod tests {
             viewer_secret = "0123456789abcdef"
             viewers_max = 7
             auth_webhook = "http://127.0.0.1:9000/auth"
+            memory = "512M"
             publish_key = "a"
             allow_unlisted = true
             keys = { cam = "b" }
@@ -324,6 +353,7 @@ pub(crate) mod tests {
         assert!(config.auth_webhook.is_some());
         assert!(config.viewer_secret.is_some() && config.viewers_max == Some(7));
         assert_eq!(config.admin.hosts, ["prometheus", "a.example"]);
+        assert_eq!(config.memory_bytes, 512 << 20);
         assert_eq!(config.decoder, DecoderChoice::Only(DecoderKind::Openh264));
         assert_eq!(config.segment_duration, Duration::from_millis(1500));
         assert!(config.access.allow_unlisted && config.access.keys.len() == 1);
@@ -381,6 +411,9 @@ pub(crate) mod tests {
                 "{bad}"
             );
         }
+        for bad in ["", "2", "127M", "half", "1.5G", "-1G", "99999999999G", "2 T"] {
+            assert!(refused(&format!("memory = '{bad}'")).contains("for example 512M"), "{bad}");
+        }
         assert!(refused("renditions = 'P1'").contains("P144p30fps16x9"));
         assert!(refused("trusted_proxies = '::1,proxy'").contains("--trusted-proxies: \"proxy\""));
         assert!(refused("decoder = 'ffmpeg'").contains("`rusty`"));
@@ -414,6 +447,18 @@ pub(crate) mod tests {
                 error.contains("64 hexadecimal digits") && !error.contains("hunter2"),
                 "{error}"
             );
+        }
+    }
+
+    #[test]
+    fn sizes_are_powers_of_1024() {
+        for (text, bytes) in [
+            ("134217728", 128 << 20),
+            ("131072k", 128 << 20),
+            ("128 MiB", 128 << 20),
+            ("2G", 2 << 30),
+        ] {
+            assert_eq!(memory_bytes(text).ok(), Some(bytes), "{text}");
         }
     }
 

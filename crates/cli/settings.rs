@@ -90,6 +90,9 @@ pub(crate) struct Settings {
     /// Viewers at once; who comes later is told to come again (503) [default: as many as connections allow]
     #[arg(long, value_name = "N", env = "FEATHERCAST_VIEWERS_MAX")]
     pub(crate) viewers_max: Option<usize>,
+    /// Memory that the process may use, for example 512M or 2G [default: half of the machine's or the container's]
+    #[arg(long, value_name = "SIZE", env = "FEATHERCAST_MEMORY")]
+    pub(crate) memory: Option<String>,
     /// Key that publishers must give: rtmp://host/NAME/KEY, or sha256:HEX of it (better set by environment or file: others
     /// see flags)
     #[arg(long, value_name = "KEY", env = "FEATHERCAST_PUBLISH_KEY", hide_env_values = true)]
@@ -138,6 +141,7 @@ impl Settings {
             auth_webhook: self.auth_webhook.or(fallback.auth_webhook),
             viewer_secret: self.viewer_secret.or(fallback.viewer_secret),
             viewers_max: self.viewers_max.or(fallback.viewers_max),
+            memory: self.memory.or(fallback.memory),
             publish_key: self.publish_key.or(fallback.publish_key),
             keys: self.keys.or(fallback.keys),
             allow_unlisted: self.allow_unlisted.or(fallback.allow_unlisted),

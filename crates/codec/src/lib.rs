@@ -80,6 +80,15 @@ pub use scaler::Scaler;
 /// Otherwise glibc gives a thread a heap of its own, up to eight for each core. A decoder takes tens of megabytes, and each
 /// heap keeps the most that any of its threads ever took; which thread gets which is chance. So a server on which
 /// publishers come and go would keep more and more. The price is one lock, for a few allocations a picture.
+///
+/// Blocks of 4 MiB and more, of which a publisher can make the process take many, go back to the system as soon as they
+/// are free. (Pictures of 1080p, which come and go all the time, are smaller.)
 pub fn share_one_heap() {
     openh264_raw::share_one_heap();
+}
+
+/// Gives the heap's free memory back to the system, which it does not do by itself where something small lies behind it.
+/// The heap is locked meanwhile: some milliseconds for each 100 MiB.
+pub fn give_back_free_memory() {
+    openh264_raw::give_back_free_memory();
 }

@@ -24,16 +24,36 @@ const NO_FUNCTION_LONG: c_long = 4;
 unsafe extern "C" {
     /// Sets a parameter of the allocator (mallopt(3)); one that it does not know changes nothing.
     safe fn mallopt(parameter: c_int, value: c_int) -> c_int;
+    /// Gives free pages back to the system (malloc_trim(3)), but `pad` bytes at the heap's end.
+    safe fn malloc_trim(pad: usize) -> c_int;
 }
 
 /// How many heaps there are at most (glibc's `malloc.h`).
 #[cfg(target_env = "gnu")]
 const M_ARENA_MAX: c_int = -8;
 
-/// All threads share one heap from now on.
+/// From how many bytes on a block is mapped for itself (glibc's `malloc.h`).
+#[cfg(target_env = "gnu")]
+const M_MMAP_THRESHOLD: c_int = -3;
+
+/// How many free bytes the heap keeps at its end (glibc's `malloc.h`).
+#[cfg(target_env = "gnu")]
+const M_TRIM_THRESHOLD: c_int = -1;
+
+/// All threads share one heap from now on, and large blocks are none of it.
 pub(crate) fn share_one_heap() {
     #[cfg(target_env = "gnu")]
-    mallopt(M_ARENA_MAX, 1);
+    {
+        mallopt(M_ARENA_MAX, 1);
+        mallopt(M_MMAP_THRESHOLD, 4 << 20);
+        mallopt(M_TRIM_THRESHOLD, 16 << 20);
+    }
+}
+
+/// Free memory goes back to the system.
+pub(crate) fn give_back_free_memory() {
+    #[cfg(target_env = "gnu")]
+    malloc_trim(0);
 }
 
 /// A decoder, opened and silenced.

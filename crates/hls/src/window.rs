@@ -230,6 +230,22 @@ impl Window {
         }
     }
 
+    /// Gives up segments of at least so many bytes, if there are as many that it can do without: first
+    /// those that are not listed any more, then listed ones but the last three. How many bytes they had.
+    pub fn cut_down(&mut self, bytes: usize) -> usize {
+        let mut given_up = 0;
+        while given_up < bytes {
+            if let Some(removed) = self.removed.pop_front() {
+                given_up += removed.content.bytes();
+            } else if self.listed.len() > LEAST_LISTED {
+                self.remove_oldest();
+            } else {
+                break;
+            }
+        }
+        given_up
+    }
+
     /// The stream has ended: `EXT-X-ENDLIST` (RFC 8216 4.3.3.4).
     pub fn end(&mut self) {
         self.ended = true;
@@ -413,6 +429,27 @@ mod tests {
         assert_eq!(etag(b"one"), etag(b"one"));
         assert_ne!(etag(b"one"), etag(b"two"));
         assert!(etag(b"one").starts_with('"') && etag(b"one").ends_with('"'));
+    }
+
+    #[test]
+    fn a_window_that_is_cut_down_gives_up_the_oldest_and_keeps_what_can_be_followed() {
+        let mut window = window(6);
+        let data = Bytes::from(vec![0; 1000]);
+        for sequence in 0..20 {
+            window.push(segment(sequence, Duration::from_secs(2), &data));
+        }
+        let oldest = |window: &Window| window.snapshot().unwrap().fetchable[0].0;
+        let kept_before = 20 - oldest(&window) as usize;
+        assert_eq!(window.cut_down(1), 1000);
+        assert_eq!(20 - oldest(&window) as usize, kept_before - 1);
+        assert_eq!(window.snapshot().unwrap().listed.len(), 6, "those behind the playlist first");
+        assert_eq!(window.cut_down(usize::MAX), (kept_before - 4) * 1000);
+        let snapshot = window.snapshot().unwrap();
+        assert_eq!(snapshot.listed.iter().map(Span::sequence).collect::<Vec<_>>(), [17, 18, 19]);
+        assert_eq!(snapshot.segment(16), Lookup::Gone);
+        assert_eq!(window.cut_down(1), 0);
+        window.push(segment(20, Duration::from_secs(2), &data));
+        assert_eq!(window.snapshot().unwrap().media_sequence(), 17, "it goes on");
     }
 
     #[test]

@@ -129,6 +129,8 @@ pub struct SourceFacts {
     pub channels: Option<u8>,
     /// The publisher's own name for its software, from `onMetaData`.
     pub encoder: Option<String>,
+    /// Memory that a decoder takes for its pictures at most, in bytes; 0 without video.
+    pub decoder_bytes: u64,
     /// Why the video plays as source only, if it does.
     pub undecodable: Option<VideoRefusal>,
 }

@@ -30,7 +30,7 @@ use crate::source_segment::{
 use crate::timeline::{Change, Side, Timeline};
 use crate::tracks::{self, StreamTracks, Tracks};
 use crate::ts_writer::{max_frame_bytes, max_picture_bytes};
-use crate::video_track::{VideoEvent, VideoTrack};
+use crate::video_track::{VideoEvent, VideoTrack, decoder_bytes};
 use crate::written_sets::WrittenSets;
 
 /// A source segment is cut at any picture once it lasts this long or would be larger than this:
@@ -896,6 +896,7 @@ impl Ingest {
             sample_rate_hz: audio.map(AudioSpecificConfig::output_sample_rate_hz),
             channels: audio.map(|audio| audio.channels),
             encoder: self.encoder.clone(),
+            decoder_bytes: sps.map_or(0, decoder_bytes),
             undecodable: self.video.refusal(),
         }
     }

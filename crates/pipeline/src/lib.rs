@@ -58,7 +58,7 @@ pub mod fuzzing;
 #[cfg(any(test, fuzzing))]
 mod model;
 
-pub use codec::{DecoderKind, share_one_heap};
+pub use codec::{DecoderKind, give_back_free_memory, share_one_heap};
 pub use decoding::DecoderChoice;
 pub use event::{AudioRefusal, IngestOutput, Notice, RenditionInfo, SourceFacts, TranscoderOutput};
 pub use hls::{GridMode, GridState};

@@ -242,6 +242,14 @@ impl SegmentStore {
         }
     }
 
+    /// Forgets the oldest span; how many bytes that gives up, 0 where there is none.
+    pub fn give_up_oldest(&mut self) -> usize {
+        let before = self.bytes;
+        self.pop_span();
+        self.drop_needless_pictures();
+        before - self.bytes
+    }
+
     /// The number of the oldest span from which on all can be made; None where none can.
     #[must_use]
     pub fn oldest_makeable(&self) -> Option<u64> {

@@ -343,6 +343,13 @@ pub(crate) fn refusal(sps: &Sps, parameter_sets: &ParameterSets) -> Option<Video
 /// Memory that a decoder may take for its pictures: 1080p with 16 references, 4K with 8.
 const MAX_DECODER_BYTES: u64 = 128 * 1024 * 1024;
 
+/// What a decoder takes for its pictures at most: its references, the picture itself and one that
+/// is shown; 4:2:0 has one and a half samples a pixel.
+pub(crate) fn decoder_bytes(sps: &Sps) -> u64 {
+    let pixels = u64::from(sps.coded_width) * u64::from(sps.coded_height);
+    pixels * u64::from(sps.max_num_ref_frames.min(16) + 2) * 3 / 2
+}
+
 /// The highest level openh264 knows (5.2).
 const MAX_LEVEL_IDC: u8 = 52;
 
@@ -352,9 +359,7 @@ fn too_large(sps: &Sps) -> Option<VideoRefusal> {
     let (width, height) = (sps.coded_width, sps.coded_height);
     let pixels = u64::from(width) * u64::from(height);
     let limit = codec::Limits::default().max_pixels as u64;
-    // Its references, the picture itself and one that is shown; 4:2:0 has one and a half samples a
-    // pixel.
-    let decoder_bytes = pixels * u64::from(sps.max_num_ref_frames.min(16) + 2) * 3 / 2;
+    let decoder_bytes = decoder_bytes(sps);
     if pixels > limit {
         Some(VideoRefusal::TooManyPixels { width, height, limit })
     } else if decoder_bytes > MAX_DECODER_BYTES {

@@ -15,6 +15,8 @@ pub enum Refusal {
     TooManyStreams,
     /// Its address has published too often in the last time.
     TooOften,
+    /// The server has no memory for the stream.
+    NoMemory,
     /// The video is not H.264.
     VideoCodec,
     /// The server is about to stop.
@@ -27,7 +29,7 @@ impl Refusal {
         match self {
             Self::NameInUse | Self::BadName => "NetStream.Publish.BadName",
             Self::Unauthorized => "NetStream.Publish.Unauthorized",
-            Self::TooManyStreams | Self::TooOften | Self::Banned => "NetStream.Publish.Denied",
+            Self::TooManyStreams | Self::TooOften | Self::Banned | Self::NoMemory => "NetStream.Publish.Denied",
             // OBS and librtmp stop at this code and show the description.
             Self::VideoCodec => "NetStream.Publish.Rejected",
             Self::ShuttingDown | Self::Undecided => "NetStream.Publish.Failed",
@@ -50,6 +52,9 @@ impl Refusal {
             Self::TooManyStreams => "The server has as many publishers as it takes.",
             Self::TooOften => {
                 "Too many publishes from this address in a short time: wait a minute."
+            }
+            Self::NoMemory => {
+                "The server has no memory for this stream: send at a lower bitrate, or come later."
             }
             Self::VideoCodec => {
                 "This server takes H.264 video only: in OBS set Settings > Output > Video Encoder to x264 or another \

@@ -12,6 +12,7 @@ use crate::admin::AdminAccess;
 use crate::demand::Transcode;
 use crate::viewer_secret::ViewerSecret;
 use crate::webhook::WebhookUrl;
+use crate::system_memory::default_memory;
 
 /// What `serve` is told.
 #[derive(Clone, Debug)]
@@ -38,6 +39,8 @@ pub struct Config {
     pub playlist_segments: usize,
     /// Publishers at once.
     pub max_streams: usize,
+    /// Bytes of memory that the process may use.
+    pub memory_bytes: u64,
     /// Whether `/stream/current.m3u8` is served.
     pub current_manifest: bool,
     /// Who may publish.
@@ -127,6 +130,7 @@ impl Default for Config {
             segment_duration: Duration::from_secs(2),
             playlist_segments: 6,
             max_streams: 10,
+            memory_bytes: default_memory(),
             current_manifest: false,
             access: PublishAccess::default(),
             auth_webhook: None,

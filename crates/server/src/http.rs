@@ -16,7 +16,7 @@ use hls::Lookup;
 use hls::multivariant_playlist::with_query;
 use tokio::time::timeout;
 
-use crate::http_listener::PeerIp;
+use crate::http_listener::{PeerIp, SendWithin};
 use crate::http_path::{self, Resource, query_value};
 use crate::http_response::{self as response, Audience, Conditions};
 use crate::maker::Making;
@@ -257,7 +257,11 @@ async fn segment(
         Lookup::Gone => return None,
     };
     shared.metrics.http_segments.add(1);
-    Some(response::segment(conditions, &data, snapshot.etag(sequence)?))
+    let mut response = response::segment(conditions, &data, snapshot.etag(sequence)?);
+    let target_duration = Duration::from_secs(snapshot.target_duration_secs);
+    let time = target_duration * shared.limits.http_segment_target_durations;
+    response.extensions_mut().insert(SendWithin(time));
+    Some(response)
 }
 
 fn find(shared: &Shared, resource: &Resource<'_>) -> Option<Arc<Publication>> {

@@ -22,7 +22,7 @@ use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
 use tracing::{debug, warn};
 
 use crate::http_response as response;
@@ -201,13 +201,15 @@ async fn serve(socket: TcpStream, peer: SocketAddr, requests: Requests, entrance
             counts.metrics.http_refused_connections.add(1);
         }
         let method = request.method().clone();
-        let answer = router.call(request);
+        let (answer, timed) = (router.call(request), Arc::clone(&counted));
         async move {
-            match turn {
-                Turn::OfConnection => answer.await,
-                Turn::Own(place) => Ok(answer.await?.map(|body| Body::new(Held::new(body, place)))),
-                Turn::Full => Ok(response::busy(&method)),
-            }
+            let answer = match turn {
+                Turn::OfConnection => answer.await?,
+                Turn::Own(place) => answer.await?.map(|body| Body::new(Held::new(body, place))),
+                Turn::Full => response::busy(&method),
+            };
+            timed.set_time(answer.extensions().get());
+            Ok(answer)
         }
     });
     let served = match is_http2 {
@@ -269,21 +271,33 @@ where
     }
 }
 
+/// On a response: its peer has to take it in this time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SendWithin(pub(crate) Duration);
+
 /// What has happened on a connection since it was accepted.
 #[derive(Debug, Default)]
 struct Activity {
     requests: AtomicU64,
     sent_bytes: AtomicU64,
+    /// When the peer must have taken the newest response.
+    send_by: Mutex<Option<Instant>>,
 }
 
 impl Activity {
+    /// A response begins, which has this time.
+    fn set_time(&self, time: Option<&SendWithin>) {
+        *lock(&self.send_by) = time.map(|SendWithin(time)| Instant::now() + *time);
+    }
+
     /// Requests and bytes sent.
     fn so_far(&self) -> (u64, u64) {
         (self.requests.load(Ordering::Relaxed), self.sent_bytes.load(Ordering::Relaxed))
     }
 }
 
-/// A stream that counts what it sends and fails when the peer takes nothing for too long.
+/// A stream that counts what it sends and fails when the peer takes nothing for too long, or too
+/// little.
 struct Watched<T> {
     inner: T,
     shared: Arc<Shared>,
@@ -314,8 +328,11 @@ impl<T: AsyncWrite + Unpin> Watched<T> {
             self.activity.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
             return Poll::Ready(result);
         }
-        let deadline = Instant::now() + self.shared.limits.http_write;
-        let stall = self.stall.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        let stall = self.stall.get_or_insert_with(|| {
+            let stalled = Instant::now() + self.shared.limits.http_write;
+            let send_by = *lock(&self.activity.send_by);
+            Box::pin(sleep_until(send_by.map_or(stalled, |send_by| send_by.min(stalled))))
+        });
         ready!(stall.as_mut().poll(context));
         self.shared.metrics.http_stalled_connections.add(1);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))

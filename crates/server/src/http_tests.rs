@@ -487,6 +487,30 @@ async fn a_viewer_that_says_nothing_or_takes_nothing_is_let_go() {
     assert!(taken.len() < 32 << 20, "{}", taken.len());
 }
 
+/// It takes a little all the time, and would keep the segment in memory for as long as it likes.
+#[tokio::test]
+async fn a_viewer_that_takes_a_segment_too_slowly_is_let_go() {
+    let limits = Limits {
+        http_segment_target_durations: 0,
+        http_write: Duration::from_secs(3600),
+        ..Limits::default()
+    };
+    let site = Site::new(limits, http::router).await;
+    let (publisher, first) = site.publish("cam");
+    let small = site.get(&format!("/stream/cam/source/{first}.ts")).await;
+    assert_eq!(small.body.len(), SEGMENT_BYTES, "what the socket takes at once is in time");
+    push_segment(&publisher, first + 2, vec![0; 32 << 20]);
+    let mut socket = TcpStream::connect(site.addr).await.unwrap();
+    let request = format!("GET /stream/cam/source/{}.ts HTTP/1.1\r\nHost: h\r\n\r\n", first + 2);
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut taken = 0;
+    while site.shared.metrics.http_stalled_connections.value() == 0 {
+        taken += socket.read(&mut [0; 100]).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(taken < 32 << 20, "{taken}");
+}
+
 #[tokio::test]
 async fn a_first_request_has_less_time_than_the_next() {
     let limits = Limits {

@@ -35,6 +35,7 @@ mod limits;
 mod lobby;
 mod log_queue;
 mod maker;
+mod memory;
 mod metrics;
 mod numbers;
 mod pace;
@@ -59,6 +60,7 @@ mod shutdown;
 mod socket;
 mod status;
 mod sync;
+mod system_memory;
 mod throttle;
 mod tls;
 #[cfg(test)]
@@ -82,6 +84,7 @@ pub use error::Error;
 pub use forwarded::{InvalidNetwork, TrustedProxies};
 pub use limits::{Limits, Rate};
 pub use log_queue::{LogQueue, LogWriter};
+pub use memory::Memory;
 pub use pipeline::{
     DecoderChoice, DecoderKind, FrameRate, Preset, Profile, TestSignalConfig, preset_names,
 };
@@ -95,6 +98,7 @@ pub use rtmp::{InvalidPublishUrl, PublishUrl, StreamKey, StreamName};
 pub use secret::{InvalidDigest, SecretDigest, new_secret};
 pub use server::{Accepting, Server, serve};
 pub use session::{Departure, Session, StopReason, StopSignal};
+pub use system_memory::default_memory;
 pub use throttle::Throttle;
 pub use tls::CertificateError;
 pub use viewer_secret::{ShortSecret, ViewerSecret};

@@ -150,6 +150,12 @@ pub struct Limits {
     pub guess_memory: Duration,
     /// Addresses whose wrong keys are remembered; past it the one longest ago is forgotten.
     pub guess_addresses: usize,
+    /// A viewer gets a segment within so many target durations, or not at all: who is slower cannot
+    /// play it, and keeps it in memory meanwhile.
+    pub http_segment_target_durations: u32,
+    /// A publisher for whose media there is no room, also when its windows are cut down, waits so
+    /// long at most: slow viewers of it are gone by then.
+    pub memory_wait: Duration,
     /// From a signal to the end of the process.
     pub shutdown: Duration,
     /// At most one log line of a kind in this time; what was left out is counted in the next.
@@ -214,6 +220,8 @@ impl Default for Limits {
             guess_pause: (Duration::from_millis(500), Duration::from_secs(8)),
             guess_memory: Duration::from_secs(600),
             guess_addresses: 4096,
+            http_segment_target_durations: 4,
+            memory_wait: Duration::from_secs(10),
             shutdown: Duration::from_millis(4500),
             log_interval: Duration::from_secs(5),
             peer_log_burst: 20,

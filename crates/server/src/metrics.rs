@@ -9,6 +9,7 @@ use pipeline::RungStats;
 use rtmp::StreamName;
 
 use crate::demand::Wakefulness;
+use crate::memory::Memory;
 use crate::publication::{Reception, Rendition, TranscodeLoad};
 use crate::registry::{State, StreamStatus};
 
@@ -139,7 +140,7 @@ const PROCESS: &[Family<Metrics>] = &[
     }),
     counter(
         "http_stalled_connections_total",
-        "Viewer connections ended: no byte was taken for too long.",
+        "Viewer connections ended: no byte was taken for too long, or a segment too slowly.",
         |it| count(&it.http_stalled_connections),
     ),
     counter("http_sent_bytes_total", "Bytes sent to viewers.", |it| count(&it.http_sent_bytes)),
@@ -175,6 +176,16 @@ const PROCESS: &[Family<Metrics>] = &[
         count(&it.wake_ups)
     }),
     counter("worker_panics_total", "Worker threads that panicked.", |it| count(&it.worker_panics)),
+];
+
+const MEMORY: &[Family<Memory>] = &[
+    gauge("memory_budget_bytes", "Memory that the process may use.", |it| Some(it.budget() as f64)),
+    gauge("memory_media_bytes", "Media that is held, also by viewers that read it.", |it| {
+        Some(it.media() as f64)
+    }),
+    gauge("memory_other_bytes", "Memory that is resident beside media.", |it| {
+        Some(it.beside() as f64)
+    }),
 ];
 
 /// A stream, with what is asked of it more than once.
@@ -278,7 +289,12 @@ const RENDITION: &[Family<RenditionRow>] = &[
 ];
 
 /// The text of `GET /metrics` (Prometheus exposition format 0.0.4).
-pub(crate) fn render(metrics: &Metrics, streams: &[StreamStatus], uptime_secs: f64) -> String {
+pub(crate) fn render(
+    metrics: &Metrics,
+    memory: &Memory,
+    streams: &[StreamStatus],
+    uptime_secs: f64,
+) -> String {
     let mut text = Text::default();
     text.head("uptime_seconds", "gauge", "Time since the process started.");
     text.sample("uptime_seconds", &[], uptime_secs);
@@ -288,6 +304,7 @@ pub(crate) fn render(metrics: &Metrics, streams: &[StreamStatus], uptime_secs: f
     text.head("publishers", "gauge", "Connected publishers.");
     text.sample("publishers", &[], live);
     text.families(PROCESS, &[metrics], |_| Vec::new());
+    text.families(MEMORY, &[memory], |_| Vec::new());
     text.histogram(
         "segment_wait_seconds",
         "How long requests waited for a segment that nobody had made.",
@@ -398,7 +415,7 @@ mod tests {
 
     #[test]
     fn every_family_has_help_and_type_and_every_line_is_of_the_format() {
-        let text = render(&Metrics::default(), &[], 1.5);
+        let text = render(&Metrics::default(), &Memory::new(1 << 30, 10), &[], 1.5);
         let families = text.lines().filter(|line| line.starts_with("# TYPE ")).count();
         assert_eq!(text.lines().filter(|line| line.starts_with("# HELP ")).count(), families);
         for line in text.lines().filter(|line| !line.starts_with('#')) {
@@ -415,7 +432,7 @@ mod tests {
         for ms in [90, 300, 400, 9000] {
             metrics.segment_waits.observe(Duration::from_millis(ms));
         }
-        let text = render(&metrics, &[], 0.0);
+        let text = render(&metrics, &Memory::new(1 << 30, 10), &[], 0.0);
         for line in [
             "segment_wait_seconds_bucket{le=\"0.1\"} 1",
             "segment_wait_seconds_bucket{le=\"0.5\"} 3",

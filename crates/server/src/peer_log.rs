@@ -33,6 +33,8 @@ pub(crate) enum PeerLine {
     Dropped,
     /// The system gave no thread.
     NoThread,
+    /// There was no memory for a decoder.
+    NoMemory,
     /// A worker panicked.
     Panicked,
     /// A stream's playlists ended.

@@ -2,7 +2,7 @@
 //! serves.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicI64, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use crate::clock::Moment;
 use crate::demand::{Demand, Transcode, Wakefulness};
 use crate::http_path;
+use crate::memory::{Account, Memory};
 use crate::numbers::Numbers;
 use crate::sync::lock;
 use crate::viewer_secret::ViewerSecret;
@@ -56,6 +57,8 @@ pub struct PublicationConfig {
     pub transcode: Transcode,
     /// None: anybody may watch.
     pub viewer_secret: Option<ViewerSecret>,
+    /// What all streams hold their media of.
+    pub memory: Arc<Memory>,
 }
 
 /// A rendition: the publisher's own, or one of the ladder by its index in the configuration.
@@ -72,6 +75,9 @@ pub enum Slot {
 pub struct Publication {
     name: StreamName,
     numbers: Numbers,
+    account: Arc<Account>,
+    /// What a decoder of the video takes at most, in bytes; 0 without video.
+    decoder_bytes: AtomicU64,
     writer: Mutex<Writer>,
     view: watch::Sender<Arc<View>>,
     /// What segments are made of that nobody has asked for yet.
@@ -311,6 +317,8 @@ impl Publication {
         Self {
             name,
             numbers,
+            account: config.memory.account(),
+            decoder_bytes: AtomicU64::new(0),
             writer: Mutex::new(writer),
             view: watch::Sender::new(Arc::default()),
             store: Mutex::new(SegmentStore::new(kept)),
@@ -357,7 +365,7 @@ impl Publication {
             });
         } else {
             let (data, continuity) = write_ts(&package, before);
-            let segment = Segment { span: package.span, data };
+            let segment = Segment { span: package.span, data: self.account.hold(data) };
             self.push(slot, sequence, continuity, |track| {
                 track.push(segment, &info, is_independent)
             });
@@ -403,7 +411,7 @@ impl Publication {
                 Lookup::NotMade | Lookup::Gone => None,
             };
         };
-        let written = || write_ts(&unwritten.package, unwritten.before).0;
+        let written = || self.account.hold(write_ts(&unwritten.package, unwritten.before).0);
         let data = unwritten.data.get_or_init(written).clone();
         let mut writer = lock(&self.writer);
         let track = writer.track(Slot::Source)?;
@@ -424,6 +432,7 @@ impl Publication {
         info: &RenditionInfo,
         is_independent: bool,
     ) {
+        let segment = Segment { data: self.account.hold(segment.data), ..segment };
         let mut writer = lock(&self.writer);
         let Some(track) = writer.track(slot) else { return };
         track.push(segment, info, is_independent);
@@ -507,6 +516,7 @@ impl Publication {
 
     /// What the publisher sends from now on.
     pub fn set_facts(&self, facts: SourceFacts) {
+        self.decoder_bytes.store(facts.decoder_bytes, Ordering::Relaxed);
         let mut writer = lock(&self.writer);
         if facts.channels.is_some() {
             writer.reception.audio_refusal = None;
@@ -561,7 +571,51 @@ impl Publication {
             store.push(segment);
             store.oldest_makeable()
         };
-        let Some(oldest) = oldest else { return };
+        if let Some(oldest) = oldest {
+            self.withdraw_promises_before(oldest);
+        }
+    }
+
+    /// Gives up media of so many bytes, if there is as much that viewers can do without: first
+    /// segments of the source and then of the renditions, the oldest first, but the last few that a
+    /// playlist needs; then what segments could be made of. Whether there was any.
+    ///
+    /// What viewers are reading is not free before they have it.
+    pub(crate) fn cut_down(&self, bytes: usize) -> bool {
+        let mut left = bytes;
+        {
+            let mut writer = lock(&self.writer);
+            for track in writer.tracks.iter_mut().rev() {
+                let given_up = track.window.cut_down(left);
+                track.forget_unwritten();
+                if given_up > 0 {
+                    track.refresh();
+                }
+                left = left.saturating_sub(given_up);
+            }
+            if left < bytes {
+                self.publish(&writer);
+            }
+        }
+        let kept_from = {
+            let mut store = lock(&self.store);
+            let before = left;
+            while left > 0 {
+                let given_up = store.give_up_oldest();
+                if given_up == 0 {
+                    break;
+                }
+                left = left.saturating_sub(given_up);
+            }
+            (left < before).then(|| store.oldest_makeable().unwrap_or(u64::MAX))
+        };
+        if let Some(oldest) = kept_from {
+            self.withdraw_promises_before(oldest);
+        }
+        left < bytes
+    }
+
+    fn withdraw_promises_before(&self, oldest: u64) {
         let mut writer = lock(&self.writer);
         let mut withdrawn = false;
         for track in &mut writer.tracks {
@@ -656,6 +710,16 @@ impl Publication {
     #[must_use]
     pub fn name(&self) -> &StreamName {
         &self.name
+    }
+
+    /// What the stream holds of the memory budget.
+    pub(crate) fn account(&self) -> &Arc<Account> {
+        &self.account
+    }
+
+    /// What a decoder of the video takes at most, in bytes.
+    pub(crate) fn decoder_bytes(&self) -> usize {
+        usize::try_from(self.decoder_bytes.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
     }
 
     /// What viewers get at the moment.
@@ -867,9 +931,14 @@ impl Track {
             let data = OnceLock::new();
             self.unwritten.push_back(Arc::new(Unwritten { package, before, data }));
         }
+        self.forget_unwritten();
+        self.count(is_taken, bytes)
+    }
+
+    /// Forgets the segments that cannot be asked for any more.
+    fn forget_unwritten(&mut self) {
         let oldest = self.window.oldest_sequence().unwrap_or(0);
         self.unwritten.retain(|it| it.package.span.sequence() >= oldest);
-        self.count(is_taken, bytes)
     }
 
     fn note_info(&mut self, span: &Span, info: &RenditionInfo, is_independent: bool) {

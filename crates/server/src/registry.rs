@@ -182,6 +182,9 @@ impl Registry {
     /// The reason to tell the publisher.
     pub fn publish(&mut self, attempt: PublishAttempt, now: Moment) -> Result<Admission, Refusal> {
         let attempt = self.permit(attempt, now)?;
+        if self.config.publication.memory.is_exhausted() {
+            return Err(Refusal::NoMemory);
+        }
         let name = attempt.name.clone().unwrap_or_else(|| self.unused_name());
         // Not only once a second: names may come faster.
         self.forget_surplus(now);
@@ -251,7 +254,29 @@ impl Registry {
             }
         }
         changes.extend(self.forget_surplus(now).into_iter().map(Change::Forgotten));
+        changes.extend(self.make_memory_free().map(Change::Forgotten));
         changes
+    }
+
+    /// Where memory is short, streams without a publisher give up what their playlists can do
+    /// without. Where that is not enough, the one that is worth least is forgotten, if nobody is
+    /// waited for to come back to it.
+    fn make_memory_free(&mut self) -> Option<StreamName> {
+        if !self.config.publication.memory.is_short() {
+            return None;
+        }
+        for stream in self.streams.values() {
+            if stream.state != State::Live && stream.is_drained() {
+                stream.publication.cut_down(usize::MAX);
+            }
+        }
+        if !self.config.publication.memory.is_very_short() {
+            return None;
+        }
+        let is_over = |(worth, _): &(Worth, StreamName)| !matches!(worth, Worth::Away { .. });
+        let (_, name) = self.without_publisher().into_iter().next().filter(is_over)?;
+        self.forget(&name);
+        Some(name)
     }
 
     /// No more publishers: those that are connected are asked to go, new ones are refused.
@@ -430,15 +455,20 @@ impl Registry {
             .collect()
     }
 
-    /// Streams without a publisher beyond the number that is remembered, those least worth it
-    /// first.
-    fn crowded_out(&self) -> Vec<StreamName> {
+    /// Streams without a publisher, those least worth remembering first.
+    fn without_publisher(&self) -> Vec<(Worth, StreamName)> {
         let limits = &self.config.limits;
         let gone =
             |(name, stream): (&StreamName, &Stream)| Some((stream.worth(limits)?, name.clone()));
         let mut gone: Vec<_> = self.streams.iter().filter_map(gone).collect();
         gone.sort();
-        let surplus = gone.len().saturating_sub(limits.remembered_streams);
+        gone
+    }
+
+    /// Streams without a publisher beyond the number that is remembered.
+    fn crowded_out(&self) -> Vec<StreamName> {
+        let gone = self.without_publisher();
+        let surplus = gone.len().saturating_sub(self.config.limits.remembered_streams);
         gone.into_iter().take(surplus).map(|(_, name)| name).collect()
     }
 

@@ -22,6 +22,7 @@ use crate::feed::{Fed, FeedSender, feed};
 use crate::lobby::Seat;
 use crate::pace::Pace;
 use crate::peer_log::PeerLine;
+use crate::publication::Publication;
 use crate::registry::{Admission, PublishAttempt};
 use crate::session::{Departure, Session, StopReason, StopSignal};
 use crate::shared::{Door, Shared};
@@ -29,6 +30,9 @@ use crate::socket::Socket;
 use crate::vigil::{Fault, Vigil};
 use crate::webhook::{self, Question, Verdict, WebhookUrl};
 use crate::worker;
+
+/// How often a publisher that waits for memory looks whether there is some.
+const MEMORY_POLL: Duration = Duration::from_millis(50);
 
 /// Serves a connection until it ends. Run it inside the span `conn{peer}`.
 pub(crate) async fn serve(
@@ -72,6 +76,7 @@ struct Conn<'a> {
 struct Publishing {
     session: Arc<Session>,
     name: StreamName,
+    publication: Arc<Publication>,
     feed: FeedSender,
     stop: StopSignal,
     vigil: Vigil,
@@ -102,6 +107,8 @@ enum End {
     Refused(Refusal),
     /// The session was asked to end.
     Stopped(StopReason),
+    /// There was no memory for the publisher's media.
+    NoMemory,
     Io(io::Error),
 }
 
@@ -123,6 +130,7 @@ impl fmt::Display for End {
             Self::Protocol(error) => f.write_str(&chain(error)),
             Self::Refused(refusal) => f.write_str(refusal.description()),
             Self::Stopped(reason) => f.write_str(reason.as_str()),
+            Self::NoMemory => f.write_str(Refusal::NoMemory.description()),
             Self::Io(error) => write!(f, "{error}"),
         }
     }
@@ -380,6 +388,7 @@ impl Conn<'_> {
         let publishing = Publishing {
             session: Arc::clone(&admission.session),
             name,
+            publication: Arc::clone(&admission.publication),
             feed: sender,
             stop: admission.session.stop_signal(),
             vigil: Vigil::new(&self.shared.limits, self.rtmp.received().media_bytes),
@@ -407,7 +416,7 @@ impl Conn<'_> {
         let fed = Fed {
             kind: tag_kind(message.kind),
             timestamp_ms: message.timestamp_ms,
-            payload: message.payload,
+            payload: publishing.hold(message.payload).await?,
             arrival_unix_ms: self.shared.clock.now().unix_ms,
         };
         tokio::select! {
@@ -467,7 +476,7 @@ impl Conn<'_> {
             end,
             End::Protocol(rtmp::Error::TooManyMessages { .. } | rtmp::Error::TooMuchInput { .. })
         );
-        if matches!(end, End::Protocol(_) | End::Refused(_) | End::Stopped(_))
+        if matches!(end, End::Protocol(_) | End::Refused(_) | End::Stopped(_) | End::NoMemory)
             && !is_flood
             && self.transmit().await.is_ok()
         {
@@ -484,6 +493,7 @@ impl Conn<'_> {
             End::Stopped(StopReason::ShuttingDown) => {
                 self.rtmp.reject_publish(Refusal::ShuttingDown)
             }
+            End::NoMemory => self.rtmp.reject_publish(Refusal::NoMemory),
             _ => {}
         }
     }
@@ -507,6 +517,31 @@ impl Conn<'_> {
         };
         // Whatever happens here, the connection is over.
         let _ = timeout(limit, read).await;
+    }
+}
+
+impl Publishing {
+    /// Counts a message as held by the stream. Where it may not hold so much, its windows are cut
+    /// down; where that is not enough, the publisher waits for viewers to have what they read.
+    async fn hold(&mut self, mut payload: Bytes) -> Result<Bytes, End> {
+        let mut waited = Duration::ZERO;
+        loop {
+            payload = match self.publication.account().try_hold(payload) {
+                Ok(held) => return Ok(held),
+                Err(payload) => payload,
+            };
+            let excess = self.publication.account().excess(&payload);
+            if self.publication.cut_down(excess) {
+                continue;
+            }
+            if waited >= self.shared.limits.memory_wait {
+                return Err(End::NoMemory);
+            }
+            tokio::select! {
+                () = sleep(MEMORY_POLL) => waited += MEMORY_POLL,
+                reason = self.stop.received() => return Err(End::Stopped(reason)),
+            }
+        }
     }
 }
 

@@ -16,10 +16,12 @@ use tracing::{debug, info, warn};
 use crate::config::{CertificateSource, Config, TlsConfig};
 use crate::error::Error;
 use crate::limits::Limits;
+use crate::memory::Trim;
 use crate::peer_log::{NOBODY, PeerLine};
 use crate::registry::Change;
 use crate::shared::Shared;
 use crate::shutdown::{Signals, end_streams};
+use crate::system_memory::resident_bytes;
 use crate::tls::{Acme, CertificateFiles, Certificates, TlsPorts};
 use crate::{admin, http, http_listener, rtmp_listener, tls};
 
@@ -313,8 +315,10 @@ async fn listen(on: &Handle, option: &'static str, addr: SocketAddr) -> Result<T
 async fn keep_time(shared: Arc<Shared>) {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut trim = Trim::default();
     loop {
         ticks.tick().await;
+        measure_memory(&shared, &mut trim);
         let changes = shared.registry().tick(shared.clock.now());
         for change in changes {
             match change {
@@ -333,6 +337,22 @@ async fn keep_time(shared: Arc<Shared>) {
                 }
             }
         }
+    }
+}
+
+/// Measures what is resident, and gives back what the heap does not need.
+fn measure_memory(shared: &Shared, trim: &mut Trim) {
+    let memory = &shared.memory;
+    let measure = || {
+        if let Some(bytes) = resident_bytes() {
+            memory.note_resident(bytes);
+        }
+    };
+    measure();
+    if trim.is_due(memory.beside(), shared.clock.now()) {
+        pipeline::give_back_free_memory();
+        measure();
+        trim.note_done(memory.beside());
     }
 }
 

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::guesses::Guesses;
 use crate::limits::Limits;
 use crate::maker::Maker;
+use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::peer_log::{PeerLine, PeerLog};
 use crate::publication::{Publication, PublicationConfig, Rendition, Slot};
@@ -39,9 +40,15 @@ const ALMOST: media::Duration = media::Duration::from_millis(300);
 /// chooses. One core is left for those that are made as they come, where there are two.
 const MAX_MAKER_THREADS: usize = 3;
 
-fn maker_threads() -> usize {
+/// What a thread that makes segments takes at most: a decoder, and what it is given in front of a
+/// segment.
+const MAKER_BYTES: usize = 192 << 20;
+
+/// As many as there are cores but one, and as fit into an eighth of the memory.
+fn maker_threads(memory: &Memory) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    (cores - 1).clamp(1, MAX_MAKER_THREADS)
+    let fit = memory.budget() / 8 / MAKER_BYTES;
+    (cores - 1).min(fit).clamp(1, MAX_MAKER_THREADS)
 }
 
 /// Where somebody shows a secret. The words are part of the log's stable line.
@@ -75,6 +82,7 @@ pub(crate) struct Shared {
     pub(crate) viewer_secret: Option<ViewerSecret>,
     viewers: Option<Mutex<Viewers>>,
     pub(crate) webhook: Option<WebhookUrl>,
+    pub(crate) memory: Arc<Memory>,
     playlist_segments: usize,
     registry: Mutex<Registry>,
     guesses: Mutex<Guesses>,
@@ -83,7 +91,9 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(config: &Config, limits: Limits) -> Arc<Self> {
+        let memory = Memory::new(config.memory_bytes, config.max_streams);
         let publication = PublicationConfig {
+            memory: Arc::clone(&memory),
             renditions: config.renditions.clone(),
             playlist_segments: config.playlist_segments,
             transcode: config.transcode,
@@ -99,13 +109,14 @@ impl Shared {
         let guesses = Guesses::new(&limits);
         let clock = Clock::start();
         let maker_log = Throttle::new(limits.log_interval);
-        let maker = Maker::new(config.stream_config(), maker_threads(), clock, maker_log);
+        let maker = Maker::new(config.stream_config(), maker_threads(&memory), clock, maker_log);
         let peer_log = Mutex::new(PeerLog::new(&limits));
         Arc::new(Self {
             clock,
             limits,
             metrics: Metrics::default(),
             maker,
+            memory,
             playlist_segments: config.playlist_segments,
             pipeline: config.stream_config(),
             current_manifest: config.current_manifest,

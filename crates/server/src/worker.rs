@@ -9,13 +9,14 @@ use std::{collections::HashMap, io, mem};
 
 use flv::VideoCodec;
 use pipeline::{
-    Ingest, IngestOutput, Item, Notice, Package, Queue, QueueStats, SourceFacts, Transcoder,
-    TranscoderOutput,
+    Ingest, IngestOutput, Item, Notice, Package, Queue, QueueStats, RenditionSet, SourceFacts,
+    Transcoder, TranscoderOutput,
 };
 use rtmp::Refusal;
 use tracing::{Span, debug, debug_span, error, info, warn};
 
 use crate::feed::FeedReceiver;
+use crate::memory::DecoderRoom;
 use crate::peer_log::PeerLine;
 use crate::priority::step_back;
 use crate::publication::{Publication, Slot, TranscodeLoad};
@@ -103,13 +104,48 @@ impl Stream {
         }
         let mut ingest = Ingest::new(config, state, self.publication.tracks());
         let mut notices = Notices::new(&self.shared);
+        let mut decoding = Decoding::Asleep;
         while let Some(fed) = feed.receive() {
-            ingest.set_wanted(self.publication.wanted());
+            ingest.set_wanted(self.live(&mut decoding));
             ingest.push(fed.kind, fed.timestamp_ms, fed.payload, fed.arrival_unix_ms);
             self.drain_ingest(&mut ingest, transcode.as_ref(), &mut notices);
         }
         ingest.finish();
         self.drain_ingest(&mut ingest, transcode.as_ref(), &mut notices);
+    }
+
+    /// The renditions that are to be made as pictures come: those that are awake, if there is room
+    /// for a decoder. Where there is none they are made segment by segment, by decoders that all
+    /// streams share.
+    fn live(&self, decoding: &mut Decoding) -> RenditionSet {
+        let wanted = self.publication.wanted();
+        if wanted.is_empty() {
+            *decoding = Decoding::Asleep;
+            return wanted;
+        }
+        let needed = self.publication.decoder_bytes();
+        if matches!(decoding, Decoding::HasRoom(room) if room.bytes() >= needed) {
+            return wanted;
+        }
+        let was_refused = matches!(decoding, Decoding::NoRoom);
+        // The room that was there before is free first.
+        *decoding = Decoding::Asleep;
+        match self.shared.memory.decoder_room(needed) {
+            Some(room) => {
+                *decoding = Decoding::HasRoom(room);
+                wanted
+            }
+            None => {
+                *decoding = Decoding::NoRoom;
+                if !was_refused && let Some(held_back) = self.admit_line(PeerLine::NoMemory) {
+                    warn!(
+                        needed_bytes = needed,
+                        held_back, "no memory to decode pictures as they come"
+                    );
+                }
+                RenditionSet::EMPTY
+            }
+        }
     }
 
     fn drain_ingest(
@@ -272,6 +308,14 @@ impl Stream {
         }
         spoke
     }
+}
+
+/// Whether a stream has memory for a decoder of its own.
+enum Decoding {
+    /// It needs none: no rendition is awake.
+    Asleep,
+    HasRoom(DecoderRoom),
+    NoRoom,
 }
 
 fn note_load(load: &mut TranscodeLoad, transcoder: &Transcoder, queue: QueueStats) {

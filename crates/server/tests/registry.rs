@@ -12,7 +12,7 @@ use server::registry::{
     Admission, Change, PublishAttempt, Registry, RegistryConfig, State, StreamStatus,
 };
 use server::{
-    Departure, Limits, Moment, PublicationConfig, PublishAccess, SecretDigest, Slot, StopReason,
+    Departure, Limits, Memory, Moment, PublicationConfig, PublishAccess, SecretDigest, Slot, StopReason,
     Transcode, View,
 };
 
@@ -44,12 +44,31 @@ fn registry_with(access: PublishAccess, max_streams: usize, limits: Limits) -> R
         playlist_segments: 6,
         transcode: Transcode::OnDemand,
         viewer_secret: None,
+        memory: Memory::new(1 << 30, max_streams),
     };
     Registry::new(RegistryConfig { access, max_streams, publication, limits })
 }
 
 fn registry() -> Registry {
     registry_with(PublishAccess::default(), 10, Limits::default())
+}
+
+/// With memory for thirty segments of all streams.
+fn small_registry() -> Registry {
+    let publication = PublicationConfig {
+        renditions: Vec::new(),
+        playlist_segments: 6,
+        transcode: Transcode::OnDemand,
+        viewer_secret: None,
+        memory: Memory::new(30 * 2136 * 4 / 3, 10),
+    };
+    let access = PublishAccess::default();
+    Registry::new(RegistryConfig {
+        access,
+        max_streams: 10,
+        publication,
+        limits: Limits::default(),
+    })
 }
 
 fn attempt(stream: &str, key: &str) -> PublishAttempt {
@@ -460,6 +479,55 @@ fn numbers_do_not_come_again_in_the_next_process() {
     let started = Moment { uptime: Duration::ZERO, ..at(30.0) };
     let second = registry().publish(attempt("cam", ""), started).unwrap().publication;
     assert!(second.next_sequence() > newest);
+}
+
+/// Publishes so many segments; what their playlist lists then.
+fn publish_segments(admission: &Admission, count: usize) -> usize {
+    (0..count).for_each(|_| publish_segment(admission, Slot::Source, false));
+    listed(admission)
+}
+
+fn listed(admission: &Admission) -> usize {
+    admission.publication.view().rendition("source").unwrap().snapshot.listed.len()
+}
+
+#[test]
+fn streams_without_a_publisher_hold_less_where_memory_is_short() {
+    let mut registry = small_registry();
+    let gone = admit(&mut registry, "gone", "", 0.0);
+    assert_eq!(publish_segments(&gone, 13), 6);
+    leave(&mut registry, &gone, 1.0);
+    assert_eq!(registry.tick(at(2.0)), []);
+    assert_eq!(listed(&gone), 6, "there is enough");
+    let live = admit(&mut registry, "live", "", 2.0);
+    assert_eq!(publish_segments(&live, 13), 6);
+    assert_eq!(registry.tick(at(3.0)), []);
+    assert_eq!((listed(&gone), listed(&live)), (3, 6));
+    // It may come back all the same.
+    let back = admit(&mut registry, "gone", "", 4.0);
+    assert_eq!(publish_segments(&back, 3), 6);
+}
+
+#[test]
+fn streams_that_are_over_are_forgotten_where_memory_is_very_short() {
+    let mut registry = small_registry();
+    let [over, away] = ["over", "away"].map(|name| admit(&mut registry, name, "", 0.0));
+    for stream in [&over, &away] {
+        publish_segments(stream, 3);
+    }
+    leave(&mut registry, &over, 1.0);
+    assert_eq!(registry.tick(at(11.0)), [Change::Ended(name("over"))]);
+    leave(&mut registry, &away, 11.0);
+    let lives = ["a", "b"].map(|name| admit(&mut registry, name, "", 11.0));
+    for live in &lives {
+        publish_segments(live, 13);
+    }
+    assert_eq!(registry.tick(at(12.0)), [Change::Forgotten(name("over"))]);
+    let refused = registry.publish(attempt("c", ""), at(12.0)).unwrap_err();
+    assert_eq!(refused, Refusal::NoMemory, "a viewer holds what is forgotten");
+    drop(over);
+    admit(&mut registry, "c", "", 12.0);
+    assert_eq!(registry.tick(at(13.0)), [], "somebody may come back to the other");
 }
 
 #[test]

@@ -1,0 +1,110 @@
+//! How much memory there is, and how much the process has resident, as Linux says it.
+
+use std::fs::read_to_string;
+
+/// What the budget is made of where the system does not say how much memory there is.
+const UNKNOWN_BYTES: u64 = 2 << 30;
+
+/// The default of the memory budget in bytes: half of what the machine has, or of the limit of the
+/// control group that the process is in (a container's, a service's), where that is less.
+#[must_use]
+pub fn default_memory() -> u64 {
+    memory_bytes(|path| read_to_string(path).ok()).unwrap_or(UNKNOWN_BYTES) / 2
+}
+
+/// Bytes that the process has resident; None where the system does not say it.
+pub(crate) fn resident_bytes() -> Option<usize> {
+    let bytes = kilobytes(&read_to_string("/proc/self/status").ok()?, "VmRSS:")?;
+    usize::try_from(bytes).ok()
+}
+
+/// What the process may use: the smallest of the machine's memory and the limits of its control
+/// groups. `read` gives the text of a file, if there is one.
+fn memory_bytes(read: impl Fn(&str) -> Option<String>) -> Option<u64> {
+    let machine = read("/proc/meminfo").and_then(|text| kilobytes(&text, "MemTotal:"));
+    let groups = read("/proc/self/cgroup").unwrap_or_default();
+    let limits = groups.lines().filter_map(|line| group_limit(line, &read));
+    machine.into_iter().chain(limits).min()
+}
+
+/// The smallest limit of a control group and those that it is in. The line is one of
+/// /proc/self/cgroup (cgroups(7)): hierarchy, controllers, path.
+fn group_limit(line: &str, read: impl Fn(&str) -> Option<String>) -> Option<u64> {
+    let mut fields = line.splitn(3, ':');
+    let (_, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
+    let (root, file) = match controllers {
+        "" => ("/sys/fs/cgroup", "memory.max"),
+        _ if controllers.split(',').any(|controller| controller == "memory") => {
+            ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")
+        }
+        _ => return None,
+    };
+    let mut path = path.trim_end_matches('/');
+    let mut least = None;
+    loop {
+        // A group without a limit says "max", or a number beyond all machines.
+        let limit = read(&format!("{root}{path}/{file}")).and_then(|text| text.trim().parse().ok());
+        least = least.into_iter().chain(limit).min();
+        match path.rsplit_once('/') {
+            Some((parent, _)) => path = parent,
+            None => return least,
+        }
+    }
+}
+
+/// The value in bytes of a line `NAME: 123 kB`.
+fn kilobytes(text: &str, name: &str) -> Option<u64> {
+    let value = text.lines().find_map(|line| line.strip_prefix(name))?;
+    let number: u64 = value.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(number * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MEMINFO: (&str, &str) =
+        ("/proc/meminfo", "MemTotal:        2048 kB\nMemFree:         1024 kB\n");
+
+    fn bytes(files: &[(&str, &str)]) -> Option<u64> {
+        memory_bytes(|path| {
+            files.iter().find(|(name, _)| *name == path).map(|(_, text)| (*text).to_owned())
+        })
+    }
+
+    #[test]
+    fn the_machine_s_memory_where_no_group_limits_it() {
+        let groups = ("/proc/self/cgroup", "0::/user.slice\n");
+        let max = ("/sys/fs/cgroup/user.slice/memory.max", "max\n");
+        assert_eq!(bytes(&[MEMINFO]), Some(2 << 20));
+        assert_eq!(bytes(&[MEMINFO, groups, max]), Some(2 << 20));
+        assert_eq!(bytes(&[]), None);
+    }
+
+    #[test]
+    fn a_group_s_limit_counts_also_that_of_one_around_it() {
+        let groups = ("/proc/self/cgroup", "0::/system.slice/feathercast.service\n");
+        let own = ("/sys/fs/cgroup/system.slice/feathercast.service/memory.max", "max\n");
+        let around = ("/sys/fs/cgroup/system.slice/memory.max", "1000000\n");
+        let root = ("/sys/fs/cgroup/memory.max", "500000\n");
+        assert_eq!(bytes(&[MEMINFO, groups, own, around]), Some(1_000_000));
+        assert_eq!(bytes(&[MEMINFO, groups, own, around, root]), Some(500_000));
+        // What a container sees as its root.
+        assert_eq!(bytes(&[MEMINFO, ("/proc/self/cgroup", "0::/\n"), root]), Some(500_000));
+    }
+
+    #[test]
+    fn the_first_version_of_control_groups() {
+        let groups = ("/proc/self/cgroup", "9:name=systemd:/\n4:cpu,memory:/docker/abc\n0::/\n");
+        let unlimited = ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
+        let own = ("/sys/fs/cgroup/memory/docker/abc/memory.limit_in_bytes", "700000\n");
+        assert_eq!(bytes(&[MEMINFO, groups, unlimited]), Some(2 << 20));
+        assert_eq!(bytes(&[MEMINFO, groups, unlimited, own]), Some(700_000));
+    }
+
+    #[test]
+    fn the_process_itself() {
+        assert!(resident_bytes().is_some_and(|bytes| bytes > 1 << 16));
+        assert!(default_memory() > 1 << 20);
+    }
+}
