@@ -54,7 +54,7 @@ pub(crate) fn read_file(path: &Path) -> Result<Settings, UsageError> {
         .map_err(|error| UsageError::new(format_args!("--config: {}: {error}", path.display())))
 }
 
-fn parse_file(text: &str) -> Result<Settings, String> {
+pub(crate) fn parse_file(text: &str) -> Result<Settings, String> {
     toml::from_str(text).map_err(|error| {
         // The whole message quotes the line, which may hold a key.
         let line = error
@@ -64,7 +64,7 @@ fn parse_file(text: &str) -> Result<Settings, String> {
     })
 }
 
-fn server_config(mut settings: Settings) -> Result<Config, UsageError> {
+pub(crate) fn server_config(mut settings: Settings) -> Result<Config, UsageError> {
     let defaults = Config::default();
     let admin = admin_access(settings.admin_token.as_deref(), settings.admin_hosts.take())?;
     let address = |option, text: Option<String>, default| {

@@ -12,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 use crate::settings::LogFormat;
 
 /// Our crates; the others are heard from warnings on.
-const OURS: [&str; 3] = ["feathercast", "server", "pipeline"];
+const OURS: [&str; 3] = ["cli", "server", "pipeline"];
 
 /// One panic in this time is logged, the others are counted in the next line.
 const PANIC_INTERVAL: Duration = Duration::from_secs(5);

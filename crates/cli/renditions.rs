@@ -1,5 +1,6 @@
 //! `--renditions`: preset names, or a JSON file in go-livepeer's form.
 
+use std::io::{Write, stderr};
 use std::path::Path;
 
 use serde::Deserialize;
@@ -36,9 +37,11 @@ struct JsonRendition {
 /// The renditions that the text names: presets with commas between, a file ending in `.json`, or none.
 pub(crate) fn parse(text: &str) -> Result<Vec<Preset>, UsageError> {
     let text = text.trim();
-    let renditions =
-        if text.ends_with(".json") { read_json(Path::new(text))? } else { named(text)? };
-    check(&renditions)?;
+    if text.ends_with(".json") {
+        return read_json(Path::new(text));
+    }
+    let renditions = named(text)?;
+    check(&renditions).map_err(|error| UsageError::new(format_args!("--renditions: {error}")))?;
     Ok(renditions)
 }
 
@@ -59,22 +62,33 @@ fn read_json(path: &Path) -> Result<Vec<Preset>, UsageError> {
         UsageError::new(format_args!("--renditions: {}: {what}", path.display()))
     };
     let text = std::fs::read_to_string(path).map_err(|error| refuse(&error))?;
+    // Logging starts later, with the settings that are being read here.
+    let warn = |name: &str| {
+        let _ = writeln!(
+            stderr(),
+            "warning: rendition {name:?}: gop is ignored, keyframes follow the segments"
+        );
+    };
+    from_json(&text, warn).map_err(|error| refuse(&error))
+}
+
+/// The renditions in the text of a JSON file; `note_gop` is told the name of each that has one.
+///
+/// # Errors
+/// What is wrong, without the name of the option and the file.
+pub(crate) fn from_json(text: &str, note_gop: impl Fn(&str)) -> Result<Vec<Preset>, String> {
     let elements: Vec<JsonRendition> =
-        serde_json::from_str(&text).map_err(|error| refuse(&error))?;
-    elements.into_iter().map(|element| preset(element).map_err(|error| refuse(&error))).collect()
+        serde_json::from_str(text).map_err(|error| error.to_string())?;
+    for element in elements.iter().filter(|element| element.gop.is_some()) {
+        note_gop(&element.name);
+    }
+    let renditions: Vec<_> = elements.into_iter().map(preset).collect::<Result<_, _>>()?;
+    check(&renditions)?;
+    Ok(renditions)
 }
 
 fn preset(json: JsonRendition) -> Result<Preset, String> {
     let name = json.name;
-    if json.gop.is_some() {
-        // Logging starts later, with the settings that are being read here.
-        let _ = std::io::Write::write_fmt(
-            &mut std::io::stderr(),
-            format_args!(
-                "warning: rendition {name:?}: gop is ignored, keyframes follow the segments\n"
-            ),
-        );
-    }
     let profile = match json.profile.trim_start_matches("H264").to_ascii_lowercase().as_str() {
         "" | "none" | "high" | "constrainedhigh" => Profile::High,
         "main" => Profile::Main,
@@ -99,20 +113,15 @@ fn preset(json: JsonRendition) -> Result<Preset, String> {
 }
 
 /// What must hold for presets and files alike.
-fn check(renditions: &[Preset]) -> Result<(), UsageError> {
+fn check(renditions: &[Preset]) -> Result<(), String> {
     if renditions.len() > MAX_RENDITIONS {
         let count = renditions.len();
-        return Err(UsageError::new(format_args!(
-            "--renditions: {count} renditions; at most {MAX_RENDITIONS} are made"
-        )));
+        return Err(format!("{count} renditions; at most {MAX_RENDITIONS} are made"));
     }
     for (index, preset) in renditions.iter().enumerate() {
         let problem = problem(preset, &renditions[..index]);
         if let Some(problem) = problem {
-            return Err(UsageError::new(format_args!(
-                "--renditions: rendition {:?}: {problem}",
-                preset.name
-            )));
+            return Err(format!("rendition {:?}: {problem}", preset.name));
         }
     }
     Ok(())
@@ -154,11 +163,7 @@ mod tests {
     use super::*;
 
     fn from_json(text: &str) -> Result<Vec<Preset>, String> {
-        let elements: Vec<JsonRendition> =
-            serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let presets: Vec<_> = elements.into_iter().map(preset).collect::<Result<_, _>>()?;
-        check(&presets).map_err(|error| error.to_string())?;
-        Ok(presets)
+        super::from_json(text, |_| ())
     }
 
     #[test]

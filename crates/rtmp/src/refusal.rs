@@ -29,7 +29,9 @@ impl Refusal {
         match self {
             Self::NameInUse | Self::BadName => "NetStream.Publish.BadName",
             Self::Unauthorized => "NetStream.Publish.Unauthorized",
-            Self::TooManyStreams | Self::TooOften | Self::Banned | Self::NoMemory => "NetStream.Publish.Denied",
+            Self::TooManyStreams | Self::TooOften | Self::Banned | Self::NoMemory => {
+                "NetStream.Publish.Denied"
+            }
             // OBS and librtmp stop at this code and show the description.
             Self::VideoCodec => "NetStream.Publish.Rejected",
             Self::ShuttingDown | Self::Undecided => "NetStream.Publish.Failed",

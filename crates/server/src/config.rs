@@ -10,9 +10,9 @@ use pipeline::{DecoderChoice, Preset, StreamConfig};
 use crate::access::PublishAccess;
 use crate::admin::AdminAccess;
 use crate::demand::Transcode;
+use crate::system_memory::default_memory;
 use crate::viewer_secret::ViewerSecret;
 use crate::webhook::WebhookUrl;
-use crate::system_memory::default_memory;
 
 /// What `serve` is told.
 #[derive(Clone, Debug)]

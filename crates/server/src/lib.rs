@@ -71,6 +71,10 @@ mod vigil;
 mod webhook;
 mod worker;
 
+#[doc(hidden)]
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
+
 pub use access::{Permit, PublishAccess};
 pub use admin::AdminAccess;
 pub use check::{Outcome, Report};

@@ -12,8 +12,8 @@ use server::registry::{
     Admission, Change, PublishAttempt, Registry, RegistryConfig, State, StreamStatus,
 };
 use server::{
-    Departure, Limits, Memory, Moment, PublicationConfig, PublishAccess, SecretDigest, Slot, StopReason,
-    Transcode, View,
+    Departure, Limits, Memory, Moment, PublicationConfig, PublishAccess, SecretDigest, Slot,
+    StopReason, Transcode, View,
 };
 
 /// 2026-11-22 in unix seconds, as the clock's zero.

@@ -1,0 +1,54 @@
+//! Bodies of the fuzz targets; the unit tests replay the committed seeds through them.
+
+use std::net::SocketAddr;
+
+use server::Preset;
+
+use crate::{config, renditions};
+
+/// A TOML file is refused in words, or what comes of it is what a server can be run with.
+pub fn toml(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(mut settings) = config::parse_file(text) else { return };
+    // Names would be looked up, and files read.
+    for addr in [&mut settings.rtmp_addr, &mut settings.http_addr, &mut settings.admin_addr] {
+        addr.take_if(|addr| addr.parse::<SocketAddr>().is_err());
+    }
+    settings.renditions.take_if(|list| list.0.trim().ends_with(".json"));
+    if let Ok(config) = config::server_config(settings) {
+        check_renditions(&config.renditions);
+        assert!((1..=10_000).contains(&config.max_streams));
+        assert!((6..=60).contains(&config.playlist_segments));
+        assert!((1..=10).contains(&config.segment_duration.as_secs()));
+        assert!(config.memory_bytes >= 64 << 20);
+    }
+}
+
+/// A JSON file of renditions is refused in words, or all of them can be made.
+pub fn renditions_json(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    match renditions::from_json(text, |_| ()) {
+        Ok(renditions) => check_renditions(&renditions),
+        Err(error) => assert!(!error.is_empty()),
+    }
+}
+
+fn check_renditions(renditions: &[Preset]) {
+    assert!(renditions.len() <= 10);
+    for (place, preset) in renditions.iter().enumerate() {
+        assert!((16..=4096).contains(&preset.width) && (16..=4096).contains(&preset.height));
+        assert!((10_000..=50_000_000).contains(&preset.bitrate_bps));
+        assert!(preset.frame_rate.is_none_or(|rate| (0.5..=240.0).contains(&rate.as_f64())));
+        assert!(server::StreamName::parse(&preset.name).is_ok() && preset.name != server::SOURCE);
+        assert!(renditions[..place].iter().all(|other| other.name != preset.name));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn seeds_hold() {
+        testmedia::replay("cli_toml", super::toml);
+        testmedia::replay("cli_renditions_json", super::renditions_json);
+    }
+}
