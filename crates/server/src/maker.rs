@@ -268,9 +268,14 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::PublicationConfig;
+    use crate::clock::Moment;
     use crate::demand::Transcode;
+    use crate::memory::Memory;
+    use crate::numbers::Numbers;
 
     fn task(stream: &str, sequence: u64) -> Task {
         let config = PublicationConfig {
@@ -278,9 +283,11 @@ mod tests {
             playlist_segments: 6,
             transcode: Transcode::OnDemand,
             viewer_secret: None,
+            memory: Memory::new(1 << 30, 2),
         };
         let stream = StreamName::parse(stream).unwrap();
-        let publication = Arc::new(Publication::new(stream.clone(), &config, 0));
+        let numbers = Numbers::begin(Moment { uptime: Duration::ZERO, unix_ms: 0 }, 0);
+        let publication = Arc::new(Publication::new(stream.clone(), &config, numbers));
         Task { key: Key { stream, index: 0, sequence }, publication }
     }
 
