@@ -160,9 +160,10 @@ fn cargo_fuzz(subcommand: &str) -> Result<Command, Failure> {
     Ok(command)
 }
 
-/// The pipeline's targets bring the codecs with them; those of the formats do not.
+/// The pipeline's targets, and those above it, bring the codecs with them; those of the formats do
+/// not.
 fn links_codec(target: &str) -> bool {
-    target.starts_with("pipeline_") || target.starts_with("codec_")
+    ["cli_", "codec_", "pipeline_", "server_"].iter().any(|above| target.starts_with(above))
 }
 
 /// The names of all targets, in order.
