@@ -42,6 +42,7 @@ pub(crate) fn check(listed: usize, first_sequence: u64, min_bandwidth_bps: u64, 
         first_sequence,
         least_bandwidth: min_bandwidth_bps,
         pushed: Vec::new(),
+        gone: 0,
         discontinuities: 0,
         promise_next: false,
         promised: None,
@@ -67,6 +68,8 @@ struct Run {
     first_sequence: u64,
     least_bandwidth: u64,
     pushed: Vec<Pushed>,
+    /// Those of `pushed` that have left the playlist.
+    gone: usize,
     discontinuities: u64,
     promise_next: bool,
     /// Place in `pushed` of the span whose segment is not made.
@@ -149,6 +152,9 @@ impl Run {
             pushes_since: 0,
             media_since: zero,
         });
+        let target = self.window.snapshot().map_or(1, |snapshot| snapshot.target_duration_secs);
+        let kept = self.listed + self.held_back(self.gone, target);
+        self.gone = self.gone.max(self.pushed.len().saturating_sub(kept));
         let removed = self.removed();
         let playing = self.pushed[removed..]
             .iter()
@@ -160,7 +166,16 @@ impl Run {
 
     /// How many segments have left the playlist.
     fn removed(&self) -> usize {
-        self.pushed.len().saturating_sub(self.listed)
+        self.gone
+    }
+
+    /// Short segments at the end, of those from place `from` on: the playlist has them once
+    /// something follows, or it ends. It has one at least, and is two behind at most.
+    fn held_back(&self, from: usize, target_duration_secs: u64) -> usize {
+        let least = (target_duration_secs as f64 / 2.0).min(1.0) - 0.0005;
+        let is_short = |pushed: &&Pushed| pushed.segment.span.duration.as_secs_f64() < least;
+        let listed = &self.pushed[from..];
+        listed.iter().rev().take_while(is_short).count().min(2).min(listed.len() - 1)
     }
 
     fn check_playlist(&self, snapshot: &Snapshot, playlist: &MediaPlaylist) {
@@ -186,13 +201,9 @@ impl Run {
 
     fn check_segments(&self, snapshot: &Snapshot, playlist: &MediaPlaylist) {
         let listed = &self.pushed[self.removed()..];
-        let least = (playlist.target_duration as f64 / 2.0).min(1.0) - 0.0005;
-        let is_long = |pushed: &Pushed| pushed.segment.span.duration.as_secs_f64() >= least;
-        // A playlist that goes on ends with no short segment, unless it has no other.
-        let offered = match listed.iter().rposition(is_long) {
-            _ if self.ended => listed.len(),
-            newest => newest.map_or(1, |newest| newest + 1),
-        };
+        let target = playlist.target_duration;
+        let held_back = if self.ended { 0 } else { self.held_back(self.removed(), target) };
+        let offered = listed.len() - held_back;
         let expected = &listed[..offered];
         assert_eq!(playlist.segments.len(), expected.len());
         for ((sequence, listed), pushed) in

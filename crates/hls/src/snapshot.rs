@@ -40,6 +40,22 @@ pub struct Snapshot {
 /// short and 1.02 s are not.
 const LEAST_LAST_MS: u64 = 1000;
 
+/// More short segments in a row are how the stream is: it goes on with them.
+const MAX_HELD_BACK: usize = 2;
+
+/// How many spans at the end of a playlist that goes on, the newest first, are not offered yet.
+/// Chromium's own player fetches a last segment of less than a second again with the next reload,
+/// and ends at the pictures that it has already. Half a target duration is never too short.
+pub(crate) fn held_back<'a>(
+    newest_first: impl ExactSizeIterator<Item = &'a Span>,
+    target_duration_secs: u64,
+) -> usize {
+    let least_ms = LEAST_LAST_MS.min(target_duration_secs.saturating_mul(500));
+    // A playlist needs a segment.
+    let most = newest_first.len().saturating_sub(1).min(MAX_HELD_BACK);
+    newest_first.take(most).take_while(|span| rounded_ms(span) < least_ms).count()
+}
+
 /// What there is under a segment's number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lookup {
@@ -87,21 +103,12 @@ impl Snapshot {
         self.listed.iter().fold(Duration::ZERO, |sum, span| sum + span.duration)
     }
 
-    /// What the text of the playlist has of them. While more may come it does not end with a segment
-    /// of less than a second (or half a target duration, where that is less): Chromium's own player
-    /// fetches such a one again with the next reload, and ends at the pictures that it has already.
-    /// It comes with what follows it, or with the end.
+    /// What the text of the playlist has of them: short ones at its end come with what follows them,
+    /// or with the end.
     pub(crate) fn offered(&self) -> &[Span] {
-        let least_ms = LEAST_LAST_MS.min(self.target_duration_secs.saturating_mul(500));
-        let mut offered = &self.listed[..];
-        while !self.ended
-            && let [rest @ .., last] = offered
-            && !rest.is_empty()
-            && rounded_ms(last) < least_ms
-        {
-            offered = rest;
-        }
-        offered
+        let spans = self.listed.iter().rev();
+        let held_back = if self.ended { 0 } else { held_back(spans, self.target_duration_secs) };
+        &self.listed[..self.listed.len() - held_back]
     }
 
     /// The segment of a number that may be asked for.

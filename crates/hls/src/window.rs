@@ -9,6 +9,7 @@ use media::Duration;
 use crate::bandwidth::BandwidthMeter;
 use crate::made::Made;
 use crate::media_playlist::rounded_ms;
+use crate::snapshot::held_back;
 use crate::{SegmentKey, Snapshot, Span};
 
 /// A segment without, or with hardly any, duration ages removed ones by this much all the same: it
@@ -158,7 +159,8 @@ impl Window {
         }
         let content = Content::Promised;
         self.listed.push_back(Listed { span, content, longest_playlist: Duration::ZERO });
-        while self.listed.len() > self.config.listed {
+        // What is not offered yet pushes nothing out of the playlist.
+        while self.listed.len() - self.held_back() > self.config.listed {
             self.remove_oldest();
         }
         self.note_playlist();
@@ -287,6 +289,11 @@ impl Window {
             fetchable: removed.chain(listed).collect(),
             playlist: OnceLock::new(),
         })
+    }
+
+    fn held_back(&self) -> usize {
+        let newest_first = self.listed.iter().rev().map(|listed| &listed.span);
+        held_back(newest_first, self.target_duration_secs)
     }
 
     fn newest_sequence(&self) -> Option<u64> {
@@ -520,6 +527,27 @@ mod tests {
         assert_eq!(offered(&window), 2);
         window.push(segment(9, Duration::from_millis(1020), &Bytes::new()));
         assert_eq!(offered(&window), 5);
+    }
+
+    #[test]
+    fn case_17_what_is_not_offered_yet_pushes_nothing_out() {
+        let mut window = window(3);
+        window.set_target_duration(2);
+        (5..8)
+            .for_each(|n| assert!(window.push(segment(n, Duration::from_secs(2), &Bytes::new()))));
+        let numbers = |window: &Window| {
+            let snapshot = window.snapshot().unwrap();
+            snapshot.offered().iter().map(Span::sequence).collect::<Vec<_>>()
+        };
+        window.push(segment(8, Duration::from_millis(500), &Bytes::new()));
+        assert_eq!(numbers(&window), [5, 6, 7]);
+        window.push(segment(9, Duration::from_secs(2), &Bytes::new()));
+        assert_eq!(numbers(&window), [7, 8, 9]);
+        // A stream that is like this goes on.
+        (10..20).for_each(|n| {
+            window.push(segment(n, Duration::from_millis(500), &Bytes::new()));
+        });
+        assert_eq!(numbers(&window), [15, 16, 17]);
     }
 
     #[test]
