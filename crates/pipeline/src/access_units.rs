@@ -18,6 +18,10 @@ const MAX_PREFIX_NAL_UNITS: usize = 64;
 /// Sound that is this much later than a picture of which more may come says that it is whole.
 const PART_WAIT: Duration = Duration::from_millis(500);
 
+/// Pictures in one message: nobody gathers more of a live stream. What comes behind them is of the
+/// last one, and that is damaged then: a message of a few bytes a slice must not become thousands.
+const MAX_PICTURES: usize = 16;
+
 /// When a message with NAL units was sent, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
@@ -177,8 +181,11 @@ impl AccessUnits {
     /// Whether a slice at the front of a message is of the picture before it.
     fn continues(&self, stamp: Stamp, slice: Option<Slice>) -> bool {
         let (Some(newest), Some(slice)) = (self.newest, slice) else { return false };
-        newest.message_ms == stamp.message_ms
-            && !begins_picture(newest.id, newest.has_first_macroblock, slice)
+        // Encoders that number nothing (pictures that are all IDR) have equal headers.
+        let is_again = newest.has_first_macroblock
+            && slice.is_first_macroblock
+            && !newest.id.differs(&slice.id);
+        newest.message_ms == stamp.message_ms && !is_another(newest.id, slice.id) && !is_again
     }
 
     /// Takes more NAL units of the newest picture.
@@ -225,7 +232,6 @@ impl AccessUnits {
 fn runs(nal_units: &NalUnits, sets: &ParsedSets) -> Vec<Run> {
     let mut runs = Vec::with_capacity(1);
     let mut run = Run { places: 0..0, slice: None };
-    let mut has_first_macroblock = false;
     // Of NAL units since the last slice: the first that may be of the next picture.
     let mut next_begins = None;
     for (place, nal_unit) in nal_units.iter().enumerate() {
@@ -237,25 +243,21 @@ fn runs(nal_units: &NalUnits, sets: &ParsedSets) -> Vec<Run> {
         }
         let border = next_begins.take().unwrap_or(place);
         let Some(slice) = Slice::read(nal_unit, sets) else { continue };
-        if run.slice.is_some_and(|first| begins_picture(first.id, has_first_macroblock, slice)) {
+        // Within a message equal headers are those of one picture, of which slices are repeated.
+        let begins = run.slice.is_some_and(|first| is_another(first.id, slice.id));
+        if begins && runs.len() + 1 < MAX_PICTURES {
             runs.push(Run { places: run.places.start..border, ..run });
             run = Run { places: border..border, slice: None };
-            has_first_macroblock = false;
         }
         run.slice.get_or_insert(slice);
-        has_first_macroblock |= slice.is_first_macroblock;
     }
     runs.push(Run { places: run.places.start..nal_units.len(), ..run });
     runs
 }
 
-/// Whether the slice is of another picture than those before it; fields of one frame stay together,
-/// as they are shown at one time.
-fn begins_picture(before: PictureId, has_first_macroblock: bool, slice: Slice) -> bool {
-    let differs = before.differs(&slice.id) && !slice.id.is_second_field_of(&before);
-    // Encoders that number nothing (pictures that are all IDR) have equal headers.
-    let is_again = has_first_macroblock && slice.is_first_macroblock;
-    differs || is_again && !before.differs(&slice.id)
+/// Whether they are two pictures. Fields of one frame stay together, as they are shown at one time.
+fn is_another(before: PictureId, next: PictureId) -> bool {
+    before.differs(&next) && !next.is_second_field_of(&before)
 }
 
 impl Slice {
@@ -370,6 +372,19 @@ mod tests {
         assert_eq!(whole(&mut units), []);
         units.sound(Timestamp::from_millis(600));
         assert_eq!(whole(&mut units), [(80, 2)]);
+    }
+
+    #[test]
+    fn slices_that_repeat_are_of_one_picture_and_a_message_has_few_of_them() {
+        let mut units = AccessUnits::default();
+        let slice_0 = slice(0, 0);
+        push(&mut units, 0, &[&slice_0[..]; 400]);
+        push(&mut units, 40, &[&slice(0, 1)]);
+        assert_eq!(whole(&mut units), [(0, 400), (40, 1)]);
+        let many: Vec<Vec<u8>> = (0..400).map(|n| slice(0, n % 16)).collect();
+        push(&mut units, 80, &many.iter().map(|slice| &slice[..]).collect::<Vec<_>>());
+        let pictures = whole(&mut units);
+        assert_eq!((pictures.len(), pictures.last()), (MAX_PICTURES, Some(&(80, 385))));
     }
 
     #[test]
