@@ -259,7 +259,8 @@ fn long_every_clean_file_comes_out_of_a_server_as_it_is() {
                 within(Duration::from_secs(120), "a file to be published", || {
                     let is_done = publishing.has_ended();
                     if is_done {
-                        server.wait_until_not_live(&viewer.stream);
+                        // A short last segment is listed with the end.
+                        server.wait_for_state(&viewer.stream, "ended");
                     }
                     viewer.poll(server);
                     is_done.then_some(())
@@ -334,7 +335,7 @@ fn case_08_case_14_what_is_left_out_is_told_at_once_and_by_the_exit_code() {
         viewer.poll(&server);
         publishing.has_ended().then_some(())
     });
-    server.wait_until_not_live("c");
+    server.wait_for_state("c", "ended");
     viewer.poll(&server);
     let (code, said) = publishing.finish();
     let lines: Vec<&str> = said.lines().collect();
