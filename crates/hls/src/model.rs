@@ -48,6 +48,7 @@ pub(crate) fn check(listed: usize, first_sequence: u64, min_bandwidth_bps: u64, 
         promised: None,
         independent: true,
         ended: false,
+        ended_with: 0,
         last: None,
     };
     ops.iter().for_each(|op| run.step(op));
@@ -76,6 +77,8 @@ struct Run {
     promised: Option<usize>,
     independent: bool,
     ended: bool,
+    /// How many had been pushed when the playlist ended last: all of these have been listed.
+    ended_with: usize,
     last: Option<(Snapshot, MediaPlaylist)>,
 }
 
@@ -119,6 +122,7 @@ impl Run {
             }
             Op::End => {
                 self.ended = true;
+                self.ended_with = self.pushed.len();
                 self.window.end();
             }
             Op::Reopen => {
@@ -175,7 +179,8 @@ impl Run {
         let least = (target_duration_secs as f64 / 2.0).min(1.0) - 0.0005;
         let is_short = |pushed: &&Pushed| pushed.segment.span.duration.as_secs_f64() < least;
         let listed = &self.pushed[from..];
-        listed.iter().rev().take_while(is_short).count().min(2).min(listed.len() - 1)
+        let new = &self.pushed[from.max(self.ended_with)..];
+        new.iter().rev().take_while(is_short).count().min(2).min(listed.len() - 1)
     }
 
     fn check_playlist(&self, snapshot: &Snapshot, playlist: &MediaPlaylist) {

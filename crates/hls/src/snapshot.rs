@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub independent: bool,
     /// The playlist has `EXT-X-ENDLIST`.
     pub ended: bool,
+    /// The number of the last segment of a playlist that ended, and goes on.
+    pub(crate) ended_with: Option<u64>,
     /// What the playlist lists, in order, contiguous numbers; but for short ones at its end, as
     /// long as it may go on.
     pub listed: Vec<Span>,
@@ -46,14 +48,19 @@ const MAX_HELD_BACK: usize = 2;
 /// How many spans at the end of a playlist that goes on, the newest first, are not offered yet.
 /// Chromium's own player fetches a last segment of less than a second again with the next reload,
 /// and ends at the pictures that it has already. Half a target duration is never too short.
+///
+/// Those up to the number `ended_with` have been offered, with an end that was none.
 pub(crate) fn held_back<'a>(
     newest_first: impl ExactSizeIterator<Item = &'a Span>,
     target_duration_secs: u64,
+    ended_with: Option<u64>,
 ) -> usize {
     let least_ms = LEAST_LAST_MS.min(target_duration_secs.saturating_mul(500));
     // A playlist needs a segment.
     let most = newest_first.len().saturating_sub(1).min(MAX_HELD_BACK);
-    newest_first.take(most).take_while(|span| rounded_ms(span) < least_ms).count()
+    let is_held_back =
+        |span: &&Span| Some(span.sequence()) > ended_with && rounded_ms(span) < least_ms;
+    newest_first.take(most).take_while(is_held_back).count()
 }
 
 /// What there is under a segment's number.
@@ -107,7 +114,10 @@ impl Snapshot {
     /// or with the end.
     pub(crate) fn offered(&self) -> &[Span] {
         let spans = self.listed.iter().rev();
-        let held_back = if self.ended { 0 } else { held_back(spans, self.target_duration_secs) };
+        let held_back = match self.ended {
+            true => 0,
+            false => held_back(spans, self.target_duration_secs, self.ended_with),
+        };
         &self.listed[..self.listed.len() - held_back]
     }
 

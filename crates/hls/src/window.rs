@@ -61,6 +61,8 @@ pub struct Window {
     target_duration_secs: u64,
     independent: bool,
     ended: bool,
+    /// The last number that was listed with an end.
+    ended_with: Option<u64>,
     removed: VecDeque<Removed>,
     listed: VecDeque<Listed>,
     bandwidth: BandwidthMeter,
@@ -107,6 +109,7 @@ impl Window {
             target_duration_secs: 1,
             independent: true,
             ended: false,
+            ended_with: None,
             removed: VecDeque::new(),
             listed: VecDeque::new(),
             bandwidth: BandwidthMeter::default(),
@@ -251,6 +254,7 @@ impl Window {
     /// The stream has ended: `EXT-X-ENDLIST` (RFC 8216 4.3.3.4).
     pub fn end(&mut self) {
         self.ended = true;
+        self.ended_with = self.newest_sequence();
     }
 
     /// The publisher is back: no `EXT-X-ENDLIST`.
@@ -283,6 +287,7 @@ impl Window {
             target_duration_secs: self.target_duration_secs,
             independent: self.independent,
             ended: self.ended,
+            ended_with: self.ended_with,
             listed: self.listed.iter().map(|listed| listed.span).collect(),
             uri_prefix: self.config.uri_prefix.clone(),
             segment_key: self.config.segment_key.clone(),
@@ -293,7 +298,7 @@ impl Window {
 
     fn held_back(&self) -> usize {
         let newest_first = self.listed.iter().rev().map(|listed| &listed.span);
-        held_back(newest_first, self.target_duration_secs)
+        held_back(newest_first, self.target_duration_secs, self.ended_with)
     }
 
     fn newest_sequence(&self) -> Option<u64> {
@@ -524,9 +529,11 @@ mod tests {
         window.end();
         assert_eq!(offered(&window), 4);
         window.reopen();
-        assert_eq!(offered(&window), 2);
-        window.push(segment(9, Duration::from_millis(1020), &Bytes::new()));
-        assert_eq!(offered(&window), 5);
+        assert_eq!(offered(&window), 4, "what was listed stays");
+        window.push(segment(9, Duration::from_millis(510), &Bytes::new()));
+        assert_eq!(offered(&window), 4);
+        window.push(segment(10, Duration::from_millis(1020), &Bytes::new()));
+        assert_eq!(offered(&window), 6);
     }
 
     #[test]
