@@ -228,13 +228,6 @@ impl Window {
         lost.is_some() || self.removed.len() != removed
     }
 
-    /// What follows does not go on from what is listed: the playlist begins with it.
-    pub fn begin_anew(&mut self) {
-        while !self.listed.is_empty() {
-            self.remove_oldest();
-        }
-    }
-
     /// Gives up segments of at least so many bytes, if there are as many that it can do without: first
     /// those that are not listed any more, then listed ones but the last three. How many bytes they had.
     pub fn cut_down(&mut self, bytes: usize) -> usize {
@@ -303,6 +296,14 @@ impl Window {
 
     fn newest_sequence(&self) -> Option<u64> {
         self.listed.back().map(|listed| listed.span.sequence())
+    }
+
+    /// The numbers that follow are not those that the playlist waits for: it begins behind the
+    /// hole.
+    fn begin_anew(&mut self) {
+        while !self.listed.is_empty() {
+            self.remove_oldest();
+        }
     }
 
     fn enforce_bytes(&mut self) {

@@ -102,7 +102,7 @@ impl Stream {
                 self.publication.note_impossible(Slot::Ladder(index));
             }
         }
-        let mut ingest = Ingest::new(config, state, self.publication.tracks());
+        let mut ingest = Ingest::new(config, state);
         let mut notices = Notices::new(&self.shared);
         let mut decoding = Decoding::Asleep;
         while let Some(fed) = feed.receive() {
@@ -174,7 +174,6 @@ impl Stream {
                         transcode.handoff.push(item);
                     }
                 }
-                IngestOutput::Tracks(tracks) => self.publication.set_tracks(tracks),
                 IngestOutput::Grid(state) => self.publication.set_grid(state),
                 IngestOutput::Facts(facts) => self.note_facts(facts, notices),
                 IngestOutput::Keyframes(keyframes) => {

@@ -70,8 +70,7 @@ impl SlowStream {
             segment_duration: Duration::from_secs(2),
             decoder: DecoderChoice::Auto,
         };
-        let mut ingest =
-            Ingest::new(&config, GridState::new(FIRST_SEQUENCE), pipeline::StreamTracks::default());
+        let mut ingest = Ingest::new(&config, GridState::new(FIRST_SEQUENCE));
         ingest.set_wanted(RenditionSet::first(3));
         Self {
             ingest,
