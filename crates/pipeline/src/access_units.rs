@@ -381,7 +381,7 @@ mod tests {
         push(&mut units, 0, &[&slice_0[..]; 400]);
         push(&mut units, 40, &[&slice(0, 1)]);
         assert_eq!(whole(&mut units), [(0, 400), (40, 1)]);
-        let many: Vec<Vec<u8>> = (0..400).map(|n| slice(0, n % 16)).collect();
+        let many: Vec<Vec<u8>> = (0..400_u32).map(|n| slice(0, (n % 16) as u8)).collect();
         push(&mut units, 80, &many.iter().map(|slice| &slice[..]).collect::<Vec<_>>());
         let pictures = whole(&mut units);
         assert_eq!((pictures.len(), pictures.last()), (MAX_PICTURES, Some(&(80, 385))));
