@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use server::{Clock, LogQueue, Throttle};
 use tracing::{error, info, warn};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::settings::LogFormat;
 
@@ -35,7 +38,8 @@ impl Drop for Log {
 /// # Errors
 /// The system gives no thread.
 pub(crate) fn start(format: LogFormat, verbose: u8) -> io::Result<Log> {
-    start_at(format, ["info", "debug", "trace"][usize::from(verbose.min(2))])
+    let levels = [LevelFilter::INFO, LevelFilter::DEBUG, LevelFilter::TRACE];
+    start_at(format, levels[usize::from(verbose.min(2))])
 }
 
 /// Starts logging warnings only, for people who look at something else.
@@ -43,27 +47,32 @@ pub(crate) fn start(format: LogFormat, verbose: u8) -> io::Result<Log> {
 /// # Errors
 /// The system gives no thread.
 pub(crate) fn start_quiet() -> io::Result<Log> {
-    start_at(LogFormat::Text, "warn")
+    start_at(LogFormat::Text, LevelFilter::WARN)
 }
 
-fn start_at(format: LogFormat, level: &str) -> io::Result<Log> {
+fn start_at(format: LogFormat, level: LevelFilter) -> io::Result<Log> {
     let queue =
         LogQueue::start(stderr(), |lines| warn!(lines, "log lines lost: nobody read the log"))?;
     let writer = queue.writer();
-    let ours = OURS.map(|target| format!("{target}={level}")).join(",");
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new(format!("warn,{ours}")));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    // Targets and levels only: a filter by spans and fields would bring an engine for regular
+    // expressions into the binary.
+    let asked = std::env::var("RUST_LOG").ok().and_then(|directives| directives.parse().ok());
+    let filter: Targets = asked.unwrap_or_else(|| {
+        let ours = OURS.map(|target| (target, level));
+        Targets::new().with_default(LevelFilter::WARN).with_targets(ours)
+    });
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(move || writer.clone())
         .with_thread_names(true)
         .with_target(false);
-    match format {
+    let lines = match format {
         LogFormat::Text => {
-            log.with_ansi(stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()).init()
+            let colours = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            lines.with_ansi(colours).boxed()
         }
-        LogFormat::Json => log.json().flatten_event(true).with_current_span(false).init(),
-    }
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
+    };
+    tracing_subscriber::registry().with(filter).with(lines).init();
     // A panic ends its stream; what it said belongs into the log with everything else.
     // A peer that knows what makes a decoder panic, which costs its own stream only, can send it again and again.
     let (clock, throttle) = (Clock::start(), Mutex::new(Throttle::new(PANIC_INTERVAL)));

@@ -13,7 +13,6 @@ import pictures
 import places
 import viewers
 from client import Knobs, Outcome, Target
-from verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,6 @@ PLACES = ("--max-streams", "40")
 DECODED = (*PLACES, "--transcode", "always")
 # Why an attack is not in the short form that CI runs.
 COST = "it still does harm: waits for bounded cost (decoding time, memory of publishers, log lines)"
-# Lines of publishers that come and go are not throttled yet.
-LOG = frozenset({Verdict.LOG})
 TIMING = "its verdict is a time, which a loaded CI machine cannot give"
 LONG = "it holds, and CI has not the time for all that do"
 
@@ -62,8 +59,6 @@ class Attack:
     run: Callable[[Target, Knobs], Outcome]
     knobs: dict[str, Number | Choice]
     left_out: str = ""
-    # What CI does not judge of it before it holds.
-    not_yet: frozenset[Verdict] = frozenset()
     seconds: float = 12
     covers: tuple[str, ...] = ()
     options: tuple[str, ...] = PLACES
@@ -278,7 +273,6 @@ ATTACKS = [
             "chunk_streams": Number(60, 4, 200),
             "piece_bytes": Number(4096, 1, 65536),
         },
-        not_yet=LOG,
         covers=("V6",),
     ),
     Attack(
@@ -289,7 +283,6 @@ ATTACKS = [
             "size": Number(4095, 1, 0x7FFFFFFF),
             "bytewise": Number(40, 1, 200),
         },
-        not_yet=LOG,
         covers=("V3",),
     ),
     Attack(
@@ -306,7 +299,6 @@ ATTACKS = [
         "garbage",
         before_publish.garbage,
         {"connections": Number(6, 2, 20), "bytes": Number(20000, 1, 200_000)},
-        not_yet=LOG,
     ),
     Attack(
         "publish_and_close",
@@ -376,9 +368,7 @@ ATTACKS = [
         key=KEY,
         wants_places=True,
     ),
-    Attack(
-        "race_for_a_name", places.race_for_a_name, {"publishers": Number(60, 10, 100)}, not_yet=LOG
-    ),
+    Attack("race_for_a_name", places.race_for_a_name, {"publishers": Number(60, 10, 100)}),
     Attack("takeover", places.takeover, {"guess": Number(1, 1, 1 << 30)}, covers=("V14",), key=KEY),
     Attack(
         "takeover_in_a_flood",
@@ -390,7 +380,6 @@ ATTACKS = [
         "hostile_names",
         names.hostile_names,
         {"length": Number(60000, 129, 60000), "connections": Number(6, 1, 12)},
-        not_yet=LOG,
         covers=("V1", "V9", "V10", "V13"),
         seconds=20,
     ),
@@ -398,7 +387,6 @@ ATTACKS = [
         "told_urls",
         names.told_urls,
         {"in_name": Choice("no", ("yes", "no"))},
-        not_yet=LOG,
         covers=("V12",),
     ),
     Attack("short_visits", names.short_visits, {"pause_ms": Number(5, 1, 200)}, COST),

@@ -55,7 +55,6 @@ class Row:
     is_back: bool = True
     newcomers: tuple[int, int] = (0, 0)
     wants_places: bool = False
-    not_yet: frozenset[Verdict] = frozenset()
     left_behind: list[str] = field(default_factory=list)
     panics: int = 0
     counts: dict[str, int] = field(default_factory=dict)
@@ -95,7 +94,7 @@ class Row:
                 f"{accepted} of {asked} newcomers got in",
             ),
         ]
-        left_out = (BY_TIME | self.not_yet) if form is Form.SHORT else set()
+        left_out = BY_TIME if form is Form.SHORT else set()
         return faults + [
             words for verdict, is_fault, words in judged if is_fault and verdict not in left_out
         ]
