@@ -9,8 +9,9 @@ use rtmp::{ChunkReader, ChunkWriter, Limits, RawMessage, type_id};
 /// What a socket gives at once.
 const READ_BYTES: usize = 16 * 1024;
 
-/// Ten seconds of a 3 Mbit/s publisher, every picture a message and an audio message behind each, in chunks of
-/// `chunk_size`; 128 is where every connection starts, 4096 what OBS and 60000 what ffmpeg's successors send.
+/// Ten seconds of a 3 Mbit/s publisher, every picture a message and an audio message behind each,
+/// in chunks of `chunk_size`; 128 is where every connection starts, 4096 what OBS and 60000 what
+/// ffmpeg's successors send.
 fn wire(chunk_size: u32) -> Vec<u8> {
     let mut writer = ChunkWriter::new();
     let mut out = Vec::new();

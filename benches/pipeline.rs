@@ -1,7 +1,7 @@
 //! One second of a 720p30 High 3 Mbit/s publisher through the pipeline, and its parts alone.
 //!
-//! `cargo xtask bench` runs it. The time for "a second" in seconds is the share of a core that one such stream takes,
-//! without sockets: docs/performance.md has the figures of the whole process.
+//! `cargo xtask bench` runs it. The time for "a second" in seconds is the share of a core that one
+//! such stream takes, without sockets: docs/performance.md has the figures of the whole process.
 
 mod support;
 

@@ -1,8 +1,8 @@
-//! What TLS costs a viewer's server: segments of 144p over kept-alive connections, plain and in TLS,
-//! of one process in one run.
+//! What TLS costs a viewer's server: segments of 144p over kept-alive connections, plain and in
+//! TLS, of one process in one run.
 //!
-//! `cargo xtask bench` runs it with the binary of `cargo xtask dist`, on a machine that does nothing
-//! else. Prints Markdown for docs/performance.md. `-- --runs 1 --span 1` only tries it out.
+//! `cargo xtask bench` runs it with the binary of `cargo xtask dist`, on a machine that does
+//! nothing else. Prints Markdown for docs/performance.md. `-- --runs 1 --span 1` only tries it out.
 #![expect(clippy::print_stdout, reason = "the report goes to the terminal")]
 #![expect(clippy::disallowed_methods, reason = "real time is what is measured")]
 

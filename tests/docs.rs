@@ -1,4 +1,5 @@
-//! The tables of docs/ that promise behaviour name the tests that prove it, and those tests are there.
+//! The tables of docs/ that promise behaviour name the tests that prove it, and those tests are
+//! there.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -52,7 +53,8 @@ fn numbers(section: &str) -> impl Iterator<Item = u32> {
     })
 }
 
-/// Every row of a table whose last column is headed "Test" names at least one, and all of them exist.
+/// Every row of a table whose last column is headed "Test" names at least one, and all of them
+/// exist.
 fn assert_rows_name_tests(path: &str) {
     let (text, known) = (read(path), functions());
     let rows = rows_with_tests(&text);

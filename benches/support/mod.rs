@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// 20 s of what OBS sends by default in size and profile: High, B pictures, weighted prediction, keyframes every 2 s.
-/// The noise makes x264 use its whole bitrate.
+/// 20 s of what OBS sends by default in size and profile: High, B pictures, weighted prediction,
+/// keyframes every 2 s. The noise makes x264 use its whole bitrate.
 pub(crate) const HIGH_720P: Clip = Clip {
     name: "720p30-high-3mbit.flv",
     picture: "testsrc2=size=1280x720:rate=30,noise=alls=4:allf=t,format=yuv420p",

@@ -48,8 +48,8 @@ impl fmt::Display for UsageError {
 
 /// Streaming back-end in one binary: RTMP in, feather-light HLS out.
 ///
-/// Every option of `serve` is also an environment variable (as shown) and a key of the TOML file (--rtmp-addr is
-/// rtmp_addr). A flag wins over the environment, the environment over the file.
+/// Every option of `serve` is also an environment variable (as shown) and a key of the TOML file
+/// (--rtmp-addr is rtmp_addr). A flag wins over the environment, the environment over the file.
 #[derive(Parser)]
 #[command(name = "feathercast", version, args_conflicts_with_subcommands = true)]
 struct Cli {
@@ -65,13 +65,15 @@ enum Command {
     Serve(Box<ServeArgs>),
     /// Sends files or a test signal to an RTMP server, in real time
     Publish(Box<PublishArgs>),
-    /// Follows a stream as a player would and says whether it is good: exit code 0, or 1 with the reasons
+    /// Follows a stream as a player would and says whether it is good: exit code 0, or 1 with the
+    /// reasons
     Check(Box<CheckArgs>),
     /// Serves on loopback, publishes the test signal as hello_world, checks it, and stays up
     Demo(Box<DemoArgs>),
     /// Makes secrets
     Key(KeyArgs),
-    /// Makes a token that lets somebody watch a stream for a while, where the server has a --viewer-secret
+    /// Makes a token that lets somebody watch a stream for a while, where the server has a
+    /// --viewer-secret
     Token(TokenArgs),
 }
 

@@ -71,7 +71,8 @@ fn print_json(report: &Report) -> io::Result<()> {
     writeln!(out)
 }
 
-/// The outcome's word alone where the line begins with it, so that the page stays quiet; else the whole line.
+/// The outcome's word alone where the line begins with it, so that the page stays quiet; else the
+/// whole line.
 fn coloured(outcome: Outcome, line: &str) -> String {
     let colour = match outcome {
         Outcome::NotJudged => 90,

@@ -13,7 +13,8 @@ use crate::logging;
 /// The options of `demo`.
 #[derive(clap::Args, Debug)]
 pub(crate) struct DemoArgs {
-    /// End by itself after this time, for example 30s; the exit code says whether all was good until then
+    /// End by itself after this time, for example 30s; the exit code says whether all was good
+    /// until then
     #[arg(long = "for", value_name = "TIME")]
     stop_after: Option<String>,
 }

@@ -1,4 +1,5 @@
-//! go-livepeer's command lines: its broadcaster becomes `serve`, its other processes are not needed any more.
+//! go-livepeer's command lines: its broadcaster becomes `serve`, its other processes are not needed
+//! any more.
 //!
 //! Flags are Go's: one dash or two, `-flag=value` or `-flag value`, a bare `-flag` for switches.
 
@@ -244,7 +245,8 @@ impl Translation {
         Line::Serve { args: self.args, ignored: self.ignored }
     }
 
-    /// A line that does not say where to listen did so on loopback: it must not be open to the network now.
+    /// A line that does not say where to listen did so on loopback: it must not be open to the
+    /// network now.
     fn listen_as_livepeer_did(&mut self) {
         for (_, meaning) in FLAGS {
             if let Meaning::Address(option, default) = meaning
@@ -256,7 +258,8 @@ impl Translation {
     }
 }
 
-/// go-livepeer's shorthands: `:1936` has the default's host, `host` its port, nothing is the default.
+/// go-livepeer's shorthands: `:1936` has the default's host, `host` its port, nothing is the
+/// default.
 fn with_default(text: &str, default: &str) -> String {
     let (host, port) = default.split_once(':').unwrap_or((default, ""));
     match text {

@@ -73,8 +73,9 @@ fn start_at(format: LogFormat, level: LevelFilter) -> io::Result<Log> {
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
     };
     tracing_subscriber::registry().with(filter).with(lines).init();
-    // A panic ends its stream; what it said belongs into the log with everything else.
-    // A peer that knows what makes a decoder panic, which costs its own stream only, can send it again and again.
+    // A panic ends its stream; what it said belongs into the log with everything else. A peer that
+    // knows what makes a decoder panic, which costs its own stream only, can send it again and
+    // again.
     let (clock, throttle) = (Clock::start(), Mutex::new(Throttle::new(PANIC_INTERVAL)));
     std::panic::set_hook(Box::new(move |panic| {
         let mut throttle = throttle.lock().unwrap_or_else(PoisonError::into_inner);

@@ -20,8 +20,9 @@ const PARTS_LEFT_OUT: u8 = 3;
 #[derive(clap::Args, Debug)]
 #[command(override_usage = "feathercast publish [OPTIONS] <test|FILE>... <URL>")]
 pub(crate) struct PublishArgs {
-    /// What to send: `test` for a test signal, or MP4, QuickTime and FLV files with H.264 and AAC, which go one behind
-    /// the other as they are; and where to: rtmp://host[:port]/name[/key], or in TLS rtmps://
+    /// What to send: `test` for a test signal, or MP4, QuickTime and FLV files with H.264 and AAC,
+    /// which go one behind the other as they are; and where to: rtmp://host[:port]/name[/key], or
+    /// in TLS rtmps://
     #[arg(value_name = "test|FILE... URL", required = true)]
     words: Vec<OsString>, // one list, so that options may stand anywhere
     /// For rtmps: trust the authorities in this PEM file instead of Mozilla's
@@ -144,7 +145,8 @@ fn size(text: &str) -> Result<(u32, u32), UsageError> {
     })
 }
 
-/// A whole number, a fraction, or a decimal, of which those of NTSC are taken for what they stand for.
+/// A whole number, a fraction, or a decimal, of which those of NTSC are taken for what they stand
+/// for.
 fn frame_rate(text: &str) -> Result<FrameRate, UsageError> {
     let rate = match text.split_once('/') {
         Some((num, den)) => num.parse().ok().zip(den.parse().ok()),
@@ -187,7 +189,8 @@ fn bitrate(text: &str) -> Result<u32, UsageError> {
     Ok(bps as u32)
 }
 
-/// Standard error: lines for everybody, and below them on a terminal one that is always written anew.
+/// Standard error: lines for everybody, and below them on a terminal one that is always written
+/// anew.
 struct Console {
     is_terminal: bool,
     was_lost: bool,

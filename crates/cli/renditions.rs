@@ -34,7 +34,8 @@ struct JsonRendition {
     gop: Option<serde_json::Value>,
 }
 
-/// The renditions that the text names: presets with commas between, a file ending in `.json`, or none.
+/// The renditions that the text names: presets with commas between, a file ending in `.json`, or
+/// none.
 pub(crate) fn parse(text: &str) -> Result<Vec<Preset>, UsageError> {
     let text = text.trim();
     if text.ends_with(".json") {

@@ -1,4 +1,5 @@
-//! The settings of `serve` as they are written down: on the command line, in the environment, in the TOML file.
+//! The settings of `serve` as they are written down: on the command line, in the environment, in
+//! the TOML file.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +11,8 @@ use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use server::{DecoderChoice, DecoderKind, Transcode};
 
-/// Every setting is optional: None is "not said here", so that no default of one source hides another's value.
+/// Every setting is optional: None is "not said here", so that no default of one source hides
+/// another's value.
 #[derive(clap::Args, Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Settings {
@@ -20,14 +22,16 @@ pub(crate) struct Settings {
     /// Where viewers fetch HLS [default: 0.0.0.0:8935]
     #[arg(long, value_name = "ADDR", env = "FEATHERCAST_HTTP_ADDR")]
     pub(crate) http_addr: Option<String>,
-    /// Certificate chain, in PEM: gives RTMPS and HTTPS beside RTMP and HTTP; read again when it changes
+    /// Certificate chain, in PEM: gives RTMPS and HTTPS beside RTMP and HTTP; read again when it
+    /// changes
     #[arg(long, value_name = "FILE.pem", env = "FEATHERCAST_TLS_CERT")]
     pub(crate) tls_cert: Option<PathBuf>,
     /// The certificate's private key, in PEM
     #[arg(long, value_name = "FILE.pem", env = "FEATHERCAST_TLS_KEY")]
     pub(crate) tls_key: Option<PathBuf>,
-    /// Instead of files: have certificates for these names, comma-separated, from an authority by ACME, and agree to
-    /// its terms. It must reach --https-addr on port 443, or --http-addr on port 80
+    /// Instead of files: have certificates for these names, comma-separated, from an authority by
+    /// ACME, and agree to its terms. It must reach --https-addr on port 443, or --http-addr on port
+    /// 80
     #[arg(long, value_name = "DOMAIN,...", env = "FEATHERCAST_ACME")]
     pub(crate) acme: Option<String>,
     /// With --acme: where the account and the certificates are kept [default: acme]
@@ -36,7 +40,8 @@ pub(crate) struct Settings {
     /// With --acme: the authority [default: https://acme-v02.api.letsencrypt.org/directory]
     #[arg(long, value_name = "URL", env = "FEATHERCAST_ACME_DIRECTORY")]
     pub(crate) acme_directory: Option<String>,
-    /// With --acme: trust the certificates in this PEM file, instead of Mozilla's, for the authority's own server
+    /// With --acme: trust the certificates in this PEM file, instead of Mozilla's, for the
+    /// authority's own server
     #[arg(long, value_name = "FILE.pem", env = "FEATHERCAST_ACME_CA")]
     pub(crate) acme_ca: Option<PathBuf>,
     /// With a certificate: where publishers connect by RTMPS [default: 0.0.0.0:1936]
@@ -45,26 +50,31 @@ pub(crate) struct Settings {
     /// With a certificate: where viewers fetch HLS by HTTPS, HTTP/2 or 1.1 [default: 0.0.0.0:8936]
     #[arg(long, value_name = "ADDR", env = "FEATHERCAST_HTTPS_ADDR")]
     pub(crate) https_addr: Option<String>,
-    /// Proxies whose word counts on where connections and requests are from: addresses and networks, comma-separated
+    /// Proxies whose word counts on where connections and requests are from: addresses and
+    /// networks, comma-separated
     #[arg(long, value_name = "LIST", env = "FEATHERCAST_TRUSTED_PROXIES")]
     pub(crate) trusted_proxies: Option<String>,
     /// Where the operator gets /status and /metrics [default: 127.0.0.1:7935]
     #[arg(long, value_name = "ADDR", env = "FEATHERCAST_ADMIN_ADDR")]
     pub(crate) admin_addr: Option<String>,
-    /// Token that the operator shows as `Authorization: Bearer TOKEN`, or sha256:HEX of it; needed where --admin-addr is not
-    /// loopback (better set by environment or file)
+    /// Token that the operator shows as `Authorization: Bearer TOKEN`, or sha256:HEX of it; needed
+    /// where --admin-addr is not loopback (better set by environment or file)
     #[arg(long, value_name = "TOKEN", env = "FEATHERCAST_ADMIN_TOKEN", hide_env_values = true)]
     pub(crate) admin_token: Option<String>,
-    /// Names, comma-separated, that the operator's port may be asked by besides addresses and localhost
+    /// Names, comma-separated, that the operator's port may be asked by besides addresses and
+    /// localhost
     #[arg(long, value_name = "NAME,...", env = "FEATHERCAST_ADMIN_HOSTS")]
     pub(crate) admin_hosts: Option<TextList>,
-    /// Presets, comma-separated, or a JSON file; empty passes the source through only [default: P144p30fps16x9]
+    /// Presets, comma-separated, or a JSON file; empty passes the source through only [default:
+    /// P144p30fps16x9]
     #[arg(long, value_name = "LIST|FILE.json", env = "FEATHERCAST_RENDITIONS")]
     pub(crate) renditions: Option<TextList>,
-    /// When renditions are made: on-demand (while somebody fetches them) or always [default: on-demand]
+    /// When renditions are made: on-demand (while somebody fetches them) or always [default:
+    /// on-demand]
     #[arg(long, value_name = "WHEN", env = "FEATHERCAST_TRANSCODE")]
     pub(crate) transcode: Option<When>,
-    /// Whose H.264 decoder: auto takes rusty, openh264 where that one refuses or fails, and native (our own) for interlaced and monochrome streams [default: auto]
+    /// Whose H.264 decoder: auto takes rusty, openh264 where that one refuses or fails, and native
+    /// (our own) for interlaced and monochrome streams [default: auto]
     #[arg(long, value_name = "DECODER", env = "FEATHERCAST_DECODER")]
     pub(crate) decoder: Option<Decoder>,
     /// Serve the newest live stream as /stream/current.m3u8
@@ -83,22 +93,24 @@ pub(crate) struct Settings {
     /// URL that is asked by POST whether somebody may publish (MediaMTX's contract; any 2xx allows)
     #[arg(long, value_name = "URL", env = "FEATHERCAST_AUTH_WEBHOOK", hide_env_values = true)]
     pub(crate) auth_webhook: Option<String>,
-    /// Secret that viewers' tokens are made with; without a token (`feathercast token NAME --for 2h`) nobody watches then
-    /// (better set by environment or file)
+    /// Secret that viewers' tokens are made with; without a token (`feathercast token NAME --for
+    /// 2h`) nobody watches then (better set by environment or file)
     #[arg(long, value_name = "SECRET", env = "FEATHERCAST_VIEWER_SECRET", hide_env_values = true)]
     pub(crate) viewer_secret: Option<String>,
-    /// Viewers at once; who comes later is told to come again (503) [default: as many as connections allow]
+    /// Viewers at once; who comes later is told to come again (503) [default: as many as
+    /// connections allow]
     #[arg(long, value_name = "N", env = "FEATHERCAST_VIEWERS_MAX")]
     pub(crate) viewers_max: Option<usize>,
-    /// Memory that the process may use, for example 512M or 2G [default: half of the machine's or the container's]
+    /// Memory that the process may use, for example 512M or 2G [default: half of the machine's or
+    /// the container's]
     #[arg(long, value_name = "SIZE", env = "FEATHERCAST_MEMORY")]
     pub(crate) memory: Option<String>,
-    /// Key that publishers must give: rtmp://host/NAME/KEY, or sha256:HEX of it (better set by environment or file: others
-    /// see flags)
+    /// Key that publishers must give: rtmp://host/NAME/KEY, or sha256:HEX of it (better set by
+    /// environment or file: others see flags)
     #[arg(long, value_name = "KEY", env = "FEATHERCAST_PUBLISH_KEY", hide_env_values = true)]
     pub(crate) publish_key: Option<String>,
-    /// Names with a key of their own, NAME=KEY,... (`feathercast key new NAME` makes one); with it no other name may publish
-    /// without a key
+    /// Names with a key of their own, NAME=KEY,... (`feathercast key new NAME` makes one); with it
+    /// no other name may publish without a key
     #[arg(long, value_name = "NAME=KEY,...", env = "FEATHERCAST_KEYS", hide_env_values = true)]
     pub(crate) keys: Option<KeyList>,
     /// With --keys: let names that are not listed publish all the same
@@ -256,8 +268,8 @@ impl<'de> Visitor<'de> for TextListVisitor {
 pub(crate) struct KeyList(pub(crate) BTreeMap<String, String>);
 
 impl From<&str> for KeyList {
-    /// `NAME=KEY` with commas between. What has no `=` becomes a name without a key, which is refused later by name:
-    /// an error made here would print the whole text, keys and all.
+    /// `NAME=KEY` with commas between. What has no `=` becomes a name without a key, which is
+    /// refused later by name: an error made here would print the whole text, keys and all.
     fn from(text: &str) -> Self {
         let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
         Self(

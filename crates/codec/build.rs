@@ -9,7 +9,8 @@ fn main() {
     if arch != "x86_64" && arch != "x86" {
         return;
     }
-    // openh264-sys2 drops all assembly when nasm is missing, and says so nowhere: decoding then costs several times as much.
+    // openh264-sys2 drops all assembly when nasm is missing, and says so nowhere: decoding then
+    // costs several times as much.
     let nasm = Command::new("nasm").arg("-v").output();
     assert!(
         nasm.is_ok_and(|output| output.status.success()),

@@ -11,7 +11,8 @@ const VIDEO: &str = "-f lavfi -i testsrc=size=320x240:rate=30 -t 8 -threads 1 -c
 /// A beep of 0.1 s in silence, 4.5 s into the stream.
 const BEEP: &str = "-f lavfi -i aevalsrc=between(t\\,4.5\\,4.6)*sin(6283*t):sample_rate=44100";
 
-/// When ffmpeg, playing the playlist from its first segment, hears the beep, in ms of the stream's own time.
+/// When ffmpeg, playing the playlist from its first segment, hears the beep, in ms of the stream's
+/// own time.
 fn onset_ms(server: &Server, rendition: &str) -> f64 {
     let url = format!("http://{}/stream/a/{rendition}.m3u8", server.http);
     let filter = "-map 0:a -af aresample=async=1:first_pts=0 -ac 1 -ar 48000 -t 7 -f s16le -";
@@ -33,7 +34,8 @@ fn mp3_published_by_ffmpeg_plays_as_aac_in_its_place() {
     publisher.succeed();
     for (recording, rendition) in recordings.iter().zip(renditions) {
         assert!(recording.segments.iter().all(|segment| !segment.discontinuity), "{rendition}");
-        // ffmpeg's FLV starts with the delay of its MP3 encoder, 1105 samples, and the pictures that much later.
+        // ffmpeg's FLV starts with the delay of its MP3 encoder, 1105 samples, and the pictures
+        // that much later.
         let expected = 4500.0 + 1105.0 / 44.1;
         let onset = onset_ms(&server, rendition);
         assert!((onset - expected).abs() < 23.0, "{rendition}: {onset}, not {expected}");

@@ -171,8 +171,8 @@ fn nginx_rtmp_is_told_what_it_leaves_out() {
     let url = format!("rtmp://{}/live/x", nginx.rtmp);
     let _publisher = Background::feathercast(&format!("{TEST_SIGNAL} {url}"));
     let (code, report) = check(&nginx.playlist("/live/x.m3u8"), "6s");
-    // Each segment's PAT and PMT have counter 0, and the first segment, still listed, is behind a discontinuity that is
-    // not counted; the rest is how nginx comes.
+    // Each segment's PAT and PMT have counter 0, and the first segment, still listed, is behind a
+    // discontinuity that is not counted; the rest is how nginx comes.
     let expected = [
         "cors",
         "playlist-gzip",

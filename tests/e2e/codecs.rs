@@ -1,4 +1,5 @@
-//! Publishers of other codecs than H.264 and AAC, and of more than one track: E-RTMP, and numbers that vendors made up.
+//! Publishers of other codecs than H.264 and AAC, and of more than one track: E-RTMP, and numbers
+//! that vendors made up.
 
 use std::path::Path;
 
@@ -184,7 +185,8 @@ fn row_25_of_two_h264_tracks_and_two_aac_tracks_the_first_play() {
     let media =
         |file: &Path| -> Vec<Tag> { read(file).into_iter().filter(|tag| tag.kind != 18).collect() };
     let second = media(&second).into_iter().map(|tag| of_track(&tag, 1));
-    // OBS leaves the first track as it always was and gives the others ids; other senders number all.
+    // OBS leaves the first track as it always was and gives the others ids; other senders number
+    // all.
     for (name, is_numbered) in [("obs", false), ("numbered", true)] {
         let first = media(&file).into_iter().map(|tag| match is_numbered {
             true => of_track(&tag, 0),

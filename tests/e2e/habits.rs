@@ -1,5 +1,5 @@
-//! What encoders do on the wire, with real streams into the real binary. `row_NN` and `case_NN` are rows and cases of the lists
-//! of what broke other servers.
+//! What encoders do on the wire, with real streams into the real binary. `row_NN` and `case_NN` are
+//! rows and cases of the lists of what broke other servers.
 
 use crate::support::ffmpeg;
 use crate::support::flv_file::{Tag, tags};
@@ -26,8 +26,8 @@ fn four_seconds() -> Vec<Tag> {
     tags(&std::fs::read(file).expect("the file"))
 }
 
-/// A message in chunks of 4 096 bytes, as librtmp writes it: a full header with an extended timestamp (5.3.1.3) where it takes
-/// one, which its later chunks repeat or not.
+/// A message in chunks of 4 096 bytes, as librtmp writes it: a full header with an extended
+/// timestamp (5.3.1.3) where it takes one, which its later chunks repeat or not.
 fn librtmp_message(tag: &Tag, repeats_extended: bool) -> Vec<u8> {
     let extended = match tag.timestamp_ms {
         0xff_ffff.. => tag.timestamp_ms.to_be_bytes().to_vec(),
@@ -76,14 +76,16 @@ fn row_13_row_34_case_77_chunks_of_4096_bytes_across_two_to_the_24_and_32_millis
         drop(client);
         let recordings = record_seconds(&server, name, &["source"], 3.9);
         assert!(recordings[0].segments.iter().all(|segment| !segment.discontinuity), "{name}");
-        // 2^32 ms are 45 times 2^33 ticks: there the times in the segments begin again, too, and the judge knows no such thing.
+        // 2^32 ms are 45 times 2^33 ticks: there the times in the segments begin again, too, and
+        // the judge knows no such thing.
         if middle == 0xff_ffff {
             is_whole(&recordings[0]);
         }
     }
 }
 
-/// A QuickTime file's timecode track becomes data messages of four bytes, which no AMF0 reader understands.
+/// A QuickTime file's timecode track becomes data messages of four bytes, which no AMF0 reader
+/// understands.
 #[test]
 fn row_16_ffmpegs_timecode_track_does_not_end_the_stream() {
     let (server, scratch) = (passthrough(), Scratch::new());
@@ -124,7 +126,8 @@ fn streams_that_follow_each_other_on_one_connection() {
     }
 }
 
-/// A second publish on another message stream is refused; what is sent for it does not get into the first stream.
+/// A second publish on another message stream is refused; what is sent for it does not get into the
+/// first stream.
 #[test]
 fn two_streams_at_once_on_one_connection_do_not_mix() {
     let server = passthrough();

@@ -246,7 +246,8 @@ fn hostile_requests_are_refused_and_cost_nothing() {
         endless.as_bytes(),
     ];
     for request in requests {
-        // What never becomes a request waits for the rest of its head: a viewer that says goodbye is enough to end it.
+        // What never becomes a request waits for the rest of its head: a viewer that says goodbye
+        // is enough to end it.
         let answer = match request.ends_with(b"\r\n\r\n") {
             true => http::raw(server.http, request),
             false => Vec::new(),

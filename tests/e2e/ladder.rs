@@ -9,7 +9,8 @@ use crate::support::server::Server;
 use crate::support::{ffmpeg, judge};
 use crate::variants;
 
-/// Publishes eight seconds of 720p with the given renditions configured; all of `expected` must be right.
+/// Publishes eight seconds of 720p with the given renditions configured; all of `expected` must be
+/// right.
 fn makes(renditions: &str, line: &str, expected: &[(&str, (u64, u64), usize)]) {
     let (server, scratch) = (Server::with(&["--renditions", renditions]), Scratch::new());
     let file = ffmpeg::encode(&scratch, line);

@@ -305,7 +305,8 @@ fn stopped_in_good_order() {
     }
 }
 
-/// glibc's heaps beside the main one: 64 MiB of addresses at a multiple of that, the first part of them in use.
+/// glibc's heaps beside the main one: 64 MiB of addresses at a multiple of that, the first part of
+/// them in use.
 fn heaps_of_threads(process: u32) -> Vec<String> {
     const SIZE: u64 = 64 << 20;
     let maps = std::fs::read_to_string(format!("/proc/{process}/maps")).expect("a process");

@@ -1,6 +1,7 @@
 //! End to end: the real binary over real sockets, Debian's ffmpeg as publisher and decoder.
 //!
-//! One test binary, so that it links once. Each test runs servers of its own, on addresses of its own.
+//! One test binary, so that it links once. Each test runs servers of its own, on addresses of its
+//! own.
 #![expect(clippy::print_stderr, reason = "a failed test shows the server's log")]
 
 #[path = "../support/mod.rs"]

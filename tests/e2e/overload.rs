@@ -141,7 +141,8 @@ impl Stream {
         })
     }
 
-    /// Holds the stream to what no load may change; pictures that were left out of the heaviest rendition.
+    /// Holds the stream to what no load may change; pictures that were left out of the heaviest
+    /// rendition.
     fn assert_complete(&self, server: &Server) -> f64 {
         let source: Vec<u64> = self.source.segments.iter().flat_map(times).collect();
         for pair in source.windows(2) {

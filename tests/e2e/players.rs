@@ -14,8 +14,8 @@ const P144: &str = "P144p30fps16x9";
 const PICTURE: usize = 320 * 180;
 const PICTURE_144: usize = 256 * 144;
 
-/// What a player kept is what was served, picture by picture, from where it joined; how many pictures are missing at
-/// the end.
+/// What a player kept is what was served, picture by picture, from where it joined; how many
+/// pictures are missing at the end.
 fn left_out(player: &mut Player, recording: &Recording, picture: usize) -> usize {
     let scratch = Scratch::new();
     let name = player.played.display().to_string();
@@ -48,7 +48,8 @@ fn case_17_hls_js_chromium_ffmpeg_and_gstreamer_play_a_live_stream_to_its_end() 
     // Encoded before, so that publishing in real time costs the machine nothing.
     let file = ffmpeg::encode(
         &scratch,
-        // Half a second more than six segments: a short last segment has ended Chromium's own player.
+        // Half a second more than six segments: a short last segment has ended Chromium's own
+        // player.
         "-f lavfi -i testsrc2=size=320x180:rate=30:duration=12.5 -f lavfi -i sine=duration=12.5 -threads 1 \
          -c:v libx264 -preset superfast -bf 2 -g 30 -pix_fmt yuv420p -c:a aac",
     );

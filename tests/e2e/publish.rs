@@ -1,4 +1,5 @@
-//! `feathercast publish`: what comes out of a server is what was in the file; what cannot be published says where and why.
+//! `feathercast publish`: what comes out of a server is what was in the file; what cannot be
+//! published says where and why.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -115,7 +116,8 @@ fn hash(data: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// Slices are NAL units of types 1 to 5; trailing zeros belong to the byte stream (ITU-T H.264 annex B).
+/// Slices are NAL units of types 1 to 5; trailing zeros belong to the byte stream (ITU-T H.264
+/// annex B).
 fn slices(annexb: &[u8]) -> Vec<u64> {
     let mut starts: Vec<_> =
         annexb.windows(3).enumerate().filter(|(_, w)| *w == [0, 0, 1]).map(|(at, _)| at).collect();
@@ -171,7 +173,8 @@ fn content_of_file(file: &Path) -> Content {
     }
 }
 
-/// H.264 behind length fields of four bytes (ISO/IEC 14496-15 5.3.2) and AAC; ffmpeg stumbles over one of the files.
+/// H.264 behind length fields of four bytes (ISO/IEC 14496-15 5.3.2) and AAC; ffmpeg stumbles over
+/// one of the files.
 fn content_of_flv(file: &[u8]) -> Content {
     let mut content = Content::default();
     for tag in tags(file).iter().filter(|tag| tag.body.get(1) == Some(&1)) {
@@ -195,8 +198,8 @@ fn content_of_flv(file: &[u8]) -> Content {
     content
 }
 
-/// The source rendition, every segment once. Files have keyframes as they like, so nothing is asked of the playlist but
-/// that no segment is missed.
+/// The source rendition, every segment once. Files have keyframes as they like, so nothing is asked
+/// of the playlist but that no segment is missed.
 struct Viewer {
     stream: String,
     next: Option<u64>,
@@ -275,8 +278,8 @@ fn long_every_clean_file_comes_out_of_a_server_as_it_is() {
     }
 }
 
-/// A segment starts with a picture, so sound that was sent before the first one is not there, nor what an edit list cuts
-/// off at the end.
+/// A segment starts with a picture, so sound that was sent before the first one is not there, nor
+/// what an edit list cuts off at the end.
 fn is_the_file(file: &Path, served: &Content) {
     let name = file.display();
     let published = content_of_file(file);

@@ -49,7 +49,8 @@ fn ffmpeg_copies_real_files() {
 fn ffmpeg_with_parameter_sets_in_band_only() {
     let (server, scratch) = (Server::start(), Scratch::new());
     let file = ffmpeg::four_seconds(&scratch);
-    // Without global headers ffmpeg's FLV sequence header is empty, and SPS and PPS come in front of each IDR.
+    // Without global headers ffmpeg's FLV sequence header is empty, and SPS and PPS come in front
+    // of each IDR.
     let line = "-f lavfi -i testsrc2=size=320x180:rate=30:duration=4 -f lavfi -i sine=duration=4 -threads 1 \
         -c:v libx264 -preset superfast -bf 2 -g 60 -pix_fmt yuv420p -flags:v -global_header -c:a aac -b:a 96k";
     Publisher::in_pace(&server, "inband", bytes_per_second(&file), line).succeed();
@@ -77,7 +78,8 @@ fn gstreamer_plays(server: &Server, name: &str, query: &str, sink: &str) {
     let address = pacer::start(server, name, bytes_per_second(&file));
     let sink = format!("{sink} location=rtmp://{address}/live/{name}{query}");
     gstreamer_copies(&file, &sink, &scratch);
-    // It gives two audio frames the first stamp; ours are 1024 samples apart, and up to 40 ms are not slewed.
+    // It gives two audio frames the first stamp; ours are 1024 samples apart, and up to 40 ms are
+    // not slewed.
     judge::plays_within(server, name, P144, &copy, 0.04);
 }
 

@@ -90,7 +90,8 @@ fn are_unbroken(recordings: &[Recording], breaks: usize) {
     assert!(cuts.windows(2).all(|pair| pair[0] == pair[1]), "at the same numbers: {cuts:?}");
 }
 
-/// The playhead went through all segments, one after the other; one that is over in a moment it may not have noted.
+/// The playhead went through all segments, one after the other; one that is over in a moment it may
+/// not have noted.
 fn plays_on(played: &Playing, recording: &Recording) {
     let duration = |sequence: u64| {
         let mut segments = recording.segments.iter();
@@ -193,7 +194,8 @@ fn case_34_case_82_a_publisher_that_the_network_swallowed_ends_cleanly() {
     let network = Relay::start(server.rtmp, LOCALHOST);
     let _publisher = camera.publish_through(&network, "cam/secret");
     record_seconds(&server, "cam", &[P144, "source"], 2.0);
-    // Some of the next segment, of both tracks: ffprobe does not know a track by its announcement alone.
+    // Some of the next segment, of both tracks: ffprobe does not know a track by its announcement
+    // alone.
     let received = || server.stream("cam")?["received_bytes"].as_u64();
     let before = received().expect("the stream");
     eventually("most of a second more", || received().filter(|now| *now > before + 30_000));
@@ -225,8 +227,9 @@ fn a_laptop_asleep_for_five_seconds_goes_on_where_it_was() {
     }
 }
 
-/// Silent for 10 s it is gone, 10 s later the stream has ended; what wakes up then has to come anew, to the same playlists.
-/// (A whole minute, with a clock that is turned: `server/tests/registry.rs`.)
+/// Silent for 10 s it is gone, 10 s later the stream has ended; what wakes up then has to come
+/// anew, to the same playlists. (A whole minute, with a clock that is turned:
+/// `server/tests/registry.rs`.)
 #[test]
 fn a_laptop_asleep_past_the_reconnect_window_comes_back_to_the_same_playlists() {
     let (server, scratch, camera) = (Server::start(), Scratch::new(), Camera::new());
@@ -276,8 +279,8 @@ fn a_camera_that_slept_goes_on_with_stamps_of_five_seconds_later() {
         let segments = recording.segments.iter();
         let before: Vec<_> = segments.take_while(|segment| !segment.discontinuity).collect();
         let seconds: f64 = before.iter().map(|segment| segment.duration).sum();
-        // It is a jump and no stray once three messages say so: then the first keyframe may be one of those. The sound
-        // that was sent is a little longer than the pictures.
+        // It is a jump and no stray once three messages say so: then the first keyframe may be one
+        // of those. The sound that was sent is a little longer than the pictures.
         assert!((4.0..4.2 + KEYFRAME_INTERVAL).contains(&seconds), "{seconds} s before the jump");
     }
 }

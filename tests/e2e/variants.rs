@@ -7,7 +7,8 @@ use crate::support::playlist;
 use crate::support::recording::Recording;
 use crate::support::server::Server;
 
-/// Checks all variants of a stream; `made` holds what they point to, in the order they must be listed.
+/// Checks all variants of a stream; `made` holds what they point to, in the order they must be
+/// listed.
 pub(crate) fn are_true(server: &Server, stream: &str, made: &[(&Recording, &Judged)]) {
     let text = server.get(&format!("/stream/{stream}.m3u8"));
     let multivariant = playlist::multivariant(text.text());
@@ -62,7 +63,8 @@ fn mean_rate(pts: &[f64]) -> f64 {
     (pts.len() - 1) as f64 / (pts[pts.len() - 1] - pts[0])
 }
 
-/// RFC 8216 4.3.4.2: the largest rate of any run of segments that lasts 0.5 to 1.5 target durations, and the mean.
+/// RFC 8216 4.3.4.2: the largest rate of any run of segments that lasts 0.5 to 1.5 target
+/// durations, and the mean.
 fn bandwidth_is_true(variant: &VariantStream, recording: &Recording) {
     let target = recording.latest.as_ref().expect("a playlist").target_duration as f64;
     let segments = &recording.segments;

@@ -1,4 +1,5 @@
-//! Just enough Annex B to see what an access unit begins with. Written apart from the product's own reader.
+//! Just enough Annex B to see what an access unit begins with. Written apart from the product's own
+//! reader.
 
 /// `nal_unit_type` of every NAL unit in a byte stream (ITU-T H.264 annex B.1, 7.3.1).
 pub(crate) fn nal_types(stream: &[u8]) -> Vec<u8> {

@@ -1,4 +1,5 @@
-//! Debian's ffmpeg and ffprobe: encoder of the sources, decoder and second opinion of what is served.
+//! Debian's ffmpeg and ffprobe: encoder of the sources, decoder and second opinion of what is
+//! served.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -36,7 +37,8 @@ pub(crate) fn probe(input: &str) -> Media {
     Media::parse(&serde_json::from_slice(&output.stdout).expect("ffprobe's JSON"), input)
 }
 
-/// Decodes the first video stream through a filter to 8-bit luma samples, all pictures one after the other.
+/// Decodes the first video stream through a filter to 8-bit luma samples, all pictures one after
+/// the other.
 pub(crate) fn luma(input: &Path, filter: &str) -> Vec<u8> {
     let input = input.to_str().expect("a UTF-8 path");
     // Both formats by name: ffmpeg would convert the range of one it has to choose itself.
@@ -103,7 +105,8 @@ pub(crate) struct Audio {
 }
 
 impl Media {
-    /// From the first picture's start to the last one's end; by audio frames where there is no picture.
+    /// From the first picture's start to the last one's end; by audio frames where there is no
+    /// picture.
     pub(crate) fn seconds(&self) -> f64 {
         let pts = match (&self.video, &self.audio) {
             (Some(video), _) => &video.pts,

@@ -1,4 +1,5 @@
-//! The tags of an FLV file (Adobe Flash Video File Format Specification 10.1, annex E), read apart from the product's reader.
+//! The tags of an FLV file (Adobe Flash Video File Format Specification 10.1, annex E), read apart
+//! from the product's reader.
 
 use std::fs;
 use std::path::Path;

@@ -39,8 +39,9 @@ impl Judged {
     }
 }
 
-/// Decodes a rendition in every way and holds it to what is true of all: no decoder or demuxer finds anything to say,
-/// every segment stands alone, the transport stream and the times go on from one to the next.
+/// Decodes a rendition in every way and holds it to what is true of all: no decoder or demuxer
+/// finds anything to say, every segment stands alone, the transport stream and the times go on from
+/// one to the next.
 pub(crate) fn rendition(recording: &Recording, scratch: &Scratch) -> Judged {
     let playlist = recording.write(scratch);
     let alone: Vec<_> = recording
@@ -50,7 +51,8 @@ pub(crate) fn rendition(recording: &Recording, scratch: &Scratch) -> Judged {
         .collect();
     let mut judged = Judged { whole: probe(text(&playlist)), alone };
     if judged.whole.video.is_none() {
-        // ffmpeg's HLS demuxer gives the first time twice where there is only audio, with its own segments, too.
+        // ffmpeg's HLS demuxer gives the first time twice where there is only audio, with its own
+        // segments, too.
         judged.whole = probe(text(&scratch.write("joined.ts", &recording.joined())));
     }
     transport_stream_goes_on(recording);
@@ -59,8 +61,8 @@ pub(crate) fn rendition(recording: &Recording, scratch: &Scratch) -> Judged {
     judged
 }
 
-/// Watches the source and a rendition of ours to the end of a stream that is published as this file, and holds both to
-/// being it.
+/// Watches the source and a rendition of ours to the end of a stream that is published as this
+/// file, and holds both to being it.
 pub(crate) fn plays(server: &Server, name: &str, rendition_of_ours: &str, file: &Path) {
     plays_within(server, name, rendition_of_ours, file, AUDIO);
 }
@@ -145,8 +147,8 @@ fn audio_pts(media: &Media) -> &[f64] {
     media.audio.as_ref().map_or(&[], |audio| &audio.pts)
 }
 
-/// Every EXTINF is the time from its first picture to the next segment's (Apple 8.1: within a frame; here within one
-/// millisecond), and PROGRAM-DATE-TIME follows.
+/// Every EXTINF is the time from its first picture to the next segment's (Apple 8.1: within a
+/// frame; here within one millisecond), and PROGRAM-DATE-TIME follows.
 fn durations_are_true(recording: &Recording, judged: &Judged) {
     let starts: Vec<f64> = match judged.whole.video {
         Some(_) => judged.cuts(),
@@ -160,7 +162,8 @@ fn durations_are_true(recording: &Recording, judged: &Judged) {
     }
 }
 
-/// The source rendition is what was published: the same pictures and audio frames at the same times.
+/// The source rendition is what was published: the same pictures and audio frames at the same
+/// times.
 ///
 /// A segment starts with a picture, so audio that was sent before the first one is not there.
 pub(crate) fn is_the_source(source: &Judged, published: &Media) {
@@ -198,7 +201,8 @@ fn shift(source: &Judged, published: &Media) -> f64 {
     }
 }
 
-/// A rendition of ours has the source's audio and every `nth` of its pictures, at the source's times.
+/// A rendition of ours has the source's audio and every `nth` of its pictures, at the source's
+/// times.
 pub(crate) fn is_a_rendition_of(rendition: &Judged, source: &Judged, nth: usize) {
     let expected: Vec<f64> = source.video_pts().iter().copied().step_by(nth).collect();
     assert_same_times(rendition.video_pts(), &expected, 1e-4, "the rendition's pictures");

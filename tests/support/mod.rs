@@ -1,6 +1,8 @@
-//! The harness of the end-to-end tests: the real server, Debian's ffmpeg as publisher, and independent eyes.
+//! The harness of the end-to-end tests: the real server, Debian's ffmpeg as publisher, and
+//! independent eyes.
 //!
-//! Nothing here uses the product's own crates, except the mpeg2ts-reader demuxer that `mpegts` tests with, too.
+//! Nothing here uses the product's own crates, except the mpeg2ts-reader demuxer that `mpegts`
+//! tests with, too.
 
 pub(crate) mod background;
 pub(crate) mod bitstream;

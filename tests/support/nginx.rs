@@ -21,7 +21,8 @@ pub(crate) struct Nginx {
 }
 
 impl Nginx {
-    /// What is published to its application `live` is there as HLS of 2 s; `directives` stand in its HTTP server.
+    /// What is published to its application `live` is there as HLS of 2 s; `directives` stand in
+    /// its HTTP server.
     pub(crate) fn start(directives: &str) -> Self {
         let [rtmp, http, _] = server::addresses();
         let root = Scratch::new();

@@ -1,8 +1,10 @@
-//! A proxy in front of the RTMP port that lets a publisher go as fast as the server's transcoder follows, and no faster.
+//! A proxy in front of the RTMP port that lets a publisher go as fast as the server's transcoder
+//! follows, and no faster.
 //!
-//! feathercast cuts by timestamps, so media need not be published in real time. But where the transcoder falls behind
-//! by two seconds of media, it drops pictures, as it should. Tests that count pictures go through here: they take as
-//! long as the machine needs, and never longer, and their outcome does not hang on its speed.
+//! feathercast cuts by timestamps, so media need not be published in real time. But where the
+//! transcoder falls behind by two seconds of media, it drops pictures, as it should. Tests that
+//! count pictures go through here: they take as long as the machine needs, and never longer, and
+//! their outcome does not hang on its speed.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -32,7 +34,8 @@ pub(crate) fn start(server: &Server, path: &str, bytes_per_second: usize) -> Soc
 fn proxy(publisher: TcpStream, server: TcpStream, piece_bytes: usize, gauge: &Gauge) {
     let (sender, pieces) = channel();
     let incoming = publisher.try_clone().expect("a second handle");
-    // Read at once what ffmpeg sends: where it closes with answers unread, TCP throws away what is on its way here.
+    // Read at once what ffmpeg sends: where it closes with answers unread, TCP throws away what is
+    // on its way here.
     thread::spawn(move || read(incoming, piece_bytes, &sender));
     let answers = server.try_clone().expect("a second handle");
     thread::spawn(move || copy(answers, publisher));
@@ -85,7 +88,8 @@ impl Gauge {
         }
     }
 
-    /// Waits until the server has read all that was sent, and the stream's two threads have nothing left to do.
+    /// Waits until the server has read all that was sent, and the stream's two threads have nothing
+    /// left to do.
     pub(crate) fn wait(&self, sent: u64) {
         eventually("the server to follow its publisher", || {
             let has_read = received(self.admin) >= self.bytes_before + sent;
@@ -93,7 +97,8 @@ impl Gauge {
         });
     }
 
-    /// Whether the thread `ROLE:NAME` sleeps, or is not there. A thread that waits for a processor does not sleep.
+    /// Whether the thread `ROLE:NAME` sleeps, or is not there. A thread that waits for a processor
+    /// does not sleep.
     fn is_idle(&self, role: &str) -> bool {
         let Ok(threads) = fs::read_dir(format!("/proc/{}/task", self.process)) else { return true };
         let thread = format!("{role}:{}", self.name);

@@ -31,7 +31,8 @@ impl Publisher {
         Self { child, url: url.to_owned() }
     }
 
-    /// Publishes a file as it is to `path` (name, or name and key), as fast as the server's transcoder takes it.
+    /// Publishes a file as it is to `path` (name, or name and key), as fast as the server's
+    /// transcoder takes it.
     pub(crate) fn file(server: &Server, path: &str, file: &Path) -> Self {
         let line = format!("-i {} -map 0 -c copy", file.display());
         Self::in_pace(server, path, bytes_per_second(file), &line)

@@ -1,5 +1,5 @@
-//! A network between publisher and server that can be cut as networks are: nothing comes through any more, and nobody
-//! is told. It can also give the publisher another address.
+//! A network between publisher and server that can be cut as networks are: nothing comes through
+//! any more, and nobody is told. It can also give the publisher another address.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -1,7 +1,7 @@
 //! An RTMP client that does as it is told: simple handshake, a chunk writer, any bytes at any time.
 //!
-//! Written from Adobe's RTMP 1.0 specification, apart from the product's `rtmp` crate, so that a mistake there is not
-//! made twice.
+//! Written from Adobe's RTMP 1.0 specification, apart from the product's `rtmp` crate, so that a
+//! mistake there is not made twice.
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
@@ -143,7 +143,8 @@ impl RtmpClient {
         }
     }
 
-    /// Creates a stream and publishes on it, each step when the one before is answered; accepted when this returns.
+    /// Creates a stream and publishes on it, each step when the one before is answered; accepted
+    /// when this returns.
     pub(crate) fn publish(&mut self, name: &str) {
         self.call(0, "createStream", 2.0, &[null()]);
         self.command(1, &[string("publish"), number(3.0), null(), string(name), string("live")]);
@@ -231,7 +232,8 @@ impl RtmpClient {
         }
     }
 
-    /// One chunk (5.3.1) of the server's, if it is whole: one-byte ids, and no extended timestamps within an answer.
+    /// One chunk (5.3.1) of the server's, if it is whole: one-byte ids, and no extended timestamps
+    /// within an answer.
     fn take_chunk(&mut self) -> Option<()> {
         let (&first, rest) = self.incoming.split_first()?;
         let header_bytes = [11, 7, 3, 0][usize::from(first >> 6)];
@@ -271,7 +273,8 @@ impl RtmpClient {
     }
 }
 
-/// A message in chunks of 128 bytes, the size at the start (5.4.1), its first with a full header (5.3.1.2.1).
+/// A message in chunks of 128 bytes, the size at the start (5.4.1), its first with a full header
+/// (5.3.1.2.1).
 pub(crate) fn message(
     chunk_stream: u8,
     kind: u8,

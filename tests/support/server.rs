@@ -132,7 +132,8 @@ impl Server {
         });
     }
 
-    /// Waits until a stream has no publisher: it is away, or forgotten where it never had a segment.
+    /// Waits until a stream has no publisher: it is away, or forgotten where it never had a
+    /// segment.
     pub(crate) fn wait_until_not_live(&self, name: &str) {
         eventually(&format!("{name} to have no publisher"), || {
             self.stream(name).is_none_or(|stream| stream["state"] != "live").then_some(())

@@ -10,7 +10,8 @@ pub(crate) fn eventually<T>(what: &str, condition: impl FnMut() -> Option<T>) ->
     within(Duration::from_secs(30), what, condition)
 }
 
-/// Asks until there is an answer; fails the test after `limit` (not counting what asking takes) without one.
+/// Asks until there is an answer; fails the test after `limit` (not counting what asking takes)
+/// without one.
 pub(crate) fn within<T>(
     limit: Duration,
     what: &str,

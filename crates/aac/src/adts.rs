@@ -11,8 +11,8 @@ const MAX_PAYLOAD_BYTES: usize = 8191 - HEADER_BYTES;
 /// It describes the core codec: ADTS has no place for SBR and PS, decoders find them in the frames.
 ///
 /// # Errors
-/// [`Error::NotInAdts`] for a frame over 8184 bytes, 960-sample frames, a sampling frequency or a channel
-/// layout without an index.
+/// [`Error::NotInAdts`] for a frame over 8184 bytes, 960-sample frames, a sampling frequency or a
+/// channel layout without an index.
 pub fn adts_header(
     config: &AudioSpecificConfig,
     payload_bytes: usize,
@@ -74,10 +74,12 @@ pub struct AdtsFrame {
 }
 
 impl AdtsFrame {
-    /// Reads the header at the front of `data`, which holds the whole frame. None where there is none, and none that
-    /// says everything: frames of several blocks, and channels that only the frame itself tells.
+    /// Reads the header at the front of `data`, which holds the whole frame. None where there is
+    /// none, and none that says everything: frames of several blocks, and channels that only the
+    /// frame itself tells.
     ///
-    /// A raw AAC frame is never taken for one: the sync word would be an element of type 7, the end, and then more.
+    /// A raw AAC frame is never taken for one: the sync word would be an element of type 7, the
+    /// end, and then more.
     #[must_use]
     pub fn parse(data: &[u8]) -> Option<Self> {
         let (bytes, _) = data.split_first_chunk::<HEADER_BYTES>()?;

@@ -13,7 +13,8 @@ const SYNC_PS: u32 = 0x548;
 
 /// What an AAC stream is (14496-3 1.6.2.1).
 ///
-/// HE-AAC that is not signalled at all (SBR found only in the frames) looks like LC at half the rate here.
+/// HE-AAC that is not signalled at all (SBR found only in the frames) looks like LC at half the
+/// rate here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AudioSpecificConfig {
     /// Of the core codec: 1 Main, 2 LC, 3 SSR, 4 LTP.
@@ -33,11 +34,12 @@ pub struct AudioSpecificConfig {
 }
 
 impl AudioSpecificConfig {
-    /// Reads a configuration. Explicit signalling of SBR and PS, hierarchical (object types 5 and 29) and
-    /// backward compatible (sync extension), is understood; bytes after it are ignored.
+    /// Reads a configuration. Explicit signalling of SBR and PS, hierarchical (object types 5
+    /// and 29) and backward compatible (sync extension), is understood; bytes after it are ignored.
     ///
     /// # Errors
-    /// [`Error::ObjectType`] for what is not AAC Main, LC, SSR or LTP, [`Error::Truncated`], and reserved values.
+    /// [`Error::ObjectType`] for what is not AAC Main, LC, SSR or LTP, [`Error::Truncated`], and
+    /// reserved values.
     pub fn parse(data: &[u8]) -> Result<Self, Error> {
         if data.is_empty() {
             return Err(Error::Empty);
@@ -73,7 +75,8 @@ impl AudioSpecificConfig {
         self.sbr.unwrap_or(self.sample_rate_hz)
     }
 
-    /// The `CODECS` value (RFC 6381 3.3): `mp4a.40.2` LC, `mp4a.40.5` HE-AAC, `mp4a.40.29` HE-AAC v2.
+    /// The `CODECS` value (RFC 6381 3.3): `mp4a.40.2` LC, `mp4a.40.5` HE-AAC, `mp4a.40.29` HE-AAC
+    /// v2.
     #[must_use]
     pub fn codec_string(&self) -> String {
         let object_type = match self.sbr {
@@ -84,7 +87,8 @@ impl AudioSpecificConfig {
         format!("mp4a.40.{object_type}")
     }
 
-    /// Whether a decoder of the core sees no difference: the same ADTS headers, the same time of a frame.
+    /// Whether a decoder of the core sees no difference: the same ADTS headers, the same time of a
+    /// frame.
     #[must_use]
     pub fn has_core_of(&self, other: &Self) -> bool {
         let core = |config: &Self| {
@@ -105,7 +109,8 @@ impl AudioSpecificConfig {
             .then(|| bits.to_be_bytes())
     }
 
-    /// What an ADTS header says: `profile_ObjectType`, `sampling_frequency_index`, `channel_configuration`.
+    /// What an ADTS header says: `profile_ObjectType`, `sampling_frequency_index`,
+    /// `channel_configuration`.
     pub(crate) fn of_core(profile: u64, frequency: u64, configuration: u64) -> Option<Self> {
         let channel_configuration = u8::try_from(configuration).ok()?;
         Some(Self {
@@ -133,7 +138,8 @@ impl AudioSpecificConfig {
             }
         };
         if extension {
-            // extensionFlag3, of version 3. Old encoders set the flag and write nothing: then this is padding.
+            // extensionFlag3, of version 3. Old encoders set the flag and write nothing: then this
+            // is padding.
             let _ = bits.flag("extension flag 3");
         }
         Ok(self)
@@ -148,8 +154,8 @@ impl AudioSpecificConfig {
         Ok(program.channels)
     }
 
-    /// Backward compatible signalling (14496-3 1.6.2.1, after the specific config). What does not parse as one is
-    /// padding.
+    /// Backward compatible signalling (14496-3 1.6.2.1, after the specific config). What does not
+    /// parse as one is padding.
     fn with_sync_extension(self, bits: &mut Bits<'_>) -> Self {
         if self.sbr.is_some() {
             return self;
@@ -280,7 +286,8 @@ mod tests {
 
     #[test]
     fn s4_4_1_1_program_config_element_gives_the_channels() {
-        // As FFmpeg 5.1 writes quad, 6.1 and 2.1, with its name as the comment and a sync extension without SBR.
+        // As FFmpeg 5.1 writes quad, 6.1 and 2.1, with its name as the comment and a sync extension
+        // without SBR.
         let quad = hex!("118004c40400 21100d 4c61766335392e33372e313030 56e500");
         assert_eq!(summary(&quad), (2, 48_000, 4, 1024, None, false));
         let six_one = hex!("118004c84800 2000c4400d 4c61766335392e33372e313030 56e500");

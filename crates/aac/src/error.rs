@@ -5,7 +5,8 @@ use std::fmt;
 /// Why an AudioSpecificConfig could not be read, or has no ADTS header.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The configuration is empty: FFmpeg sends such a sequence header for a track it cannot describe.
+    /// The configuration is empty: FFmpeg sends such a sequence header for a track it cannot
+    /// describe.
     #[error("configuration is empty")]
     Empty,
     /// The configuration ends inside a field.
@@ -34,7 +35,8 @@ pub enum Error {
         /// Where it is, in bits.
         position: usize,
     },
-    /// A channel configuration that stands for nothing, or a program config element without channels.
+    /// A channel configuration that stands for nothing, or a program config element without
+    /// channels.
     #[error(
         "channel configuration {actual}, allowed are 0 with 1 to 255 channels of its own, 1 to 7, 11 to 14"
     )]

@@ -3,8 +3,8 @@
 
 use crate::{AdtsFrame, AudioSpecificConfig, adts_header};
 
-/// A configuration that parses is one that can be played, and bytes after it do not change it, except where they
-/// make the sync extension that may stand there.
+/// A configuration that parses is one that can be played, and bytes after it do not change it,
+/// except where they make the sync extension that may stand there.
 pub fn asc(data: &[u8]) {
     let Ok(config) = AudioSpecificConfig::parse(data) else { return };
     assert!((1..=4).contains(&config.object_type), "{config:?}");
@@ -18,8 +18,9 @@ pub fn asc(data: &[u8]) {
     assert_eq!(longer.as_ref().map(core), Ok(core(&config)));
 }
 
-/// What can be read can be written. The first two bytes are the length of a frame, the rest is a configuration: a header says what was put in, bit
-/// by bit at the places of ISO/IEC 14496-3 1.A.2.2.
+/// What can be read can be written. The first two bytes are the length of a frame, the rest is a
+/// configuration: a header says what was put in, bit by bit at the places of ISO/IEC 14496-3
+/// 1.A.2.2.
 pub fn adts(data: &[u8]) {
     if let Some(frame) = AdtsFrame::parse(data) {
         assert!(frame.header_bytes <= frame.frame_bytes && frame.frame_bytes <= data.len());

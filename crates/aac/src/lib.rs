@@ -1,4 +1,5 @@
-//! AAC without decoding: the AudioSpecificConfig that describes a stream, and the ADTS headers MPEG-TS wants.
+//! AAC without decoding: the AudioSpecificConfig that describes a stream, and the ADTS headers
+//! MPEG-TS wants.
 //!
 //! | Short name | Specification |
 //! |---|---|

@@ -3,7 +3,8 @@
 use crate::Error;
 use crate::bits::Bits;
 
-/// Channels of a program_config_element (14496-3 4.4.1.1, table 4.2), and no more of it than it takes to get past.
+/// Channels of a program_config_element (14496-3 4.4.1.1, table 4.2), and no more of it than it
+/// takes to get past.
 pub(crate) struct ProgramConfig {
     pub(crate) channels: u8,
     /// The channel configuration that says the same, where there is one.

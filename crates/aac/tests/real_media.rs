@@ -3,7 +3,8 @@
 
 use aac::{AudioSpecificConfig, Error, adts_header};
 
-/// The DecoderSpecificInfo of the first `esds` box: descriptors 3, 4 and 5 with lengths of up to four bytes.
+/// The DecoderSpecificInfo of the first `esds` box: descriptors 3, 4 and 5 with lengths of up to
+/// four bytes.
 fn config_of_mp4(file: &[u8]) -> Vec<u8> {
     let esds = file.windows(4).position(|window| window == b"esds").expect("an esds box");
     let mut rest = &file[esds + 8..];
@@ -58,7 +59,8 @@ fn the_configuration_of_an_mp4_file_with_xhe_aac_is_refused() {
     );
 }
 
-/// ADTS headers (7 bytes, without CRC) and payload lengths of a file, walked by its own frame lengths.
+/// ADTS headers (7 bytes, without CRC) and payload lengths of a file, walked by its own frame
+/// lengths.
 fn headers(file: &[u8]) -> Vec<([u8; 7], usize)> {
     let mut headers = Vec::new();
     let mut rest = file;
@@ -73,7 +75,8 @@ fn headers(file: &[u8]) -> Vec<([u8; 7], usize)> {
     headers
 }
 
-/// Writes every header anew; the ID bit (MPEG-2 or -4) and the buffer fullness are the encoder's choice.
+/// Writes every header anew; the ID bit (MPEG-2 or -4) and the buffer fullness are the encoder's
+/// choice.
 fn expect_same_headers(name: &str, config: &[u8], frames: usize) {
     let Some(file) = testmedia::find_and_read(name) else { return };
     let config = AudioSpecificConfig::parse(config).expect("a good configuration");

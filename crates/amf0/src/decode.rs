@@ -18,7 +18,8 @@ pub fn decode_all(input: &[u8], limits: &Limits) -> Result<Vec<Value>, Error> {
     decode_first(usize::MAX, input, limits)
 }
 
-/// Decodes at most the first `count` values; what follows them is not looked at. The limits hold over all of them together.
+/// Decodes at most the first `count` values; what follows them is not looked at. The limits hold
+/// over all of them together.
 ///
 /// # Errors
 /// As [`decode`]; an empty input is an empty list.
@@ -44,7 +45,8 @@ impl<'a> Decoder<'a> {
         Self { input, position: 0, values: 0, limits }
     }
 
-    /// `depth` is the number of containers around this value; it never exceeds `max_depth`, which bounds the recursion.
+    /// `depth` is the number of containers around this value; it never exceeds `max_depth`, which
+    /// bounds the recursion.
     fn value(&mut self, depth: u8) -> Result<Value, Error> {
         let position = self.position;
         self.count(position)?;
@@ -101,7 +103,8 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Properties up to the end marker, or up to the end of the input: Envivio's encoders leave the marker out.
+    /// Properties up to the end marker, or up to the end of the input: Envivio's encoders leave the
+    /// marker out.
     fn properties(&mut self, depth: u8) -> Result<Vec<(String, Value)>, Error> {
         let mut properties = Vec::new();
         while !self.is_at_end() {

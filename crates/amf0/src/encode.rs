@@ -2,8 +2,8 @@ use crate::{Value, marker};
 
 /// Appends one value to `out`.
 ///
-/// A string of more than 65 535 bytes is written as a long string. Names of properties and classes have no long form:
-/// past 65 535 bytes they are cut at a character boundary.
+/// A string of more than 65 535 bytes is written as a long string. Names of properties and classes
+/// have no long form: past 65 535 bytes they are cut at a character boundary.
 pub fn encode(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Number(number) => {

@@ -1,4 +1,5 @@
-/// Why bytes are not AMF0, or more of it than allowed. Positions count from the start of the decoded input.
+/// Why bytes are not AMF0, or more of it than allowed. Positions count from the start of the
+/// decoded input.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -9,8 +9,8 @@ use crate::{Error, Limits, Value, decode, decode_all, encode};
 
 const LIMITS: Limits = Limits { max_depth: 8, max_values: 256, max_bytes: 64 * 1024 };
 
-/// What decodes stays within the limits and survives another encoding and decoding unchanged; the same bytes give
-/// the same answer when decoded one value after the other.
+/// What decodes stays within the limits and survives another encoding and decoding unchanged; the
+/// same bytes give the same answer when decoded one value after the other.
 pub fn value(data: &[u8]) {
     let values = decode_all(data, &LIMITS);
     if let Ok(values) = &values {

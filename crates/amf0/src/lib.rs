@@ -4,10 +4,10 @@
 //! |---|---|---|
 //! | [Action Message Format](https://rtmp.veriskope.com/pdf/amf0-file-format-specification.pdf) | AMF 0, December 2007 | AMF0 |
 //!
-//! The bytes come from strangers before any authentication, so **depth, number of values and bytes are bounded
-//! by [`Limits`], and nothing is ever sized by a count or a length found in the input**. What real encoders get
-//! wrong is tolerated: counts of ECMA arrays are ignored, objects may end with the input instead of an end marker,
-//! strings that are not UTF-8 are taken lossily.
+//! The bytes come from strangers before any authentication, so **depth, number of values and bytes
+//! are bounded by [`Limits`], and nothing is ever sized by a count or a length found in the
+//! input**. What real encoders get wrong is tolerated: counts of ECMA arrays are ignored, objects
+//! may end with the input instead of an end marker, strings that are not UTF-8 are taken lossily.
 //!
 //! ```
 //! use amf0::{Limits, Value};

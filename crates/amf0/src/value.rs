@@ -5,7 +5,8 @@ pub enum Value {
     Number(f64),
     /// Section 2.3; every byte but zero is true.
     Boolean(bool),
-    /// Sections 2.4 and 2.14: short and long strings are one type here, the encoder picks by length.
+    /// Sections 2.4 and 2.14: short and long strings are one type here, the encoder picks by
+    /// length.
     String(String),
     /// Section 2.5, an anonymous object.
     Object(Vec<(String, Self)>),

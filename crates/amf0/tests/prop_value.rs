@@ -1,4 +1,5 @@
-//! Round trip of arbitrary values, and truncation at every byte. Not covered: names past 65 535 bytes (unit test).
+//! Round trip of arbitrary values, and truncation at every byte. Not covered: names past 65 535
+//! bytes (unit test).
 #![allow(missing_docs, reason = "a test binary")]
 
 use amf0::{Error, Limits, Value, decode, decode_all, encode};

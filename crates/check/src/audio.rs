@@ -18,13 +18,15 @@ pub struct AudioTrack {
     pub sample_rate_hz: u32,
     /// `mp4a.40.2`; ADTS does not tell HE-AAC from its core.
     pub codec: String,
-    /// The largest step between a PES packet's PTS and what the frames before it lead to, in seconds.
+    /// The largest step between a PES packet's PTS and what the frames before it lead to, in
+    /// seconds.
     pub largest_step_secs: f64,
     /// PES packets whose PTS is earlier than the one before.
     pub backward_steps: usize,
 }
 
-/// Walks the frames of an elementary stream; `marks` are byte positions in it where PES packets with a PTS begin.
+/// Walks the frames of an elementary stream; `marks` are byte positions in it where PES packets
+/// with a PTS begin.
 pub(crate) fn read(
     stream: &[u8],
     marks: &[(usize, Timestamp)],
@@ -98,7 +100,8 @@ impl FrameHeader {
         if frame_bytes < 7 || frame_bytes > data.len() {
             return Err(format!("a frame of {frame_bytes} bytes where {} are left", data.len()));
         }
-        // profile_ObjectType + 1, sampling frequency index and channel configuration are an AudioSpecificConfig.
+        // profile_ObjectType + 1, sampling frequency index and channel configuration are an
+        // AudioSpecificConfig.
         let object_type = (c >> 6) & 3;
         let [high, low] = (u16::from(object_type).saturating_add(1) << 11
             | u16::from((c >> 2) & 0xf) << 7

@@ -24,7 +24,8 @@ use crate::{Error, Limits, read_playlist, url};
 
 /// A decoded picture whose luma deviates less from its mean than this shows nothing.
 const FLAT_LUMA_SPREAD: f64 = 1.0;
-/// The multivariant playlist is read again this often: renditions may appear, declared rates may grow.
+/// The multivariant playlist is read again this often: renditions may appear, declared rates may
+/// grow.
 const MULTIVARIANT_RELOAD: Duration = Duration::from_secs(4);
 
 /// How to check.
@@ -32,8 +33,8 @@ const MULTIVARIANT_RELOAD: Duration = Duration::from_secs(4);
 pub struct Options {
     /// How long to follow the stream.
     pub duration: Duration,
-    /// How many of the segments that are listed at the start are fetched, from the live end; 3 is where players
-    /// start (RFC 8216 6.3.3). Of a stream that has ended, all are.
+    /// How many of the segments that are listed at the start are fetched, from the live end; 3 is
+    /// where players start (RFC 8216 6.3.3). Of a stream that has ended, all are.
     pub first_segments: usize,
 }
 
@@ -48,7 +49,8 @@ impl Default for Options {
 pub struct Request {
     /// Absolute, `http` or `https`.
     pub url: String,
-    /// Playlists want `Accept-Encoding: gzip`, segments no such header. The body is taken as it came.
+    /// Playlists want `Accept-Encoding: gzip`, segments no such header. The body is taken as it
+    /// came.
     pub kind: RequestKind,
     /// The part that is wanted, for a `Range` header; a server that has such parts answers with
     /// status 206.
@@ -118,8 +120,9 @@ pub struct Decoded {
     pub undecodable: Option<String>,
 }
 
-/// Follows one stream and judges it. No sockets, no clock: **ask [`next`](Self::next) what to do, do it, tell the
-/// checker what came of it, and ask again; when it says [`Step::Done`], take the report.**
+/// Follows one stream and judges it. No sockets, no clock: **ask [`next`](Self::next) what to do,
+/// do it, tell the checker what came of it, and ask again; when it says [`Step::Done`], take the
+/// report.**
 ///
 /// Times are those of the caller's clock, from any origin, and never go back.
 #[derive(Debug)]

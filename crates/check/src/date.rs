@@ -1,9 +1,10 @@
 //! Wall-clock time from RFC 3339 text.
 
-/// Milliseconds since 1970 of `2026-11-22T13:12:05.678Z` (RFC 3339 5.6; ISO 8601 as players take it: the zone's
-/// colon and the seconds' fraction may be missing).
+/// Milliseconds since 1970 of `2026-11-22T13:12:05.678Z` (RFC 3339 5.6; ISO 8601 as players take
+/// it: the zone's colon and the seconds' fraction may be missing).
 ///
-/// None where it is no date. A time without a zone is none either: it means another moment for every viewer.
+/// None where it is no date. A time without a zone is none either: it means another moment for
+/// every viewer.
 pub(crate) fn unix_ms(text: &str) -> Option<i64> {
     let (date, time) = text.split_once(['T', 't', ' '])?;
     let mut parts = date.splitn(3, '-').map(digits);
@@ -55,8 +56,8 @@ fn split_zone(time: &str) -> Option<(&str, i64)> {
     minutes.checked_mul(sign).map(|minutes| (clock, minutes))
 }
 
-/// Days from 1970-01-01, in the proleptic Gregorian calendar. The year is taken to begin in March, so that the leap
-/// day is its last.
+/// Days from 1970-01-01, in the proleptic Gregorian calendar. The year is taken to begin in March,
+/// so that the leap day is its last.
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = year.saturating_sub(i64::from(month <= 2));
     let month_from_march = month.saturating_add(9).rem_euclid(12);

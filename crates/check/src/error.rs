@@ -1,6 +1,7 @@
 //! Errors.
 
-/// Why a stream cannot be checked at all. What is wrong with a stream is no error: it is in the report.
+/// Why a stream cannot be checked at all. What is wrong with a stream is no error: it is in the
+/// report.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The URL has another scheme than `http` or `https`, or no host.

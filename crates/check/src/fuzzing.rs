@@ -26,7 +26,8 @@ pub fn playlist(data: &[u8]) {
     check(data, &[]);
 }
 
-/// A segment is read and judged to the end, whatever it holds; nothing found is more than there was.
+/// A segment is read and judged to the end, whatever it holds; nothing found is more than there
+/// was.
 pub fn ts(data: &[u8]) {
     let facts = read_segment(&Bytes::copy_from_slice(data), None);
     assert!(facts.faults.first.iter().all(|fault| fault.position <= data.len()));

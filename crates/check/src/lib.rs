@@ -10,8 +10,9 @@
 //! | 14496-15 | ISO/IEC 14496-15, `avc1`, `avcC` |
 //! | 14496-3 | ISO/IEC 14496-3, 1.A.2: ADTS |
 //!
-//! Pure: no sockets, no clock, no decoder. **Ask [`Checker::next`] what to do, do it, tell the checker what came of
-//! it, and ask again; at [`Step::Done`], or when there is no more time, take the report from [`Checker::finish`].**
+//! Pure: no sockets, no clock, no decoder. **Ask [`Checker::next`] what to do, do it, tell the
+//! checker what came of it, and ask again; at [`Step::Done`], or when there is no more time, take
+//! the report from [`Checker::finish`].**
 //!
 //! ```
 //! use std::time::Duration;

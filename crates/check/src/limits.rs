@@ -3,12 +3,13 @@
 /// Caps on what is taken from a server that is checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of a playlist, before and after decompression. 1 MiB: three days of 2 s segments are 5 MB, but no
-    /// live playlist is a tenth of that.
+    /// Bytes of a playlist, before and after decompression. 1 MiB: three days of 2 s segments are 5
+    /// MB, but no live playlist is a tenth of that.
     pub max_playlist_bytes: usize,
     /// Bytes of a segment. 64 MiB: 6 s at 80 Mbit/s.
     pub max_segment_bytes: usize,
-    /// Variant streams that are followed; more are left out and said so. 16: each is downloaded whole.
+    /// Variant streams that are followed; more are left out and said so. 16: each is downloaded
+    /// whole.
     pub max_renditions: usize,
     /// Segments remembered per rendition, without their data. 4096: two hours of 2 s segments.
     pub max_segments: usize,

@@ -81,7 +81,8 @@ pub struct Variant {
 pub struct MediaPlaylist {
     /// `EXT-X-VERSION`.
     pub version: Option<u64>,
-    /// The lowest version that allows what the playlist uses, and what that is (RFC 8216 section 7).
+    /// The lowest version that allows what the playlist uses, and what that is (RFC 8216 section
+    /// 7).
     pub needs_version: Option<(u64, &'static str)>,
     /// `EXT-X-INDEPENDENT-SEGMENTS`.
     pub independent_segments: bool,

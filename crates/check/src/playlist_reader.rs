@@ -21,7 +21,8 @@ pub struct Reading {
 
 /// Reads a playlist of either kind. Never fails: what is no playlist is an empty one with faults.
 ///
-/// It is a multivariant playlist if its first tag that only one kind has is a multivariant playlist's.
+/// It is a multivariant playlist if its first tag that only one kind has is a multivariant
+/// playlist's.
 #[must_use]
 pub fn read_playlist(data: &[u8]) -> Reading {
     let text = String::from_utf8_lossy(data);
@@ -558,7 +559,8 @@ mod tests {
         assert_eq!((second.kind, reading.faults.total), (None, 2));
     }
 
-    /// One line of the good playlist replaced; the line that is complained about, and a word of the complaint.
+    /// One line of the good playlist replaced; the line that is complained about, and a word of the
+    /// complaint.
     #[test]
     fn every_fault_has_its_line() {
         for (old, new, line, what) in [

@@ -16,7 +16,8 @@ pub(crate) struct Sections {
 }
 
 impl Sections {
-    /// Takes a packet's payload; gives each section that it ends, without its CRC, or why it is bad.
+    /// Takes a packet's payload; gives each section that it ends, without its CRC, or why it is
+    /// bad.
     pub(crate) fn push(
         &mut self,
         payload: &[u8],

@@ -210,7 +210,8 @@ impl Rendition {
         }
     }
 
-    /// The playlist was old at least from when a segment was seen first to when the server was asked in vain.
+    /// The playlist was old at least from when a segment was seen first to when the server was
+    /// asked in vain.
     fn note_advance(
         &mut self,
         ledger: &mut Ledger,

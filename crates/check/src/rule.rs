@@ -19,7 +19,8 @@ macro_rules! rules {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// The number in Apple's "HLS authoring specification for Apple devices", where there is one.
+            /// The number in Apple's "HLS authoring specification for Apple devices", where there
+            /// is one.
             #[must_use]
             pub fn apple(self) -> Option<&'static str> {
                 match self { $(Self::$variant => $apple,)* }

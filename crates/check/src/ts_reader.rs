@@ -23,7 +23,8 @@ const STREAM_TYPE_H264: u8 = 0x1b;
 
 /// Reads a segment. Never fails: what is wrong with it is told in the facts.
 ///
-/// `near` is a time of the same stream, if one is known: 33-bit times are taken as those nearest to it.
+/// `near` is a time of the same stream, if one is known: 33-bit times are taken as those nearest to
+/// it.
 #[must_use]
 pub fn read_segment(data: &Bytes, near: Option<Timestamp>) -> SegmentFacts {
     let mut reader = Reader { near, ..Reader::default() };
@@ -103,7 +104,8 @@ impl Reader {
         }
     }
 
-    /// 0 where a packet starts here, else the bytes to the next place where one does; none where there is no more.
+    /// 0 where a packet starts here, else the bytes to the next place where one does; none where
+    /// there is no more.
     fn synchronized(
         &mut self,
         packet: &[u8; PACKET_BYTES],

@@ -1,4 +1,5 @@
-//! Just enough of RFC 3986 to follow playlists: absolute `http` and `https` URLs, and references in them.
+//! Just enough of RFC 3986 to follow playlists: absolute `http` and `https` URLs, and references in
+//! them.
 
 use crate::Limits;
 

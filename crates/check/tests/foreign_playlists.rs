@@ -1,4 +1,5 @@
-//! Playlists of other programs: m3u8-rs is the oracle where it takes them, and broken ones are named.
+//! Playlists of other programs: m3u8-rs is the oracle where it takes them, and broken ones are
+//! named.
 
 use check::{Playlist, Reading, read_playlist};
 

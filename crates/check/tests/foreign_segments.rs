@@ -1,4 +1,5 @@
-//! Transport streams of other programs and cameras, whose facts the manifest of the media has from other tools.
+//! Transport streams of other programs and cameras, whose facts the manifest of the media has from
+//! other tools.
 
 use bytes::Bytes;
 use check::{SegmentFacts, read_segment};

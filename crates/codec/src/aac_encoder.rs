@@ -13,7 +13,8 @@ pub struct AacEncoderConfig {
     pub sample_rate_hz: u32,
     /// 1 or 2, interleaved.
     pub channels: u8,
-    /// Bits in a second; what AAC does not allow for the rate is brought to the nearest that it does.
+    /// Bits in a second; what AAC does not allow for the rate is brought to the nearest that it
+    /// does.
     pub bitrate_bps: u32,
     /// Presentation time of the first sample.
     pub start: Timestamp,
@@ -21,11 +22,11 @@ pub struct AacEncoderConfig {
 
 /// An AAC-LC encoder (Fraunhofer's): samples in, audio frames of 1024 samples out.
 ///
-/// **Time.** The encoder looks ahead, so that what it makes first stands for 2048 samples of silence before the
-/// first one. Those two frames are left out: a frame's `pts` is exactly that of the first sample in it, none is
-/// earlier than `start`, and `n` samples make `n / 1024` frames, rounded up at [`finish`](Self::finish). A decoder
-/// that starts with the first frame lacks what came before it, as one does that joins later: those 1024 samples
-/// fade in.
+/// **Time.** The encoder looks ahead, so that what it makes first stands for 2048 samples of
+/// silence before the first one. Those two frames are left out: a frame's `pts` is exactly that of
+/// the first sample in it, none is earlier than `start`, and `n` samples make `n / 1024` frames,
+/// rounded up at [`finish`](Self::finish). A decoder that starts with the first frame lacks what
+/// came before it, as one does that joins later: those 1024 samples fade in.
 pub struct AacEncoder {
     encoder: Encoder,
     config: AacEncoderConfig,
@@ -78,11 +79,12 @@ impl AacEncoder {
         &self.audio_specific_config
     }
 
-    /// Takes samples, channels interleaved, as many as there are; hands out the frames that they complete.
+    /// Takes samples, channels interleaved, as many as there are; hands out the frames that they
+    /// complete.
     ///
     /// # Errors
-    /// [`Error::AacSamples`] where the last group of channels is incomplete, and then none is taken;
-    /// [`Error::AacEncode`], after which the encoder should be closed.
+    /// [`Error::AacSamples`] where the last group of channels is incomplete, and then none is
+    /// taken; [`Error::AacEncode`], after which the encoder should be closed.
     pub fn encode(
         &mut self,
         samples: &[i16],
@@ -96,8 +98,8 @@ impl AacEncoder {
         self.take(samples, &mut on_frame)
     }
 
-    /// Ends the stream: hands out the frames of the samples that are still inside, the last one filled up with
-    /// silence.
+    /// Ends the stream: hands out the frames of the samples that are still inside, the last one
+    /// filled up with silence.
     ///
     /// # Errors
     /// [`Error::AacEncode`].
@@ -154,8 +156,8 @@ impl AacEncoder {
     }
 }
 
-/// The bitrate to open with, if rate and channels can be encoded: 6144 bits a channel and frame at most (ISO/IEC 14496-3
-/// 4.5.3.1). Fraunhofer's encoder finds its own lower end.
+/// The bitrate to open with, if rate and channels can be encoded: 6144 bits a channel and frame at
+/// most (ISO/IEC 14496-3 4.5.3.1). Fraunhofer's encoder finds its own lower end.
 fn bitrate(config: &AacEncoderConfig) -> Option<u32> {
     let known = SAMPLE_RATES_HZ.contains(&config.sample_rate_hz);
     if !known || !(1..=2).contains(&config.channels) || config.bitrate_bps == 0 {

@@ -1,5 +1,5 @@
-//! Safe, synchronous adapters over the codecs: H.264 decoding (rusty_h264, openh264) and encoding (openh264), scaling
-//! (fast_image_resize), AAC encoding (fdk-aac), MP3 decoding (symphonia).
+//! Safe, synchronous adapters over the codecs: H.264 decoding (rusty_h264, openh264) and encoding
+//! (openh264), scaling (fast_image_resize), AAC encoding (fdk-aac), MP3 decoding (symphonia).
 //!
 //! | Specification | What of it | Here |
 //! |---|---|---|
@@ -9,9 +9,9 @@
 //! | ISO/IEC 14496-3 1.6.6 | implicit signalling of SBR and PS | [`SbrProbe`] |
 //! | ISO/IEC 11172-3, 13818-3 | Layer III, but not of free format | [`Mp3Decoder`] |
 //!
-//! Nothing here has threads, clocks or logs. **A decoder is fed parameter sets that somebody has judged** (monochrome
-//! decodes to garbage without an error): the caller looks at SPS and PPS first, and opens a new decoder, after draining
-//! the old one, whenever they change.
+//! Nothing here has threads, clocks or logs. **A decoder is fed parameter sets that somebody has
+//! judged** (monochrome decodes to garbage without an error): the caller looks at SPS and PPS
+//! first, and opens a new decoder, after draining the old one, whenever they change.
 //!
 //! # Examples
 //! ```
@@ -77,18 +77,20 @@ pub use scaler::Scaler;
 
 /// Makes all threads of the process share one heap. To be called before there is a second thread.
 ///
-/// Otherwise glibc gives a thread a heap of its own, up to eight for each core. A decoder takes tens of megabytes, and each
-/// heap keeps the most that any of its threads ever took; which thread gets which is chance. So a server on which
-/// publishers come and go would keep more and more. The price is one lock, for a few allocations a picture.
+/// Otherwise glibc gives a thread a heap of its own, up to eight for each core. A decoder takes
+/// tens of megabytes, and each heap keeps the most that any of its threads ever took; which thread
+/// gets which is chance. So a server on which publishers come and go would keep more and more. The
+/// price is one lock, for a few allocations a picture.
 ///
-/// Blocks of 4 MiB and more, of which a publisher can make the process take many, go back to the system as soon as they
-/// are free. (Pictures of 1080p, which come and go all the time, are smaller.)
+/// Blocks of 4 MiB and more, of which a publisher can make the process take many, go back to the
+/// system as soon as they are free. (Pictures of 1080p, which come and go all the time, are
+/// smaller.)
 pub fn share_one_heap() {
     openh264_raw::share_one_heap();
 }
 
-/// Gives the heap's free memory back to the system, which it does not do by itself where something small lies behind it.
-/// The heap is locked meanwhile: some milliseconds for each 100 MiB.
+/// Gives the heap's free memory back to the system, which it does not do by itself where something
+/// small lies behind it. The heap is locked meanwhile: some milliseconds for each 100 MiB.
 pub fn give_back_free_memory() {
     openh264_raw::give_back_free_memory();
 }

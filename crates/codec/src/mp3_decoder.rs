@@ -11,14 +11,15 @@ use symphonia_core::units::{Duration, Timestamp};
 use crate::Error;
 use crate::mp3_frames::{Format, Frames, Header, Piece};
 
-/// A new rate or number of channels must stand in this many frames, one after the other, before it is believed: a
-/// damaged header costs its frame and not the stream.
+/// A new rate or number of channels must stand in this many frames, one after the other, before it
+/// is believed: a damaged header costs its frame and not the stream.
 const FRAMES_OF_A_CHANGE: u8 = 3;
 
 /// An MPEG-1, -2 or -2.5 Layer III decoder (symphonia's): messages in, samples out.
 ///
-/// **Every frame gives its samples, whatever is in it**: one that does not decode gives silence of its length, so
-/// that counting samples keeps the time. Frames may be split over messages or joined in one.
+/// **Every frame gives its samples, whatever is in it**: one that does not decode gives silence of
+/// its length, so that counting samples keeps the time. Frames may be split over messages or joined
+/// in one.
 pub struct Mp3Decoder {
     frames: Frames,
     core: Core,
@@ -44,8 +45,8 @@ impl Mp3Decoder {
         Ok(Self { frames: Frames::default(), core: Core::new()? })
     }
 
-    /// Decodes the frames that this message completes, and hands out the sound of each. Says how many of them were
-    /// damaged, and are silence now.
+    /// Decodes the frames that this message completes, and hands out the sound of each. Says how
+    /// many of them were damaged, and are silence now.
     pub fn decode(&mut self, message: &[u8], mut on_sound: impl FnMut(Mp3Sound<'_>)) -> usize {
         let mut damaged = 0;
         let core = &mut self.core;
@@ -94,7 +95,8 @@ impl Core {
         true
     }
 
-    /// Whether the frame is of the format in force, which a first one sets and some in a row change.
+    /// Whether the frame is of the format in force, which a first one sets and some in a row
+    /// change.
     fn takes(&mut self, header: &Header) -> bool {
         if self.format == Some(header.format) {
             self.other = None;
@@ -133,8 +135,8 @@ impl Core {
         catch_unwind(decode).unwrap_or(false)
     }
 
-    /// The frame is silence. What the next ones refer to in it (the bit reservoir) is missing: said so, the decoder
-    /// leaves them silent too, instead of playing what it finds there.
+    /// The frame is silence. What the next ones refer to in it (the bit reservoir) is missing: said
+    /// so, the decoder leaves them silent too, instead of playing what it finds there.
     fn lose(&mut self) -> bool {
         self.decoder.reset();
         self.samples.clear();

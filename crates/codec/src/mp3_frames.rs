@@ -1,6 +1,7 @@
 //! MPEG audio Layer III frames in messages.
 
-/// What a frame header says (ISO/IEC 11172-3 2.4.1.3, ISO/IEC 13818-3 2.4.1.3; the three lowest rates are "MPEG-2.5").
+/// What a frame header says (ISO/IEC 11172-3 2.4.1.3, ISO/IEC 13818-3 2.4.1.3; the three lowest
+/// rates are "MPEG-2.5").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) format: Format,
@@ -19,8 +20,8 @@ pub(crate) struct Format {
 }
 
 impl Header {
-    /// Reads a header; None where there is none, of another layer, or of a frame of free format: those are as long
-    /// as it pleases the encoder, and nothing decodes them.
+    /// Reads a header; None where there is none, of another layer, or of a frame of free format:
+    /// those are as long as it pleases the encoder, and nothing decodes them.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let word = u32::from_be_bytes(*bytes.first_chunk()?);
         let field = |shift: u32, bits: u32| ((word >> shift) & ((1 << bits) - 1)) as usize;
@@ -66,7 +67,8 @@ pub(crate) enum Piece<'a> {
     Lost,
 }
 
-/// Cuts messages into frames. A message should hold one frame; encoders also put several into one, or a part.
+/// Cuts messages into frames. A message should hold one frame; encoders also put several into one,
+/// or a part.
 #[derive(Debug, Default)]
 pub(crate) struct Frames {
     /// The beginning of a frame whose rest comes with the next message: less than one frame.
@@ -128,7 +130,8 @@ fn after_sync_candidate(data: &[u8]) -> &[u8] {
     &rest[at..]
 }
 
-/// Whether another header, or nothing, stands behind the frame: among damaged bytes one header alone proves little.
+/// Whether another header, or nothing, stands behind the frame: among damaged bytes one header
+/// alone proves little.
 fn is_followed(data: &[u8], header: &Header) -> bool {
     data.get(header.frame_bytes..)
         .is_some_and(|rest| rest.is_empty() || Header::parse(rest).is_some())

@@ -1,7 +1,9 @@
-//! openh264's C interface, made safe, and how C allocates for it: every `unsafe` of the workspace is in this file.
+//! openh264's C interface, made safe, and how C allocates for it: every `unsafe` of the workspace
+//! is in this file.
 //!
-//! Both types own one C++ object and call it through its table of functions (`codec_api.h`). What C hands out lives in
-//! that object until its next call, which is why pictures and NAL units borrow from `&mut self`.
+//! Both types own one C++ object and call it through its table of functions (`codec_api.h`). What C
+//! hands out lives in that object until its next call, which is why pictures and NAL units borrow
+//! from `&mut self`.
 #![expect(unsafe_code, reason = "openh264 is a C++ library")]
 
 use std::ffi::{c_int, c_long, c_uchar, c_void};
@@ -61,7 +63,8 @@ pub(crate) struct RawDecoder {
     object: NonNull<ISVCDecoder>,
 }
 
-// SAFETY: the object has no thread of its own (the number of decoding threads stays 0) and no thread-local state.
+// SAFETY: the object has no thread of its own (the number of decoding threads stays 0) and no
+// thread-local state.
 unsafe impl Send for RawDecoder {}
 
 impl RawDecoder {
@@ -79,7 +82,8 @@ impl RawDecoder {
         Ok(decoder)
     }
 
-    /// Gives the decoder bytes in Annex B, whole NAL units; `stamp` goes to the picture they belong to.
+    /// Gives the decoder bytes in Annex B, whole NAL units; `stamp` goes to the picture they belong
+    /// to.
     pub(crate) fn submit(&mut self, annexb: &[u8], stamp: u64) -> (c_int, Option<(I420<'_>, u64)>) {
         let Ok(len) = c_int::try_from(annexb.len()) else {
             return (openh264_sys2::dsInvalidArgument, None);
@@ -101,7 +105,8 @@ impl RawDecoder {
         let flush = self.functions().FlushFrame?;
         let mut info = SBufferInfo::default();
         let mut planes: [*mut c_uchar; 3] = [null_mut(); 3];
-        // SAFETY: the object is open; `planes` has three pointers, as codec_api.h asks, and `info` is valid.
+        // SAFETY: the object is open; `planes` has three pointers, as codec_api.h asks, and `info`
+        // is valid.
         unsafe { flush(self.object.as_ptr(), planes.as_mut_ptr(), &raw mut info) };
         self.picture(planes, &info)
     }
@@ -124,7 +129,8 @@ impl RawDecoder {
         if code == 0 { Ok(()) } else { Err(code) }
     }
 
-    /// One call of `DecodeFrame2`. (`DecodeFrameNoDelay` is two of them, but drops what the first one hands out.)
+    /// One call of `DecodeFrame2`. (`DecodeFrameNoDelay` is two of them, but drops what the first
+    /// one hands out.)
     fn decode(
         &mut self,
         data: *const c_uchar,
@@ -136,8 +142,8 @@ impl RawDecoder {
         };
         let mut info = SBufferInfo { uiInBsTimeStamp: stamp, ..SBufferInfo::default() };
         let mut planes: [*mut c_uchar; 3] = [null_mut(); 3];
-        // SAFETY: the object is open; `data` is null or has `len` bytes, which the call copies; `planes` has three
-        // pointers and `info` is valid.
+        // SAFETY: the object is open; `data` is null or has `len` bytes, which the call copies;
+        // `planes` has three pointers and `info` is valid.
         let state =
             unsafe { decode(self.object.as_ptr(), data, len, planes.as_mut_ptr(), &raw mut info) };
         (state, self.picture(planes, &info))
@@ -164,9 +170,10 @@ impl RawDecoder {
         let chroma_stride = usize::try_from(buffer.iStride[1]).ok()?;
         let plane = |data: *mut c_uchar, stride: usize, width: usize, height: usize| {
             let data = NonNull::new(data).filter(|_| width > 0 && height > 0 && stride >= width)?;
-            // SAFETY: the plane lies in the decoder, untouched until its next call, for which `&mut self` must be free
-            // again. `stride * height` bytes from its first shown sample are there: a row is as long as the stride and
-            // 32 rows (16 of chroma) of border follow the coded ones (PADDING_LENGTH in AllocPicture, pic_queue.cpp).
+            // SAFETY: the plane lies in the decoder, untouched until its next call, for which `&mut
+            // self` must be free again. `stride * height` bytes from its first shown sample are
+            // there: a row is as long as the stride and 32 rows (16 of chroma) of border follow the
+            // coded ones (PADDING_LENGTH in AllocPicture, pic_queue.cpp).
             let data = unsafe { std::slice::from_raw_parts(data.as_ptr(), stride * height) };
             Some(Plane { data, stride, width, height })
         };
@@ -188,7 +195,8 @@ impl RawDecoder {
 
 impl Drop for RawDecoder {
     fn drop(&mut self) {
-        // SAFETY: the object came from WelsCreateDecoder and nobody uses it any more. Destroying uninitialises.
+        // SAFETY: the object came from WelsCreateDecoder and nobody uses it any more. Destroying
+        // uninitialises.
         unsafe { APILoader::WelsDestroyDecoder(self.object.as_ptr()) }
     }
 }
@@ -204,7 +212,8 @@ pub(crate) struct RawEncoder {
 unsafe impl Send for RawEncoder {}
 
 impl RawEncoder {
-    /// Opens an encoder with openh264's defaults changed by `configure`; the error is openh264's code.
+    /// Opens an encoder with openh264's defaults changed by `configure`; the error is openh264's
+    /// code.
     pub(crate) fn open(
         width: u16,
         height: u16,
@@ -240,13 +249,14 @@ impl RawEncoder {
     /// Makes the next picture an IDR.
     pub(crate) fn force_idr(&mut self) -> Result<(), c_int> {
         let force = self.functions().ForceIntraFrame.ok_or(NO_FUNCTION)?;
-        // SAFETY: the object is open. (The C++ method has a second parameter that C callers cannot give; it is looked at
-        // only with simulcast, see ForceCodingIDR.)
+        // SAFETY: the object is open. (The C++ method has a second parameter that C callers cannot
+        // give; it is looked at only with simulcast, see ForceCodingIDR.)
         let code = unsafe { force(self.object.as_ptr(), true) };
         if code == 0 { Ok(()) } else { Err(code) }
     }
 
-    /// Encodes a picture; `on_nal_unit` gets each NAL unit with its start code. Returns whether it is an IDR.
+    /// Encodes a picture; `on_nal_unit` gets each NAL unit with its start code. Returns whether it
+    /// is an IDR.
     ///
     /// The picture must have the encoder's size.
     pub(crate) fn encode(
@@ -258,7 +268,8 @@ impl RawEncoder {
         let source = self.source(picture, time_ms).ok_or(openh264_sys2::cmInitParaError)?;
         let encode = self.functions().EncodeFrame.ok_or(NO_FUNCTION)?;
         let mut info = SFrameBSInfo::default();
-        // SAFETY: the object is open; `source` points to planes of the size it states, which the call reads only.
+        // SAFETY: the object is open; `source` points to planes of the size it states, which the
+        // call reads only.
         let code = unsafe { encode(self.object.as_ptr(), &raw const source, &raw mut info) };
         if code != 0 {
             return Err(code);
@@ -311,7 +322,8 @@ impl RawEncoder {
         let lengths = unsafe { std::slice::from_raw_parts(layer.pNalLengthInByte, count) };
         let mut data = layer.pBsBuf;
         for length in lengths.iter().filter_map(|length| usize::try_from(*length).ok()) {
-            // SAFETY: the NAL units of a layer follow each other in its buffer, each of its stated length.
+            // SAFETY: the NAL units of a layer follow each other in its buffer, each of its stated
+            // length.
             unsafe {
                 on_nal_unit(std::slice::from_raw_parts(data, length));
                 data = data.add(length);
@@ -352,7 +364,8 @@ impl RawEncoder {
 
 impl Drop for RawEncoder {
     fn drop(&mut self) {
-        // SAFETY: the object came from WelsCreateSVCEncoder and nobody uses it any more. Destroying uninitialises.
+        // SAFETY: the object came from WelsCreateSVCEncoder and nobody uses it any more. Destroying
+        // uninitialises.
         unsafe { APILoader::WelsDestroySVCEncoder(self.object.as_ptr()) }
     }
 }

@@ -2,8 +2,9 @@
 
 use fdk_aac::dec::{Decoder, Transport};
 
-/// Looks for spectral band replication and parametric stereo in AAC frames whose configuration does not tell of them
-/// (implicit signalling, ISO/IEC 14496-3 1.6.6): decodes them with Fraunhofer's decoder and asks what it had to do.
+/// Looks for spectral band replication and parametric stereo in AAC frames whose configuration does
+/// not tell of them (implicit signalling, ISO/IEC 14496-3 1.6.6): decodes them with Fraunhofer's
+/// decoder and asks what it had to do.
 pub struct SbrProbe {
     decoder: Decoder,
     pcm: Vec<i16>,
@@ -19,8 +20,8 @@ pub struct FoundSbr {
 }
 
 impl SbrProbe {
-    /// A probe for the stream of this `AudioSpecificConfig`; None where the decoder does not take it, which says
-    /// nothing about the stream.
+    /// A probe for the stream of this `AudioSpecificConfig`; None where the decoder does not take
+    /// it, which says nothing about the stream.
     #[must_use]
     pub fn new(audio_specific_config: &[u8]) -> Option<Self> {
         let mut decoder = Decoder::new(Transport::Raw);

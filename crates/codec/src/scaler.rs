@@ -9,17 +9,19 @@ use crate::Error;
 
 /// Scales I420 pictures, plane by plane, straight from strided planes.
 ///
-/// **Kernel.** A triangle as wide as the reduction ("bilinear" with antialiasing), which is FFmpeg's
-/// `-sws_flags bilinear` to within rounding. Measured on recordings at 256x144 against Catmull-Rom (FFmpeg's
-/// `bicubic` with `param0=0:param1=0.5`), Hamming and Lanczos: it costs 0.8, 0.8 and 0.5 of their time, and what it
-/// makes costs the encoder 5 to 20 % fewer bits at an equal or higher SSIM.
+/// **Kernel.** A triangle as wide as the reduction ("bilinear" with antialiasing), which is
+/// FFmpeg's `-sws_flags bilinear` to within rounding. Measured on recordings at 256x144 against
+/// Catmull-Rom (FFmpeg's `bicubic` with `param0=0:param1=0.5`), Hamming and Lanczos: it costs 0.8,
+/// 0.8 and 0.5 of their time, and what it makes costs the encoder 5 to 20 % fewer bits at an equal
+/// or higher SSIM.
 ///
-/// **Chroma siting.** Planes are scaled about their centres, as FFmpeg does by default. For the left-sited chroma of
-/// H.264 that moves chroma by `(1 - 1/r) / 2` luma samples of the small picture at a reduction by `r`: less than half
-/// a sample, which was not worth an edge that has to be padded.
+/// **Chroma siting.** Planes are scaled about their centres, as FFmpeg does by default. For the
+/// left-sited chroma of H.264 that moves chroma by `(1 - 1/r) / 2` luma samples of the small
+/// picture at a reduction by `r`: less than half a sample, which was not worth an edge that has to
+/// be padded.
 ///
-/// **Memory.** The intermediate picture is kept between calls; fast_image_resize computes its coefficients (some KiB)
-/// anew for each plane, a sixth of the time.
+/// **Memory.** The intermediate picture is kept between calls; fast_image_resize computes its
+/// coefficients (some KiB) anew for each plane, a sixth of the time.
 pub struct Scaler {
     resizer: Resizer,
     options: ResizeOptions,
@@ -64,7 +66,8 @@ impl Scaler {
         let rows =
             TypedImageRef::<U8>::from_buffer(side(plane.stride)?, side(plane.height)?, plane.data)
                 .map_err(|_| error)?;
-        // The padding between the rows is cut off here: a crop in the options would let it bleed in.
+        // The padding between the rows is cut off here: a crop in the options would let it bleed
+        // in.
         let source =
             TypedCroppedImage::from_ref(&rows, 0, 0, side(plane.width)?, side(plane.height)?)
                 .map_err(|_| error)?;
@@ -74,8 +77,8 @@ impl Scaler {
     }
 }
 
-/// The plane, copied only if its last row ends before the stride does, which an image cannot express; `None` where
-/// samples are missing. The decoder's planes and `I420Buf`'s have whole rows.
+/// The plane, copied only if its last row ends before the stride does, which an image cannot
+/// express; `None` where samples are missing. The decoder's planes and `I420Buf`'s have whole rows.
 fn with_whole_rows<'a>(plane: Plane<'a>, packed: &'a mut Vec<u8>) -> Option<Plane<'a>> {
     let Plane { data, stride, width, height } = plane;
     let last_row = stride.checked_mul(height.checked_sub(1)?)?;

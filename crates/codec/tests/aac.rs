@@ -72,7 +72,8 @@ fn the_sine_comes_back_with_its_phase() {
         for at in 1024..59_000 {
             errors += (decoded[at] - f64::from(samples[at * usize::from(config.channels)])).powi(2);
         }
-        // Half a sample late would be 8000 * 2 pi * 1000 / 48000 / 2 = 520 off at the zeros, 370 on average.
+        // Half a sample late would be 8000 * 2 pi * 1000 / 48000 / 2 = 520 off at the zeros, 370 on
+        // average.
         let error = (errors / 57_976.0).sqrt();
         assert!(error < 40.0, "{config:?}: {error} on average");
     }
@@ -128,7 +129,8 @@ fn the_bitrate_is_kept() {
     assert!((115_000.0..130_000.0).contains(&bps), "{bps}");
 }
 
-/// ISO/IEC 14496-3 1.6.2.1: object type 2, frequency index, channel configuration, three zero flags.
+/// ISO/IEC 14496-3 1.6.2.1: object type 2, frequency index, channel configuration, three zero
+/// flags.
 #[test]
 fn the_audio_specific_config_says_lc_rate_and_channels() {
     for (rate, channels, expected) in

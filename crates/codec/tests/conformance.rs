@@ -1,5 +1,6 @@
-//! All decoders against ffmpeg, on the conformance vectors and on what x264 can be told to make: the rows of
-//! docs/decode.md. `cargo nextest run -p codec --test conformance --no-capture` prints them.
+//! All decoders against ffmpeg, on the conformance vectors and on what x264 can be told to make:
+//! the rows of docs/decode.md. `cargo nextest run -p codec --test conformance --no-capture` prints
+//! them.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -139,7 +140,8 @@ fn vector_720p_with_temporal_direct() {
     check(matrix::CUT_VECTORS, matrix::cut_vector);
 }
 
-/// What it must not be given, `rusty` refuses by name; openh264 gives nothing, or garbage (monochrome).
+/// What it must not be given, `rusty` refuses by name; openh264 gives nothing, or garbage
+/// (monochrome).
 #[test]
 fn vectors_that_rusty_refuses() {
     for (name, words) in [
@@ -271,7 +273,8 @@ fn what_rusty_refuses_by_name() {
     }
 }
 
-/// x264 writes implicit weights only (`weighted_bipred_idc` 2, H.264 7.4.2.2): its PPS is changed to say explicit (1).
+/// x264 writes implicit weights only (`weighted_bipred_idc` 2, H.264 7.4.2.2): its PPS is changed
+/// to say explicit (1).
 #[test]
 fn explicit_weights_in_b_pictures_are_refused_by_rusty() {
     let mut stream =
@@ -279,7 +282,8 @@ fn explicit_weights_in_b_pictures_are_refused_by_rusty() {
     let reference = Reference::new(&stream);
     let pps = stream.windows(4).position(|bytes| bytes[..3] == [0, 0, 1] && bytes[3] & 0x1f == 8);
     let fields = &mut stream[pps.expect("a PPS") + 4..][..2];
-    // pps_id 0, sps_id 0, CABAC, no bottom field, one slice group, 1 and 1 references, no weighted_pred; then idc 2.
+    // pps_id 0, sps_id 0, CABAC, no bottom field, one slice group, 1 and 1 references, no
+    // weighted_pred; then idc 2.
     assert_eq!((fields[0], fields[1] >> 6), (0b1110_1110, 0b10));
     fields[1] ^= 0b1100_0000;
     let measured = measure(DecoderKind::Rusty, &stream, &reference);
@@ -287,7 +291,8 @@ fn explicit_weights_in_b_pictures_are_refused_by_rusty() {
     assert!(measured.errors.keys().any(|error| error.contains("explicit weights")), "{measured}");
 }
 
-/// An I picture that is no IDR, behind a gap in `frame_num`: it is whole, but those behind it refer to what is missing.
+/// An I picture that is no IDR, behind a gap in `frame_num`: it is whole, but those behind it refer
+/// to what is missing.
 #[test]
 fn an_intra_picture_behind_a_gap_is_refused_by_rusty() {
     let stream = x264("-x264-params open-gop=1:keyint=8:min-keyint=8:bframes=1:b-adapt=0");

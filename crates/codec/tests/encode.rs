@@ -218,7 +218,8 @@ fn easy_pictures_cost_little() {
     assert!(bits_per_second(&sizes[1..]) < 10_000, "{} bit/s", bits_per_second(&sizes[1..]));
 }
 
-/// Noise cannot be coded within the cap at full frame rate: the guard thins it, evenly, and never an IDR.
+/// Noise cannot be coded within the cap at full frame rate: the guard thins it, evenly, and never
+/// an IDR.
 #[test]
 fn noise_is_kept_under_the_cap() {
     let mut encoder = H264Encoder::new(&config(256, 144)).unwrap();
@@ -240,7 +241,8 @@ fn noise_is_kept_under_the_cap() {
     for start in (0..300).step_by(60) {
         let segment = sent.iter().filter(|(index, _)| (start..start + 60).contains(index));
         let bits: usize = segment.map(|(_, bits)| bits).sum();
-        // 2 s of the cap, 1 s of grace in the first one, the IDR and the picture that crossed the line.
+        // 2 s of the cap, 1 s of grace in the first one, the IDR and the picture that crossed the
+        // line.
         let grace = if start == 0 { 400_000 } else { 0 };
         assert!(bits <= 800_000 + grace + 2 * largest, "{bits} bits from picture {start}");
     }

@@ -143,7 +143,8 @@ fn he_aac(kind: AudioObjectType, rate: u32, channels: usize) -> Vec<Vec<u8>> {
 
 #[test]
 fn s1_6_6_implicit_sbr_and_ps_are_found_in_the_frames() {
-    // LC at the core's rate: object type, frequency index and channels of these configurations say no more.
+    // LC at the core's rate: object type, frequency index and channels of these configurations say
+    // no more.
     let find = |asc: &[u8], kind, rate, channels| {
         let mut probe = SbrProbe::new(asc).unwrap();
         let found =

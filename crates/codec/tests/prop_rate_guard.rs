@@ -1,6 +1,7 @@
 //! The bound that `RateGuard` documents, for any pictures at any times.
 //!
-//! Covered: sizes from nothing to far over the cap, gaps, steps back, forced IDRs. Not covered: an encoder behind it.
+//! Covered: sizes from nothing to far over the cap, gaps, steps back, forced IDRs. Not covered: an
+//! encoder behind it.
 
 use codec::{Force, RateGuard};
 use media::Timestamp;

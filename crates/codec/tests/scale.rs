@@ -13,7 +13,8 @@ fn scale(source: I420<'_>, width: usize, height: usize) -> I420Buf {
     target
 }
 
-/// The pictures of a real recording, and the same scaled by ffmpeg with the kernel that is documented as ours.
+/// The pictures of a real recording, and the same scaled by ffmpeg with the kernel that is
+/// documented as ours.
 #[test]
 fn pictures_are_those_of_ffmpegs_bilinear() {
     for (name, from, to) in [

@@ -16,10 +16,11 @@ const FOURCC_AAC: FourCc = FourCc(*b"mp4a");
 const FOURCC_MP3: FourCc = FourCc(*b".mp3");
 const ENHANCED: Numbers = Numbers { multitrack: 5, mod_ex: 7 };
 
-/// The body of an audio tag, or an RTMP audio message (FLV 10.1 E.4.2.1; E-RTMP v2 "ExAudioTagHeader").
+/// The body of an audio tag, or an RTMP audio message (FLV 10.1 E.4.2.1; E-RTMP v2
+/// "ExAudioTagHeader").
 ///
-/// The rate, size and channel bits of the header are not kept: for AAC they are constants, the truth is in the
-/// sequence header; for MP3 it is in each frame.
+/// The rate, size and channel bits of the header are not kept: for AAC they are constants, the
+/// truth is in the sequence header; for MP3 it is in each frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AudioTag {
     /// The content.
@@ -29,7 +30,8 @@ pub struct AudioTag {
 /// What an audio tag holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AudioBody {
-    /// `AudioSpecificConfig` (ISO/IEC 14496-3 1.6.2.1). May be empty: FFmpeg sends that for a track it cannot describe.
+    /// `AudioSpecificConfig` (ISO/IEC 14496-3 1.6.2.1). May be empty: FFmpeg sends that for a track
+    /// it cannot describe.
     SequenceHeader(Bytes),
     /// One raw AAC frame, without ADTS header (some senders leave it on).
     Raw(Bytes),
@@ -49,8 +51,9 @@ pub enum AudioCodec {
 }
 
 impl AudioTag {
-    /// Reads the body of an audio tag. `Ok(None)` when there is nothing in it for the default track: the body is
-    /// empty, belongs to another track, or is of a kind that carries no sound (end of sequence, channel map).
+    /// Reads the body of an audio tag. `Ok(None)` when there is nothing in it for the default
+    /// track: the body is empty, belongs to another track, or is of a kind that carries no sound
+    /// (end of sequence, channel map).
     ///
     /// # Errors
     /// A body that ends inside its own header, or an AAC packet type that does not exist.

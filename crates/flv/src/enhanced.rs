@@ -42,8 +42,9 @@ pub(crate) struct Numbers {
 }
 
 impl Numbers {
-    /// Skips ModEx prologues (E-RTMP v2, "VideoPacketModExType": sub-millisecond offsets) and returns the packet
-    /// type after them. Each takes two bytes at least, so a message bounds their number.
+    /// Skips ModEx prologues (E-RTMP v2, "VideoPacketModExType": sub-millisecond offsets) and
+    /// returns the packet type after them. Each takes two bytes at least, so a message bounds their
+    /// number.
     pub(crate) fn skip_mod_ex(
         &self,
         mut packet_type: u8,
@@ -60,7 +61,8 @@ impl Numbers {
         Ok(packet_type)
     }
 
-    /// The default track of the message (E-RTMP v2, "Multitrack": track 0); None when it holds others only.
+    /// The default track of the message (E-RTMP v2, "Multitrack": track 0); None when it holds
+    /// others only.
     pub(crate) fn default_track(
         &self,
         packet_type: u8,

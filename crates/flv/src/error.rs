@@ -1,7 +1,7 @@
 //! Why a tag or a file could not be read.
 
-/// Why a tag body, a tag or a file could not be read. Byte positions count from the start of the tag body, or
-/// of the file for what [`crate::FileReader`] returns.
+/// Why a tag body, a tag or a file could not be read. Byte positions count from the start of the
+/// tag body, or of the file for what [`crate::FileReader`] returns.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The tag body is shorter than its own header says.

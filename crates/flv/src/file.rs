@@ -7,9 +7,11 @@ use crate::{Error, Tag, TagKind};
 /// Caps on what a file may claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Largest tag body in bytes. The format allows 16 MiB; 8 MiB is 64 Mbit in one picture, and what RTMP gets too.
+    /// Largest tag body in bytes. The format allows 16 MiB; 8 MiB is 64 Mbit in one picture, and
+    /// what RTMP gets too.
     pub max_tag_bytes: usize,
-    /// Longest file header in bytes. It is 9 in every file known; the field allows 4 GiB of nothing.
+    /// Longest file header in bytes. It is 9 in every file known; the field allows 4 GiB of
+    /// nothing.
     pub max_header_bytes: u32,
 }
 
@@ -171,7 +173,8 @@ impl FileReader {
         Ok(header)
     }
 
-    /// The body of the tag at the front, once all of it is there; the size after it is left to skip.
+    /// The body of the tag at the front, once all of it is there; the size after it is left to
+    /// skip.
     fn take_tag(&mut self, size: usize) -> Option<Bytes> {
         if self.buffer.len() < TagHeader::BYTES.saturating_add(size) {
             return None;

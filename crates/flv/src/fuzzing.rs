@@ -5,7 +5,8 @@ use bytes::Bytes;
 
 use crate::{AudioBody, AudioTag, Error, FileReader, Limits, OnMetaData, Tag, VideoBody, VideoTag};
 
-/// What a video tag hands out is the end of the input or a part of it, never more, and copies nothing.
+/// What a video tag hands out is the end of the input or a part of it, never more, and copies
+/// nothing.
 pub fn video(data: &[u8]) {
     let body = Bytes::copy_from_slice(data);
     if let Ok(Some(tag)) = VideoTag::parse(body.clone()) {
@@ -49,8 +50,8 @@ pub fn script(data: &[u8]) {
     }
 }
 
-/// A file gives the same tags, and the same error, whether it comes at once or byte by byte; no tag is larger than
-/// the limit, and together they are no larger than the file.
+/// A file gives the same tags, and the same error, whether it comes at once or byte by byte; no tag
+/// is larger than the limit, and together they are no larger than the file.
 pub fn file(data: &[u8]) {
     let whole = read_file(data, data.len().max(1));
     assert_eq!(whole, read_file(data, 1));

@@ -5,8 +5,9 @@
 //! | FLV 10.1 | Adobe Flash Video File Format Specification 10.1, annex E |
 //! | E-RTMP v2 | Veovera "Enhancing RTMP, FLV", version 2 (FourCC codecs, ModEx, multitrack) |
 //!
-//! An RTMP audio or video message is a tag body without the 11-byte tag header, so [`VideoTag::parse`] and
-//! [`AudioTag::parse`] serve both. Nothing is copied: what they return are slices of the message.
+//! An RTMP audio or video message is a tag body without the 11-byte tag header, so
+//! [`VideoTag::parse`] and [`AudioTag::parse`] serve both. Nothing is copied: what they return are
+//! slices of the message.
 //!
 //! ```
 //! use bytes::Bytes;

@@ -4,8 +4,8 @@ use amf0::Value;
 
 use crate::Error;
 
-/// What `onMetaData` claims (FLV 10.1 E.5). Senders leave out, zero or invent any of it, so it is for display and
-/// first guesses; the truth is in the sequence headers.
+/// What `onMetaData` claims (FLV 10.1 E.5). Senders leave out, zero or invent any of it, so it is
+/// for display and first guesses; the truth is in the sequence headers.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OnMetaData {
     /// Picture width in samples.
@@ -20,7 +20,8 @@ pub struct OnMetaData {
     pub audio_data_rate_kbps: Option<f64>,
     /// Audio sampling frequency in hertz.
     pub audio_sample_rate_hz: Option<u32>,
-    /// The program that sends, as it calls itself: at most 128 characters, none of them a control character.
+    /// The program that sends, as it calls itself: at most 128 characters, none of them a control
+    /// character.
     pub encoder: Option<String>,
 }
 
@@ -28,8 +29,8 @@ pub struct OnMetaData {
 const MAX_ENCODER_CHARS: usize = 128;
 
 impl OnMetaData {
-    /// Reads a script tag body or an RTMP data message, with or without `@setDataFrame` in front. `Ok(None)` when
-    /// it is empty or not `onMetaData`. What follows the metadata is not looked at.
+    /// Reads a script tag body or an RTMP data message, with or without `@setDataFrame` in front.
+    /// `Ok(None)` when it is empty or not `onMetaData`. What follows the metadata is not looked at.
     ///
     /// # Errors
     /// Broken AMF0, or more than [`amf0::Limits`] allows. Harmless: the stream can go on.
@@ -74,7 +75,8 @@ fn is_string(value: Option<&Value>, text: &str) -> bool {
     value.and_then(Value::as_str) == Some(text)
 }
 
-/// A number over zero; some senders write numbers as text, and many write 0 for what they do not know.
+/// A number over zero; some senders write numbers as text, and many write 0 for what they do not
+/// know.
 fn positive(value: &Value) -> Option<f64> {
     let number = value.as_number().or_else(|| value.as_str()?.trim().parse().ok())?;
     (number.is_finite() && number > 0.0).then_some(number)

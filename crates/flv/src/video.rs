@@ -15,11 +15,12 @@ const FOURCC_AVC: FourCc = FourCc(*b"avc1");
 const ENHANCED: Numbers = Numbers { multitrack: 6, mod_ex: 7 };
 const ENHANCED_METADATA: u8 = 4;
 
-/// The body of a video tag, or an RTMP video message (FLV 10.1 E.4.3.1; E-RTMP v2 "ExVideoTagHeader").
+/// The body of a video tag, or an RTMP video message (FLV 10.1 E.4.3.1; E-RTMP v2
+/// "ExVideoTagHeader").
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VideoTag {
-    /// What the sender says of the picture. x264's intra refresh marks pictures as `Key` that are none: whether
-    /// a decoder can start there is in the NAL units.
+    /// What the sender says of the picture. x264's intra refresh marks pictures as `Key` that are
+    /// none: whether a decoder can start there is in the NAL units.
     pub frame_type: FrameType,
     /// The content.
     pub body: VideoBody,
@@ -49,9 +50,11 @@ pub enum VideoBody {
     SequenceHeader(Bytes),
     /// One access unit.
     NalUnits {
-        /// PTS minus DTS in milliseconds, signed 24 bits (ISO/IEC 14496-12 8.6.1.3; NVENC sends negative ones).
+        /// PTS minus DTS in milliseconds, signed 24 bits (ISO/IEC 14496-12 8.6.1.3; NVENC sends
+        /// negative ones).
         composition_time_ms: i32,
-        /// Length-prefixed NAL units (some encoders send Annex B); empty from senders that mark time with it (DJI).
+        /// Length-prefixed NAL units (some encoders send Annex B); empty from senders that mark
+        /// time with it (DJI).
         data: Bytes,
     },
     /// The sender will send no more pictures with this sequence header.
@@ -72,8 +75,9 @@ pub enum VideoCodec {
 }
 
 impl VideoTag {
-    /// Reads the body of a video tag. `Ok(None)` when there is nothing in it for the default track: the body is
-    /// empty, belongs to another track, or has a packet type that came after this was written.
+    /// Reads the body of a video tag. `Ok(None)` when there is nothing in it for the default track:
+    /// the body is empty, belongs to another track, or has a packet type that came after this was
+    /// written.
     ///
     /// # Errors
     /// A body that ends inside its own header, or an AVC packet type that does not exist.

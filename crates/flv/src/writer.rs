@@ -22,8 +22,8 @@ pub fn video_sequence_header(config: &[u8]) -> Bytes {
     [&[KEY_AVC, SEQUENCE_HEADER, 0, 0, 0], config].concat().into()
 }
 
-/// A video tag's body with one access unit, NAL units with length fields as the sequence header says.
-/// `composition_time_ms` is PTS minus DTS; it is clamped to the 24 bits that there are.
+/// A video tag's body with one access unit, NAL units with length fields as the sequence header
+/// says. `composition_time_ms` is PTS minus DTS; it is clamped to the 24 bits that there are.
 #[must_use]
 pub fn video_nal_units(key: bool, composition_time_ms: i32, data: &[u8]) -> Bytes {
     let header = if key { KEY_AVC } else { INTER_AVC };
@@ -44,8 +44,9 @@ pub fn audio_raw(data: &[u8]) -> Bytes {
 }
 
 impl OnMetaData {
-    /// An RTMP data message's payload: `@setDataFrame`, `onMetaData` and what is known (FLV 10.1 E.5). H.264 is named where
-    /// anything is said of pictures, AAC where anything is said of sound.
+    /// An RTMP data message's payload: `@setDataFrame`, `onMetaData` and what is known (FLV 10.1
+    /// E.5). H.264 is named where anything is said of pictures, AAC where anything is said of
+    /// sound.
     #[must_use]
     pub fn to_data_message(&self) -> Bytes {
         let mut body = Vec::new();

@@ -1,4 +1,5 @@
-//! Any tags, written by the layout of FLV 10.1 E.4.1 with any sizes between them, come back however the file is cut.
+//! Any tags, written by the layout of FLV 10.1 E.4.1 with any sizes between them, come back however
+//! the file is cut.
 
 use flv::{FileReader, Limits, Tag, TagKind};
 use proptest::collection::vec;

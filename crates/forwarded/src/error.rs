@@ -1,5 +1,5 @@
-/// Why bytes are no PROXY header of version 2 that a proxy of TCP connections sends. Positions count from its
-/// first byte.
+/// Why bytes are no PROXY header of version 2 that a proxy of TCP connections sends. Positions
+/// count from its first byte.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

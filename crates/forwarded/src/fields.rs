@@ -5,16 +5,17 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::TrustedProxies;
 
-/// Hops that are looked at, from the nearest: chains of proxies are short, and requests come from strangers.
+/// Hops that are looked at, from the nearest: chains of proxies are short, and requests come from
+/// strangers.
 const HOPS: usize = 16;
 
-/// The address that a request came from in the first place, where a trusted proxy handed it in with these fields (each with
-/// all its lines, in their order). `None`: the proxy does not say, or nothing that can be believed, and the request is its
-/// own.
+/// The address that a request came from in the first place, where a trusted proxy handed it in with
+/// these fields (each with all its lines, in their order). `None`: the proxy does not say, or
+/// nothing that can be believed, and the request is its own.
 ///
-/// Every proxy writes at the end of what it got, and what it got may be anything, so the last address counts that is
-/// not a trusted proxy's own. A proxy that adds to one of the two fields passes on the other as it came: where they differ,
-/// neither is believed.
+/// Every proxy writes at the end of what it got, and what it got may be anything, so the last
+/// address counts that is not a trusted proxy's own. A proxy that adds to one of the two fields
+/// passes on the other as it came: where they differ, neither is believed.
 pub fn client<'a>(
     forwarded: impl Iterator<Item = &'a [u8]>,
     x_forwarded_for: impl Iterator<Item = &'a [u8]>,
@@ -35,8 +36,8 @@ pub fn client<'a>(
     }
 }
 
-/// The addresses that were written down on a request's way, the nearest last. `None` is one that cannot be read, or is hidden
-/// on purpose (RFC 7239 6.3).
+/// The addresses that were written down on a request's way, the nearest last. `None` is one that
+/// cannot be read, or is hidden on purpose (RFC 7239 6.3).
 #[derive(Default)]
 struct Hops(VecDeque<Option<IpAddr>>);
 
@@ -54,8 +55,8 @@ impl Hops {
         }
     }
 
-    /// A line that breaks the grammar anywhere says nothing: in it, what a proxy has added may stand inside a stranger's
-    /// quotes.
+    /// A line that breaks the grammar anywhere says nothing: in it, what a proxy has added may
+    /// stand inside a stranger's quotes.
     fn push_forwarded(&mut self, line: &[u8]) {
         let text = std::str::from_utf8(line).ok();
         match text.and_then(|text| split_outside_quotes(text, ',')) {
@@ -97,8 +98,8 @@ fn for_of(element: &str) -> Option<IpAddr> {
     found
 }
 
-/// The parts of a list whose values may be quoted strings (RFC 9110 5.6.4), each of which begins behind an equals sign
-/// and ends where its part does. `None` where one does not.
+/// The parts of a list whose values may be quoted strings (RFC 9110 5.6.4), each of which begins
+/// behind an equals sign and ends where its part does. `None` where one does not.
 fn split_outside_quotes(text: &str, separator: char) -> Option<Vec<&str>> {
     // One line holds no more of them that are looked at.
     let mut parts = VecDeque::new();

@@ -14,8 +14,8 @@ use crate::{Limits, Reading, TrustedProxies, client, parse_proxy_header};
 
 const LIMITS: Limits = Limits { header_bytes: 256 };
 
-/// However the bytes come in, the header is the same one, or the same error; and no more are asked for than it has, or than
-/// the limit.
+/// However the bytes come in, the header is the same one, or the same error; and no more are asked
+/// for than it has, or than the limit.
 pub fn proxy_header(data: &[u8]) {
     let whole = parse_proxy_header(data, &LIMITS);
     for length in 0..data.len().min(LIMITS.header_bytes + 1) {
@@ -31,8 +31,8 @@ pub fn proxy_header(data: &[u8]) {
     }
 }
 
-/// Lines of the two fields, which of them in the first bit of a line's first byte. What comes out is in there, and nothing
-/// that is in front of what a trusted proxy has added changes it.
+/// Lines of the two fields, which of them in the first bit of a line's first byte. What comes out
+/// is in there, and nothing that is in front of what a trusted proxy has added changes it.
 pub fn fields(data: &[u8]) {
     let trusted: TrustedProxies = "10.0.0.0/8, 2001:db8::/32".parse().expect("networks");
     let lines = || data.split(|byte| *byte == b'\n').filter_map(|line| line.split_first());

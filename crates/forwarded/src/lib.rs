@@ -5,8 +5,9 @@
 //! | [The PROXY protocol](https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt) | versions 1 and 2, 2020 | PROXY |
 //! | [Forwarded HTTP Extension](https://www.rfc-editor.org/rfc/rfc7239) | RFC 7239, June 2014 | RFC 7239 |
 //!
-//! Anybody can say such things, so **they count only from an address that is in [`TrustedProxies`]**. No header, however
-//! long it says to be, takes more than [`Limits::header_bytes`], and what is behind it is never touched.
+//! Anybody can say such things, so **they count only from an address that is in
+//! [`TrustedProxies`]**. No header, however long it says to be, takes more than
+//! [`Limits::header_bytes`], and what is behind it is never touched.
 //!
 //! ```
 //! use forwarded::{Limits, ProxyHeader, Reading, parse_proxy_header};

@@ -14,8 +14,8 @@ const FIXED_BYTES: usize = 16;
 /// What a proxy says of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProxyHeader {
-    /// It speaks for itself, which is a check of its own, or for somebody without an IP address: the connection's own
-    /// address counts.
+    /// It speaks for itself, which is a check of its own, or for somebody without an IP address:
+    /// the connection's own address counts.
     Local,
     /// It passes on a connection that came from there.
     Proxied(SocketAddr),
@@ -24,7 +24,8 @@ pub enum ProxyHeader {
 /// How far a header is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
-    /// It has at least so many bytes, of which some are missing: more than were given, and never more than there are.
+    /// It has at least so many bytes, of which some are missing: more than were given, and never
+    /// more than there are.
     Partial {
         /// From the first byte of the header.
         bytes: usize,
@@ -38,7 +39,8 @@ pub enum Reading {
     },
 }
 
-/// Reads the header at the start of `input`. What may stand behind its addresses (PROXY 2.2.1 on) is skipped.
+/// Reads the header at the start of `input`. What may stand behind its addresses (PROXY 2.2.1 on)
+/// is skipped.
 ///
 /// # Errors
 /// The first byte that is wrong; the same one however much of the input is there already.
@@ -114,7 +116,8 @@ impl Family {
         }
     }
 
-    /// The source of a block of addresses: source address, destination address, source port, destination port.
+    /// The source of a block of addresses: source address, destination address, source port,
+    /// destination port.
     fn source(self, addresses: &[u8]) -> Option<SocketAddr> {
         match self {
             Self::Unknown => None,

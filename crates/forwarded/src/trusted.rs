@@ -17,7 +17,8 @@ struct Network {
 }
 
 impl TrustedProxies {
-    /// Whether the proxy at this address is believed. An IPv4 address is the same one however it is written.
+    /// Whether the proxy at this address is believed. An IPv4 address is the same one however it is
+    /// written.
     pub fn contains(&self, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();
         self.0.iter().any(|network| network.contains(ip))

@@ -15,10 +15,12 @@ pub struct AvcConfig {
 }
 
 impl AvcConfig {
-    /// Reads an `AVCDecoderConfigurationRecord`, or parameter sets in Annex B, which some encoders send instead.
+    /// Reads an `AVCDecoderConfigurationRecord`, or parameter sets in Annex B, which some encoders
+    /// send instead.
     ///
-    /// Parameter sets are taken by their NAL unit type, not by the list that they are in; other NAL units in
-    /// the lists (AUD, SEI) are dropped. What follows the lists is ignored: the SPS says it too.
+    /// Parameter sets are taken by their NAL unit type, not by the list that they are in; other NAL
+    /// units in the lists (AUD, SEI) are dropped. What follows the lists is ignored: the SPS says
+    /// it too.
     ///
     /// # Errors
     /// A record of another version, cut short, or with length fields of three bytes.
@@ -42,10 +44,12 @@ impl AvcConfig {
     }
 }
 
-/// Splits an access unit into its NAL units by their length fields (14496-15 5.3.2). Nothing is copied.
+/// Splits an access unit into its NAL units by their length fields (14496-15 5.3.2). Nothing is
+/// copied.
 ///
-/// NAL units of no length are skipped (DJI drones send them); how many is the second value. Data that is no valid sequence of lengths but
-/// starts with a start code is read as Annex B: some encoders send that in FLV.
+/// NAL units of no length are skipped (DJI drones send them); how many is the second value. Data
+/// that is no valid sequence of lengths but starts with a start code is read as Annex B: some
+/// encoders send that in FLV.
 ///
 /// # Errors
 /// [`Error::NalLength`] and [`Error::Truncated`] with the byte position, [`Error::NalLengthSize`],

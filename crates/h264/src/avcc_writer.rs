@@ -2,11 +2,13 @@
 
 use bytes::Bytes;
 
-/// Profiles whose record ends in the sample format (14496-15 5.3.3.1.2): of those, openh264 makes High.
+/// Profiles whose record ends in the sample format (14496-15 5.3.3.1.2): of those, openh264 makes
+/// High.
 const HIGH: u8 = 100;
 
-/// An `AVCDecoderConfigurationRecord` (14496-15 5.3.3.1) with one SPS, one PPS and length fields of four bytes; High
-/// profile is taken to be 4:2:0 with 8 bits. `None` where one of the two is cut short or too long.
+/// An `AVCDecoderConfigurationRecord` (14496-15 5.3.3.1) with one SPS, one PPS and length fields of
+/// four bytes; High profile is taken to be 4:2:0 with 8 bits. `None` where one of the two is cut
+/// short or too long.
 #[must_use]
 pub fn avc_config_record(sps: &[u8], pps: &[u8]) -> Option<Bytes> {
     let &[_, profile, constraints, level, ..] = sps else { return None };

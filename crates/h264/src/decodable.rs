@@ -2,8 +2,8 @@
 
 use crate::{Pps, Sps};
 
-/// Why a stream can be passed on but not be decoded: a decoder fails on it, or gives garbage without
-/// an error.
+/// Why a stream can be passed on but not be decoded: a decoder fails on it, or gives garbage
+/// without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Undecodable {
     /// Data partitioning and switching slices.

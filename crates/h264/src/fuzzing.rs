@@ -1,4 +1,5 @@
-//! Bodies of the fuzz targets; the unit tests replay the committed seeds through them. The oracle is h264-reader.
+//! Bodies of the fuzz targets; the unit tests replay the committed seeds through them. The oracle
+//! is h264-reader.
 #![allow(clippy::panic, reason = "a fuzz body reports a broken property by a panic")]
 
 use bytes::Bytes;
@@ -28,8 +29,9 @@ pub fn annexb(data: &[u8]) {
     assert_split(units);
 }
 
-/// The first byte picks the size of the length fields. Length-prefixed NAL units are those that their lengths say;
-/// as Annex B they are the same; a configuration that h264-reader takes is one here too.
+/// The first byte picks the size of the length fields. Length-prefixed NAL units are those that
+/// their lengths say; as Annex B they are the same; a configuration that h264-reader takes is one
+/// here too.
 pub fn avcc(data: &[u8]) {
     let Some((&first, data)) = data.split_first() else { return };
     let length_size = 1 << (first % 3);
@@ -45,7 +47,8 @@ pub fn avcc(data: &[u8]) {
     assert_config(data);
 }
 
-/// An SPS that h264-reader takes says the same here, but for what only it checks; nothing panics over others.
+/// An SPS that h264-reader takes says the same here, but for what only it checks; nothing panics
+/// over others.
 pub fn sps(data: &[u8]) {
     let _ = Pps::parse(data);
     let ours = Sps::parse(data);
@@ -68,7 +71,8 @@ pub fn sps(data: &[u8]) {
     };
     match ours {
         Ok(ours) => assert_same_sps(&ours, &theirs),
-        // There a picture may be one macroblock high and 139264 wide, and chroma formats above 3 are kept.
+        // There a picture may be one macroblock high and 139264 wide, and chroma formats above 3
+        // are kept.
         Err(Error::PictureSize { .. } | Error::Syntax { field: "chroma_format_idc", .. }) => {}
         Err(error) => panic!("{error}, {theirs:?}"),
     }
@@ -119,8 +123,8 @@ fn assert_same_vui(ours: &Sps, theirs: &SeqParameterSet) {
     assert_eq!(ours.max_num_reorder_frames.map(u32::from), reorder);
 }
 
-/// What h264-reader makes of a byte stream, without empty NAL units, and without the zeros that it leaves after the
-/// last one.
+/// What h264-reader makes of a byte stream, without empty NAL units, and without the zeros that it
+/// leaves after the last one.
 fn oracle_nal_units(data: &[u8]) -> Vec<Vec<u8>> {
     let mut units = Vec::new();
     let mut reader = AnnexBReader::accumulate(|nal: RefNal<'_>| {
@@ -140,7 +144,8 @@ fn oracle_nal_units(data: &[u8]) -> Vec<Vec<u8>> {
     units
 }
 
-/// Only for NAL units that can be in a byte stream: no start code inside, no zero at the end (14496-10 7.4.1).
+/// Only for NAL units that can be in a byte stream: no start code inside, no zero at the end
+/// (14496-10 7.4.1).
 fn assert_annexb_round_trip(units: &NalUnits) {
     let fits = |unit: &[u8]| {
         unit.last().is_some_and(|&last| last != 0)

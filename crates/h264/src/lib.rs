@@ -1,5 +1,5 @@
-//! The H.264 syntax a streaming server needs, without decoding: NAL units, parameter sets, and cheap facts about
-//! each picture.
+//! The H.264 syntax a streaming server needs, without decoding: NAL units, parameter sets, and
+//! cheap facts about each picture.
 //!
 //! | Short name | Specification |
 //! |---|---|
@@ -19,7 +19,8 @@
 //! # Ok::<(), h264::Error>(())
 //! ```
 //!
-//! Parsing is lenient where a decoder would not need the value: a stream plays if its size can be read.
+//! Parsing is lenient where a decoder would not need the value: a stream plays if its size can be
+//! read.
 #![forbid(unsafe_code)]
 #![warn(
     clippy::indexing_slicing,

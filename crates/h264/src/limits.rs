@@ -31,10 +31,10 @@ pub struct Limits {
     /// Bytes of a parameter set that are searched for its id: behind three bytes of an SPS, the
     /// longest legal id takes 17 bits, and emulation prevention can add two bytes.
     pub max_parameter_set_id_bytes: usize,
-    /// Macroblocks that all slices of an access unit can hold together, each from where it begins to
-    /// the end of the picture: a decoder may be made to do them all. The largest picture has 36 864;
-    /// n equal slices can hold (n + 1) / 2 pictures, so that one of 1080p may have 143 and one of
-    /// 4096x2304 may have 31.
+    /// Macroblocks that all slices of an access unit can hold together, each from where it begins
+    /// to the end of the picture: a decoder may be made to do them all. The largest picture has 36
+    /// 864; n equal slices can hold (n + 1) / 2 pictures, so that one of 1080p may have 143 and one
+    /// of 4096x2304 may have 31.
     pub max_slice_macroblocks: u32,
     /// Commands of one kind in a slice header: reference list modifications of a list, or memory
     /// management control operations. A list has 32 entries and a buffer 32 fields.

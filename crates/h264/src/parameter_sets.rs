@@ -29,8 +29,8 @@ impl ParameterSets {
         self.sps.iter().chain(&self.pps).map(|set| &set[..])
     }
 
-    /// Takes over newer parameter sets: each replaces the one with its id (14496-10 7.4.1.2.1). Returns whether
-    /// anything is different now.
+    /// Takes over newer parameter sets: each replaces the one with its id (14496-10 7.4.1.2.1).
+    /// Returns whether anything is different now.
     pub fn update(&mut self, newer: &Self) -> bool {
         let mut changed = false;
         for nal_unit in newer.iter() {
@@ -39,8 +39,9 @@ impl ParameterSets {
         changed
     }
 
-    /// Puts in an SPS or PPS in place of the one with its id; returns whether that changed anything. Other NAL
-    /// units, those without a legal id, and what would go over the [`Limits`] are left out.
+    /// Puts in an SPS or PPS in place of the one with its id; returns whether that changed
+    /// anything. Other NAL units, those without a legal id, and what would go over the [`Limits`]
+    /// are left out.
     pub fn insert(&mut self, nal_unit: &[u8]) -> bool {
         let Some(id) = id_of(nal_unit) else { return false };
         if self.iter().any(|known| known == nal_unit) || !self.has_room_for(nal_unit) {
@@ -73,7 +74,8 @@ impl<'a> FromIterator<&'a [u8]> for ParameterSets {
     }
 }
 
-/// `seq_parameter_set_id`, 0 to 31, or `pic_parameter_set_id`, 0 to 255 (14496-10 7.4.2.1.1, 7.4.2.2).
+/// `seq_parameter_set_id`, 0 to 31, or `pic_parameter_set_id`, 0 to 255 (14496-10 7.4.2.1.1,
+/// 7.4.2.2).
 fn id_of(nal_unit: &[u8]) -> Option<u32> {
     let (header_bytes, max) = match nal_type(nal_unit) {
         NalType::Sps => (3, MAX_SPS_ID.into()),

@@ -6,8 +6,8 @@ use crate::{Limits, nal};
 
 const RECOVERY_POINT: usize = 6;
 
-/// `recovery_frame_cnt` of the recovery point message in an SEI NAL unit (14496-10 7.3.2.3.1, D.1.8): how many
-/// frames later the picture is right. None where there is no such message.
+/// `recovery_frame_cnt` of the recovery point message in an SEI NAL unit (14496-10 7.3.2.3.1,
+/// D.1.8): how many frames later the picture is right. None where there is no such message.
 #[must_use]
 pub fn recovery_frame_count(nal_unit: &[u8]) -> Option<u32> {
     let rbsp = nal::rbsp(nal_unit, Limits::DEFAULT.max_sei_bytes);
@@ -45,7 +45,8 @@ mod tests {
     #[test]
     fn d_1_8_recovery_point_alone_and_after_other_messages() {
         assert_eq!(recovery_frame_count(&hex!("06 06 01 c4 80")), Some(0));
-        // Buffering period of two bytes, user data of 257 bytes, then recovery_frame_cnt 29 (00001 1110).
+        // Buffering period of two bytes, user data of 257 bytes, then recovery_frame_cnt 29 (00001
+        // 1110).
         let user_data = [0xaa; 257];
         let sei = [&hex!("06 00 02 bbbb 05 ff02")[..], &user_data, &hex!("06 02 0f24 80")].concat();
         assert_eq!(recovery_frame_count(&sei), Some(29));

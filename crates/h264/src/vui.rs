@@ -109,7 +109,8 @@ fn read_colour(bits: &mut impl BitRead) -> Result<Colour, BitReaderError> {
     Ok(Colour { full_range, primaries, transfer, matrix })
 }
 
-/// Frames a second as a reduced fraction: a tick is a field (14496-10 E.2.1). None where a term is zero.
+/// Frames a second as a reduced fraction: a tick is a field (14496-10 E.2.1). None where a term is
+/// zero.
 fn read_frame_rate(bits: &mut impl BitRead) -> Result<Option<(u32, u32)>, BitReaderError> {
     let num_units_in_tick = bits.read::<32, u32>("num_units_in_tick")?;
     let time_scale = bits.read::<32, u32>("time_scale")?;

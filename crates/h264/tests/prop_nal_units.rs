@@ -8,7 +8,8 @@ use h264_reader::push::NalInterest;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// Bytes as they can be in a NAL unit (14496-10 7.4.1): no three zeros, no start code, no zero at the end.
+/// Bytes as they can be in a NAL unit (14496-10 7.4.1): no three zeros, no start code, no zero at
+/// the end.
 fn any_nal_unit() -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![3 => Just(0_u8), 1 => 1_u8..4, 3 => any::<u8>()];
     (1_u8..=31, vec(byte, 0..40)).prop_map(|(header, payload)| {

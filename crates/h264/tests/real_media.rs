@@ -142,8 +142,8 @@ fn repeated_sequence_headers_change_nothing() {
     }
 }
 
-/// Every SPS in the media and the fuzz corpora that h264-reader takes has the same size here, and all of the
-/// conformance streams' are taken.
+/// Every SPS in the media and the fuzz corpora that h264-reader takes has the same size here, and
+/// all of the conformance streams' are taken.
 #[test]
 fn h264_reader_agrees_on_every_sps() {
     for folder in ["h264", "corpora/h264_es", "corpora/h264_nal"] {

@@ -56,7 +56,8 @@ mod tests {
     fn a_tag_is_good_for_its_own_segment_and_key_only() {
         let key = SegmentKey::new([7; 32]);
         let tag = key.tag(1_795_266_725);
-        // Python: hmac.new(b'\x07' * 32, (1795266725).to_bytes(8, 'big'), 'sha256').hexdigest()[:32]
+        // Python: hmac.new(b'\x07' * 32, (1795266725).to_bytes(8, 'big'),
+        // 'sha256').hexdigest()[:32]
         assert_eq!(tag, "d1c07223432bb08a2077dce5b95878b0");
         assert!(key.is_tag(1_795_266_725, &tag));
         assert!(!key.is_tag(1_795_266_726, &tag));

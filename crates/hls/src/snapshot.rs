@@ -38,8 +38,8 @@ pub struct Snapshot {
     pub(crate) playlist: OnceLock<Body>,
 }
 
-/// The shortest last segment of a playlist that goes on: seen with Chromium 156, where 0.98 s are too
-/// short and 1.02 s are not.
+/// The shortest last segment of a playlist that goes on: seen with Chromium 156, where 0.98 s are
+/// too short and 1.02 s are not.
 const LEAST_LAST_MS: u64 = 1000;
 
 /// More short segments in a row are how the stream is: it goes on with them.
@@ -110,8 +110,8 @@ impl Snapshot {
         self.listed.iter().fold(Duration::ZERO, |sum, span| sum + span.duration)
     }
 
-    /// What the text of the playlist has of them: short ones at its end come with what follows them,
-    /// or with the end.
+    /// What the text of the playlist has of them: short ones at its end come with what follows
+    /// them, or with the end.
     pub(crate) fn offered(&self) -> &[Span] {
         let spans = self.listed.iter().rev();
         let held_back = match self.ended {

@@ -50,9 +50,10 @@ pub struct WindowConfig {
 /// still fetchable.
 ///
 /// It takes numbered spans, with a segment, or as a promise that one can be made when somebody asks
-/// for it, or with the size of one whose samples somebody else keeps until it is asked for. What it lists is one run of numbers without a hole: a rendition that missed some begins
-/// anew behind them. A removed segment stays for as long as it and the longest playlist that listed
-/// it play, and for one more push than the playlist lists segments (RFC 8216 6.2.2).
+/// for it, or with the size of one whose samples somebody else keeps until it is asked for. What it
+/// lists is one run of numbers without a hole: a rendition that missed some begins anew behind
+/// them. A removed segment stays for as long as it and the longest playlist that listed it play,
+/// and for one more push than the playlist lists segments (RFC 8216 6.2.2).
 ///
 /// **After every change, take a [`snapshot`](Self::snapshot); readers see nothing else.**
 #[derive(Debug)]
@@ -228,8 +229,9 @@ impl Window {
         lost.is_some() || self.removed.len() != removed
     }
 
-    /// Gives up segments of at least so many bytes, if there are as many that it can do without: first
-    /// those that are not listed any more, then listed ones but the last three. How many bytes they had.
+    /// Gives up segments of at least so many bytes, if there are as many that it can do without:
+    /// first those that are not listed any more, then listed ones but the last three. How many
+    /// bytes they had.
     pub fn cut_down(&mut self, bytes: usize) -> usize {
         let mut given_up = 0;
         while given_up < bytes {

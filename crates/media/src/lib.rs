@@ -1,7 +1,7 @@
 //! The vocabulary every other crate shares: time, samples and pictures.
 //!
-//! Nothing here reads a clock, a socket or a format. All times are 90 kHz ticks (`Timestamp`, `Duration`),
-//! which is the resolution of MPEG-TS and holds every RTMP millisecond exactly.
+//! Nothing here reads a clock, a socket or a format. All times are 90 kHz ticks (`Timestamp`,
+//! `Duration`), which is the resolution of MPEG-TS and holds every RTMP millisecond exactly.
 #![forbid(unsafe_code)]
 
 mod picture;

@@ -37,7 +37,8 @@ pub struct I420<'a> {
 
 impl I420<'_> {
     /// Every second row of each plane, from the first one on: of an interlaced frame what was seen
-    /// at one moment. The rows are as far apart as in the frame, so it is shown at twice its height.
+    /// at one moment. The rows are as far apart as in the frame, so it is shown at twice its
+    /// height.
     #[must_use]
     pub fn top_field(self) -> Self {
         Self { y: self.y.top_field(), u: self.u.top_field(), v: self.v.top_field() }

@@ -16,11 +16,13 @@ pub struct AccessUnit {
     pub dts: Timestamp,
     /// A decoder may start here: the picture is an IDR (NAL type 5).
     pub random_access: bool,
-    /// The NAL units, without access unit delimiters; parameter sets only where the stream repeated them.
+    /// The NAL units, without access unit delimiters; parameter sets only where the stream repeated
+    /// them.
     pub nal_units: NalUnits,
 }
 
-/// One AAC access unit ("raw data block"): 1024 samples (960 or 2048 in rare configurations), no ADTS header.
+/// One AAC access unit ("raw data block"): 1024 samples (960 or 2048 in rare configurations), no
+/// ADTS header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AudioFrame {
     /// Presentation time of the first sample.

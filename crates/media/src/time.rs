@@ -2,13 +2,15 @@
 
 use std::ops::{Add, AddAssign, Neg, Sub};
 
-/// Ticks in one second of [`Timestamp`] and [`Duration`] (the MPEG-TS system clock, ISO/IEC 13818-1 2.4.2.2).
+/// Ticks in one second of [`Timestamp`] and [`Duration`] (the MPEG-TS system clock, ISO/IEC 13818-1
+/// 2.4.2.2).
 pub const TICKS_PER_SECOND: i64 = 90_000;
 
 /// A point in a stream's time, in 90 kHz ticks.
 ///
-/// Signed and 64 bits wide: it never wraps (3.2 million years). Where a format has fewer bits (33 in MPEG-TS,
-/// 32-bit milliseconds in RTMP), that format's crate wraps it or unwraps it. Arithmetic saturates.
+/// Signed and 64 bits wide: it never wraps (3.2 million years). Where a format has fewer bits (33
+/// in MPEG-TS, 32-bit milliseconds in RTMP), that format's crate wraps it or unwraps it. Arithmetic
+/// saturates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
@@ -146,8 +148,8 @@ impl Neg for Duration {
 
 /// Unwraps 32-bit milliseconds (RTMP and FLV timestamps, which wrap every 49.7 days) to 64 bits.
 ///
-/// Each value is taken as the one nearest to the value before it, so a step of less than 2^31 ms forward or
-/// back is kept as it is and anything larger is a wrap.
+/// Each value is taken as the one nearest to the value before it, so a step of less than 2^31 ms
+/// forward or back is kept as it is and anything larger is a wrap.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct UnwrapMs {
     last: Option<i64>,

@@ -136,7 +136,8 @@ fn what_nobody_decodes_is_judged_before_or_given_up_by_name() {
     }
 }
 
-/// rusty refuses the vector at once, and openh264 on the way: our own decoder goes on at the next IDR.
+/// rusty refuses the vector at once, and openh264 on the way: our own decoder goes on at the next
+/// IDR.
 #[test]
 fn what_both_others_refuse_by_name_goes_to_native() {
     let Some(bytes) = vector("FRExt_MMCO4_Sony_B.264") else { return };

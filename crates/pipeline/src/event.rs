@@ -144,8 +144,8 @@ pub enum Notice {
     UnsupportedCodec(VideoCodec),
     /// Audio that is not carried; the video goes on without it.
     UnsupportedAudio(AudioRefusal),
-    /// So many audio frames of one message did not decode: silence, or the frame before, is in their
-    /// place.
+    /// So many audio frames of one message did not decode: silence, or the frame before, is in
+    /// their place.
     DamagedAudio(usize),
     /// The video cannot be decoded here and plays as source only.
     Undecodable(VideoRefusal),
@@ -168,7 +168,8 @@ pub enum Notice {
     NoKeyframeYet,
     /// No IDR came for a whole segment limit; source segments no longer all start with one.
     NoKeyframe,
-    /// The pictures need more decoding than a level allows: the ladder is made of some of them only.
+    /// The pictures need more decoding than a level allows: the ladder is made of some of them
+    /// only.
     TooMuchToDecode,
     /// The transcoder is behind: of this rendition only the picture that starts each segment is
     /// made.

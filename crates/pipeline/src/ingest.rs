@@ -472,7 +472,8 @@ impl Ingest {
         }
     }
 
-    /// Whether the ladder is made of the picture: more than a decoder may be made to do is left out.
+    /// Whether the ladder is made of the picture: more than a decoder may be made to do is left
+    /// out.
     fn ladder_takes(&mut self, picture: &mut Picture) -> bool {
         let admission = self.budget.judge(picture);
         if admission == Admission::FirstLeftOut {

@@ -27,8 +27,9 @@ pub(crate) struct OrderedPicture {
 ///
 /// FLV stamps a picture with its decoding time and says by the composition time when it is shown.
 /// Some encoders of B pictures leave the composition time at 0: of these some stamp with the
-/// presentation time, so that stamps go back, and some count up, so that B pictures come late. Which
-/// it is shows with the first B picture; the picture before it waits for that, and no other does.
+/// presentation time, so that stamps go back, and some count up, so that B pictures come late.
+/// Which it is shows with the first B picture; the picture before it waits for that, and no other
+/// does.
 ///
 /// After every [`push`](Self::push) and [`flush`](Self::flush), drain [`poll`](Self::poll) to None.
 #[derive(Debug, Default)]

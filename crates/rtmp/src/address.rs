@@ -2,15 +2,17 @@
 
 use crate::{InvalidStreamName, Limits, PublishQuery, PublishRequest, StreamKey, StreamName};
 
-/// Path elements that other servers want in front of the name; one of them is dropped when more follows.
+/// Path elements that other servers want in front of the name; one of them is dropped when more
+/// follows.
 const PREFIXES: [&str; 2] = ["live", "stream"];
 
-/// Encoders' configuration fields, with a stray quote of a shell line at either end (Neko sends one).
+/// Encoders' configuration fields, with a stray quote of a shell line at either end (Neko sends
+/// one).
 const QUOTES: [char; 2] = ['\'', '"'];
 
-/// The path is rebuilt from app and stream name, as ffmpeg, OBS and GStreamer cut one URL into the two at different
-/// places. tcUrl says the same as app again, less reliably (ffmpeg cuts it at 1 024 characters, some clients put the
-/// stream name in): it counts only when there is no app.
+/// The path is rebuilt from app and stream name, as ffmpeg, OBS and GStreamer cut one URL into the
+/// two at different places. tcUrl says the same as app again, less reliably (ffmpeg cuts it at 1
+/// 024 characters, some clients put the stream name in): it counts only when there is no app.
 pub(crate) fn publish_request(
     app: &str,
     tc_url: &str,

@@ -18,8 +18,8 @@ pub(crate) struct Tag {
     pub(crate) payload: Bytes,
 }
 
-/// The tags of an aggregate message, as slices of it. The message's timestamp is that of its first tag; the distance of
-/// the two is added to all tags.
+/// The tags of an aggregate message, as slices of it. The message's timestamp is that of its first
+/// tag; the distance of the two is added to all tags.
 pub(crate) fn tags(message: &RawMessage, at: Place, limits: &Limits) -> Result<Vec<Tag>, Error> {
     let mut rest = message.payload.clone();
     let mut tags = Vec::new();

@@ -35,9 +35,9 @@ pub(crate) struct Time {
 impl ChunkHeader {
     /// The header at the start of `bytes` and its length; `None` when more bytes are needed.
     ///
-    /// `extended_timestamp` tells the extended timestamp of a chunk stream's last header, if it had one: a type-3 chunk
-    /// then repeats it by the specification, but not every encoder does. So the next four bytes are compared with
-    /// it: equal, they belong to the header, else to the payload.
+    /// `extended_timestamp` tells the extended timestamp of a chunk stream's last header, if it had
+    /// one: a type-3 chunk then repeats it by the specification, but not every encoder does. So the
+    /// next four bytes are compared with it: equal, they belong to the header, else to the payload.
     pub(crate) fn parse(
         bytes: &[u8],
         extended_timestamp: impl FnOnce(u32) -> Option<u32>,

@@ -15,13 +15,15 @@ const GROWTH_STEP: usize = 4096;
 
 /// Turns a byte stream into messages (RTMP section 5.3), one buffer per chunk stream.
 ///
-/// It gives exactly the same messages for a given byte stream, however that is cut into [`read`](Self::read) calls. The
-/// lengths of all unfinished messages together never exceed the budget, and their buffers are never larger than
-/// those lengths, nor than one and a half times the bytes really received plus 4 KiB.
+/// It gives exactly the same messages for a given byte stream, however that is cut into
+/// [`read`](Self::read) calls. The lengths of all unfinished messages together never exceed the
+/// budget, and their buffers are never larger than those lengths, nor than one and a half times the
+/// bytes really received plus 4 KiB.
 ///
-/// SetChunkSize and Abort are obeyed here and not handed on. What encoders do beyond the specification is accepted:
-/// control messages on any chunk stream, a type-1 chunk as the first of its chunk stream (librtmp's ping), type-3
-/// chunks that do not repeat the extended timestamp, full headers on continuation chunks (rml_rtmp).
+/// SetChunkSize and Abort are obeyed here and not handed on. What encoders do beyond the
+/// specification is accepted: control messages on any chunk stream, a type-1 chunk as the first of
+/// its chunk stream (librtmp's ping), type-3 chunks that do not repeat the extended timestamp, full
+/// headers on continuation chunks (rml_rtmp).
 pub struct ChunkReader {
     chunk_size: usize,
     budget: usize,
@@ -56,7 +58,8 @@ struct OpenChunk {
 }
 
 impl ChunkReader {
-    /// `position` is the number of bytes that the connection received before; errors count on from there.
+    /// `position` is the number of bytes that the connection received before; errors count on from
+    /// there.
     pub fn new(limits: &Limits, position: u64) -> Self {
         Self {
             chunk_size: FIRST_CHUNK_SIZE,
@@ -73,8 +76,8 @@ impl ChunkReader {
         }
     }
 
-    /// From now on unfinished messages may be this many bytes together. Where they are more, they are forgotten, and
-    /// what is still to come of them is skipped.
+    /// From now on unfinished messages may be this many bytes together. Where they are more, they
+    /// are forgotten, and what is still to come of them is skipped.
     pub fn set_budget(&mut self, bytes: usize) {
         self.budget = bytes;
         if self.unfinished > bytes {
@@ -83,7 +86,8 @@ impl ChunkReader {
         }
     }
 
-    /// From now on, unless that is so already, the peer may send what [`Limits`] allows before publish, and no more.
+    /// From now on, unless that is so already, the peer may send what [`Limits`] allows before
+    /// publish, and no more.
     pub fn restrict(&mut self, limits: &Limits) {
         self.allowance.get_or_insert(Allowance {
             bytes: limits.received_before_publish,
@@ -108,7 +112,8 @@ impl ChunkReader {
         self.messages
     }
 
-    /// Payload bytes of audio, video and aggregate messages so far, those of unfinished ones among them.
+    /// Payload bytes of audio, video and aggregate messages so far, those of unfinished ones among
+    /// them.
     pub fn media_bytes(&self) -> u64 {
         self.media_bytes
     }
@@ -118,7 +123,8 @@ impl ChunkReader {
         self.position
     }
 
-    /// Takes bytes off the front of `input` until a message is complete. `None`: all of it was taken, more is needed.
+    /// Takes bytes off the front of `input` until a message is complete. `None`: all of it was
+    /// taken, more is needed.
     ///
     /// # Errors
     /// When the bytes are not chunks or exceed the limits. The reader is of no use afterwards.
@@ -191,7 +197,8 @@ impl ChunkReader {
         Ok(())
     }
 
-    /// Whether the open chunk's payload is complete. Bytes that were peeked at behind a header come first.
+    /// Whether the open chunk's payload is complete. Bytes that were peeked at behind a header come
+    /// first.
     fn read_payload(&mut self, input: &mut &[u8]) -> bool {
         let Some(open) = &mut self.open else { return false };
         let Some(stream) = self.streams.get_mut(open.csid) else { return false };
@@ -233,8 +240,8 @@ impl ChunkReader {
         }))
     }
 
-    /// Whether the message was for the chunk layer. Type ids decide, not the chunk stream: some cameras send control
-    /// messages on others than 2.
+    /// Whether the message was for the chunk layer. Type ids decide, not the chunk stream: some
+    /// cameras send control messages on others than 2.
     fn obey(&mut self, message: &RawMessage) -> Result<bool, Error> {
         match message.type_id {
             type_id::SET_CHUNK_SIZE => self.set_chunk_size(message)?,
@@ -244,7 +251,8 @@ impl ChunkReader {
         Ok(true)
     }
 
-    /// Sections 5.4.1. Messages have at most 16 MiB, so a larger chunk size just means: one chunk each.
+    /// Sections 5.4.1. Messages have at most 16 MiB, so a larger chunk size just means: one chunk
+    /// each.
     fn set_chunk_size(&mut self, message: &RawMessage) -> Result<(), Error> {
         let actual = self.control_value(message)?;
         if actual == 0 || actual > 0x7fff_ffff {
@@ -308,7 +316,8 @@ impl Allowance {
 }
 
 impl OpenChunk {
-    /// Moves what the chunk still needs from the front of `source` to the stream; says how much that was.
+    /// Moves what the chunk still needs from the front of `source` to the stream; says how much
+    /// that was.
     fn take(&mut self, source: &[u8], stream: &mut ChunkStream) -> usize {
         let length = self.left.min(source.len());
         let part = source.get(..length).unwrap_or_default();
@@ -346,7 +355,8 @@ impl Streams {
     }
 }
 
-/// A type-1 chunk may open a chunk stream: it lacks only the message stream id, and librtmp's first ping does that.
+/// A type-1 chunk may open a chunk stream: it lacks only the message stream id, and librtmp's first
+/// ping does that.
 fn check_opens(fields: &Fields, at: Place) -> Result<(), Error> {
     match fields {
         Fields::Full { .. } | Fields::SameStream { .. } => Ok(()),
@@ -373,7 +383,8 @@ struct ChunkStream {
 }
 
 impl ChunkStream {
-    /// A type-3 chunk after a type-0 one takes that one's timestamp as its delta (section 5.3.1.2.4).
+    /// A type-3 chunk after a type-0 one takes that one's timestamp as its delta (section
+    /// 5.3.1.2.4).
     fn begin_message(&mut self, fields: &Fields) {
         let time = match *fields {
             Fields::Full { timestamp, length, type_id, message_stream_id } => {
@@ -402,7 +413,8 @@ impl ChunkStream {
         self.payload = Vec::new();
     }
 
-    /// A continuation is a type-3 chunk. rml_rtmp, when told not to compress, repeats the full header instead.
+    /// A continuation is a type-3 chunk. rml_rtmp, when told not to compress, repeats the full
+    /// header instead.
     fn check_continuation(&self, fields: &Fields, at: Place) -> Result<(), Error> {
         let continues = match *fields {
             Fields::Same => true,
@@ -594,7 +606,8 @@ mod tests {
         let repeated = hex!("01020304 c6 01000000 05060708 c6 01000000 09");
         let bare = hex!("01020304 c6 05060708 c6 09");
         for rest in [&repeated[..], &bare[..]] {
-            // the last chunk has one byte, so without more input nobody can tell what 01 would be: a next message follows
+            // the last chunk has one byte, so without more input nobody can tell what 01 would be:
+            // a next message follows
             let input = [&CHUNK_SIZE_4[..], &header, rest].concat();
             assert_eq!(read_all(&input).unwrap(), expected);
         }
@@ -605,7 +618,8 @@ mod tests {
         let input = [
             &CHUNK_SIZE_4[..],
             &hex!("06 ffffff 000005 09 01000000 04000001 0a0b0c0d"),
-            // One byte of payload, equal to the timestamp's first; behind it headers that look like its second and third.
+            // One byte of payload, equal to the timestamp's first; behind it headers that look like
+            // its second and third.
             &hex!("c6 04 00 00 000000 000001 08 01000000 ee"),
         ]
         .concat();

@@ -9,11 +9,11 @@ const MAX_PAYLOAD: usize = 0x00ff_ffff;
 /// The 24-bit timestamp field from which on the extended timestamp is used.
 const EXTENDED: u32 = 0x00ff_ffff;
 
-/// Turns messages into chunks (RTMP section 5.3): a type-0 chunk and, past the chunk size, type-3 chunks, which repeat
-/// an extended timestamp.
+/// Turns messages into chunks (RTMP section 5.3): a type-0 chunk and, past the chunk size, type-3
+/// chunks, which repeat an extended timestamp.
 ///
-/// Headers are not compressed any further: some peers want the first messages uncompressed, and it would save
-/// a few bytes a message.
+/// Headers are not compressed any further: some peers want the first messages uncompressed, and it
+/// would save a few bytes a message.
 #[derive(Debug, Clone)]
 pub struct ChunkWriter {
     chunk_size: usize,
@@ -39,7 +39,8 @@ impl ChunkWriter {
     /// Appends one message to `out`. The csid is clamped to 2 to 65 599.
     ///
     /// # Errors
-    /// When the payload is longer than 16 777 215 bytes; nothing is written then. The position counts `out`.
+    /// When the payload is longer than 16 777 215 bytes; nothing is written then. The position
+    /// counts `out`.
     pub fn write(&self, message: &RawMessage, out: &mut Vec<u8>) -> Result<(), Error> {
         let length = message.payload.len();
         if length > MAX_PAYLOAD {

@@ -10,9 +10,10 @@ use crate::{ChunkReader, ClientEvent, Error, Limits, Message, Place, PublishUrl}
 /// The publisher's side of one RTMP connection.
 ///
 /// Drive it as the [server's side](crate::Connection): **after [`new`](Self::new) and after every
-/// [`handle_input`](Self::handle_input), [`send`](Self::send) and [`unpublish`](Self::unpublish), drain
-/// [`poll_event`](Self::poll_event) and [`poll_transmit`](Self::poll_transmit) to `None`.** The whole way to
-/// [`ClientEvent::Publishing`] goes by itself: handshake, connect, releaseStream, FCPublish, createStream, publish.
+/// [`handle_input`](Self::handle_input), [`send`](Self::send) and [`unpublish`](Self::unpublish),
+/// drain [`poll_event`](Self::poll_event) and [`poll_transmit`](Self::poll_transmit) to `None`.**
+/// The whole way to [`ClientEvent::Publishing`] goes by itself: handshake, connect, releaseStream,
+/// FCPublish, createStream, publish.
 ///
 /// ```
 /// use rtmp::{Client, ClientEvent, Limits, PublishUrl};
@@ -50,7 +51,8 @@ enum State {
 }
 
 impl Client {
-    /// A connection that nothing was received on yet; C0 and C1 wait in [`poll_transmit`](Self::poll_transmit).
+    /// A connection that nothing was received on yet; C0 and C1 wait in
+    /// [`poll_transmit`](Self::poll_transmit).
     ///
     /// # Errors
     /// When C1 cannot be made.
@@ -88,14 +90,15 @@ impl Client {
         self.events.pop_front()
     }
 
-    /// Bytes for the socket. Poll to `None` after every call that takes `&mut self` and is not a poll.
+    /// Bytes for the socket. Poll to `None` after every call that takes `&mut self` and is not a
+    /// poll.
     #[must_use]
     pub fn poll_transmit(&mut self) -> Option<Bytes> {
         self.outbox.take()
     }
 
-    /// Sends one FLV tag's worth of stream; script data wants its `@setDataFrame` in front. Nothing is sent before
-    /// [`ClientEvent::Publishing`] and after the end.
+    /// Sends one FLV tag's worth of stream; script data wants its `@setDataFrame` in front. Nothing
+    /// is sent before [`ClientEvent::Publishing`] and after the end.
     ///
     /// # Errors
     /// When the payload is longer than 16 777 215 bytes; nothing of it is sent then.
@@ -103,8 +106,8 @@ impl Client {
         self.session.send(message, &mut self.outbox)
     }
 
-    /// Says that the publisher is done; close the socket after transmitting that. Nothing is said where nothing was
-    /// asked for.
+    /// Says that the publisher is done; close the socket after transmitting that. Nothing is said
+    /// where nothing was asked for.
     ///
     /// # Errors
     /// When the stream's name is longer than a message can be.

@@ -14,8 +14,8 @@ pub enum ClientEvent {
     Refused(ServerRefusal),
 }
 
-/// Why a server refuses, in its own words, which have no control characters and are not too long here. `Display` gives
-/// the best of them.
+/// Why a server refuses, in its own words, which have no control characters and are not too long
+/// here. `Display` gives the best of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerRefusal {
     /// As `NetStream.Publish.BadName`; empty if it gave none.

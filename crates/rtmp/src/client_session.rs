@@ -101,7 +101,8 @@ impl ClientSession {
         out.connection_command(&invoke(Verb::DeleteStream, call::DELETE_STREAM, stream))
     }
 
-    /// Messages of types that we do not know, and those that mean nothing to a publisher, are skipped.
+    /// Messages of types that we do not know, and those that mean nothing to a publisher, are
+    /// skipped.
     pub(crate) fn handle(
         &mut self,
         message: &RawMessage,

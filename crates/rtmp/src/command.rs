@@ -1,7 +1,7 @@
 use amf0::Value;
 
-/// The commands that we understand (RTMP section 7.2, and what Flash Media Server added); all others are skipped
-/// without reading their values.
+/// The commands that we understand (RTMP section 7.2, and what Flash Media Server added); all
+/// others are skipped without reading their values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verb {
     Connect,
@@ -53,7 +53,8 @@ impl Verb {
     ];
 }
 
-/// A command message: name, transaction id, command object, arguments. Clients leave any of the last three out.
+/// A command message: name, transaction id, command object, arguments. Clients leave any of the
+/// last three out.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Command {
     pub(crate) verb: Verb,
@@ -63,8 +64,8 @@ pub(crate) struct Command {
 }
 
 impl Command {
-    /// `None`: nothing that we understand. Arguments behind the first mean nothing to us and are not read: some are
-    /// AMF3.
+    /// `None`: nothing that we understand. Arguments behind the first mean nothing to us and are
+    /// not read: some are AMF3.
     ///
     /// # Errors
     /// When it is a command that we understand and its values cannot be read.

@@ -55,8 +55,8 @@ impl Connection {
     /// Takes bytes from the socket, in pieces of any size. Input of a closed connection is ignored.
     ///
     /// # Errors
-    /// When the peer breaks the protocol or exceeds the limits. The connection is dead then: [`is_closed`] is true, but
-    /// [`poll_transmit`] may still have what tells the peer why.
+    /// When the peer breaks the protocol or exceeds the limits. The connection is dead then:
+    /// [`is_closed`] is true, but [`poll_transmit`] may still have what tells the peer why.
     ///
     /// [`is_closed`]: Self::is_closed
     /// [`poll_transmit`]: Self::poll_transmit
@@ -76,8 +76,9 @@ impl Connection {
         self.events.pop_front()
     }
 
-    /// Bytes for the socket. Poll to `None` after every call that takes `&mut self` and is not a poll; write all of it
-    /// before more input is handled, or a peer that does not read makes it grow.
+    /// Bytes for the socket. Poll to `None` after every call that takes `&mut self` and is not a
+    /// poll; write all of it before more input is handled, or a peer that does not read makes it
+    /// grow.
     #[must_use]
     pub fn poll_transmit(&mut self) -> Option<Bytes> {
         self.outbox.take()
@@ -85,7 +86,8 @@ impl Connection {
 
     /// Answers a publish request by yes. Does nothing if there is none.
     ///
-    /// Input that came behind the request is handled now; an error in it comes out of the next `handle_input`.
+    /// Input that came behind the request is handled now; an error in it comes out of the next
+    /// `handle_input`.
     pub fn accept_publish(&mut self) {
         if !self.session.is_undecided() {
             return;
@@ -99,8 +101,9 @@ impl Connection {
         self.failure = result.err();
     }
 
-    /// Answers a publish request by no, or takes back an earlier yes. Says why to the publisher; the connection is
-    /// closed then: send what [`poll_transmit`](Self::poll_transmit) gives, then close the socket.
+    /// Answers a publish request by no, or takes back an earlier yes. Says why to the publisher;
+    /// the connection is closed then: send what [`poll_transmit`](Self::poll_transmit) gives, then
+    /// close the socket.
     pub fn reject_publish(&mut self, refusal: Refusal) {
         if matches!(self.state, State::Chunks(_)) {
             self.failure = self.session.refuse(refusal, &mut self.outbox).err();
@@ -151,7 +154,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Stops at a publish request, so that everything behind it is judged as what it turns out to be.
+    /// Stops at a publish request, so that everything behind it is judged as what it turns out to
+    /// be.
     fn read_messages(&mut self, input: &mut &[u8]) -> Result<(), Error> {
         let State::Chunks(reader) = &mut self.state else { return Ok(()) };
         while !self.session.is_undecided()

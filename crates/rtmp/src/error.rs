@@ -7,8 +7,8 @@ use crate::InvalidStreamName;
 pub struct Place {
     /// The chunk stream.
     pub csid: u32,
-    /// Byte position in everything received on the connection, the handshake included (C0 is byte 0). For a chunk
-    /// it is the first byte of its header, for a whole message the byte behind it.
+    /// Byte position in everything received on the connection, the handshake included (C0 is byte
+    /// 0). For a chunk it is the first byte of its header, for a whole message the byte behind it.
     pub position: u64,
 }
 
@@ -22,7 +22,8 @@ impl fmt::Display for Place {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// C0 is not 3: another protocol (HTTP begins with 0x47, TLS with 0x16), or encrypted RTMP (6, 8, 9).
+    /// C0 is not 3: another protocol (HTTP begins with 0x47, TLS with 0x16), or encrypted RTMP (6,
+    /// 8, 9).
     #[error("first byte is {actual:#04x}, not RTMP version 3 (byte 0)")]
     Version {
         /// The byte received.
@@ -60,7 +61,8 @@ pub enum Error {
         /// Sum of the declared lengths, the new message included.
         actual: usize,
         /// [`Limits::bytes_before_publish`](crate::Limits::bytes_before_publish) or
-        /// [`Limits::bytes_while_publishing`](crate::Limits::bytes_while_publishing); 16 777 215 when sending.
+        /// [`Limits::bytes_while_publishing`](crate::Limits::bytes_while_publishing); 16 777 215
+        /// when sending.
         allowed: usize,
         /// The chunk that begins the message.
         at: Place,
@@ -93,7 +95,8 @@ pub enum Error {
         /// The message.
         at: Place,
     },
-    /// A command that we have to understand is not AMF0, or exceeds [`Limits::amf`](crate::Limits::amf).
+    /// A command that we have to understand is not AMF0, or exceeds
+    /// [`Limits::amf`](crate::Limits::amf).
     #[error("cannot read the values of command {command} ({at})")]
     Command {
         /// The command's name.
@@ -113,7 +116,8 @@ pub enum Error {
         /// The message.
         at: Place,
     },
-    /// More tags than [`Limits::aggregate_tags`](crate::Limits::aggregate_tags) in one aggregate message.
+    /// More tags than [`Limits::aggregate_tags`](crate::Limits::aggregate_tags) in one aggregate
+    /// message.
     #[error("more than {allowed} tags in an aggregate message ({at})")]
     TooManyAggregateTags {
         /// The limit.
@@ -121,8 +125,8 @@ pub enum Error {
         /// The message.
         at: Place,
     },
-    /// More than [`Limits::messages_before_publish`](crate::Limits::messages_before_publish) messages from a peer that
-    /// does not publish.
+    /// More than [`Limits::messages_before_publish`](crate::Limits::messages_before_publish)
+    /// messages from a peer that does not publish.
     #[error("more than {allowed} messages before publish ({at})")]
     TooManyMessages {
         /// The limit.
@@ -130,8 +134,8 @@ pub enum Error {
         /// The message that is one too many.
         at: Place,
     },
-    /// More than [`Limits::received_before_publish`](crate::Limits::received_before_publish) bytes from a peer that does
-    /// not publish.
+    /// More than [`Limits::received_before_publish`](crate::Limits::received_before_publish) bytes
+    /// from a peer that does not publish.
     #[error("more than {allowed} bytes before publish ({at})")]
     TooMuchInput {
         /// The limit.
@@ -139,7 +143,8 @@ pub enum Error {
         /// The chunk that begins behind it.
         at: Place,
     },
-    /// The publisher asks for a name that no stream can have; it was told so (`NetStream.Publish.BadName`).
+    /// The publisher asks for a name that no stream can have; it was told so
+    /// (`NetStream.Publish.BadName`).
     #[error("publish refused: bad stream name or key ({at})")]
     StreamName {
         /// The publish command.

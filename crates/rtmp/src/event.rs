@@ -6,12 +6,13 @@ use crate::{PublishQuery, StreamKey, StreamName};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// It wants to publish: answer by [`accept_publish`](crate::Connection::accept_publish) or
-    /// [`reject_publish`](crate::Connection::reject_publish). Nothing else happens before the answer, and no other request comes
-    /// before [`Event::Unpublish`].
+    /// [`reject_publish`](crate::Connection::reject_publish). Nothing else happens before the
+    /// answer, and no other request comes before [`Event::Unpublish`].
     PublishRequested(PublishRequest),
     /// Audio, video or metadata; only between an accepted publish and [`Event::Unpublish`].
     Media(Message),
-    /// It says that it is done, and may ask to publish again. A connection that just ends does not say it.
+    /// It says that it is done, and may ask to publish again. A connection that just ends does not
+    /// say it.
     Unpublish,
 }
 

@@ -14,8 +14,9 @@ use crate::{
     PublishUrl, RawMessage, handshake,
 };
 
-/// Any bytes as chunks: the same messages and the same error for one push, for a split at every byte and for pieces of
-/// another size; the reader's memory stays within its limits after every push.
+/// Any bytes as chunks: the same messages and the same error for one push, for a split at every
+/// byte and for pieces of another size; the reader's memory stays within its limits after every
+/// push.
 pub fn chunk(data: &[u8]) {
     let whole = read_chunks(data, data.len().max(1));
     assert_eq!(read_chunks(data, 1), whole);
@@ -40,8 +41,8 @@ fn read_chunks(data: &[u8], size: usize) -> (Vec<RawMessage>, Option<String>) {
     (messages, None)
 }
 
-/// Any bytes after a valid handshake, from a publisher who is accepted: no panic, bounded output, events in a sensible
-/// order that does not depend on how the bytes are cut.
+/// Any bytes after a valid handshake, from a publisher who is accepted: no panic, bounded output,
+/// events in a sensible order that does not depend on how the bytes are cut.
 pub fn connection(data: &[u8]) {
     let whole = Run::new(data, data.len().max(1));
     let pieces = Run::new(data, if data.len() < 2048 { 1 } else { 61 });
@@ -81,7 +82,8 @@ impl Run {
             }
             self.events.push(event);
         }
-        // One answer may go past the limit before it is noticed, in handle_input and again in accept_publish.
+        // One answer may go past the limit before it is noticed, in handle_input and again in
+        // accept_publish.
         let most = 2 * (Limits::default().transmit_bytes + 1024);
         let sent = std::iter::from_fn(|| connection.poll_transmit())
             .map(|bytes| bytes.len())
@@ -116,8 +118,9 @@ impl Run {
     }
 }
 
-/// Any bytes after a valid handshake, from a server to our client: no panic, bounded output, a yes and a no at most once
-/// and in this order, whatever way the bytes are cut; media goes out only between the two.
+/// Any bytes after a valid handshake, from a server to our client: no panic, bounded output, a yes
+/// and a no at most once and in this order, whatever way the bytes are cut; media goes out only
+/// between the two.
 pub fn client(data: &[u8]) {
     let whole = served(data, data.len().max(1));
     let pieces = served(data, if data.len() < 2048 { 1 } else { 61 });

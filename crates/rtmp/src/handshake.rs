@@ -7,8 +7,9 @@ pub(crate) const LENGTH: usize = 1 + 1536 + 1536;
 
 const VERSION: u8 = 3;
 
-/// The server's side, simple (S2 echoes C1) or with digests, as the client's C1 asks; or the client's side, which offers
-/// digests and takes what it gets. `rml_rtmp` does the work; it is given exactly the handshake's bytes.
+/// The server's side, simple (S2 echoes C1) or with digests, as the client's C1 asks; or the
+/// client's side, which offers digests and takes what it gets. `rml_rtmp` does the work; it is
+/// given exactly the handshake's bytes.
 pub(crate) struct Handshake {
     machine: Machine,
     received: usize,
@@ -27,8 +28,8 @@ impl Handshake {
         Ok(handshake)
     }
 
-    /// Takes the handshake's bytes off the front of `input`, appends the answers to `out`; true when C2 (the client's:
-    /// S2) is complete.
+    /// Takes the handshake's bytes off the front of `input`, appends the answers to `out`; true
+    /// when C2 (the client's: S2) is complete.
     pub(crate) fn read(&mut self, input: &mut &[u8], out: &mut Vec<u8>) -> Result<bool, Error> {
         let length = LENGTH.saturating_sub(self.received).min(input.len());
         let (ours, rest) = input.split_at_checked(length).unwrap_or((input, &[]));
@@ -65,7 +66,8 @@ impl Handshake {
 mod tests {
     use super::*;
 
-    /// S0, S1 and S2 for these bytes, which may go on behind the handshake; also what was left of them.
+    /// S0, S1 and S2 for these bytes, which may go on behind the handshake; also what was left of
+    /// them.
     fn answer(bytes: &[u8], step: usize) -> (Vec<u8>, Vec<u8>) {
         let mut handshake = Handshake::server();
         let mut out = Vec::new();

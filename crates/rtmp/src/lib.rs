@@ -1,5 +1,5 @@
-//! An RTMP connection without a socket, server's side ([`Connection`]) or publisher's ([`Client`]): bytes in, events and
-//! bytes out.
+//! An RTMP connection without a socket, server's side ([`Connection`]) or publisher's ([`Client`]):
+//! bytes in, events and bytes out.
 //!
 //! | Specification | Version | Here called |
 //! |---|---|---|
@@ -7,11 +7,13 @@
 //! | [Enhanced RTMP](https://veovera.org/docs/enhanced/enhanced-rtmp-v2) | v2 | E-RTMP |
 //!
 //! **The contract: after every [`Connection::handle_input`], [`Connection::accept_publish`] and
-//! [`Connection::reject_publish`], drain [`Connection::poll_event`] and [`Connection::poll_transmit`] to `None`.
-//! After an `Err` the connection is dead: send what `poll_transmit` still gives (it says why), then close.**
+//! [`Connection::reject_publish`], drain [`Connection::poll_event`] and
+//! [`Connection::poll_transmit`] to `None`. After an `Err` the connection is dead: send what
+//! `poll_transmit` still gives (it says why), then close.**
 //!
-//! Nothing here reads a clock, blocks, or allocates by a length that a peer declared; [`Limits`] states what one
-//! connection may cost. The handshake is `rml_rtmp`'s, everything after it is our own.
+//! Nothing here reads a clock, blocks, or allocates by a length that a peer declared; [`Limits`]
+//! states what one connection may cost. The handshake is `rml_rtmp`'s, everything after it is our
+//! own.
 //!
 //! ```
 //! use rtmp::{Connection, Event, Limits, Refusal};

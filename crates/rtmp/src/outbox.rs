@@ -4,7 +4,8 @@ use bytes::Bytes;
 use crate::message::type_id;
 use crate::{ChunkWriter, Error, MediaKind, Message, RawMessage};
 
-/// Chunk streams as servers number them: protocol control, commands of the connection, commands of a stream.
+/// Chunk streams as servers number them: protocol control, commands of the connection, commands of
+/// a stream.
 const CONTROL: u32 = 2;
 const CONNECTION: u32 = 3;
 const STREAM: u32 = 5;

@@ -6,16 +6,18 @@ use std::net::Ipv6Addr;
 pub enum Transport {
     /// `rtmp://`: TCP, on port 1935 where the URL has none.
     Tcp,
-    /// `rtmps://`: TLS, on port 443 where the URL has none, as ffmpeg, OBS and the services have it.
+    /// `rtmps://`: TLS, on port 443 where the URL has none, as ffmpeg, OBS and the services have
+    /// it.
     Tls,
 }
 
-/// Where to publish: `rtmp://host[:port]/name[/key]`, or whatever path another server wants; in TLS with `rtmps://`.
+/// Where to publish: `rtmp://host[:port]/name[/key]`, or whatever path another server wants; in TLS
+/// with `rtmps://`.
 ///
-/// The path is cut into app and stream name where ffmpeg cuts it: after the first of two elements, after the second of
-/// more (`rtmp://h/live/foo` is app `live`, stream `foo`), and one element is an app alone. A query stays at
-/// the end of the path. Nothing is percent-decoded. `Display` and `Debug` show host, port and the path's first
-/// element only, as what follows may be a key.
+/// The path is cut into app and stream name where ffmpeg cuts it: after the first of two elements,
+/// after the second of more (`rtmp://h/live/foo` is app `live`, stream `foo`), and one element is
+/// an app alone. A query stays at the end of the path. Nothing is percent-decoded. `Display` and
+/// `Debug` show host, port and the path's first element only, as what follows may be a key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublishUrl {
     transport: Transport,
@@ -115,8 +117,9 @@ impl PublishUrl {
         format!("{}://{}/{}", self.transport.scheme(), self.authority(), self.app)
     }
 
-    /// What of the path may be shown to anybody: its first element, without a query. That is the stream's name in
-    /// `rtmp://host/name/key`; with other servers it is the app, and the stream's name is the key.
+    /// What of the path may be shown to anybody: its first element, without a query. That is the
+    /// stream's name in `rtmp://host/name/key`; with other servers it is the app, and the stream's
+    /// name is the key.
     pub fn shown_name(&self) -> &str {
         let path = self.app.split('?').next().unwrap_or_default();
         path.split('/').next().unwrap_or_default()

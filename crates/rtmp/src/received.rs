@@ -1,5 +1,5 @@
-/// How much a connection has received, for whoever decides how fast more may come: nothing here reads
-/// a clock. All of it only grows while the connection is open.
+/// How much a connection has received, for whoever decides how fast more may come: nothing here
+/// reads a clock. All of it only grows while the connection is open.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Received {
     /// All bytes, the handshake's included.

@@ -12,7 +12,8 @@ use crate::message::{leading_u32, type_id};
 use crate::outbox::Outbox;
 use crate::{Error, Event, Limits, MediaKind, Message, Place, RawMessage, Refusal};
 
-/// What we ask the peer to acknowledge after, and what it may send before we do: as much as others ask for.
+/// What we ask the peer to acknowledge after, and what it may send before we do: as much as others
+/// ask for.
 pub(crate) const WINDOW_BYTES: u32 = 2_500_000;
 
 /// Our chunks. ffmpeg takes this over for its own, which saves it headers.
@@ -42,7 +43,8 @@ pub(crate) struct Session {
     pub(crate) window_bytes: u32,
 }
 
-/// A connection publishes one stream at a time. Encoders that keep their connection begin another when one has ended.
+/// A connection publishes one stream at a time. Encoders that keep their connection begin another
+/// when one has ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Publish {
     Not,
@@ -145,8 +147,9 @@ impl Session {
         }
     }
 
-    /// Whether media of this message stream is the publisher's. Who publishes without createStream numbers streams at will,
-    /// so only those that were created and are not the published one are another's.
+    /// Whether media of this message stream is the publisher's. Who publishes without createStream
+    /// numbers streams at will, so only those that were created and are not the published one are
+    /// another's.
     fn takes_media_of(&self, stream: u32) -> bool {
         let Publish::Accepted { message_stream_id: published } = self.publish else { return false };
         stream == published || published == 0 || stream == 0 || stream > self.created_streams
@@ -234,8 +237,8 @@ impl Session {
         respond(command, Value::Number(self.created_streams.into()), out)
     }
 
-    /// Section 7.2.2.6. It needs no createStream before it (Haivision leaves that out); `publish(false)` is a stop (Flash,
-    /// Wirecast); anything else that is not text is no name.
+    /// Section 7.2.2.6. It needs no createStream before it (Haivision leaves that out);
+    /// `publish(false)` is a stop (Flash, Wirecast); anything else that is not text is no name.
     fn publish(
         &mut self,
         command: &Command,
@@ -314,8 +317,8 @@ fn media(type_id: u8, timestamp_ms: u32, payload: Bytes, events: &mut VecDeque<E
     }
 }
 
-/// What of E-RTMP is taken, for who asks in its `connect` (v1: `fourCcList`, v2: the two maps): H.264 and AAC, forwarded
-/// and decoded.
+/// What of E-RTMP is taken, for who asks in its `connect` (v1: `fourCcList`, v2: the two maps):
+/// H.264 and AAC, forwarded and decoded.
 fn enhanced_answer(command: &Command) -> Vec<(&'static str, Value)> {
     let asks = ["fourCcList", "videoFourCcInfoMap", "audioFourCcInfoMap"];
     if !asks.iter().any(|property| command.has(property)) {
@@ -387,8 +390,8 @@ pub(crate) fn object(properties: &[(&str, Value)]) -> Value {
     )
 }
 
-/// Messages of the AMF3 types begin with a zero byte, then come AMF0 values. None of ours begins with AMF0's number
-/// marker, which is zero too.
+/// Messages of the AMF3 types begin with a zero byte, then come AMF0 values. None of ours begins
+/// with AMF0's number marker, which is zero too.
 pub(crate) fn without_amf3_switch(payload: &Bytes) -> Bytes {
     match payload.first() {
         Some(0) => payload.slice(1..),

@@ -1,8 +1,8 @@
 use std::fmt;
 use std::hint::black_box;
 
-/// A secret that permits to publish. It is never printed (`Debug` redacts, there is no `Display`), and comparing takes
-/// the same time wherever two keys differ; only their lengths show.
+/// A secret that permits to publish. It is never printed (`Debug` redacts, there is no `Display`),
+/// and comparing takes the same time wherever two keys differ; only their lengths show.
 #[derive(Clone)]
 pub struct StreamKey(String);
 

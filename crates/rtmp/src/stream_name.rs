@@ -2,8 +2,8 @@ use std::fmt;
 
 const MAX_BYTES: usize = 128;
 
-/// A name that a stream can have in URLs, file names and logs without any escaping: 1 to 128 of `A-Z a-z 0-9 . _ - ~`,
-/// not starting with `.`, not `current`, not ending in `.m3u8`.
+/// A name that a stream can have in URLs, file names and logs without any escaping: 1 to 128 of
+/// `A-Z a-z 0-9 . _ - ~`, not starting with `.`, not `current`, not ending in `.m3u8`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamName(String);
 

@@ -204,7 +204,8 @@ impl ByHand {
         self.command(&[Value::from(name), Value::from(id), Value::Null, result]);
     }
 
-    /// What the client said since: message stream, then the values of commands or the bytes of others.
+    /// What the client said since: message stream, then the values of commands or the bytes of
+    /// others.
     fn heard(&mut self) -> Vec<String> {
         let bytes: Vec<u8> = std::iter::from_fn(|| self.client.poll_transmit()).flatten().collect();
         let described = |message: RawMessage| match message.type_id {

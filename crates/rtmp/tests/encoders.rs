@@ -1,5 +1,6 @@
-//! What encoders send that broke other servers. `row_NN` is a row of the field notes' list of them (section 4.3), `case_NN` one
-//! of the cases of go-livepeer (section 7), `v_NN` one of its list of attacks (section 4.2).
+//! What encoders send that broke other servers. `row_NN` is a row of the field notes' list of them
+//! (section 4.3), `case_NN` one of the cases of go-livepeer (section 7), `v_NN` one of its list of
+//! attacks (section 4.2).
 #![allow(missing_docs, clippy::unwrap_used, reason = "a test binary")]
 
 mod support;
@@ -13,7 +14,8 @@ use support::{Peer, encoded};
 /// An encoder that writes its own chunks (section 5.3.1).
 struct Chunks {
     size: usize,
-    /// Whether type-3 chunks repeat the extended timestamp: Adobe's and new librtmp's do, older librtmp's do not.
+    /// Whether type-3 chunks repeat the extended timestamp: Adobe's and new librtmp's do, older
+    /// librtmp's do not.
     repeats_extended: bool,
 }
 
@@ -69,8 +71,8 @@ fn payload(bytes: usize) -> Vec<u8> {
     (0..bytes).map(|index| 0x80 | (index % 113) as u8).collect()
 }
 
-/// Kind, timestamp and length of all media that comes out, whether the input comes whole or byte by byte; `payload` is what
-/// it must hold.
+/// Kind, timestamp and length of all media that comes out, whether the input comes whole or byte by
+/// byte; `payload` is what it must hold.
 fn media(input: &[u8]) -> Vec<(MediaKind, u32, usize)> {
     let read = |size| {
         let mut peer = Peer::publishing();
@@ -131,7 +133,8 @@ fn row_07_control_messages_on_chunk_streams_3_to_6() {
 
 #[test]
 fn row_09_s2_is_c1_exactly_whatever_time_and_version_a_simple_c1_has() {
-    // Time, then what digests would call the version: zero by the specification, Flash's, and noise.
+    // Time, then what digests would call the version: zero by the specification, Flash's, and
+    // noise.
     for head in [hex!("00000000 00000000"), hex!("12345678 80000702"), hex!("ffffffff deadbeef")] {
         let random = (0..1528_u32).map(|index| (index * 31 % 256) as u8);
         let c1: Vec<u8> = head.into_iter().chain(random).collect();
@@ -143,7 +146,8 @@ fn row_09_s2_is_c1_exactly_whatever_time_and_version_a_simple_c1_has() {
     }
 }
 
-/// The name and whether there is a key, after connect with these properties and publish with this argument.
+/// The name and whether there is a key, after connect with these properties and publish with this
+/// argument.
 fn published(properties: &[(&str, &str)], stream: &str) -> (String, bool) {
     let mut peer = Peer::new(Limits::default());
     let properties = properties.iter().map(|(name, text)| ((*name).to_owned(), Value::from(*text)));
@@ -231,7 +235,8 @@ fn row_13_extended_deltas_count_also_for_type_3_chunks_that_begin_a_message() {
         let chunks = Chunks { size: 128, repeats_extended };
         let five_hours = 18_000_000_u32;
         let delta = five_hours.to_be_bytes();
-        // What Chunks writes for a type-3 chunk that begins a message has no extended timestamp; repeated, it has.
+        // What Chunks writes for a type-3 chunk that begins a message has no extended timestamp;
+        // repeated, it has.
         let mut next = basic_header(3, 6);
         next.extend(delta.iter().filter(|_| repeats_extended));
         next.extend(payload(100));
@@ -249,8 +254,8 @@ fn row_13_extended_deltas_count_also_for_type_3_chunks_that_begin_a_message() {
     }
 }
 
-/// librtmp, as in OBS: audio and video on chunk stream 4, chunks of 4 096 bytes, one full header and deltas behind it; rtmpdump's
-/// relatives write a full header each time.
+/// librtmp, as in OBS: audio and video on chunk stream 4, chunks of 4 096 bytes, one full header
+/// and deltas behind it; rtmpdump's relatives write a full header each time.
 #[test]
 fn row_13_case_77_librtmps_chunks_of_4096_bytes_past_two_to_the_24_milliseconds() {
     for (repeats_extended, full_headers) in [(true, true), (false, true), (false, false)] {
@@ -449,8 +454,8 @@ fn row_25_row_26_a_key_in_a_query_alone_and_an_app_with_a_query() {
     assert_eq!(published(&[("app", "foo?key=val")], ""), name("foo"));
 }
 
-/// rtmp2sink begins a chunk stream with a full header, takes its timestamp for the delta before, and picks the shortest header
-/// that says the rest.
+/// rtmp2sink begins a chunk stream with a full header, takes its timestamp for the delta before,
+/// and picks the shortest header that says the rest.
 #[test]
 fn row_26_gstreamers_choice_of_chunk_types() {
     let chunks = Chunks { size: 128, repeats_extended: true };
@@ -482,8 +487,8 @@ fn row_34_timestamps_wrap_at_two_to_the_32_and_deltas_may_be_negative() {
     assert_eq!(times, [0xffff_fff0, 17, 0xffff_fffd, 0xffff_ffff]);
 }
 
-/// The way of Adobe Media Encoder and FMLE: commands of the connection between those of the stream, metadata and `onFI` data
-/// without end.
+/// The way of Adobe Media Encoder and FMLE: commands of the connection between those of the stream,
+/// metadata and `onFI` data without end.
 #[test]
 fn row_19_row_37_adobes_encoders_in_their_order() {
     let mut peer = Peer::connected("live");
@@ -738,7 +743,8 @@ fn what_a_publisher_had_begun_to_send_is_forgotten_with_its_stream() {
     peer.call(1, "publish", 9.0, Value::from("bar")).unwrap();
     assert!(matches!(peer.events()[..], [Event::PublishRequested(_)]));
     peer.connection.accept_publish();
-    // The rest is skipped where its end is known, and the next message on the chunk stream is a message.
+    // The rest is skipped where its end is known, and the next message on the chunk stream is a
+    // message.
     peer.connection.handle_input(&rest.concat()).unwrap();
     assert!(peer.events().is_empty());
     peer.connection.handle_input(&chunks.of(0, 6, 0, VIDEO, &payload(1 << 20)).concat()).unwrap();

@@ -1,6 +1,7 @@
-//! The chunk reader against a small, independent writer that uses all of RTMP section 5.3: four header types, chunk ids
-//! of one to three bytes, interleaving, changing chunk sizes, extended timestamps repeated or not, aborts.
-//! Not covered: input that breaks the rules (unit tests, fuzz target rtmp_chunk).
+//! The chunk reader against a small, independent writer that uses all of RTMP section 5.3: four
+//! header types, chunk ids of one to three bytes, interleaving, changing chunk sizes, extended
+//! timestamps repeated or not, aborts. Not covered: input that breaks the rules (unit tests, fuzz
+//! target rtmp_chunk).
 #![allow(missing_docs, reason = "a test binary")]
 
 use std::collections::{HashMap, VecDeque};
@@ -222,7 +223,8 @@ impl Writer {
         }
     }
 
-    /// Whether what follows a type-3 header looks like the timestamp that was left out there. No reader could tell.
+    /// Whether what follows a type-3 header looks like the timestamp that was left out there. No
+    /// reader could tell.
     fn is_ambiguous(&self) -> bool {
         self.left_out.iter().any(|(position, timestamp)| {
             let end = self.out.len().min(position + timestamp.len());

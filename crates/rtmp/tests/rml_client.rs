@@ -1,4 +1,5 @@
-//! rml_rtmp's client, which shares no code with our chunks, AMF0 and session, publishes to our server.
+//! rml_rtmp's client, which shares no code with our chunks, AMF0 and session, publishes to our
+//! server.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a test binary")]
 
 use bytes::Bytes;

@@ -67,8 +67,9 @@ impl AdminAccess {
 }
 
 /// A web page may point a name of its own at this address and then counts as its origin (DNS
-/// rebinding). Such a name is in the request; an address is nobody's to give away. And where a token
-/// is configured, who does not have it gets to know that the process is there, and nothing else.
+/// rebinding). Such a name is in the request; an address is nobody's to give away. And where a
+/// token is configured, who does not have it gets to know that the process is there, and nothing
+/// else.
 async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response<Body> {
     let hosts = request.headers().get_all(HOST).iter().map(|host| host.to_str().ok());
     // HTTP/2, and requests for a whole URL, have it there.

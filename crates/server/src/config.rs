@@ -89,7 +89,8 @@ pub struct AcmeConfig {
     pub directory: String,
     /// Where the account and what was issued are kept.
     pub folder: PathBuf,
-    /// A PEM file with the certificates to trust instead of Mozilla's, for the authority's own server.
+    /// A PEM file with the certificates to trust instead of Mozilla's, for the authority's own
+    /// server.
     pub ca: Option<PathBuf>,
     /// How the authority sees that the names are ours.
     pub challenge: AcmeChallenge,

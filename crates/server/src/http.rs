@@ -205,7 +205,8 @@ async fn media_playlist(
     Some(response::playlist(conditions, snapshot.playlist(), max_age_secs, audience))
 }
 
-/// The segment, where it is asked for by its whole URI. One that is listed and not made is made now.
+/// The segment, where it is asked for by its whole URI. One that is listed and not made is made
+/// now.
 async fn segment(
     shared: &Shared,
     conditions: Conditions<'_>,

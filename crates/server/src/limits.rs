@@ -70,8 +70,8 @@ pub struct Limits {
     /// A publisher that has sent no media for this long gives its place to the next who comes where
     /// none is free. The slowest encoder known (GLive on a T80) takes 4 s from publish to media.
     pub place_without_media: Duration,
-    /// A live name may be taken over when its publisher sent nothing for this long, by as many looks
-    /// as that takes.
+    /// A live name may be taken over when its publisher sent nothing for this long, by as many
+    /// looks as that takes.
     pub takeover_after: Duration,
     /// After a publisher is gone its playlists stay open for this long.
     pub reconnect_window: Duration,
@@ -98,9 +98,9 @@ pub struct Limits {
     /// place is free the moment its publisher is gone, and who comes and goes faster than threads
     /// end has to wait.
     pub draining_streams_per_place: usize,
-    /// From a publisher's word that it stops: how long what waits for the transcoder is still worked
-    /// off. A machine that keeps up has less than that. Who hangs up without a word, or is kicked,
-    /// takes it along at once.
+    /// From a publisher's word that it stops: how long what waits for the transcoder is still
+    /// worked off. A machine that keeps up has less than that. Who hangs up without a word, or is
+    /// kicked, takes it along at once.
     pub backlog: Duration,
     /// HTTP connections at once; at most what the process may open less `reserved_files`.
     pub http_connections: usize,
@@ -165,7 +165,8 @@ pub struct Limits {
     pub peer_log_burst: u64,
     /// In that time this many log lines of all kinds that peers at one address cause.
     pub peer_log_lines_per_ip: u64,
-    /// In that time this many log lines that peers cause: under 20 a second whenever the time begins.
+    /// In that time this many log lines that peers cause: under 20 a second whenever the time
+    /// begins.
     pub peer_log_lines: u64,
     /// In that time this many log lines about what one publisher sends: at its start codecs, size
     /// and encoder come one by one.

@@ -153,7 +153,8 @@ mod tests {
         let sink = SlowSink { permits, taken: Arc::clone(&taken) };
         let queue = LogQueue::start(sink, move |lines| say_lost.send(lines).unwrap()).unwrap();
         let mut writer = queue.writer();
-        // Nothing is taken meanwhile: were the queue not bounded, or did it wait, this would not end.
+        // Nothing is taken meanwhile: were the queue not bounded, or did it wait, this would not
+        // end.
         for number in 0..100_000 {
             let line = format!("{number:06} and some words more\n");
             writer.write_all(line.as_bytes()).unwrap();

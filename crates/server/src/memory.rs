@@ -1,12 +1,12 @@
 //! The memory budget of the process, and what each stream may hold of it.
 //!
 //! Media is counted for as long as anybody holds it: [`Account::hold`] wraps the bytes of a message
-//! or a segment, and they count until the last reference to them is gone, whoever has it: a queue, a
-//! window, a viewer that reads slowly. Everything else that the process has resident is measured.
+//! or a segment, and they count until the last reference to them is gone, whoever has it: a queue,
+//! a window, a viewer that reads slowly. Everything else that the process has resident is measured.
 //!
-//! **A stream may hold as much as it leaves free for others.** One alone gets half of what there is,
-//! the next half of the rest: nobody can take so much that another gets nothing. A small part is each
-//! stream's own, whatever the others hold.
+//! **A stream may hold as much as it leaves free for others.** One alone gets half of what there
+//! is, the next half of the rest: nobody can take so much that another gets nothing. A small part
+//! is each stream's own, whatever the others hold.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

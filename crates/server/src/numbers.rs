@@ -1,11 +1,11 @@
 //! Which sequence numbers a stream may use, and when: none comes again, whatever ends the process.
 //!
-//! Caches keep a segment under its number as `immutable`. So numbers follow the wall clock: they are
-//! tenths of a second since 2026, and none is used more than three seconds before the clock has
-//! reached it. A stream begins at the clock, but no less than those three seconds behind the start of
-//! the process: all that the process before had used when it was killed lies before that.
-//! In real time a stream of 2 s segments uses one number of twenty; one that is sent more than
-//! twenty times as fast waits. 32 bits are enough until 2039, and 31 until 2032.
+//! Caches keep a segment under its number as `immutable`. So numbers follow the wall clock: they
+//! are tenths of a second since 2026, and none is used more than three seconds before the clock has
+//! reached it. A stream begins at the clock, but no less than those three seconds behind the start
+//! of the process: all that the process before had used when it was killed lies before that. In
+//! real time a stream of 2 s segments uses one number of twenty; one that is sent more than twenty
+//! times as fast waits. 32 bits are enough until 2039, and 31 until 2032.
 
 use std::time::Duration;
 
@@ -25,8 +25,8 @@ const AHEAD: u64 = 30;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Numbers {
     first: u64,
-    /// Uptime from which on `first` may be used. Later ones are counted from here: the system's clock
-    /// may jump, and the stream goes on all the same.
+    /// Uptime from which on `first` may be used. Later ones are counted from here: the system's
+    /// clock may jump, and the stream goes on all the same.
     opens: Duration,
 }
 

@@ -722,7 +722,8 @@ impl Publication {
         lock(&self.writer).reception.clone()
     }
 
-    /// What the publisher should set otherwise, and what comes of it meanwhile, in words for people.
+    /// What the publisher should set otherwise, and what comes of it meanwhile, in words for
+    /// people.
     #[must_use]
     pub fn advice(&self) -> Vec<String> {
         let writer = lock(&self.writer);

@@ -231,8 +231,8 @@ impl Registry {
         true
     }
 
-    /// Asks the publisher of a stream to go, and lets nobody publish from its address, nor by its key
-    /// under this name, for so long; false where there is no such stream.
+    /// Asks the publisher of a stream to go, and lets nobody publish from its address, nor by its
+    /// key under this name, for so long; false where there is no such stream.
     pub fn ban(&mut self, name: &StreamName, time: Duration, now: Moment) -> bool {
         let Some(stream) = self.streams.get(name) else { return false };
         let session = &stream.session;

@@ -93,8 +93,8 @@ pub(crate) struct Question {
 }
 
 impl Question {
-    /// Whether somebody at `ip` may publish `name`. The password is `pass` of the query, or else the
-    /// key.
+    /// Whether somebody at `ip` may publish `name`. The password is `pass` of the query, or else
+    /// the key.
     pub(crate) fn publish(
         name: &StreamName,
         key: Option<&StreamKey>,

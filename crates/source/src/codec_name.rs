@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// A box type, sample entry or track handler (14496-12 4.2). Prints itself readable whatever is in it.
+/// A box type, sample entry or track handler (14496-12 4.2). Prints itself readable whatever is in
+/// it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FourCc(pub(crate) [u8; 4]);
 

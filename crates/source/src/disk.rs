@@ -8,8 +8,8 @@ use crate::{Error, Limits};
 
 const PAGE: u64 = Limits::PAGE_BYTES as u64;
 
-/// A file of known length. Small fields come through a page cache, so that tables can be read where they stand,
-/// entry by entry, by any number of cursors.
+/// A file of known length. Small fields come through a page cache, so that tables can be read where
+/// they stand, entry by entry, by any number of cursors.
 #[derive(Debug)]
 pub(crate) struct Disk<R> {
     reader: R,

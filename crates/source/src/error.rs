@@ -3,7 +3,8 @@
 use std::fmt;
 use std::io;
 
-/// Why a file cannot be played, in one line, with the place. The file's name is the caller's to say.
+/// Why a file cannot be played, in one line, with the place. The file's name is the caller's to
+/// say.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The operating system could not open or read it.

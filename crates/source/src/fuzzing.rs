@@ -7,8 +7,8 @@ use media::Timestamp;
 
 use crate::{Error, OnFault, Sample, Source};
 
-/// An MP4 never panics or hangs; what opens plays to its end without an error, in order, from zero, and the same
-/// again after a rewind; samples are no larger than the file.
+/// An MP4 never panics or hangs; what opens plays to its end without an error, in order, from zero,
+/// and the same again after a rewind; samples are no larger than the file.
 pub fn mp4_file(data: &[u8]) {
     if data.starts_with(b"FLV") {
         return;

@@ -65,12 +65,14 @@ pub struct AudioInfo {
     pub span: Span,
 }
 
-/// The time that a track takes: an MP4's is known when it is opened, an FLV file's grows as it is read.
+/// The time that a track takes: an MP4's is known when it is opened, an FLV file's grows as it is
+/// read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
     /// Decoding time of the first sample.
     pub start: Timestamp,
-    /// Decoding time of the last sample plus its own duration; for sound that of its frame when decoded.
+    /// Decoding time of the last sample plus its own duration; for sound that of its frame when
+    /// decoded.
     pub end: Timestamp,
     /// Samples sent.
     pub samples: u64,
@@ -120,8 +122,9 @@ pub(crate) fn bitrate_bps(bytes: u64, duration: Duration) -> Option<u64> {
 }
 
 impl Info {
-    /// By how much a next round of this file must be later to follow without a gap: the longest track's duration.
-    /// The other tracks then wait for it, by less than a frame in a file whose tracks end together.
+    /// By how much a next round of this file must be later to follow without a gap: the longest
+    /// track's duration. The other tracks then wait for it, by less than a frame in a file whose
+    /// tracks end together.
     pub(crate) fn round(&self) -> Duration {
         self.spans().map(|span| span.duration()).max().unwrap_or_default()
     }

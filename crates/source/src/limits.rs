@@ -3,7 +3,8 @@
 /// Caps on what a file may claim. Sizes that go with the file's true length need none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Largest sample in bytes: 8 MiB is 64 Mbit in one picture, and as much as an RTMP server takes in one message.
+    /// Largest sample in bytes: 8 MiB is 64 Mbit in one picture, and as much as an RTMP server
+    /// takes in one message.
     pub max_sample_bytes: u32,
     /// Largest `avcC` or `esds` in bytes. 32 SPS and 255 PPS of usual size are a tenth of it.
     pub max_config_bytes: u32,
@@ -11,7 +12,8 @@ pub struct Limits {
     pub max_samples: u64,
     /// Boxes on the top level: 22 hours of fragments of one picture. Bounds the time of the walk.
     pub max_top_boxes: u32,
-    /// Boxes in one container. A moov has one for each track, a stbl about ten, a moof one for each track.
+    /// Boxes in one container. A moov has one for each track, a stbl about ten, a moof one for each
+    /// track.
     pub max_child_boxes: u32,
     /// Tracks looked at. Phones write five.
     pub max_tracks: usize,

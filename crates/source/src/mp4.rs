@@ -95,8 +95,8 @@ pub(crate) fn looks_like_mp4(kind: &[u8; 4]) -> bool {
 }
 
 impl Movie {
-    /// Finds the tracks and goes through all their samples once, without reading them: from then on only the
-    /// file system can go wrong.
+    /// Finds the tracks and goes through all their samples once, without reading them: from then on
+    /// only the file system can go wrong.
     pub(crate) fn open<R: Read + Seek>(
         disk: &mut Disk<R>,
         notes: &mut Notes,
@@ -278,7 +278,8 @@ impl TopLevel {
     }
 }
 
-/// Looks at the boxes behind the moov only for what is odd about them: whether it matters, the samples will show.
+/// Looks at the boxes behind the moov only for what is odd about them: whether it matters, the
+/// samples will show.
 fn warn_of_the_rest<R: Read + Seek>(mut boxes: Boxes, disk: &mut Disk<R>, notes: &mut Notes) {
     loop {
         match boxes.next(disk, notes) {

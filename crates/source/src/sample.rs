@@ -10,13 +10,15 @@ pub enum Sample {
     /// the file, unless the next picture refers to another SPS than the first of several, which
     /// comes first then.
     VideoConfig(Bytes),
-    /// The `AudioSpecificConfig` (14496-3 1.6.2.1) of the audio frames from here on, as in the file.
+    /// The `AudioSpecificConfig` (14496-3 1.6.2.1) of the audio frames from here on, as in the
+    /// file.
     AudioConfig(Bytes),
     /// One picture.
     Video {
         /// Decoding time; never less than that of the picture before it.
         dts: Timestamp,
-        /// Presentation time. Not before `dts`, but where an FLV file says so or an MP4 is off by over 10 s.
+        /// Presentation time. Not before `dts`, but where an FLV file says so or an MP4 is off by
+        /// over 10 s.
         pts: Timestamp,
         /// The file calls it a sync sample.
         key: bool,
@@ -33,7 +35,8 @@ pub enum Sample {
 }
 
 impl Sample {
-    /// When it is due: the decoding time; `None` for a configuration, which goes with the sample after it.
+    /// When it is due: the decoding time; `None` for a configuration, which goes with the sample
+    /// after it.
     #[must_use]
     pub fn dts(&self) -> Option<Timestamp> {
         match self {

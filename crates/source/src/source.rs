@@ -14,9 +14,10 @@ use crate::{Error, Info, Note, OnFault, Sample};
 
 /// A file being played from its start to its end, as often as wanted.
 ///
-/// Both configurations come before the first sample, then samples by decoding time across the tracks, and a
-/// configuration again where it changes; the first timestamp is zero. After [`rewind`](Self::rewind) the timestamps
-/// are the same again: add [`duration`](Self::duration) for each round to go on without a gap.
+/// Both configurations come before the first sample, then samples by decoding time across the
+/// tracks, and a configuration again where it changes; the first timestamp is zero. After
+/// [`rewind`](Self::rewind) the timestamps are the same again: add [`duration`](Self::duration) for
+/// each round to go on without a gap.
 #[derive(Debug)]
 pub struct Source<R = File> {
     disk: Disk<R>,
@@ -70,7 +71,8 @@ impl<R: Read + Seek> Source<R> {
         Ok(sample)
     }
 
-    /// Back to the first sample. A configuration comes again only where it differs from the one that was sent last.
+    /// Back to the first sample. A configuration comes again only where it differs from the one
+    /// that was sent last.
     pub fn rewind(&mut self) {
         match &mut self.format {
             Format::Mp4(movie) => movie.rewind(),
@@ -78,8 +80,9 @@ impl<R: Read + Seek> Source<R> {
         }
     }
 
-    /// By how much the next round is later: the duration of the longest track, from its first sample to the end of
-    /// its last. In an FLV file it is exact when the end has been reached once, and grows until then.
+    /// By how much the next round is later: the duration of the longest track, from its first
+    /// sample to the end of its last. In an FLV file it is exact when the end has been reached
+    /// once, and grows until then.
     #[must_use]
     pub fn duration(&self) -> Duration {
         self.info.round()

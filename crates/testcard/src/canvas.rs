@@ -71,7 +71,8 @@ pub(crate) fn copy_luma(picture: &mut I420Buf, rect: Rect, samples: &[u8]) {
     }
 }
 
-/// Luma samples of a glyph, `scale` times enlarged, in a cell of `width` x `height` dots, on and off.
+/// Luma samples of a glyph, `scale` times enlarged, in a cell of `width` x `height` dots, on and
+/// off.
 pub(crate) fn glyph_luma(
     glyph: Glyph,
     scale: usize,

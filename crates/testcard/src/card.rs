@@ -10,9 +10,9 @@ use crate::font::{ADVANCE, CAPITAL_HEIGHT, GLYPH_HEIGHT, Glyph};
 use crate::layout::{CLOCK_LEN, Layout, TextAt};
 use crate::tone::BEEP_MS;
 
-/// A test card: colour bars with the stream's name, a grey ramp, a clock, a flash on each full second, a bar that
-/// sweeps by the same step in every picture, a row of lamps of which the next one is lit in every picture, the
-/// picture's number, and the picture's size and rate.
+/// A test card: colour bars with the stream's name, a grey ramp, a clock, a flash on each full
+/// second, a bar that sweeps by the same step in every picture, a row of lamps of which the next
+/// one is lit in every picture, the picture's number, and the picture's size and rate.
 ///
 /// The background is drawn once; of the rest only what changes, and only in luma.
 #[derive(Clone, Debug)]
@@ -29,10 +29,11 @@ pub struct TestCard {
 }
 
 impl TestCard {
-    /// A card of `width` x `height` samples, for a stream of `frame_rate` (numerator, denominator) pictures a second.
+    /// A card of `width` x `height` samples, for a stream of `frame_rate` (numerator, denominator)
+    /// pictures a second.
     ///
-    /// Any size will do, but text needs some 100 columns to be read. Characters of `name` outside printable ASCII are
-    /// shown as question marks; a name too long for the picture is cut off.
+    /// Any size will do, but text needs some 100 columns to be read. Characters of `name` outside
+    /// printable ASCII are shown as question marks; a name too long for the picture is cut off.
     #[must_use]
     pub fn new(width: usize, height: usize, frame_rate: (u32, u32), name: &str) -> Self {
         let details = format!("{width}x{height} {} fps", decimal(frame_rate));
@@ -60,17 +61,19 @@ impl TestCard {
         }
     }
 
-    /// What the colours are made with; to be told to viewers in the stream. The range is limited (16 to 235).
+    /// What the colours are made with; to be told to viewers in the stream. The range is limited
+    /// (16 to 235).
     #[must_use]
     pub fn matrix(&self) -> Matrix {
         Matrix::for_height(self.picture.height())
     }
 
-    /// Draws one picture: `frame_number` places the moving parts and is shown modulo 10^8; `wall_clock_unix_ms` is shown
-    /// as UTC, and the flash is lit from its full seconds on.
+    /// Draws one picture: `frame_number` places the moving parts and is shown modulo 10^8;
+    /// `wall_clock_unix_ms` is shown as UTC, and the flash is lit from its full seconds on.
     ///
-    /// For flash and beep to be in step, take the time of a picture and of the sound's first sample from one
-    /// clock: start plus `frame_number` / rate. If the start is a full second and the rate a whole number, they coincide.
+    /// For flash and beep to be in step, take the time of a picture and of the sound's first sample
+    /// from one clock: start plus `frame_number` / rate. If the start is a full second and the rate
+    /// a whole number, they coincide.
     pub fn draw(&mut self, frame_number: u64, wall_clock_unix_ms: i64) -> &I420Buf {
         let mut text = String::with_capacity(CLOCK_LEN);
         write_clock(&mut text, wall_clock_unix_ms);
@@ -199,7 +202,8 @@ fn write_clock(text: &mut String, unix_ms: i64) {
     let _ = write!(text, "{hours:02}:{minutes:02}:{seconds:02}.{ms:03}");
 }
 
-/// Where the bar begins: it crosses the track in about 4 s, by the same whole number of samples in each picture.
+/// Where the bar begins: it crosses the track in about 4 s, by the same whole number of samples in
+/// each picture.
 fn bar_position(track: usize, (numerator, denominator): (u32, u32), frame_number: u64) -> usize {
     let track = track.max(1) as u64;
     let step = track * u64::from(denominator) / (4 * u64::from(numerator.max(1)));

@@ -54,7 +54,8 @@ impl Ycbcr {
     }
 }
 
-/// EBU colour bars "100/0/75/0" (ITU-R BT.471): white and black whole, between them colours of 75 %.
+/// EBU colour bars "100/0/75/0" (ITU-R BT.471): white and black whole, between them colours of 75
+/// %.
 pub(crate) fn ebu_bars(matrix: Matrix) -> [Ycbcr; 8] {
     let colour = |red, green, blue| {
         let level = |on: u8| 0.75 * f64::from(on);

@@ -21,10 +21,12 @@ impl Glyph {
         Self(*rows.unwrap_or(&GLYPHS[('?' as u32 - FIRST) as usize]))
     }
 
-    /// Whether the picture of this glyph, `scale` times enlarged, covers a point. Points outside are not covered.
+    /// Whether the picture of this glyph, `scale` times enlarged, covers a point. Points outside
+    /// are not covered.
     ///
-    /// Where two dots touch at a corner only, the stroke between them is drawn as a slope, about as thick as the others:
-    /// small triangles join them and others are cut off, as the teletext character generators of the 1970s did.
+    /// Where two dots touch at a corner only, the stroke between them is drawn as a slope, about as
+    /// thick as the others: small triangles join them and others are cut off, as the teletext
+    /// character generators of the 1970s did.
     pub(crate) fn covers(self, x: usize, y: usize, scale: usize) -> bool {
         let (column, row) = ((x / scale) as isize, (y / scale) as isize);
         // Twice the distance to the middle of the dot, at most scale - 1 away to either side.

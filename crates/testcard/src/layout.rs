@@ -6,7 +6,8 @@ use crate::font::{ADVANCE, CAPITAL_HEIGHT, GLYPH_HEIGHT};
 /// Characters of `HH:MM:SS.mmm`.
 pub(crate) const CLOCK_LEN: usize = 12;
 
-/// A line of text: the top left corner of its first glyph, and how many samples a dot is wide and high.
+/// A line of text: the top left corner of its first glyph, and how many samples a dot is wide and
+/// high.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TextAt {
     pub(crate) x: usize,
@@ -23,7 +24,8 @@ impl TextAt {
     }
 }
 
-/// The places of everything. Coloured parts have even corners, so that no chroma sample belongs to two.
+/// The places of everything. Coloured parts have even corners, so that no chroma sample belongs to
+/// two.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     pub(crate) bars: Rect,

@@ -5,7 +5,8 @@
 //! | ITU-R BT.471 | colour bars 100/0/75/0 | [`TestCard`] |
 //! | ITU-R BT.601-7, BT.709-6 | limited-range Y'CbCr | [`Matrix`] |
 //!
-//! Everything depends on its arguments only: the same numbers make the same picture, and no clock is read here.
+//! Everything depends on its arguments only: the same numbers make the same picture, and no clock
+//! is read here.
 //!
 //! # Examples
 //! ```

@@ -9,10 +9,11 @@ pub const TONE_HZ: u32 = 1000;
 /// Pitch of the beep.
 pub const BEEP_HZ: u32 = 2000;
 
-/// A quiet sine, and on each full second of the wall clock a louder and higher beep, in step with the picture's flash.
+/// A quiet sine, and on each full second of the wall clock a louder and higher beep, in step with
+/// the picture's flash.
 ///
-/// Both pitches have whole periods in a second and in [`BEEP_MS`], so each begins where the other one ends, at zero:
-/// the phase is continuous and every second sounds like the one before.
+/// Both pitches have whole periods in a second and in [`BEEP_MS`], so each begins where the other
+/// one ends, at zero: the phase is continuous and every second sounds like the one before.
 #[derive(Clone, Debug)]
 pub struct Tone {
     sample_rate_hz: u32,
@@ -22,7 +23,8 @@ pub struct Tone {
 }
 
 impl Tone {
-    /// A tone whose first sample belongs to `first_sample_unix_ms` on the wall clock. All channels get the same.
+    /// A tone whose first sample belongs to `first_sample_unix_ms` on the wall clock. All channels
+    /// get the same.
     ///
     /// A rate or number of channels of 0 counts as 1.
     #[must_use]
@@ -34,8 +36,8 @@ impl Tone {
         Self { sample_rate_hz, channels: channels.max(1), position }
     }
 
-    /// Fills `samples` with the next ones, channels interleaved. An incomplete last group of channels is filled too, and
-    /// counts as a whole one.
+    /// Fills `samples` with the next ones, channels interleaved. An incomplete last group of
+    /// channels is filled too, and counts as a whole one.
     pub fn fill(&mut self, samples: &mut [i16]) {
         for channels in samples.chunks_mut(self.channels) {
             channels.fill(self.next_sample());

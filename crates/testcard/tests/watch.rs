@@ -1,4 +1,5 @@
-//! The test signal as a viewer gets it: through other people's scaler, encoder and decoder, and with its sound.
+//! The test signal as a viewer gets it: through other people's scaler, encoder and decoder, and
+//! with its sound.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -46,7 +47,8 @@ fn small(times: impl Iterator<Item = i64>) -> Vec<u8> {
     )
 }
 
-/// Luma of the clock's character at `index` in a small picture: 12 characters of 15.6 columns from column 13 on.
+/// Luma of the clock's character at `index` in a small picture: 12 characters of 15.6 columns from
+/// column 13 on.
 fn cell(picture: &[u8], index: usize) -> Vec<f64> {
     let (left, right) = (12 + 156 * index / 10, 29 + 156 * index / 10);
     (68..92)

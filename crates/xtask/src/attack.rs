@@ -1,4 +1,5 @@
-//! `attack`: the suite of tests/attacks/ against the server, beside a healthy publisher and a viewer.
+//! `attack`: the suite of tests/attacks/ against the server, beside a healthy publisher and a
+//! viewer.
 
 use std::process::Command;
 

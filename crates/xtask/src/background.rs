@@ -17,8 +17,8 @@ const LOG_TAIL_LINES: usize = 20;
 
 /// A running program. Dropping it kills it.
 ///
-/// It stays in our process group, so Ctrl-C in a terminal reaches it; whoever else ends us, with whatever signal, the
-/// kernel kills it too (see [`tethered`]).
+/// It stays in our process group, so Ctrl-C in a terminal reaches it; whoever else ends us, with
+/// whatever signal, the kernel kills it too (see [`tethered`]).
 pub(crate) struct Background {
     name: &'static str,
     child: Child,
@@ -60,7 +60,8 @@ impl Background {
         ))
     }
 
-    /// Asks it to end (SIGTERM) and waits for that; an exit code other than 0, or none within `grace`, is a failure.
+    /// Asks it to end (SIGTERM) and waits for that; an exit code other than 0, or none within
+    /// `grace`, is a failure.
     pub(crate) fn stop(mut self, grace: Duration) -> Result<(), Failure> {
         self.check()?;
         // std can only kill; the shell's built-in is everywhere.
@@ -96,8 +97,8 @@ impl Drop for Background {
     }
 }
 
-/// The words that start a program so that it dies with us (`PR_SET_PDEATHSIG`, kept across exec); none where
-/// util-linux is missing, then only Ctrl-C and a proper end stop it.
+/// The words that start a program so that it dies with us (`PR_SET_PDEATHSIG`, kept across exec);
+/// none where util-linux is missing, then only Ctrl-C and a proper end stop it.
 pub(crate) fn tethered() -> Vec<String> {
     if find("setpriv").is_none() {
         return vec![];

@@ -43,7 +43,8 @@ pub(crate) fn run(steps: &mut Steps) -> Result<(), Failure> {
     })
 }
 
-/// Profile ci, as everything that is not shipped: one C++ build, and openh264 in it is compiled as in dist.
+/// Profile ci, as everything that is not shipped: one C++ build, and openh264 in it is compiled as
+/// in dist.
 fn bench(words: &[&str]) -> Command {
     cargo([&["bench", "--locked", "--profile", "ci"], words].concat())
 }

@@ -1,4 +1,5 @@
-//! `dist`: the binary that people download, and the proof that it needs nothing of the system it runs on.
+//! `dist`: the binary that people download, and the proof that it needs nothing of the system it
+//! runs on.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -146,7 +147,8 @@ fn time_to_listen(launcher: &[String]) -> Result<Duration, Failure> {
     Ok(took)
 }
 
-/// What to write before a folder and a program in it to run that under chroot, or `None` where that is not allowed.
+/// What to write before a folder and a program in it to run that under chroot, or `None` where that
+/// is not allowed.
 fn chroot_words() -> Option<Vec<String>> {
     let chroot = find("chroot")?.display().to_string();
     if succeeds(Command::new(&chroot).args(["/", "true"])) {

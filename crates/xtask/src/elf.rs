@@ -1,4 +1,5 @@
-//! Just enough of ELF to see whether a binary is static: System V gABI, "Program Header" and "Dynamic Section".
+//! Just enough of ELF to see whether a binary is static: System V gABI, "Program Header" and
+//! "Dynamic Section".
 
 /// What decides whether a binary needs anything of the system it runs on.
 #[derive(Debug, Default, PartialEq)]
@@ -21,7 +22,8 @@ const DT_NULL: u64 = 0;
 const DT_NEEDED: u64 = 1;
 const DYNAMIC_ENTRY_BYTES: usize = 16;
 
-/// Reads the headers of a 64-bit little-endian ELF file; the error says where the file ends too early.
+/// Reads the headers of a 64-bit little-endian ELF file; the error says where the file ends too
+/// early.
 pub(crate) fn parse(file: &[u8]) -> Result<Elf, String> {
     if !file.starts_with(MAGIC) || file.get(4..6) != Some(&[CLASS_64, LITTLE_ENDIAN]) {
         return Err("not a 64-bit little-endian ELF file".to_owned());

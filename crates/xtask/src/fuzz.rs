@@ -12,8 +12,9 @@ use crate::workspace;
 const TARGETS: &str = "fuzz/fuzz_targets";
 /// What a run came to, a page of it.
 const SUMMARY: &str = "target/xtask/fuzz-summary.md";
-/// libFuzzer's limits of a smoke run: enough to see that a target builds, starts and holds on its seeds and what is
-/// near them. The same inputs each time, so that a change is judged by what it changed; `xtask fuzz` looks for new ones.
+/// libFuzzer's limits of a smoke run: enough to see that a target builds, starts and holds on its
+/// seeds and what is near them. The same inputs each time, so that a change is judged by what it
+/// changed; `xtask fuzz` looks for new ones.
 const SMOKE: [&str; 3] = ["-runs=20000", "-max_total_time=8", "-seed=1"];
 
 pub(crate) fn run(steps: &mut Steps, target: Option<&str>, seconds: u64) -> Result<(), Failure> {
@@ -151,7 +152,8 @@ fn fuzz(target: &str, limits: &[&str]) -> Result<Command, Failure> {
     Ok(command)
 }
 
-/// `cargo fuzz <subcommand>`; the sanitizer is a nightly option, which a stable compiler takes when told so.
+/// `cargo fuzz <subcommand>`; the sanitizer is a nightly option, which a stable compiler takes when
+/// told so.
 fn cargo_fuzz(subcommand: &str) -> Result<Command, Failure> {
     let mut command = cargo(["fuzz", subcommand]);
     if !stdout_of(&mut cargo(["-V"]))?.contains("nightly") {

@@ -1,7 +1,9 @@
-//! Everything a developer or CI does to feathercast besides `cargo build`: `cargo xtask help` lists it.
+//! Everything a developer or CI does to feathercast besides `cargo build`: `cargo xtask help` lists
+//! it.
 //!
-//! No dependencies, on purpose: this must build at once on a machine that has nothing but Rust and git, and it
-//! installs what the rest needs. One file a command; what several commands need has a file of its own.
+//! No dependencies, on purpose: this must build at once on a machine that has nothing but Rust and
+//! git, and it installs what the rest needs. One file a command; what several commands need has a
+//! file of its own.
 #![forbid(unsafe_code)]
 #![expect(
     clippy::print_stdout,

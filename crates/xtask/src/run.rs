@@ -10,7 +10,8 @@ use crate::failure::Failure;
 /// How much of its output is shown when a program has failed: a sanitizer's report fits.
 const FAILED_LINES: usize = 60;
 
-/// The cargo that runs us, with nothing of its `cargo run` environment that a build could mistake for its own.
+/// The cargo that runs us, with nothing of its `cargo run` environment that a build could mistake
+/// for its own.
 pub(crate) fn cargo<I, S>(args: I) -> Command
 where
     I: IntoIterator<Item = S>,
@@ -94,7 +95,8 @@ pub(crate) fn stdout_of(command: &mut Command) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// The program as an absolute path, looked for in `PATH` and where Debian keeps what only root has in `PATH`.
+/// The program as an absolute path, looked for in `PATH` and where Debian keeps what only root has
+/// in `PATH`.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)

@@ -121,7 +121,8 @@ pub(crate) fn hls_js(steps: &mut Steps) -> Result<(), Failure> {
     })
 }
 
-/// Installs a cargo subcommand that is not there, in any version: a newer one of the developer's own is fine.
+/// Installs a cargo subcommand that is not there, in any version: a newer one of the developer's
+/// own is fine.
 pub(crate) fn cargo_tool(steps: &mut Steps, tool: CargoTool) -> Result<(), Failure> {
     let subcommand = tool.program.trim_start_matches("cargo-");
     if succeeds(cargo([subcommand, "--version"]).current_dir("/")) {

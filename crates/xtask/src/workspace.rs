@@ -13,7 +13,8 @@ pub(crate) fn players() -> PathBuf {
     root().join("target/players")
 }
 
-/// Logs of the programs that xtask runs in the background, and whatever else may be deleted at any time.
+/// Logs of the programs that xtask runs in the background, and whatever else may be deleted at any
+/// time.
 pub(crate) fn scratch() -> PathBuf {
     root().join("target/xtask")
 }

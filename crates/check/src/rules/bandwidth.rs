@@ -57,7 +57,8 @@ fn peak_from(run: &[(f64, f64)], target_secs: f64) -> Option<f64> {
     peak
 }
 
-/// Judges a rendition; `newest` is its variant as it was declared last, `first` as it was at the start.
+/// Judges a rendition; `newest` is its variant as it was declared last, `first` as it was at the
+/// start.
 pub(crate) fn judge(
     ledger: &mut Ledger,
     subject: &str,

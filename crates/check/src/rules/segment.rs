@@ -7,11 +7,12 @@ use crate::rule::Rule;
 use crate::segment_facts::{Container, SegmentFacts};
 use crate::time;
 
-/// Audio and video may start so far apart. Muxers interleave coarsely, but a player that starts here has to wait, or
-/// plays without sound, for that long.
+/// Audio and video may start so far apart. Muxers interleave coarsely, but a player that starts
+/// here has to wait, or plays without sound, for that long.
 const AV_OFFSET_SECS: f64 = 0.5;
-/// 13818-1 2.4.2.6 lets nothing but still pictures wait longer than a second in the decoder's buffer; encoders that
-/// buffer much are off by a little. Longer, and players that start by the clock stall.
+/// 13818-1 2.4.2.6 lets nothing but still pictures wait longer than a second in the decoder's
+/// buffer; encoders that buffer much are off by a little. Longer, and players that start by the
+/// clock stall.
 const CLOCK_LEAD_SECS: f64 = 10.0;
 
 /// Judges a segment.

@@ -24,7 +24,8 @@ pub(crate) struct Drift {
     segments: u32,
 }
 
-/// Judges whether the later one goes on where the earlier one ended, unless there is a discontinuity.
+/// Judges whether the later one goes on where the earlier one ended, unless there is a
+/// discontinuity.
 pub(crate) fn judge(
     ledger: &mut Ledger,
     subject: &str,
@@ -62,7 +63,8 @@ fn judge_video(ledger: &mut Ledger, subject: &str, before: &SegmentFacts, now: &
         });
     }
     let (Some(end), Some(start)) = (before.end(), now.first_pts) else { return };
-    // Pictures that the publisher left out are no gap between segments: as far apart as within them is fine.
+    // Pictures that the publisher left out are no gap between segments: as far apart as within them
+    // is fine.
     let usual = before.largest_interval_secs.max(now.largest_interval_secs);
     let allowed = usual.max(0.1) + ROUNDING_SECS;
     judge_gap(ledger, subject, "video", time::secs(end, start), allowed);
@@ -82,7 +84,8 @@ fn judge_gap(ledger: &mut Ledger, subject: &str, track: &str, gap: f64, allowed:
     ledger.measure(Rule::TimestampsContinuous, Outcome::Fail, subject, &what, measurement);
 }
 
-/// The earlier segment lasts until the later one starts, and so do all together (Apple 8.1: within a frame).
+/// The earlier segment lasts until the later one starts, and so do all together (Apple 8.1: within
+/// a frame).
 fn judge_duration(
     ledger: &mut Ledger,
     earlier: &Followed,

@@ -1,4 +1,5 @@
-//! The streams of docs/decode.md and what each decoder makes of them: tested by conformance.rs, timed by benches/decode.rs.
+//! The streams of docs/decode.md and what each decoder makes of them: tested by conformance.rs,
+//! timed by benches/decode.rs.
 
 use super::{access_units, ffmpeg};
 

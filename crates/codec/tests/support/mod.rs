@@ -35,7 +35,8 @@ pub(crate) fn nal_units(stream: &[u8]) -> Vec<&[u8]> {
     units
 }
 
-/// An Annex B stream cut into access units (ITU-T H.264 7.4.1.2.3, as far as whole pictures need it).
+/// An Annex B stream cut into access units (ITU-T H.264 7.4.1.2.3, as far as whole pictures need
+/// it).
 pub(crate) fn access_units(stream: &[u8]) -> Vec<Vec<u8>> {
     let mut access_units: Vec<Vec<u8>> = vec![Vec::new()];
     let mut has_picture = false;

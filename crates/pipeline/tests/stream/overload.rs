@@ -289,8 +289,8 @@ fn row_41_a_stream_without_idrs_moves_again_after_a_slow_time() {
     }
 }
 
-/// What a publisher takes along when it leaves costs no more decoding, and is promised: whoever asks
-/// for it gets it whole.
+/// What a publisher takes along when it leaves costs no more decoding, and is promised: whoever
+/// asks for it gets it whole.
 #[test]
 fn what_waits_when_the_publisher_leaves_is_promised() {
     let mut slow = SlowStream::new(CARRIES_ALL);

@@ -111,7 +111,8 @@ impl Peer {
         messages
     }
 
-    /// The commands among the answers, each as text: message stream, name, transaction, then what is of interest.
+    /// The commands among the answers, each as text: message stream, name, transaction, then what
+    /// is of interest.
     pub(crate) fn commands(&mut self) -> Vec<String> {
         let commands =
             self.answers().into_iter().filter(|message| message.type_id == type_id::COMMAND_AMF0);

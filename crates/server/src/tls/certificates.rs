@@ -11,7 +11,8 @@ use super::validity::Validity;
 use crate::sync::lock;
 
 /// The certificate, and the answers to an authority that looks whether a name is ours. Handshakes
-/// take what is there when they begin; who is connected already notices nothing when it is replaced.
+/// take what is there when they begin; who is connected already notices nothing when it is
+/// replaced.
 #[derive(Debug, Default)]
 pub(crate) struct Certificates {
     /// None until the first one is issued: handshakes fail until then.

@@ -49,7 +49,8 @@ impl BoxAt {
         self.end.saturating_sub(self.body)
     }
 
-    /// A field `offset` bytes into its content. It must lie inside of the box, not just of the file.
+    /// A field `offset` bytes into its content. It must lie inside of the box, not just of the
+    /// file.
     pub(crate) fn field<const N: usize, R: Read + Seek>(
         &self,
         disk: &mut Disk<R>,
@@ -116,8 +117,8 @@ impl Boxes {
         Self { next: start, end: disk.len(), left: limit, limit }
     }
 
-    /// The next box. One that claims to be longer than what it is in ends with it, with a warning: what is then
-    /// missing will be missed when it is needed.
+    /// The next box. One that claims to be longer than what it is in ends with it, with a warning:
+    /// what is then missing will be missed when it is needed.
     pub(crate) fn next<R: Read + Seek>(
         &mut self,
         disk: &mut Disk<R>,

@@ -30,8 +30,8 @@ const RATE_1: u32 = 0x0001_0000;
 impl Edit {
     /// Reads an `elst`. Timescales are those of the movie and of the track, not zero.
     ///
-    /// Parts that follow each other in the media are one part. Cuts, pauses and other speeds are refused: sent
-    /// untouched, the pictures that a cut leaves out would be seen.
+    /// Parts that follow each other in the media are one part. Cuts, pauses and other speeds are
+    /// refused: sent untouched, the pictures that a cut leaves out would be seen.
     pub(crate) fn read<R: Read + Seek>(
         elst: &BoxAt,
         movie_timescale: u32,

@@ -1,4 +1,5 @@
-//! Sample descriptions: `stsd` with `avc1` and `mp4a` inside (14496-12 8.5.2, 14496-14, 14496-15, QTFF).
+//! Sample descriptions: `stsd` with `avc1` and `mp4a` inside (14496-12 8.5.2, 14496-14, 14496-15,
+//! QTFF).
 
 use std::io::{Read, Seek};
 
@@ -132,9 +133,9 @@ fn audio<R: Read + Seek>(
     }
 }
 
-/// The `esds` of a sound description: behind the fields, which QuickTime made longer twice (QTFF "Sound Sample
-/// Descriptions"), and there perhaps inside of a `wave`. The version field alone cannot be trusted: ISO files of
-/// version 1 have the short fields.
+/// The `esds` of a sound description: behind the fields, which QuickTime made longer twice (QTFF
+/// "Sound Sample Descriptions"), and there perhaps inside of a `wave`. The version field alone
+/// cannot be trusted: ISO files of version 1 have the short fields.
 fn find_esds<R: Read + Seek>(
     entry: &BoxAt,
     disk: &mut Disk<R>,
@@ -221,7 +222,8 @@ impl DecoderConfig {
     }
 }
 
-/// The next descriptor with this tag (14496-1 8.3.3). One that is longer than what it is in is cut to that.
+/// The next descriptor with this tag (14496-1 8.3.3). One that is longer than what it is in is cut
+/// to that.
 fn descriptor(data: &mut Bytes, tag: u8) -> Option<Bytes> {
     loop {
         let found = data.try_get_u8().ok()?;

@@ -13,10 +13,11 @@ use crate::notes::Notes;
 use crate::time::{earlier, later};
 use crate::{Error, Span, TrackName};
 
-/// Audio frames before the start of the edit that are sent too: a decoder needs them. AAC encoders put 1024 (LC) to
-/// 7106 samples (HE-AAC v2, in frames of 2048) in front.
+/// Audio frames before the start of the edit that are sent too: a decoder needs them. AAC encoders
+/// put 1024 (LC) to 7106 samples (HE-AAC v2, in frames of 2048) in front.
 const PRIMING_FRAMES: i64 = 4;
-/// Decoding times are moved earlier for negative composition offsets by this at most. H.264 holds 16 pictures.
+/// Decoding times are moved earlier for negative composition offsets by this at most. H.264 holds
+/// 16 pictures.
 const MAX_EARLIER_SECONDS: i64 = 10;
 
 /// What the pass found.
@@ -119,8 +120,8 @@ impl Survey {
     }
 }
 
-/// How long the last sample lasts. Sound lasts as long as it is decoded, also where the tables cut the last frame
-/// short: the next round must not start before.
+/// How long the last sample lasts. Sound lasts as long as it is decoded, also where the tables cut
+/// the last frame short: the next round must not start before.
 fn last_duration(track: &Track, entry: &Entry, delta: i32) -> Duration {
     match track.description(entry.description) {
         Some(Description::Audio { config, .. }) => {
@@ -181,8 +182,9 @@ impl Check {
     }
 }
 
-/// Whether the part that the edit list plays starts with this sample rather than with one before it: pictures with
-/// the last sync sample that is not after the start, sound a few frames before it.
+/// Whether the part that the edit list plays starts with this sample rather than with one before
+/// it: pictures with the last sync sample that is not after the start, sound a few frames before
+/// it.
 fn starts_later(track: &Track, entry: &Entry) -> bool {
     let start = track.edit.media_time;
     match track.name {

@@ -6,7 +6,8 @@ use super::boxes::BoxAt;
 use crate::Error;
 use crate::disk::Disk;
 
-/// Entries of `N` bytes in a box. None is kept: each is read through the page cache when it is wanted.
+/// Entries of `N` bytes in a box. None is kept: each is read through the page cache when it is
+/// wanted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Table<const N: usize> {
     start: u64,

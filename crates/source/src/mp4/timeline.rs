@@ -13,8 +13,9 @@ pub(crate) struct Timeline {
     /// The track's presentation time that is shown at `start`.
     media_time: i64,
     start: Timestamp,
-    /// Added to all decoding times: the smallest composition offset, so that none is negative and the largest no
-    /// larger than it must be. Some writers add 3 s to all offsets and take them off again in the edit list.
+    /// Added to all decoding times: the smallest composition offset, so that none is negative and
+    /// the largest no larger than it must be. Some writers add 3 s to all offsets and take them off
+    /// again in the edit list.
     shift: i64,
 }
 

@@ -57,8 +57,8 @@ fn s_8_6_6_an_edit_starts_with_the_sync_sample_before_it_and_ends_on_time() {
     let mut audio = Track::audio(&[11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25]);
     audio.elst = vec![(80, 9600)];
     let (video, audio) = play(&mut open(mp4(&[video, audio])));
-    // Sound starts in the middle of frame 20; three before it are kept for the decoder to start with, the first of
-    // them 72 ms before the movie's zero. It ends in frame 24.
+    // Sound starts in the middle of frame 20; three before it are kept for the decoder to start
+    // with, the first of them 72 ms before the movie's zero. It ends in frame 24.
     let frames: Vec<u8> = audio.iter().map(|(_, mark)| *mark).collect();
     assert_eq!(frames, [17, 18, 19, 20, 21, 22, 23, 24]);
     assert_eq!((audio[0].0, audio[3].0), (0, 64));

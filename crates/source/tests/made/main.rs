@@ -1,4 +1,5 @@
-//! Files that nobody recorded: written here box by box, so that every odd thing of the format is met.
+//! Files that nobody recorded: written here box by box, so that every odd thing of the format is
+//! met.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod cases;

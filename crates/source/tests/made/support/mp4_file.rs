@@ -203,7 +203,8 @@ pub(crate) enum Base {
     Explicit,
     /// `default-base-is-moof`.
     Moof,
-    /// Neither: the first traf counts from its moof, the next goes on behind the data of the one before.
+    /// Neither: the first traf counts from its moof, the next goes on behind the data of the one
+    /// before.
     Previous,
 }
 
