@@ -58,7 +58,7 @@ struct Options {
     warm_up: Duration,
     /// How long each of them is.
     span: Duration,
-    /// Of each kind of stream.
+    /// Wakes that are measured of each kind of stream.
     wakes: usize,
     costs: bool,
     waits: bool,

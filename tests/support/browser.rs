@@ -59,7 +59,7 @@ pub(crate) struct Playing {
     index: usize,
     /// The playhead in seconds.
     pub(crate) time: f64,
-    /// Of the picture.
+    /// The picture's, in pixels.
     pub(crate) width: u64,
     /// Pictures shown.
     pub(crate) pictures: u64,

@@ -78,7 +78,7 @@ pub(crate) struct Gauge {
 }
 
 impl Gauge {
-    /// Of a publisher that comes next.
+    /// What counts for a publisher that comes next.
     pub(crate) fn new(server: &Server, name: &str) -> Self {
         Self {
             process: server.process_id(),

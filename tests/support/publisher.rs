@@ -76,7 +76,7 @@ impl Publisher {
     }
 }
 
-/// Of an FLV file in real time.
+/// The rate of an FLV file in real time.
 pub(crate) fn bytes_per_second(file: &Path) -> usize {
     let data = std::fs::read(file).expect("a file to publish");
     let last_ms = tags(&data).last().map_or(0, |tag| tag.timestamp_ms);

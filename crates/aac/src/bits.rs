@@ -2,7 +2,7 @@
 
 use crate::Error;
 
-/// Of a byte, most significant first.
+/// The bits of a byte, most significant first.
 const BIT_MASKS: [u8; 8] = [0x80, 0x40, 0x20, 0x10, 8, 4, 2, 1];
 
 /// Reads bits from the front of a buffer, most significant first.

@@ -17,11 +17,11 @@ const SYNC_PS: u32 = 0x548;
 /// rate here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AudioSpecificConfig {
-    /// Of the core codec: 1 Main, 2 LC, 3 SSR, 4 LTP.
+    /// Object type of the core codec: 1 Main, 2 LC, 3 SSR, 4 LTP.
     pub object_type: u8,
-    /// Of the core codec, in hertz: with SBR, half of what is heard.
+    /// Rate of the core codec, in hertz: with SBR, half of what is heard.
     pub sample_rate_hz: u32,
-    /// Of the core codec: HE-AAC v2 has 1 here and 2 are heard.
+    /// Channels of the core codec: HE-AAC v2 has 1 here and 2 are heard.
     pub channels: u8,
     /// 1024 or 960, at `sample_rate_hz`.
     pub samples_per_frame: u16,

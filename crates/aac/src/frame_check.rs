@@ -21,7 +21,7 @@ impl AudioSpecificConfig {
     /// 4.4.2.1): the first element, its window and its sections. True for what is not looked at:
     /// other object types, and layouts without a number.
     ///
-    /// Of frames of noise one in several hundred passes; of good ones all do.
+    /// Frames of noise pass once in several hundred; good ones always do.
     #[must_use]
     pub fn begins_frame(&self, frame: &[u8]) -> bool {
         if self.object_type != 2 || !(1..=7).contains(&self.channel_configuration) {

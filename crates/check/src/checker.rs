@@ -62,7 +62,7 @@ pub struct Request {
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestKind {
-    /// Of either kind.
+    /// A playlist of either kind.
     Playlist,
     /// A media segment, or what has to be read before it.
     Segment,

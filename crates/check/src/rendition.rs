@@ -39,7 +39,7 @@ pub(crate) struct Rendition {
     pub(crate) init: Option<(Arc<Map>, Option<Init>)>,
     /// Why segments were not read, if some were not.
     pub(crate) not_read: Option<String>,
-    /// Of the first segment.
+    /// The tracks of the first segment.
     tracks: Option<Tracks>,
     /// Segments that what is declared is still to be held against.
     undeclared: Vec<u64>,

@@ -14,7 +14,7 @@ pub(crate) fn later(time: Timestamp, secs: f64) -> Timestamp {
     Timestamp::from_ticks(time.ticks().saturating_add(ticks))
 }
 
-/// Of the times that 33 bits can stand for, the one nearest to `near` (13818-1 2.4.3.7: they wrap
+/// The one nearest to `near` of the times that 33 bits can stand for (13818-1 2.4.3.7: they wrap
 /// every 26.5 hours).
 pub(crate) fn unwrap33(raw: u64, near: Option<Timestamp>) -> Timestamp {
     const BITS: u32 = 33;

@@ -19,9 +19,9 @@ pub struct VideoTrack {
     pub first_pts: Option<Timestamp>,
     /// The latest PTS.
     pub last_pts: Option<Timestamp>,
-    /// Of the first picture in decoding order.
+    /// Decoding time of the first picture in decoding order.
     pub first_dts: Option<Timestamp>,
-    /// Of the last picture in decoding order.
+    /// Decoding time of the last picture in decoding order.
     pub last_dts: Option<Timestamp>,
     /// The largest distance between pictures in output order, in seconds.
     pub largest_interval_secs: f64,

@@ -55,7 +55,7 @@ const MODE_MONO: usize = 3;
 /// Bitrates in 1000 bit/s; 0 is free format, 15 is not allowed.
 const KBIT_MPEG1: [u32; 15] = [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320];
 const KBIT_MPEG2: [u32; 15] = [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160];
-/// Of MPEG-1; MPEG-2 has half of each, MPEG-2.5 a quarter.
+/// The sample rates of MPEG-1; MPEG-2 has half of each, MPEG-2.5 a quarter.
 const RATES_HZ: [u32; 3] = [44_100, 48_000, 32_000];
 
 /// What [`Frames::push`] finds.

@@ -12,7 +12,7 @@ use crate::{DecoderKind, Error, Limits};
 /// out in the order in which they are shown. What is missing or broken is made up of the picture
 /// nearest in time.
 ///
-/// Of interlaced streams it gives one field of each frame, always the top one: the two are of
+/// It gives one field of each frame of interlaced streams, always the top one: the two are of
 /// different moments, and scaled together they are a ghost of each other.
 pub(crate) struct NativeDecoder {
     decoder: Decoder,

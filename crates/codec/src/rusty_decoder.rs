@@ -34,7 +34,7 @@ struct Coded {
     slice: SliceHeader,
     /// I slices only.
     intra: bool,
-    /// Of all slices.
+    /// Bytes of all slices.
     bytes: usize,
 }
 

@@ -33,8 +33,8 @@ pub struct PictureFacts {
     /// slices are intra. Pictures output before the recovery is complete may be wrong. Also
     /// true for IDR pictures.
     pub recovery_point: bool,
-    /// Of the recovery point SEI message: frames until pictures are right. x264's intra refresh
-    /// has about a GOP's length here, an open GOP has 0.
+    /// Frames until pictures are right, by the recovery point SEI message. x264's intra refresh has
+    /// about a GOP's length here, an open GOP has 0.
     pub recovery_frame_count: Option<u32>,
     /// Type of the first slice; None where it could not be read.
     pub first_slice: Option<SliceType>,

@@ -14,7 +14,7 @@ pub struct PicOrderCounter {
     /// `prevFrameNum` and `prevFrameNumOffset`, of the picture before.
     previous_frame_num: u32,
     previous_frame_num_offset: i32,
-    /// Of the picture that was counted last.
+    /// `PicOrderCntMsb` of the picture that was counted last.
     msb: i32,
     frame_num_offset: i32,
 }
@@ -140,7 +140,7 @@ mod tests {
         Sps::parse(&hex!("6764001facd9405005bb0110000003001000000303c0f1831960")).unwrap()
     }
 
-    /// Of a P slice with numbers of 0.
+    /// The header of a P slice with numbers of 0.
     fn p_slice_header() -> SliceHeader {
         let (sps, pps) = (sps(), Pps::parse(&hex!("68ebe3cb22c0")).unwrap());
         let p_slice = hex!("61 e0 00000000 0000ffff ffffffff");

@@ -23,7 +23,7 @@ enum Parity {
 }
 
 impl PictureId {
-    /// Of the picture that the slice with this header is of.
+    /// What tells the picture from others that a slice with this header is of.
     #[must_use]
     pub fn of(header: &SliceHeader) -> Self {
         let parity = if header.bottom_field_flag { Parity::Bottom } else { Parity::Top };

@@ -25,7 +25,7 @@ pub struct Pps {
     pub num_ref_idx_default_active: [u8; 2],
     /// `weighted_pred_flag`: P slices have explicit weights.
     pub weighted_pred: bool,
-    /// Of B slices: 0 none, 1 explicit, 2 implicit weights.
+    /// Weights in B slices: 0 none, 1 explicit, 2 implicit.
     pub weighted_bipred_idc: u8,
     /// `pic_init_qp_minus26` + 26, -36 to 51 (below 0 for more than 8 bits).
     pub pic_init_qp: i8,

@@ -10,7 +10,7 @@ use crate::{Error, Limits, NalType, Pps, SliceType, Sps, nal, nal_ref_idc, nal_t
 pub struct SliceHeader {
     /// `nal_unit_type` is 5: the picture is an IDR picture (`IdrPicFlag`).
     pub idr: bool,
-    /// Of the NAL unit, 0 to 3; 0 where no other picture refers to this one.
+    /// The NAL unit's, 0 to 3; 0 where no other picture refers to this one.
     pub nal_ref_idc: u8,
     /// Address of the first macroblock; of the first pair of macroblocks in MBAFF frames.
     pub first_mb_in_slice: u32,
@@ -20,7 +20,7 @@ pub struct SliceHeader {
     pub pic_parameter_set_id: u32,
     /// 0 to 2; of streams with `separate_colour_plane_flag`.
     pub colour_plane_id: u8,
-    /// Of `log2_max_frame_num` bits.
+    /// A number of `log2_max_frame_num` bits.
     pub frame_num: u32,
     /// The picture is a field.
     pub field_pic_flag: bool,
@@ -28,11 +28,11 @@ pub struct SliceHeader {
     pub bottom_field_flag: bool,
     /// 0 to 65535, differs between IDR pictures in a row; 0 where it is not coded.
     pub idr_pic_id: u32,
-    /// Of `log2_max_pic_order_cnt_lsb` bits.
+    /// A number of `log2_max_pic_order_cnt_lsb` bits.
     pub pic_order_cnt_lsb: u32,
-    /// Of the bottom field of a frame, picture order count type 0.
+    /// The bottom field's distance in a frame, picture order count type 0.
     pub delta_pic_order_cnt_bottom: i32,
-    /// Of picture order count type 1.
+    /// Distances from what is expected, picture order count type 1.
     pub delta_pic_order_cnt: [i32; 2],
     /// 0 to 127; not 0 in slices of a redundant coded picture.
     pub redundant_pic_cnt: u8,
@@ -113,7 +113,7 @@ pub enum DecRefPicMarking {
     /// `nal_ref_idc` is 0: the picture is no reference.
     #[default]
     NonReference,
-    /// Of an IDR picture: all others are forgotten.
+    /// The marking of an IDR picture: all others are forgotten.
     Idr {
         /// Pictures not yet output need not be.
         no_output_of_prior_pics_flag: bool,

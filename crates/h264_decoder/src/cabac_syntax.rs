@@ -30,11 +30,11 @@ mod offset {
     pub(super) const CODED_BLOCK_PATTERN_CHROMA: usize = 77;
     pub(super) const CODED_BLOCK_FLAG: usize = 85;
     pub(super) const TRANSFORM_SIZE_8X8_FLAG: usize = 399;
-    /// Of frame and of field macroblocks, of blocks of up to 16 coefficients.
+    /// The first contexts of frame and of field macroblocks, for blocks of up to 16 coefficients.
     pub(super) const SIGNIFICANT_COEFF_FLAG: [usize; 2] = [105, 277];
     pub(super) const LAST_SIGNIFICANT_COEFF_FLAG: [usize; 2] = [166, 338];
     pub(super) const COEFF_ABS_LEVEL_MINUS1: usize = 227;
-    /// Of blocks of 64.
+    /// The same for blocks of 64.
     pub(super) const SIGNIFICANT_COEFF_FLAG_8X8: [usize; 2] = [402, 436];
     pub(super) const LAST_SIGNIFICANT_COEFF_FLAG_8X8: [usize; 2] = [417, 451];
     pub(super) const COEFF_ABS_LEVEL_MINUS1_8X8: usize = 426;

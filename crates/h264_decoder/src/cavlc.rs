@@ -246,7 +246,7 @@ impl<'a> BitReader<'a> {
 pub(crate) enum CoeffToken {
     /// `nC` is -1.
     ChromaDc,
-    /// Of any other block, `nC`.
+    /// Any other block, by its `nC`.
     Luma(u8),
 }
 

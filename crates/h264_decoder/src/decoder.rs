@@ -30,7 +30,7 @@ pub struct Decoder {
     limits: Limits,
     sps: Vec<Option<Arc<Sps>>>,
     pps: Vec<Option<Arc<Pps>>>,
-    /// Of the slice that is read, without emulation prevention.
+    /// The slice that is read, without emulation prevention.
     rbsp: Vec<u8>,
     /// The parameter set that the frames were made by.
     active: Option<Arc<Sps>>,
@@ -95,7 +95,7 @@ enum Start {
 pub struct Picture<'a> {
     /// The samples that are shown: cropped, fields woven. Chroma of monochrome streams is grey.
     pub samples: I420<'a>,
-    /// Of the access unit that it came with; of the first one where two fields came apart.
+    /// That of the access unit that it came with; of the first one where two fields came apart.
     pub pts: Timestamp,
     /// Macroblocks that did not come, or came damaged, and were filled in from another picture.
     pub concealed_macroblocks: u32,

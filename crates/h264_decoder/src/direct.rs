@@ -16,7 +16,7 @@ use crate::slice::MbDecoder;
 pub(crate) struct DirectTables {
     /// `RefPicList1[0]`.
     colocated: RefPic,
-    /// Of a frame: which of its fields is nearer in time (8.4.1.2.1).
+    /// Which field of a frame is nearer in time (8.4.1.2.1).
     nearer_field: usize,
     /// The lowest index of list 0 that refers to a picture, by variant and [`RefPic::id`].
     index_of: [[i8; 128]; 3],

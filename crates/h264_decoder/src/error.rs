@@ -60,7 +60,7 @@ pub enum Refusal {
     /// A picture larger than [`crate::Limits::max_macroblocks`].
     #[error("pictures of {macroblocks} macroblocks, at most {limit} are decoded")]
     PictureSize {
-        /// Of a frame.
+        /// Macroblocks of a frame.
         macroblocks: u32,
         /// The limit.
         limit: u32,

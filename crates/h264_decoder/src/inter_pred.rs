@@ -391,7 +391,7 @@ fn weight(
 #[derive(Clone, Copy)]
 struct PredictedBlock {
     component: usize,
-    /// Of the macroblock.
+    /// Whether the macroblock is one of a frame or of a field.
     structure: Structure,
     /// In the frame or field that the macroblock is in.
     column: i32,

@@ -28,7 +28,7 @@ pub(crate) struct Mb {
     pub(crate) intra_pred_modes: [i8; 8],
 }
 
-/// Of a macroblock that is not decoded.
+/// The slice of a macroblock that is not decoded.
 pub(crate) const NO_SLICE: u16 = u16::MAX;
 
 /// Kinds of macroblocks.
@@ -160,7 +160,7 @@ impl MbType {
 
     /// By number of table 7-14, 0 to 22; those of I slices follow at 23.
     pub(crate) fn of_b_slice(number: u32) -> Self {
-        /// Of the first and second partition of types 4 and 5, 6 and 7, ...
+        /// Lists of the first and second partition of types 4 and 5, 6 and 7, ...
         const PAIRS: [[Lists; 2]; 9] =
             [[1, 1], [2, 2], [1, 2], [2, 1], [1, 3], [2, 3], [3, 1], [3, 2], [3, 3]];
         match number {
@@ -179,7 +179,7 @@ impl MbType {
 /// `sub_mb_type`: how an 8x8 block is parted, and the lists that it is predicted from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SubMb {
-    /// Of its parts, in 4x4 blocks.
+    /// Width and height of its parts, in 4x4 blocks.
     pub(crate) width: u8,
     pub(crate) height: u8,
     /// 0 where it is direct.
@@ -242,7 +242,7 @@ pub(crate) const NO_COEFF: u8 = 64;
 #[derive(Clone, Debug)]
 pub(crate) struct Cache {
     pub(crate) total_coeff: [u8; CACHE],
-    /// Of Cb and Cr: three rows of four, as above.
+    /// The same of Cb and Cr: three rows of four, as above.
     pub(crate) chroma_total_coeff: [[u8; 12]; 2],
     /// -1 where there is no macroblock, or none that may be looked at.
     pub(crate) intra_pred_modes: [i8; CACHE],
@@ -364,7 +364,7 @@ impl NeighbourFinder<'_> {
         self.mbs.get(index).is_some_and(|mb| mb.slice == self.slice)
     }
 
-    /// Of a picture without MBAFF (6.4.9).
+    /// The neighbours in a picture without MBAFF (6.4.9).
     #[inline]
     pub(crate) fn find(&self, position: Position) -> Neighbours {
         let index = position.row * self.width + position.x;
@@ -386,7 +386,7 @@ impl NeighbourFinder<'_> {
         }
     }
 
-    /// Of an MBAFF frame (6.4.10, 6.4.12.2, table 6-4).
+    /// The neighbours in an MBAFF frame (6.4.10, 6.4.12.2, table 6-4).
     pub(crate) fn find_mbaff(&self, position: Position) -> Neighbours {
         let Position { x, row, is_field } = position;
         let top = (row & !1) * self.width + x;

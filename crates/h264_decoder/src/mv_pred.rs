@@ -86,7 +86,7 @@ impl MbDecoder<'_> {
         median_prediction(self.neighbours_of(list, at, width), ref_idx)
     }
 
-    /// Of the upper (0) or lower (1) 16x8 partition.
+    /// The prediction for the upper (0) or lower (1) 16x8 partition.
     pub(crate) fn predict_mv_of_row(&self, list: usize, part: usize, ref_idx: i8) -> Mv {
         let neighbours = self.neighbours_of(list, (0, 2 * part), 4);
         let [left, above, _] = neighbours;
@@ -98,7 +98,7 @@ impl MbDecoder<'_> {
         }
     }
 
-    /// Of the left (0) or right (1) 8x16 partition.
+    /// The prediction for the left (0) or right (1) 8x16 partition.
     pub(crate) fn predict_mv_of_column(&self, list: usize, part: usize, ref_idx: i8) -> Mv {
         let neighbours = self.neighbours_of(list, (2 * part, 0), 2);
         let [left, _, diagonal] = neighbours;
@@ -110,7 +110,7 @@ impl MbDecoder<'_> {
         }
     }
 
-    /// Of P_Skip (8.4.1.1).
+    /// The prediction for P_Skip (8.4.1.1).
     pub(crate) fn predict_mv_of_skip(&self) -> Mv {
         let neighbours = self.neighbours_of(0, (0, 0), 4);
         let [left, above, _] = neighbours;

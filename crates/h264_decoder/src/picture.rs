@@ -11,7 +11,7 @@ use crate::residual::LevelScale;
 #[derive(Debug, Default)]
 pub(crate) struct PictureState {
     pub(crate) mbs: Vec<Mb>,
-    /// Of CABAC slices.
+    /// Motion vector differences, in CABAC slices.
     pub(crate) mvd: Vec<EdgeMvd>,
     /// By [`Mb::slice`].
     pub(crate) slices: Vec<SliceParameters>,
@@ -27,7 +27,7 @@ pub(crate) struct SliceParameters {
     pub(crate) disable_deblocking_filter_idc: u8,
     /// `FilterOffsetA` and `FilterOffsetB`.
     pub(crate) filter_offsets: [i8; 2],
-    /// Of Cb and Cr.
+    /// The offsets of Cb and Cr.
     pub(crate) chroma_qp_index_offset: [i8; 2],
     /// B slices have two lists.
     pub(crate) is_b: bool,
@@ -63,6 +63,6 @@ pub(crate) struct SliceContext<'a> {
     pub(crate) frames: &'a [Frame],
     pub(crate) lists: &'a RefLists,
     pub(crate) picture: &'a mut PictureState,
-    /// Of the slice in [`PictureState::slices`].
+    /// The slice's place in [`PictureState::slices`].
     pub(crate) slice: u16,
 }

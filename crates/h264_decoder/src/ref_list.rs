@@ -99,7 +99,7 @@ pub(crate) struct CurrentPicture {
     pub(crate) structure: Structure,
     pub(crate) frame_num: u32,
     pub(crate) max_frame_num: u32,
-    /// Of the picture.
+    /// The picture's.
     pub(crate) pic_order_cnt: i32,
 }
 

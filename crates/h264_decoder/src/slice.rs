@@ -47,11 +47,11 @@ pub(crate) struct MbDecoder<'a> {
     pub(crate) around: Surroundings,
     pub(crate) neighbours: Neighbours,
     pub(crate) position: Position,
-    /// Of the macroblock's side data.
+    /// Where the macroblock's side data are.
     pub(crate) index: usize,
     /// What is stored of the macroblock when it is decoded.
     pub(crate) mb: Mb,
-    /// Of luma blocks in decoding order, of Cb and of Cr, 16 each.
+    /// 16 of each block: luma in decoding order, Cb, Cr.
     pub(crate) coefficients: [i16; 24 * 16],
     /// Intra16x16DCLevel, and which blocks got a DC coefficient by it.
     luma_dc: [i16; 16],
@@ -957,7 +957,7 @@ impl<'a> MbDecoder<'a> {
         }
     }
 
-    /// Of a frame macroblock next to field macroblocks, or the other way round.
+    /// The same for a frame macroblock next to field macroblocks, or the other way round.
     fn fill_motion_in_mbaff(&mut self, list: usize) {
         let found = &self.neighbours;
         let mbs = &self.context.picture.mbs;

@@ -14,7 +14,7 @@ pub(crate) fn parameter_sets() -> (Sps, Pps) {
     (sps.unwrap(), Pps::parse(&hex!("68ebe3cb22c0")).unwrap())
 }
 
-/// Of a P slice at the first macroblock, a short-term reference; all numbers are 0.
+/// The header of a P slice at the first macroblock, a short-term reference; all numbers are 0.
 pub(crate) fn p_slice_header() -> SliceHeader {
     SliceHeader {
         idr: false,

@@ -93,7 +93,7 @@ struct Stay {
 /// The cuts of the source or of the ladder.
 #[derive(Default)]
 struct Line {
-    /// Of earlier stays, without those whose spans came to nothing.
+    /// The cuts of earlier stays, without those whose spans came to nothing.
     earlier: Vec<Cut>,
     cuts: Vec<Cut>,
     /// How many cuts there were when the ladder got a grid of its own, if it was in this stay: of

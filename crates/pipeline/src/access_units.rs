@@ -39,7 +39,7 @@ pub(crate) struct Stamp {
 #[derive(Clone, Debug)]
 pub(crate) struct CodedPicture {
     pub(crate) nal_units: NalUnits,
-    /// Of the message that it began with.
+    /// When the message that it began with was sent.
     pub(crate) stamp: Stamp,
     /// So many pictures were before it in that message.
     pub(crate) place: u32,
@@ -81,7 +81,7 @@ struct Open {
     /// NAL units of later messages. They are copied: a message may be far larger than what is
     /// taken of it.
     more: Vec<Box<[u8]>>,
-    /// Of all its NAL units.
+    /// Bytes of all its NAL units.
     bytes: usize,
 }
 

@@ -144,7 +144,7 @@ struct RunningLadder {
     /// The newest pictures, in decoding order, from one on that a decoder can start with; none
     /// where they are too many.
     recent: Vec<Picture>,
-    /// Of all of them.
+    /// What all of them cost.
     recent_cost: Cost,
     /// Presentation time of the picture being taken, where it is an IDR.
     next_start: Option<Timestamp>,

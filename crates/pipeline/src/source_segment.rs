@@ -136,7 +136,7 @@ pub(crate) const SAMPLE_COST: usize = 256;
 pub(crate) struct Cost {
     /// In memory, with [`SAMPLE_COST`].
     pub(crate) bytes: usize,
-    /// Of a decoder, at most.
+    /// Work for a decoder, at most.
     pub(crate) macroblocks: u64,
 }
 

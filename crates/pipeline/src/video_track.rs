@@ -40,7 +40,7 @@ pub(crate) struct VideoTrack {
     parsed_sets: ParsedSets,
     /// What the pictures are coded by.
     config: Option<Arc<VideoConfig>>,
-    /// Of the largest picture that the parameter sets in force allow.
+    /// Size of the largest picture that the parameter sets in force allow.
     macroblocks: u32,
     units: AccessUnits,
     order: PictureOrder,

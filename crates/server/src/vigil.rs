@@ -16,7 +16,7 @@ pub(crate) struct Vigil {
     has_sent_media: bool,
     /// In the present window, of which each is judged at its end.
     listened: Duration,
-    /// Of audio and video, ever, and up to the beginning of the window.
+    /// Bytes of audio and video, ever, and up to the beginning of the window.
     media_bytes: u64,
     media_bytes_before: u64,
 }

@@ -53,7 +53,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(60 * 60);
 #[derive(Debug)]
 pub(crate) struct Acme {
     config: AcmeConfig,
-    /// Of this authority: another one's account and certificates are none here.
+    /// What this authority gave: another one's account and certificates are none here.
     folder: PathBuf,
     client: TlsClient,
     certificates: Arc<Certificates>,

@@ -15,7 +15,7 @@ const SEQUENCE: u8 = 0x30;
 const VERSION: u8 = 0xa0;
 
 impl Validity {
-    /// Of a certificate in DER; `None` where it is none.
+    /// The validity of a certificate in DER; `None` where it is none.
     pub(crate) fn of(certificate: &[u8]) -> Option<Self> {
         let (certificate, _) = element(certificate, SEQUENCE)?;
         let (mut fields, _) = element(certificate, SEQUENCE)?;

@@ -14,7 +14,7 @@ const SIZE_BYTES: u64 = 4;
 /// Reads one tag after the other, so that each has its place.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tags {
-    /// Of the next tag; 0 before the file header.
+    /// Where the next tag begins; 0 before the file header.
     position: u64,
 }
 

@@ -11,9 +11,9 @@ use crate::{Error, Limits};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BoxAt {
     pub(crate) kind: FourCc,
-    /// Of its size field.
+    /// Position of its size field.
     pub(crate) start: u64,
-    /// Of its content.
+    /// Position of its content.
     pub(crate) body: u64,
     /// Just behind it; never past the end of what it is in.
     pub(crate) end: u64,

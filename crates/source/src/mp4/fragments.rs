@@ -84,7 +84,7 @@ struct Traf {
 #[derive(Clone, Copy, Debug)]
 struct Run {
     flags: u32,
-    /// Of the first sample only.
+    /// Flags of the first sample only.
     first_flags: Option<u32>,
     next: u64,
     left: u32,

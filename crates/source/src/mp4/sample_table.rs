@@ -57,7 +57,7 @@ pub(crate) struct TableCursor {
     chunk: u32,
     left_in_chunk: u32,
     description: u32,
-    /// Of the next sample in the chunk.
+    /// Where the next sample in the chunk is.
     position: u64,
     /// Entries of `stss` passed.
     sync: u32,

@@ -27,7 +27,7 @@ pub(crate) struct Survey {
     pub(crate) start: Cursor,
     /// Decoding time, in ticks of the track, at which the edit list ends it.
     pub(crate) stop: Option<i64>,
-    /// Of the first sample that is played.
+    /// The sample description of the first sample that is played.
     pub(crate) description: u32,
     /// Decoding time of the first sample, on the movie's time.
     pub(crate) first: Timestamp,
