@@ -66,6 +66,8 @@ pub struct Window {
     ended_with: Option<u64>,
     removed: VecDeque<Removed>,
     listed: VecDeque<Listed>,
+    /// The highest number that was ever listed: none comes again, also where nothing is listed.
+    newest: Option<u64>,
     bandwidth: BandwidthMeter,
 }
 
@@ -113,6 +115,7 @@ impl Window {
             ended_with: None,
             removed: VecDeque::new(),
             listed: VecDeque::new(),
+            newest: None,
             bandwidth: BandwidthMeter::default(),
         }
     }
@@ -146,7 +149,7 @@ impl Window {
     /// Lists a span whose segment will be made when it is asked for. A number that was passed is
     /// ignored; one that does not follow the newest empties the playlist first.
     pub fn list(&mut self, span: Span) {
-        if let Some(newest) = self.newest_sequence() {
+        if let Some(newest) = self.newest {
             if span.sequence() <= newest {
                 return;
             }
@@ -163,6 +166,7 @@ impl Window {
         }
         let content = Content::Promised;
         self.listed.push_back(Listed { span, content, longest_playlist: Duration::ZERO });
+        self.newest = Some(span.sequence());
         // What is not offered yet pushes nothing out of the playlist.
         while self.listed.len() - self.held_back() > self.config.listed {
             self.remove_oldest();
@@ -249,7 +253,7 @@ impl Window {
     /// The stream has ended: `EXT-X-ENDLIST` (RFC 8216 4.3.3.4).
     pub fn end(&mut self) {
         self.ended = true;
-        self.ended_with = self.newest_sequence();
+        self.ended_with = self.newest;
     }
 
     /// The publisher is back: no `EXT-X-ENDLIST`.
@@ -294,10 +298,6 @@ impl Window {
     fn held_back(&self) -> usize {
         let newest_first = self.listed.iter().rev().map(|listed| &listed.span);
         held_back(newest_first, self.target_duration_secs, self.ended_with)
-    }
-
-    fn newest_sequence(&self) -> Option<u64> {
-        self.listed.back().map(|listed| listed.span.sequence())
     }
 
     /// The numbers that follow are not those that the playlist waits for: it begins behind the
@@ -418,6 +418,22 @@ mod tests {
 
     fn segment(sequence: u64, duration: Duration, data: &Bytes) -> Segment {
         Segment { span: span(sequence, duration), data: data.clone() }
+    }
+
+    #[test]
+    fn a_number_that_was_listed_does_not_come_again_also_where_nothing_is_left() {
+        let mut window = window(3);
+        for sequence in 7..=9 {
+            window.list(span(sequence, Duration::from_secs(2)));
+        }
+        assert!(window.withdraw_promises_before(10));
+        assert!(window.snapshot().is_none());
+        let second = Duration::from_secs(2);
+        assert!(!window.push(segment(8, second, &Bytes::from_static(b"late"))));
+        assert!(window.snapshot().is_none(), "EXT-X-MEDIA-SEQUENCE would go back");
+        assert!(window.push(segment(10, second, &Bytes::from_static(b"next"))));
+        let snapshot = window.snapshot().unwrap();
+        assert_eq!(snapshot.listed.first().map(Span::sequence), Some(10));
     }
 
     #[test]

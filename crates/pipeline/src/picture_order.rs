@@ -13,6 +13,10 @@ use crate::access_units::CodedPicture;
 /// Pictures that H.264 lets come before one that is shown earlier.
 const MAX_REORDERED: i64 = 16;
 
+/// As much as pictures are shown after they are decoded; a longer time is that of a stream that
+/// stood still, and of no order.
+const MOST_EARLY: Duration = Duration::from_secs(10);
+
 /// A picture, and when it is decoded and shown.
 #[derive(Debug)]
 pub(crate) struct OrderedPicture {
@@ -205,7 +209,7 @@ impl PictureOrder {
             _ => 1,
         };
         let interval_now = self.interval(waiting.as_ref().unwrap_or(&picture), interval);
-        self.early = self.early.max(times(interval_now, depth));
+        self.early = self.early.max(times(interval_now, depth).min(MOST_EARLY));
         if let Some(waiting) = waiting {
             self.place(waiting, interval);
         }
@@ -222,6 +226,9 @@ impl PictureOrder {
             return self.pass(picture.picture);
         }
         let composition_time = times(self.interval(&picture, interval), ahead);
+        if composition_time > MOST_EARLY || -composition_time > MOST_EARLY {
+            return self.pass(picture.picture);
+        }
         let at = match self.stamps {
             Stamps::Presentation => picture.picture.stamp.at - composition_time,
             _ => picture.picture.stamp.at,
