@@ -152,11 +152,13 @@ class Runner:
             "clips": str(self.folder / "clips"),
         }
         command = [*launcher(None), "nice", "-n", "5", sys.executable, str(HERE / "attacker.py")]
-        with (self.folder / "attacker.log").open("wb") as log:
+        log_file, said_file = self.folder / "attacker.log", self.folder / "outcome.json"
+        with log_file.open("wb") as log, said_file.open("wb") as said:
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+                # A pipe that nobody reads meanwhile would hold up who has much to say.
+                stdout=said,
                 stderr=log,
                 start_new_session=True,
             )
@@ -177,8 +179,8 @@ class Runner:
         had_ended = process.poll() is not None
         if not had_ended:
             os.killpg(process.pid, signal.SIGKILL)
-        said = process.stdout.read()
         process.wait()
+        said = (self.folder / "outcome.json").read_bytes()
         try:
             return json.loads(said)
         except ValueError:
