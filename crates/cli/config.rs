@@ -423,7 +423,7 @@ pub(crate) mod tests {
         assert!(refused("[keys]\n'a/b' = 'hunter2'").contains("\"a/b\""));
         for secret in [
             "viewer_secret = 'hunter2'",
-            "auth_webhook = 'https://h/hunter2'",
+            "auth_webhook = 'ftp://h/hunter2'",
             "publish_key = ['hunter2']",
             "publish_key = 'hunter2",
             "[keys]\ncam = ['hunter2']",

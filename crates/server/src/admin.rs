@@ -8,12 +8,13 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN, WWW_AUTHENTICATE,
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::routing::{get, post};
 use rtmp::StreamName;
+use tokio::time::Instant;
 use tracing::info;
 
 use crate::duration::parse_duration;
@@ -85,7 +86,10 @@ async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
         let shown = bearer_token(request.headers());
         let ip = request.extensions().get::<PeerIp>().map(|PeerIp(ip)| *ip);
         if let Some(ip) = ip.filter(|_| shown.is_some()) {
-            shared.wait_out_wrong_secrets(ip).await;
+            let until = Instant::now() + shared.limits.http_wait;
+            if !shared.wait_out_wrong_secrets(ip, until).await {
+                return too_many_guesses(request.method());
+            }
         }
         if shown != Some(expected) {
             if let Some(ip) = ip.filter(|_| shown.is_some()) {
@@ -101,6 +105,13 @@ async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
 fn bearer_token(headers: &HeaderMap) -> Option<SecretDigest> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| SecretDigest::of(token.trim()))
+}
+
+fn too_many_guesses(method: &Method) -> Response<Body> {
+    let text = "wrong tokens come from this address: come again later\n";
+    let mut response = uncached(method, StatusCode::TOO_MANY_REQUESTS, text);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("30"));
+    response
 }
 
 fn unauthorized(method: &Method) -> Response<Body> {

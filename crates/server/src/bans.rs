@@ -7,7 +7,7 @@ use std::time::Duration;
 use rtmp::{StreamKey, StreamName};
 
 use crate::clock::Moment;
-use crate::places::network;
+use crate::places::{is_relay, network};
 
 /// Each is one that the operator threw out. Past it the one longest ago is let in again.
 const MAX: usize = 1024;
@@ -54,7 +54,11 @@ impl Bans {
     ) -> bool {
         self.0.iter().filter(|ban| now.uptime < ban.until_uptime).any(|ban| {
             let is_key = ban.key.is_some() && ban.key.as_ref() == key && Some(&ban.name) == name;
-            ban.network == network(peer.ip()) || is_key
+            let address = network(peer.ip());
+            // The address of a relay on this host is that of all its publishers.
+            let is_address = ban.network == address
+                && (!is_relay(address) || name.is_none_or(|name| *name == ban.name));
+            is_address || is_key
         })
     }
 }

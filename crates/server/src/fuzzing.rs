@@ -1,15 +1,22 @@
 //! Bodies of the fuzz targets; the unit tests replay the committed seeds through them.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use axum::http::header::{
     ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, IF_NONE_MATCH, IF_RANGE, RANGE,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use bytes::Bytes;
+use rtmp::StreamName;
+use tokio::io::{AsyncWriteExt, duplex};
+use tokio::runtime::Builder;
 
+use crate::clock::Moment;
 use crate::http_path::{self, Resource};
 use crate::http_response::{self as response, Conditions};
+use crate::viewer_secret::ViewerSecret;
+use crate::webhook::{self, WebhookUrl};
 
 /// What the lines behind the first one are values of, again and again.
 const HEADERS: [axum::http::HeaderName; 4] = [RANGE, IF_NONE_MATCH, IF_RANGE, ACCEPT_ENCODING];
@@ -71,6 +78,39 @@ fn segment(request: Conditions<'_>) {
     }
 }
 
+/// The first line is a stream's name, the rest a token: it opens the stream where it is the one that
+/// we make for its second, and nowhere else.
+pub fn viewer_token(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let (name, token) = text.split_once('\n').unwrap_or((text, ""));
+    let Ok(name) = StreamName::parse(name) else { return };
+    let secret = ViewerSecret::new("0123456789abcdef").expect("it is long enough");
+    let second = token.split_once('-').and_then(|(second, _)| second.parse().ok());
+    let is_ours = second.is_some_and(|second| secret.token(&name, second) == token);
+    for unix_secs in [0, 1_795_299_999, 1_795_300_000] {
+        let now = Moment { uptime: Duration::ZERO, unix_ms: unix_secs * 1000 };
+        let is_over = second.is_none_or(|second| second <= now.unix_secs());
+        assert_eq!(secret.admits(&name, token, now), is_ours && !is_over, "{token}");
+    }
+}
+
+/// All that a webhook says, and then it closes. It ends, and only what says 2xx is one.
+pub fn webhook_reply(data: &[u8]) {
+    let runtime = Builder::new_current_thread().build().expect("it needs nothing of the system");
+    let status = runtime.block_on(async {
+        let (ours, mut theirs) = duplex(data.len() + 4096);
+        theirs.write_all(data).await.expect("it has the room");
+        theirs.shutdown().await.expect("it is open");
+        let url = WebhookUrl::parse("http://127.0.0.1/auth").expect("it is one");
+        webhook::converse(ours, &url, "{}".to_owned()).await
+    });
+    let says_2xx = |line: &[u8]| line.starts_with(b"HTTP/1.") && line.get(9) == Some(&b'2');
+    if status.is_ok_and(|status| status.is_success()) {
+        let mut lines = data.split(|byte| matches!(byte, b'\r' | b'\n'));
+        assert!(lines.any(says_2xx), "{:?}", data.escape_ascii().to_string());
+    }
+}
+
 /// `bytes 0-9/940` (RFC 9110 14.4).
 fn content_range(text: &str) -> Option<RangeInclusive<usize>> {
     let (range, whole) = text.strip_prefix("bytes ")?.split_once('/')?;
@@ -88,5 +128,15 @@ mod tests {
     #[test]
     fn seeds_of_server_http_request_hold() {
         testmedia::replay("server_http_request", super::http_request);
+    }
+
+    #[test]
+    fn seeds_of_server_viewer_token_hold() {
+        testmedia::replay("server_viewer_token", super::viewer_token);
+    }
+
+    #[test]
+    fn seeds_of_server_webhook_reply_hold() {
+        testmedia::replay("server_webhook_reply", super::webhook_reply);
     }
 }

@@ -16,7 +16,7 @@ use hls::Lookup;
 use hls::multivariant_playlist::with_query;
 use tokio::time::timeout;
 
-use crate::http_listener::{PeerIp, SendWithin};
+use crate::http_listener::{Deliveries, PeerIp};
 use crate::http_path::{self, Resource, query_value};
 use crate::http_response::{self as response, Audience, Conditions};
 use crate::maker::Making;
@@ -118,7 +118,8 @@ async fn serve(
         }
         Resource::Segment(_, rendition, sequence) => {
             let tag = query_value(query, TAG);
-            segment(shared, conditions, &publication, rendition, *sequence, tag).await
+            let deliveries = request.extensions.get::<Deliveries>()?;
+            segment(shared, conditions, deliveries, &publication, rendition, *sequence, tag).await
         }
     }
 }
@@ -210,6 +211,7 @@ async fn media_playlist(
 async fn segment(
     shared: &Shared,
     conditions: Conditions<'_>,
+    deliveries: &Deliveries,
     publication: &Arc<Publication>,
     name: &str,
     sequence: u64,
@@ -258,11 +260,10 @@ async fn segment(
         Lookup::Gone => return None,
     };
     shared.metrics.http_segments.add(1);
-    let mut response = response::segment(conditions, &data, snapshot.etag(sequence)?);
     let target_duration = Duration::from_secs(snapshot.target_duration_secs);
     let time = target_duration * shared.limits.http_segment_target_durations;
-    response.extensions_mut().insert(SendWithin(time));
-    Some(response)
+    let data = deliveries.begin(data, time);
+    Some(response::segment(conditions, &data, snapshot.etag(sequence)?))
 }
 
 fn find(shared: &Shared, resource: &Resource<'_>) -> Option<Arc<Publication>> {

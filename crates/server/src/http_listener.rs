@@ -1,6 +1,7 @@
 //! Serves a router over HTTP/1.1, and in TLS over HTTP/2 too, to peers that may be slow, silent,
 //! many or hostile.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
@@ -11,7 +12,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Response};
 use hyper::Request;
 use hyper::body::Incoming;
@@ -201,15 +202,14 @@ async fn serve(socket: TcpStream, peer: SocketAddr, requests: Requests, entrance
             counts.metrics.http_refused_connections.add(1);
         }
         let method = request.method().clone();
-        let (answer, timed) = (router.call(request), Arc::clone(&counted));
+        request.extensions_mut().insert(counted.deliveries.clone());
+        let answer = router.call(request);
         async move {
-            let answer = match turn {
+            Ok(match turn {
                 Turn::OfConnection => answer.await?,
                 Turn::Own(place) => answer.await?.map(|body| Body::new(Held::new(body, place))),
                 Turn::Full => response::busy(&method),
-            };
-            timed.set_time(answer.extensions().get());
-            Ok(answer)
+            })
         }
     });
     let served = match is_http2 {
@@ -264,32 +264,77 @@ where
             () = sleep(limits.http_head) => {}
         }
         let (requests_now, sent_bytes_now) = activity.so_far();
-        if requests_now == requests && sent_bytes_now - sent_bytes < limits.http2_idle_bytes {
+        let is_idle =
+            requests_now == requests && sent_bytes_now - sent_bytes < limits.http2_idle_bytes;
+        if is_idle || activity.deliveries.are_late() {
             connection.as_mut().graceful_shutdown();
             return timeout(GOODBYE, connection).await.unwrap_or(Ok(()));
         }
     }
 }
 
-/// On a response: its peer has to take it in this time.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct SendWithin(pub(crate) Duration);
+/// What the peer of a connection has still to take, and until when; in the extensions of its
+/// requests.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Deliveries(Arc<Mutex<Due>>);
+
+#[derive(Debug, Default)]
+struct Due {
+    by_id: BTreeMap<u64, Instant>,
+    next_id: u64,
+}
+
+impl Deliveries {
+    /// The same bytes, which the peer has to take in this time. It runs until nobody holds them any
+    /// more, whichever queue they are in: a peer of HTTP/2 that opens no window for a response never
+    /// holds up the socket.
+    pub(crate) fn begin(&self, bytes: Bytes, time: Duration) -> Bytes {
+        let mut due = lock(&self.0);
+        let id = due.next_id;
+        due.next_id += 1;
+        due.by_id.insert(id, Instant::now() + time);
+        drop(due);
+        Bytes::from_owner(Delivery { bytes, id, deliveries: self.clone() })
+    }
+
+    /// When the peer must have taken what is due first.
+    fn first_due(&self) -> Option<Instant> {
+        lock(&self.0).by_id.values().min().copied()
+    }
+
+    fn are_late(&self) -> bool {
+        self.first_due().is_some_and(|due| due <= Instant::now())
+    }
+}
+
+/// Bytes on their way to a peer.
+struct Delivery {
+    bytes: Bytes,
+    id: u64,
+    deliveries: Deliveries,
+}
+
+impl AsRef<[u8]> for Delivery {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        lock(&self.deliveries.0).by_id.remove(&self.id);
+    }
+}
 
 /// What has happened on a connection since it was accepted.
 #[derive(Debug, Default)]
 struct Activity {
     requests: AtomicU64,
     sent_bytes: AtomicU64,
-    /// When the peer must have taken the newest response.
-    send_by: Mutex<Option<Instant>>,
+    deliveries: Deliveries,
 }
 
 impl Activity {
-    /// A response begins, which has this time.
-    fn set_time(&self, time: Option<&SendWithin>) {
-        *lock(&self.send_by) = time.map(|SendWithin(time)| Instant::now() + *time);
-    }
-
     /// Requests and bytes sent.
     fn so_far(&self) -> (u64, u64) {
         (self.requests.load(Ordering::Relaxed), self.sent_bytes.load(Ordering::Relaxed))
@@ -330,8 +375,8 @@ impl<T: AsyncWrite + Unpin> Watched<T> {
         }
         let stall = self.stall.get_or_insert_with(|| {
             let stalled = Instant::now() + self.shared.limits.http_write;
-            let send_by = *lock(&self.activity.send_by);
-            Box::pin(sleep_until(send_by.map_or(stalled, |send_by| send_by.min(stalled))))
+            let due = self.activity.deliveries.first_due();
+            Box::pin(sleep_until(due.map_or(stalled, |due| due.min(stalled))))
         });
         ready!(stall.as_mut().poll(context));
         self.shared.metrics.http_stalled_connections.add(1);

@@ -143,7 +143,7 @@ fn info(size: (u32, u32)) -> RenditionInfo {
     }
 }
 
-fn push_segment(publisher: &Admission, sequence: u64, data: Vec<u8>) {
+pub(crate) fn push_segment(publisher: &Admission, sequence: u64, data: Vec<u8>) {
     let segment = Segment { span: span(sequence), data: data.into() };
     publisher.publication.publish_segment(Slot::Source, segment, &info((1280, 720)), true);
 }

@@ -241,8 +241,13 @@ impl Limits {
         let publishers = max_streams.saturating_mul(2);
         let publishes = defaults.publishes_per_address;
         let burst = publishes.burst.max(publishers as u64);
+        let rtmp_connections = defaults.rtmp_connections.max(publishers);
         Self {
-            rtmp_connections: defaults.rtmp_connections.max(publishers),
+            rtmp_connections,
+            // The rest is for the operator's port, the webhook, listeners and the log.
+            reserved_files: defaults
+                .reserved_files
+                .max(rtmp_connections.saturating_add(max_streams).saturating_add(144)),
             remembered_streams: defaults.remembered_streams.max(max_streams),
             publishes_per_address: Rate { burst, ..publishes },
             ..defaults

@@ -114,9 +114,10 @@ impl Memory {
 
     /// Room for a decoder of so many bytes, if there is any left.
     pub(crate) fn decoder_room(self: &Arc<Self>, bytes: usize) -> Option<DecoderRoom> {
-        let before = self.decoding.fetch_add(bytes, Ordering::Relaxed);
-        let room = DecoderRoom { memory: Arc::clone(self), bytes };
-        (before.saturating_add(bytes) <= self.usable / DECODING_PART).then_some(room)
+        let most = self.usable / DECODING_PART;
+        let with_it = |held: usize| held.checked_add(bytes).filter(|held| *held <= most);
+        self.decoding.fetch_update(Ordering::Relaxed, Ordering::Relaxed, with_it).ok()?;
+        Some(DecoderRoom { memory: Arc::clone(self), bytes })
     }
 
     fn free_beside(&self, media: usize) -> usize {

@@ -41,6 +41,9 @@ impl Numbers {
         let first = floor.max(least).max(clock_ms / MS_PER_NUMBER + 1);
         let opens_clock_ms = (first - AHEAD).saturating_mul(MS_PER_NUMBER);
         let opens_ms = uptime_ms.saturating_add(opens_clock_ms).saturating_sub(clock_ms);
+        // A clock that was set back is not waited for: what lies before `floor` this process has
+        // used itself, and it knows so.
+        let opens_ms = opens_ms.min(uptime_ms.saturating_add(AHEAD * MS_PER_NUMBER));
         Self { first, opens: Duration::from_millis(opens_ms) }
     }
 
@@ -81,6 +84,15 @@ mod tests {
         assert_eq!(numbers.first(), 280_000_601);
         assert_eq!(numbers.wait(280_000_630, at(60_000)), Duration::ZERO);
         assert_eq!(numbers.wait(280_000_631, at(60_000)), Duration::from_millis(100));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_holds_nobody_up() {
+        let used = Numbers::begin(at(3_600_000), 0).first();
+        let set_back = Moment { uptime: Duration::from_secs(3600), unix_ms: EPOCH_UNIX_MS };
+        let numbers = Numbers::begin(set_back, used + 1);
+        assert_eq!(numbers.first(), used + 1);
+        assert!(numbers.wait(numbers.first(), set_back) <= Duration::from_secs(3));
     }
 
     #[test]

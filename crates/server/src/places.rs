@@ -1,7 +1,7 @@
 //! How many connections there may be: of all together, and of each address.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex};
 
 use crate::sync::lock;
@@ -76,6 +76,11 @@ impl Drop for Place {
             }
         }
     }
+}
+
+/// Whether a [`network`] is that of publishers who come through a relay on this host.
+pub(crate) fn is_relay(network: IpAddr) -> bool {
+    network == IpAddr::V4(Ipv4Addr::LOCALHOST) || network == self::network(LOOPBACK_V6)
 }
 
 /// Whether a [`network`] is this host.

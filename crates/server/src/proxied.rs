@@ -4,7 +4,8 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use axum::body::{Body, Bytes};
 use axum::http::HeaderMap;
@@ -92,12 +93,25 @@ pub(crate) fn client(headers: &HeaderMap, trusted: &TrustedProxies) -> Option<Ip
 /// An answer that keeps a place until it is sent.
 pub(crate) struct Held {
     body: Body,
-    _place: Place,
+    place: Arc<Place>,
+}
+
+/// Bytes of such an answer: they keep the place as well, also in the queues behind the body, which
+/// hyper drops as soon as it has taken the last of them.
+struct Part {
+    bytes: Bytes,
+    _place: Arc<Place>,
+}
+
+impl AsRef<[u8]> for Part {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl Held {
     pub(crate) fn new(body: Body, place: Place) -> Self {
-        Self { body, _place: place }
+        Self { body, place: Arc::new(place) }
     }
 }
 
@@ -109,7 +123,10 @@ impl HttpBody for Held {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let place = Arc::clone(&self.place);
+        let hold = |bytes| Bytes::from_owner(Part { bytes, _place: place });
+        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(hold))))
     }
 
     fn is_end_stream(&self) -> bool {

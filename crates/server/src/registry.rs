@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::clock::Moment;
 use crate::limits::Limits;
 use crate::numbers::Numbers;
 use crate::pace::PublishRates;
-use crate::places::network;
+use crate::places::{is_relay, network};
 use crate::publication::{Publication, PublicationConfig};
 use crate::session::{Departure, Session, StopReason};
 
@@ -190,7 +190,7 @@ impl Registry {
         self.forget_surplus(now);
         self.limit_draining(&name)?;
         let address = network(attempt.peer.ip());
-        if !is_this_host(address) && !self.publishes.allows(address, now) {
+        if !is_relay(address) && !self.publishes.allows(address, now) {
             return Err(Refusal::TooOften);
         }
         self.make_room(&name, attempt.key.as_ref(), address, now)?;
@@ -346,13 +346,18 @@ impl Registry {
     /// Places for a publisher of this name beside those of others. Streams without a publisher take
     /// none, but while their workers end they hold codecs and threads: there are only so many.
     fn free_places(&self, name: &StreamName) -> usize {
-        let others = || self.streams.iter().filter(|(other, _)| *other != name);
-        let live = others().filter(|(_, stream)| stream.state == State::Live).count();
+        let others = self.streams.iter().filter(|(other, _)| *other != name);
+        let live = others.filter(|(_, stream)| stream.state == State::Live).count();
+        self.config.max_streams.saturating_sub(live)
+    }
+
+    /// Whether the workers of too many streams of other names still end.
+    fn drains_too_many(&self, name: &StreamName) -> bool {
+        let others = self.streams.iter().filter(|(other, _)| *other != name);
         let draining =
-            others().filter(|(_, stream)| stream.state != State::Live && !stream.is_drained());
-        let max = self.config.max_streams;
-        let max_draining = max.saturating_mul(self.config.limits.draining_streams_per_place);
-        if draining.count() >= max_draining { 0 } else { max.saturating_sub(live) }
+            others.filter(|(_, stream)| stream.state != State::Live && !stream.is_drained());
+        let per_place = self.config.limits.draining_streams_per_place;
+        draining.count() >= self.config.max_streams.saturating_mul(per_place)
     }
 
     /// Places that are left to addresses without a stream, by one that has some. Where anybody may
@@ -363,7 +368,7 @@ impl Registry {
             stream.state == State::Live && network(stream.session.peer().ip()) == address
         };
         if !self.config.access.is_open()
-            || is_this_host(address)
+            || is_relay(address)
             || !self.streams.values().any(publishes)
         {
             return 0;
@@ -381,6 +386,9 @@ impl Registry {
     ) -> Result<(), Refusal> {
         let live = self.streams.get(name).filter(|stream| stream.state == State::Live);
         let Some(stream) = live else {
+            if self.drains_too_many(name) {
+                return Err(Refusal::TooManyStreams);
+            }
             let free = self.free_places(name);
             return match free {
                 0 => self.displace_one_without_media(now),
@@ -498,11 +506,6 @@ impl Registry {
             }
         }
     }
-}
-
-/// Whether publishers of this address come through a relay on this host, which all have it.
-fn is_this_host(address: IpAddr) -> bool {
-    address == Ipv4Addr::LOCALHOST || address == network(Ipv6Addr::LOCALHOST.into())
 }
 
 impl Stream {

@@ -28,7 +28,7 @@ use crate::session::{Departure, Session, StopReason, StopSignal};
 use crate::shared::{Door, Shared};
 use crate::socket::Socket;
 use crate::vigil::{Fault, Vigil};
-use crate::webhook::{self, Question, Verdict, WebhookUrl};
+use crate::webhook::{Question, Verdict, Webhook};
 use crate::worker;
 
 /// How often a publisher that waits for memory looks whether there is some.
@@ -315,13 +315,16 @@ impl Conn<'_> {
     /// Whether the key opens the name. Who came with wrong keys before waits first, at the cost of
     /// this connection alone.
     async fn permit(&self, request: PublishRequest) -> Result<PublishAttempt, Refusal> {
-        self.shared.wait_out_wrong_secrets(self.peer.ip()).await;
+        if !self.shared.wait_out_wrong_secrets(self.peer.ip(), self.publish_deadline).await {
+            self.log_refusal(Refusal::Undecided, "");
+            return Err(Refusal::Undecided);
+        }
         let PublishRequest { name, key, query } = request;
         let asked = name.clone();
         let attempt = PublishAttempt { name, key, peer: self.peer };
         let permitted = self.shared.registry().permit(attempt, self.shared.clock.now());
         let permitted = match (permitted, &self.shared.webhook) {
-            (Ok(attempt), Some(url)) => self.ask(url, attempt, &query).await,
+            (Ok(attempt), Some(webhook)) => self.ask(webhook, attempt, &query).await,
             (permitted, _) => permitted,
         };
         if let Err(refusal) = &permitted {
@@ -346,7 +349,7 @@ impl Conn<'_> {
     /// What the webhook says of the attempt. Only this connection waits for it.
     async fn ask(
         &self,
-        url: &WebhookUrl,
+        webhook: &Webhook,
         attempt: PublishAttempt,
         query: &PublishQuery,
     ) -> Result<PublishAttempt, Refusal> {
@@ -354,7 +357,7 @@ impl Conn<'_> {
             return Err(Refusal::BadName);
         };
         let question = Question::publish(name, key, query, self.peer.ip());
-        match webhook::ask(url, &question, self.shared.limits.webhook_wait).await {
+        match webhook.ask(&question, self.shared.limits.webhook_wait).await {
             Ok(Verdict::Allowed) => Ok(attempt),
             Ok(Verdict::Denied(status)) => {
                 debug!(status = status.as_u16(), "the webhook denied it");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use forwarded::TrustedProxies;
 use hls::Snapshot;
 use pipeline::StreamConfig;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, warn};
 
 use crate::admin::AdminAccess;
@@ -23,9 +23,10 @@ use crate::publication::{Publication, PublicationConfig, Rendition, Slot};
 use crate::registry::{Registry, RegistryConfig};
 use crate::sync::lock;
 use crate::throttle::Throttle;
+use crate::tls::{ALPN_HTTP1, TlsClient};
 use crate::viewer_secret::ViewerSecret;
 use crate::viewers::{Viewers, Want};
-use crate::webhook::WebhookUrl;
+use crate::webhook::Webhook;
 
 /// A live playlist shorter than this many target durations is nothing to begin with: Apple's
 /// authoring rules ask for six segments, and Chromium's own player ends at once on fewer than
@@ -81,7 +82,7 @@ pub(crate) struct Shared {
     pub(crate) admin: AdminAccess,
     pub(crate) viewer_secret: Option<ViewerSecret>,
     viewers: Option<Mutex<Viewers>>,
-    pub(crate) webhook: Option<WebhookUrl>,
+    pub(crate) webhook: Option<Webhook>,
     pub(crate) memory: Arc<Memory>,
     playlist_segments: usize,
     registry: Mutex<Registry>,
@@ -123,7 +124,11 @@ impl Shared {
             admin: config.admin.clone(),
             viewer_secret: config.viewer_secret.clone(),
             viewers: viewers.map(Mutex::new),
-            webhook: config.auth_webhook.clone(),
+            webhook: config.auth_webhook.clone().map(|url| {
+                let tls =
+                    TlsClient::new(None, &[ALPN_HTTP1]).expect("Mozilla's roots are built in");
+                Webhook::new(url, tls)
+            }),
             trusted_proxies: config.trusted_proxies.clone(),
             registry: Mutex::new(Registry::new(registry)),
             guesses: Mutex::new(guesses),
@@ -177,9 +182,18 @@ impl Shared {
     }
 
     /// Waits before a secret from this address is looked at, where others from there were wrong.
-    pub(crate) async fn wait_out_wrong_secrets(&self, ip: IpAddr) {
-        let pause = lock(&self.guesses).pause(ip, self.clock.now());
-        if !pause.is_zero() {
+    /// Whether it may be looked at: its turn has to come before `until`.
+    pub(crate) async fn wait_out_wrong_secrets(&self, ip: IpAddr, until: Instant) -> bool {
+        loop {
+            let pause = lock(&self.guesses).pause(ip, self.clock.now());
+            if pause.is_zero() {
+                return true;
+            }
+            if Instant::now() + pause > until {
+                sleep_until(until).await;
+                return false;
+            }
+            // And then again: others from there may have been wrong meanwhile.
             sleep(pause).await;
         }
     }

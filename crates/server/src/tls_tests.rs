@@ -10,18 +10,24 @@ use std::time::Duration;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{CertificateParams, KeyPair};
+use rtmp::{PublishQuery, StreamName};
 use rustls::crypto::ring;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, ProtocolVersion, RootCertStore, SupportedProtocolVersion};
+use rustls::{
+    ClientConfig, ProtocolVersion, RootCertStore, ServerConfig, SupportedProtocolVersion,
+};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, duplex};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
+use crate::http_tests::push_segment;
+use crate::registry::{Admission, PublishAttempt};
 use crate::server::NetHandles;
 use crate::shared::Shared;
-use crate::tls::{CertificateError, CertificateFiles, Certificates, TlsPorts};
+use crate::tls::{CertificateError, CertificateFiles, Certificates, TlsClient, TlsPorts};
+use crate::webhook::{Question, Verdict, Webhook, WebhookUrl};
 use crate::{Accepting, CertificateSource, Config, Limits, Server, TlsConfig};
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -123,6 +129,19 @@ impl Site {
             _folder: folder,
             _accepting: server.start(),
         }
+    }
+
+    /// A stream with one segment of `source`, and its number.
+    fn publish_segment(&self, name: &str) -> (Admission, u64) {
+        let attempt = PublishAttempt {
+            name: Some(StreamName::parse(name).unwrap()),
+            key: None,
+            peer: SocketAddr::from(([192, 0, 2, 7], 5000)),
+        };
+        let admission = self.shared.registry().publish(attempt, self.shared.clock.now()).unwrap();
+        let sequence = admission.publication.next_sequence();
+        push_segment(&admission, sequence, vec![0x47; 188 * 1000]);
+        (admission, sequence)
     }
 
     async fn connect(
@@ -238,6 +257,34 @@ async fn an_http_2_connection_that_asks_for_nothing_more_is_ended() {
     assert!(sender.ready().await.is_err());
 }
 
+/// A peer that opens no window takes nothing and never holds up the socket; that it asks for other
+/// things meanwhile buys no time for the segment.
+#[tokio::test]
+async fn an_http_2_viewer_that_takes_nothing_of_a_segment_is_ended() {
+    let limits = Limits {
+        http_head: Duration::from_millis(50),
+        http_segment_target_durations: 0,
+        ..Limits::default()
+    };
+    let site = Site::new(limits).await;
+    let (_publisher, first) = site.publish_segment("cam");
+    let socket = site.connect(site.https, &[&TLS13], &[b"h2"]).await.unwrap();
+    let (mut sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(0)
+        .handshake(TokioIo::new(socket))
+        .await
+        .unwrap();
+    let ended = tokio::spawn(connection);
+    let segment = get(&format!("/stream/cam/source/{first}.ts"));
+    let answer = sender.send_request(segment).await.unwrap();
+    assert_eq!(answer.status().as_u16(), 200);
+    while sender.ready().await.is_ok() && sender.send_request(get("/healthz")).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    let _ = ended.await.unwrap();
+    drop(answer);
+}
+
 #[tokio::test]
 async fn what_is_no_handshake_costs_its_own_connection() {
     let limits = Limits { tls_handshake: Duration::from_millis(50), ..Limits::default() };
@@ -269,6 +316,41 @@ async fn a_handshake_takes_a_place_of_its_address_on_both_ports() {
     let mut plain = TcpStream::connect(site.rtmp).await.unwrap();
     assert_eq!(plain.read(&mut [0]).await.unwrap_or(0), 0);
     drop(silent);
+}
+
+#[tokio::test]
+async fn a_webhook_is_asked_over_tls_where_its_certificate_is_trusted() {
+    let folder = CertificateFolder::new();
+    let made = certificate();
+    folder.write(&made);
+    let key = PrivatePkcs8KeyDer::from(made.1.serialize_der());
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.0.der().clone()], key.into())
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/auth", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            // Who does not trust the certificate ends the handshake.
+            let Ok(mut socket) = acceptor.accept(socket).await else { continue };
+            let _ = socket.read(&mut [0; 4096]).await;
+            let _ = socket.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+        }
+    });
+    let name = StreamName::parse("cam").unwrap();
+    let question = Question::publish(&name, None, &PublishQuery::default(), [127, 0, 0, 1].into());
+    let asked = async |ca: Option<&Path>| {
+        let tls = TlsClient::new(ca, &[]).unwrap();
+        let webhook = Webhook::new(WebhookUrl::parse(&url).unwrap(), tls);
+        webhook.ask(&question, Duration::from_secs(10)).await
+    };
+    assert_eq!(asked(Some(&folder.cert())).await.unwrap(), Verdict::Allowed);
+    let error = asked(None).await.unwrap_err().to_string();
+    assert!(error.contains("untrusted certificate"), "{error}");
 }
 
 /// The certificate that a handshake shows now.

@@ -14,19 +14,30 @@ use hyper::{Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use rtmp::{PublishQuery, StreamKey, StreamName};
 use serde::Serialize;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::socket::Socket;
+use crate::tls::TlsClient;
+
 const OURSELVES: &str = concat!("feathercast/", env!("CARGO_PKG_VERSION"));
 
-/// Where to ask: `http://host[:port]/path[?query]`. `Debug` shows no more than the host, as what
-/// follows may hold a secret.
+/// Where to ask: `http://host[:port]/path[?query]`, or `https`. `Debug` shows no more than the host,
+/// as what follows may hold a secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebhookUrl {
+    scheme: Scheme,
     host: String,
     port: u16,
     authority: String,
     path: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    Http,
+    Https,
 }
 
 /// Why a text is no [`WebhookUrl`].
@@ -34,10 +45,10 @@ pub struct WebhookUrl {
 #[non_exhaustive]
 pub enum InvalidWebhookUrl {
     /// Not a URL at all.
-    #[error("this is no URL; write http://HOST:PORT/PATH")]
+    #[error("this is no URL; write http://HOST:PORT/PATH or https://HOST:PORT/PATH")]
     Syntax,
-    /// `https` or something else.
-    #[error("only http:// is supported; reach https:// by a proxy on this host")]
+    /// Another than `http` and `https`.
+    #[error("only http:// and https:// can be asked")]
     Scheme,
     /// `user:password@`.
     #[error("user and password in the URL are not supported")]
@@ -52,9 +63,11 @@ impl WebhookUrl {
     pub fn parse(text: &str) -> Result<Self, InvalidWebhookUrl> {
         let uri: Uri = text.parse().map_err(|_| InvalidWebhookUrl::Syntax)?;
         let authority = uri.authority().ok_or(InvalidWebhookUrl::Syntax)?;
-        if uri.scheme_str() != Some("http") {
-            return Err(InvalidWebhookUrl::Scheme);
-        }
+        let (scheme, port) = match uri.scheme_str() {
+            Some("http") => (Scheme::Http, 80),
+            Some("https") => (Scheme::Https, 443),
+            _ => return Err(InvalidWebhookUrl::Scheme),
+        };
         if authority.as_str().contains('@') {
             return Err(InvalidWebhookUrl::UserInfo);
         }
@@ -62,8 +75,9 @@ impl WebhookUrl {
             return Err(InvalidWebhookUrl::Syntax);
         }
         Ok(Self {
+            scheme,
             host: authority.host().trim_matches(['[', ']']).to_owned(),
-            port: authority.port_u16().unwrap_or(80),
+            port: authority.port_u16().unwrap_or(port),
             authority: authority.to_string(),
             path: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
         })
@@ -72,7 +86,7 @@ impl WebhookUrl {
 
 impl fmt::Debug for WebhookUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WebhookUrl(http://{}/...)", self.authority)
+        write!(f, "WebhookUrl({:?} {})", self.scheme, self.authority)
     }
 }
 
@@ -156,23 +170,57 @@ pub(crate) enum WebhookError {
     TimedOut(Duration),
 }
 
-/// Asks, on a connection of its own. Nothing of it is left when this returns, or is dropped.
-pub(crate) async fn ask(
-    url: &WebhookUrl,
-    question: &Question,
-    patience: Duration,
-) -> Result<Verdict, WebhookError> {
-    let status = timeout(patience, exchange(url, serde_json::to_string(question)?)).await;
-    match status.map_err(|_| WebhookError::TimedOut(patience))?? {
-        status if status.is_success() => Ok(Verdict::Allowed),
-        status => Ok(Verdict::Denied(status)),
+/// Who is asked.
+#[derive(Debug)]
+pub(crate) struct Webhook {
+    url: WebhookUrl,
+    tls: TlsClient,
+}
+
+impl Webhook {
+    /// By `tls` where the URL wants it.
+    pub(crate) fn new(url: WebhookUrl, tls: TlsClient) -> Self {
+        Self { url, tls }
+    }
+
+    /// Asks, on a connection of its own. Nothing of it is left when this returns, or is dropped.
+    pub(crate) async fn ask(
+        &self,
+        question: &Question,
+        patience: Duration,
+    ) -> Result<Verdict, WebhookError> {
+        let status = timeout(patience, self.exchange(serde_json::to_string(question)?)).await;
+        match status.map_err(|_| WebhookError::TimedOut(patience))?? {
+            status if status.is_success() => Ok(Verdict::Allowed),
+            status => Ok(Verdict::Denied(status)),
+        }
+    }
+
+    async fn connect(&self) -> io::Result<Socket<TcpStream>> {
+        let Self { url, tls } = self;
+        let socket = TcpStream::connect((url.host.as_str(), url.port)).await?;
+        match url.scheme {
+            Scheme::Http => Ok(Socket::Plain(socket)),
+            Scheme::Https => tls.connect(&url.host, socket).await,
+        }
+    }
+
+    async fn exchange(&self, question: String) -> Result<StatusCode, WebhookError> {
+        let socket = self.connect().await.map_err(WebhookError::Connect)?;
+        converse(socket, &self.url, question).await
     }
 }
 
-async fn exchange(url: &WebhookUrl, question: String) -> Result<StatusCode, WebhookError> {
-    let socket = TcpStream::connect((url.host.as_str(), url.port)).await;
-    let (mut sender, connection) =
-        handshake(TokioIo::new(socket.map_err(WebhookError::Connect)?)).await?;
+/// Asks over a connection that nothing else is said on.
+pub(crate) async fn converse<T>(
+    socket: T,
+    url: &WebhookUrl,
+    question: String,
+) -> Result<StatusCode, WebhookError>
+where
+    T: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let (mut sender, connection) = handshake(TokioIo::new(socket)).await?;
     let request = Request::post(&url.path)
         .header(HOST, &url.authority)
         .header(USER_AGENT, OURSELVES)
@@ -203,6 +251,10 @@ mod tests {
         Question::publish(&name, Some(&key), &PublishQuery::default(), ip)
     }
 
+    fn webhook(url: &str) -> Webhook {
+        Webhook::new(WebhookUrl::parse(url).unwrap(), TlsClient::new(None, &[]).unwrap())
+    }
+
     /// A server that reads one request and says `answer`; what was asked, and what came of it.
     async fn asked(answer: &'static str) -> (String, Result<Verdict, WebhookError>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -218,8 +270,8 @@ mod tests {
             socket.write_all(answer.as_bytes()).await.unwrap();
             request
         };
-        let (url, question) = (WebhookUrl::parse(&url).unwrap(), question());
-        tokio::join!(server, ask(&url, &question, Duration::from_secs(10)))
+        let (webhook, question) = (webhook(&url), question());
+        tokio::join!(server, webhook.ask(&question, Duration::from_secs(10)))
     }
 
     #[tokio::test]
@@ -263,11 +315,11 @@ mod tests {
         }
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
-        let url = WebhookUrl::parse(&url).unwrap();
-        let error = ask(&url, &question(), Duration::from_millis(50)).await.unwrap_err();
+        let webhook = webhook(&url);
+        let error = webhook.ask(&question(), Duration::from_millis(50)).await.unwrap_err();
         assert!(matches!(error, WebhookError::TimedOut(_)), "{error}");
         drop(listener);
-        let error = ask(&url, &question(), Duration::from_secs(10)).await.unwrap_err();
+        let error = webhook.ask(&question(), Duration::from_secs(10)).await.unwrap_err();
         assert!(matches!(error, WebhookError::Connect(_)), "{error}");
     }
 
@@ -283,13 +335,15 @@ mod tests {
         let url = WebhookUrl::parse("http://h/auth?secret=hunter2").unwrap();
         assert_eq!((&url.host[..], url.port, &url.path[..]), ("h", 80, "/auth?secret=hunter2"));
         assert!(!format!("{url:?}").contains("hunter2"));
+        let url = WebhookUrl::parse("https://h/auth").unwrap();
+        assert_eq!((url.scheme, url.port), (Scheme::Https, 443));
         let url = WebhookUrl::parse("http://[::1]:9000").unwrap();
         assert_eq!((&url.host[..], url.port, &url.authority[..]), ("::1", 9000, "[::1]:9000"));
         for (text, error) in [
             ("", InvalidWebhookUrl::Syntax),
             ("h/auth", InvalidWebhookUrl::Syntax),
             ("/auth", InvalidWebhookUrl::Syntax),
-            ("https://h/auth", InvalidWebhookUrl::Scheme),
+            ("ftp://h/auth", InvalidWebhookUrl::Scheme),
             ("http://me:hunter2@h/auth", InvalidWebhookUrl::UserInfo),
         ] {
             assert_eq!(WebhookUrl::parse(text), Err(error), "{text}");

@@ -654,6 +654,21 @@ async fn who_is_banned_comes_back_neither_by_address_nor_by_key_until_the_time_i
 }
 
 #[tokio::test]
+async fn a_ban_behind_a_relay_on_this_host_is_for_its_name() {
+    for relay in ["127.0.0.1:50000", "[::1]:50000"] {
+        let mut registry = registry();
+        let from_relay =
+            |stream: &str| PublishAttempt { peer: relay.parse().unwrap(), ..attempt(stream, "") };
+        let publisher = registry.publish(from_relay("cam"), at(0.0)).unwrap();
+        assert!(registry.ban(&name("cam"), Duration::from_secs(600), at(1.0)));
+        leave(&mut registry, &publisher, 1.0);
+        let again = registry.publish(from_relay("cam"), at(2.0)).map(|_| ());
+        assert_eq!(again, Err(Refusal::Banned));
+        assert!(registry.publish(from_relay("other"), at(2.0)).is_ok(), "all have its address");
+    }
+}
+
+#[tokio::test]
 async fn closing_refuses_new_publishers_and_ends_the_others() {
     let mut registry = registry();
     let publisher = admit(&mut registry, "cam", "", 0.0);

@@ -113,15 +113,17 @@ impl Acme {
             let mut retry = FIRST_RETRY;
             let mut wait = self.due_in();
             while stop.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
-                wait = self.due_in();
-                if !wait.is_zero() {
+                let due_in = self.due_in();
+                if !due_in.is_zero() {
+                    wait = due_in;
                     continue;
                 }
                 match self.issue(&runtime) {
                     Ok(()) => {
                         info!(names = self.config.domains.join(","), "tls certificate issued");
                         retry = FIRST_RETRY;
-                        wait = self.due_in();
+                        // Not at once, also where by the clock here it has ended already.
+                        wait = self.due_in().max(FIRST_RETRY);
                     }
                     Err(error) => {
                         let retry_in_secs = retry.as_secs();
