@@ -95,6 +95,8 @@ impl Run {
         self.check_removed(&snapshot);
         self.check_bandwidth(&snapshot);
         self.check_change(&snapshot, &playlist);
+        assert!(snapshot.was_read());
+        self.window.note_read();
         self.last = Some((snapshot, playlist));
     }
 

@@ -98,6 +98,12 @@ impl Snapshot {
         self.playlist.get_or_init(|| Body::new(MediaPlaylist::of(self).render()))
     }
 
+    /// Whether somebody has read the playlist.
+    #[must_use]
+    pub fn was_read(&self) -> bool {
+        self.playlist.get().is_some()
+    }
+
     /// The number of the first listed segment.
     #[must_use]
     pub fn media_sequence(&self) -> u64 {

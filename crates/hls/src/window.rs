@@ -89,6 +89,8 @@ struct Listed {
     content: Content,
     /// Playing time of the longest playlist it was in.
     longest_playlist: Duration,
+    /// Whether somebody has read a playlist that it was in.
+    was_read: bool,
 }
 
 /// A segment that is not listed any more.
@@ -165,7 +167,8 @@ impl Window {
             self.bandwidth.measure(self.target_duration_secs);
         }
         let content = Content::Promised;
-        self.listed.push_back(Listed { span, content, longest_playlist: Duration::ZERO });
+        let longest_playlist = Duration::ZERO;
+        self.listed.push_back(Listed { span, content, longest_playlist, was_read: false });
         self.newest = Some(span.sequence());
         // What is not offered yet pushes nothing out of the playlist.
         while self.listed.len() - self.held_back() > self.config.listed {
@@ -250,6 +253,14 @@ impl Window {
         given_up
     }
 
+    /// Somebody has read the playlist as it is now. Its segments stay fetchable behind it for as long
+    /// as RFC 8216 6.2.2 asks; those that nobody has heard of go with it.
+    pub fn note_read(&mut self) {
+        for listed in &mut self.listed {
+            listed.was_read = true;
+        }
+    }
+
     /// The stream has ended: `EXT-X-ENDLIST` (RFC 8216 4.3.3.4).
     pub fn end(&mut self) {
         self.ended = true;
@@ -327,7 +338,10 @@ impl Window {
 
     fn remove_oldest(&mut self) {
         let Some(oldest) = self.listed.pop_front() else { return };
-        let Listed { span, content, longest_playlist } = oldest;
+        let Listed { span, content, longest_playlist, was_read } = oldest;
+        if !was_read {
+            return;
+        }
         self.removed.push_back(Removed {
             sequence: span.sequence(),
             content,
@@ -437,6 +451,20 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_has_read_of_is_not_kept_behind_the_playlist() {
+        let (mut window, second) = (window(3), Duration::from_secs(2));
+        let data = Bytes::from_static(b"data");
+        for sequence in 0..5 {
+            window.push(segment(sequence, second, &data));
+        }
+        assert_eq!(window.oldest_sequence(), Some(2));
+        window.note_read();
+        window.push(segment(5, second, &data));
+        assert_eq!(window.oldest_sequence(), Some(2), "fetchable, and listed no more");
+        assert!(matches!(window.snapshot().unwrap().segment(2), Lookup::Made(_)));
+    }
+
+    #[test]
     fn huge_segments_are_kept_to_a_number_of_bytes() {
         let mut window = window(6);
         let data = Bytes::from(vec![0; 32 << 20]);
@@ -468,6 +496,7 @@ mod tests {
         let data = Bytes::from(vec![0; 1000]);
         for sequence in 0..20 {
             window.push(segment(sequence, Duration::from_secs(2), &data));
+            window.note_read();
         }
         let oldest = |window: &Window| window.snapshot().unwrap().fetchable[0].0;
         let kept_before = 20 - oldest(&window) as usize;
@@ -505,6 +534,7 @@ mod tests {
         assert_eq!(snapshot.segment(6), Lookup::Made(Bytes::from_static(b"six")));
         assert_eq!(snapshot.segment(8), Lookup::Gone);
         // It has left the playlist, and is still waited for.
+        window.note_read();
         window.list(span(8, two));
         assert!(window.fill(5, Bytes::from_static(b"five")));
         let snapshot = window.snapshot().unwrap();
@@ -529,6 +559,7 @@ mod tests {
         let snapshot = window.snapshot().unwrap();
         assert_eq!(snapshot.segment(5), Lookup::Made(Bytes::from_static(b"five")));
         assert_eq!(snapshot.bandwidth_bps, 2_000_000, "measured once");
+        window.note_read();
         (6..9).for_each(|sequence| assert!(window.push_packaged(span(sequence, two), 9)));
         assert_eq!(window.oldest_sequence(), Some(5));
     }
@@ -583,6 +614,7 @@ mod tests {
         (5..9).for_each(|sequence| window.list(span(sequence, two)));
         window.fill(5, Bytes::from_static(b"five"));
         assert!(!window.withdraw_promises_before(5));
+        window.note_read();
         assert!(window.withdraw_promises_before(7));
         let snapshot = window.snapshot().unwrap();
         assert_eq!(snapshot.media_sequence(), 7);
@@ -600,6 +632,7 @@ mod tests {
         }
         window.list(span(6, two));
         assert_eq!(window.snapshot().unwrap().media_sequence(), 5);
+        window.note_read();
         window.list(span(12, two));
         let snapshot = window.snapshot().unwrap();
         assert_eq!(snapshot.listed.iter().map(Span::sequence).collect::<Vec<_>>(), [12]);

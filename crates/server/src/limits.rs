@@ -102,6 +102,11 @@ pub struct Limits {
     /// worked off. A machine that keeps up has less than that. Who hangs up without a word, or is
     /// kicked, takes it along at once.
     pub backlog: Duration,
+    /// How long what a publisher had sent when it closed the connection is still received where that
+    /// is slow: a file that is sent at once has a minute of it in the system's buffers.
+    pub late_input: Duration,
+    /// How long what was received by then is still cut into segments.
+    pub late_messages: Duration,
     /// HTTP connections at once; at most what the process may open less `reserved_files`.
     pub http_connections: usize,
     /// HTTP connections at once from one address, but for this host's own, which may be a reverse
@@ -203,6 +208,8 @@ impl Default for Limits {
             draining_sessions: 2,
             draining_streams_per_place: 1,
             backlog: Duration::from_millis(500),
+            late_input: Duration::from_secs(5),
+            late_messages: Duration::from_secs(1),
             http_connections: 10_000,
             http_connections_per_ip: 1024,
             reserved_files: 400,

@@ -470,6 +470,7 @@ impl Publication {
         let mut writer = lock(&self.writer);
         let Some(track) = writer.track(slot) else { return };
         track.unmakeable = Some(span.cut.discontinuity_sequence);
+        track.note_readers();
         track.window.withdraw_promises_before(u64::MAX);
         track.set_impossible();
         track.refresh();
@@ -596,6 +597,7 @@ impl Publication {
         let mut writer = lock(&self.writer);
         let mut withdrawn = false;
         for track in &mut writer.tracks {
+            track.note_readers();
             if track.window.withdraw_promises_before(oldest) {
                 track.refresh();
                 withdrawn = true;
@@ -887,6 +889,7 @@ impl Track {
 
     /// Whether the segment was taken.
     fn push(&mut self, segment: Segment, info: &RenditionInfo, is_independent: bool) -> bool {
+        self.note_readers();
         self.note_info(&segment.span, info, is_independent);
         let bytes = segment.data.len();
         let is_taken = self.window.push(segment);
@@ -902,6 +905,7 @@ impl Track {
         info: &RenditionInfo,
         is_independent: bool,
     ) -> bool {
+        self.note_readers();
         self.note_info(&package.span, info, is_independent);
         let is_taken = self.window.push_packaged(package.span, bytes);
         if is_taken {
@@ -951,8 +955,17 @@ impl Track {
         if !is_known {
             self.prospect = Prospect::Possible(info);
         }
+        self.note_readers();
         self.window.list(span);
         self.refresh();
+    }
+
+    /// Before the playlist changes, or is another snapshot's: what viewers know of stays for them a
+    /// while.
+    fn note_readers(&mut self) {
+        if self.snapshot.as_ref().is_some_and(|snapshot| snapshot.was_read()) {
+            self.window.note_read();
+        }
     }
 
     /// Whether that is news.
@@ -974,6 +987,7 @@ impl Track {
     }
 
     fn refresh(&mut self) {
+        self.note_readers();
         self.snapshot = self.window.snapshot().map(Arc::new);
     }
 

@@ -2,6 +2,7 @@
 //! ingest thread.
 
 use std::fmt;
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,10 +13,10 @@ use flv::TagKind;
 use rtmp::{
     Connection, Event, MediaKind, Message, PublishQuery, PublishRequest, Refusal, StreamName,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tracing::{Span, debug, error, info, info_span, warn};
 
 use crate::feed::{Fed, FeedSender, feed};
@@ -33,6 +34,9 @@ use crate::worker;
 
 /// How often a publisher that waits for memory looks whether there is some.
 const MEMORY_POLL: Duration = Duration::from_millis(50);
+
+/// How often it is looked whether a peer that is not read has closed the connection.
+const HANG_UP_POLL: Duration = Duration::from_millis(100);
 
 /// Serves a connection until it ends. Run it inside the span `conn{peer}`.
 pub(crate) async fn serve(
@@ -52,6 +56,7 @@ pub(crate) async fn serve(
         answer: Bytes::new(),
         publish_deadline,
         publishing: None,
+        closed_at: None,
         shared,
     };
     let end = conn.run().await;
@@ -69,6 +74,9 @@ struct Conn<'a> {
     /// When a publish command must have come, where there has been none.
     publish_deadline: Instant,
     publishing: Option<Publishing>,
+    /// When it was noticed that the peer has closed it, where something that it sent before still
+    /// waits.
+    closed_at: Option<Instant>,
     shared: Arc<Shared>,
 }
 
@@ -422,9 +430,12 @@ impl Conn<'_> {
             payload: publishing.hold(message.payload).await?,
             arrival_unix_ms: self.shared.clock.now().unix_ms,
         };
+        let late_input = self.shared.limits.late_input;
         tokio::select! {
+            biased;
             sent = publishing.feed.send(fed) => sent.map_err(|_| End::Stopped(StopReason::WorkerFailed))?,
             reason = publishing.stop.received() => return Err(End::Stopped(reason)),
+            () = is_late(&self.socket, &mut self.closed_at, late_input) => return Err(End::Closed),
         }
         Ok(())
     }
@@ -555,6 +566,26 @@ impl Drop for Publishing {
         self.session.end_backlog(now.after(self.backlog));
         self.shared.registry().publisher_gone(&self.name, &self.session, self.departure, now);
     }
+}
+
+/// Resolves where the peer closed the connection so long ago, as a peer does that has gone: what it
+/// had sent by then may be minutes of work.
+async fn is_late(socket: &Socket<TcpStream>, closed_at: &mut Option<Instant>, time: Duration) {
+    let closed_at = loop {
+        if let Some(closed_at) = *closed_at {
+            break closed_at;
+        }
+        // Where nothing waits to be read, the next read says so.
+        let Ok(ready) = socket.tcp().ready(Interest::READABLE).await else {
+            return pending().await;
+        };
+        if ready.is_read_closed() {
+            *closed_at = Some(Instant::now());
+        } else {
+            sleep(HANG_UP_POLL).await;
+        }
+    };
+    sleep_until(closed_at + time).await;
 }
 
 /// An error with everything below it.

@@ -127,6 +127,12 @@ impl Session {
         uptime_ms(now) >= self.backlog_ends_uptime_ms.load(Ordering::Relaxed)
     }
 
+    /// Whether that was so this long ago.
+    pub(crate) fn has_long_given_up_backlog(&self, now: Moment, time: Duration) -> bool {
+        let then = Moment { uptime: now.uptime.saturating_sub(time), ..now };
+        self.has_given_up_backlog(then)
+    }
+
     /// The workers are done: nothing more is published for this session.
     pub fn set_drained(&self) {
         self.drained.open();

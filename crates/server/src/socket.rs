@@ -15,6 +15,16 @@ pub(crate) enum Socket<T> {
     Tls(Box<TlsStream<T>>),
 }
 
+impl<T> Socket<T> {
+    /// The connection below.
+    pub(crate) fn tcp(&self) -> &T {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(stream) => stream.get_ref().0,
+        }
+    }
+}
+
 impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Socket<T> {
     fn poll_read(
         self: Pin<&mut Self>,

@@ -105,7 +105,12 @@ impl Stream {
         let mut ingest = Ingest::new(config, state);
         let mut notices = Notices::new(&self.shared);
         let mut decoding = Decoding::Asleep;
+        let late = self.shared.limits.late_messages;
         while let Some(fed) = feed.receive() {
+            // Each of its messages may be a segment, which has to wait for its number.
+            if self.session.has_long_given_up_backlog(self.shared.clock.now(), late) {
+                break;
+            }
             ingest.set_wanted(self.live(&mut decoding));
             ingest.push(fed.kind, fed.timestamp_ms, fed.payload, fed.arrival_unix_ms);
             self.drain_ingest(&mut ingest, transcode.as_ref(), &mut notices);

@@ -481,9 +481,12 @@ fn numbers_do_not_come_again_in_the_next_process() {
     assert!(second.next_sequence() > newest);
 }
 
-/// Publishes so many segments; what their playlist lists then.
+/// Publishes so many segments, while somebody follows the playlist; what it lists then.
 fn publish_segments(admission: &Admission, count: usize) -> usize {
-    (0..count).for_each(|_| publish_segment(admission, Slot::Source, false));
+    for _ in 0..count {
+        publish_segment(admission, Slot::Source, false);
+        media_playlist(&admission.publication.view(), "source");
+    }
     listed(admission)
 }
 
