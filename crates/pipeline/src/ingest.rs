@@ -389,7 +389,6 @@ impl Ingest {
         let refusal = self.video.refusal();
         if let Phase::Running | Phase::VideoRefused = self.phase {
             self.grid.break_at_next_random_access();
-            self.phase = if refusal.is_some() { Phase::VideoRefused } else { Phase::Running };
         }
         if let Some(refusal) = refusal {
             self.notice(Notice::Undecodable(refusal));
@@ -448,7 +447,7 @@ impl Ingest {
             return;
         }
         self.update_facts();
-        self.begin_video(pts);
+        self.go_on_with_video(&picture);
         self.video.run(&picture);
         let arrival = self.message.arrival_unix_ms;
         self.grid.picture(pts, picture.unit.dts, picture.cut_point, arrival);
@@ -488,17 +487,20 @@ impl Ingest {
 
     /// With its first picture the video begins the stream, or joins audio that has been playing
     /// alone.
-    fn begin_video(&mut self, pts: Timestamp) {
+    fn go_on_with_video(&mut self, picture: &Picture) {
         match self.phase {
             Phase::Waiting => {
-                self.source.sound.drop_before(pts);
-                self.ladder.sound.drop_before(pts);
+                self.source.sound.drop_before(picture.unit.pts);
+                self.ladder.sound.drop_before(picture.unit.pts);
             }
             Phase::SoundOnly => self.grid.break_at_next_random_access(),
-            Phase::Running | Phase::VideoRefused | Phase::Ended => return,
+            Phase::Running | Phase::VideoRefused => {}
+            Phase::Ended => return,
         }
-        self.phase =
-            if self.video.refusal().is_some() { Phase::VideoRefused } else { Phase::Running };
+        // The track may be ahead of its picture, which waits for the message that shows it to be
+        // whole: where that is a sequence header, the track has the parameters of the next one.
+        let is_refused = picture.config.refusal.is_some();
+        self.phase = if is_refused { Phase::VideoRefused } else { Phase::Running };
     }
 
     /// Whether the segment has room for a sample that takes so many bytes; one over its bytes

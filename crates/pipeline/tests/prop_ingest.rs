@@ -115,6 +115,24 @@ fn decoding_does_not_begin_with_another_publisher() {
     model::check(Duration::from_millis(500), &begun(ops));
 }
 
+/// A picture that no decoder takes waits for the message that shows it to be whole. That is the
+/// sequence header of pictures that decoders take: the one before it is still none of them.
+#[test]
+fn a_sequence_header_says_nothing_of_the_picture_before_it() {
+    let all_idrs = Op::Play { pictures: 17, gop: 0, reorders: false, with_sound: false };
+    let idr = Op::Picture { after_ms: 33, composition_ms: 0, kind: PictureKind::Idr };
+    let ops = vec![
+        // How the stream is cut is decided, so renditions may begin with the next publisher.
+        all_idrs,
+        Op::Resume,
+        Op::VideoHeader(2),
+        idr.clone(),
+        Op::VideoHeader(0),
+        idr,
+    ];
+    model::check(Duration::from_millis(500), &begun(ops));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
