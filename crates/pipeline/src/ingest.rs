@@ -770,6 +770,10 @@ impl RunningLadder {
         }
         self.interval = picture.interval;
         self.pictures.push(picture.clone());
+        if picture.config.refusal.is_some() {
+            // No decoder gets over it: what follows cannot be decoded from what there was.
+            return self.recent.clear();
+        }
         match picture.cut_point {
             Some(CutPoint::Idr) => self.recent.clear(),
             // One refresh more is kept: see `decoding_begins`.

@@ -614,6 +614,8 @@ impl StandIn {
         if let Some(first) = begins.preroll.first() {
             assert!(joins, "only who joins needs it");
             assert!(first.cut_point.is_some(), "it begins where decoding can");
+            let refused = begins.preroll.iter().find(|it| it.config.refusal.is_some());
+            assert!(refused.is_none(), "a picture that nobody can decode: {refused:?}");
             let numbers: Vec<_> =
                 begins.preroll.iter().map(|it| picture_number(&it.unit.nal_units)).collect();
             let follows =

@@ -133,6 +133,17 @@ fn a_sequence_header_says_nothing_of_the_picture_before_it() {
     model::check(Duration::from_millis(500), &begun(ops));
 }
 
+/// A decoder that begins in the middle of a GOP is not given the pictures of it that none takes.
+#[test]
+fn what_no_decoder_takes_is_not_decoded_in_front_of_a_cut() {
+    let picture = |kind| Op::Picture { after_ms: 33, composition_ms: 0, kind };
+    let long_gop = Op::Play { pictures: 100, gop: 100, reorders: false, with_sound: false };
+    let refused = [Op::VideoHeader(2), picture(PictureKind::Idr), Op::VideoHeader(0)];
+    let second = vec![picture(PictureKind::Inter); 30];
+    let ops = [vec![long_gop], refused.to_vec(), second].concat();
+    model::check(Duration::from_millis(500), &begun(ops));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
