@@ -243,6 +243,10 @@ impl Ingest {
     /// Takes the messages of both tracks, with the time that was lost where one paused.
     fn take_messages(&mut self) {
         while let Some(flow) = self.pauses.poll() {
+            // Several messages that waited may come at once, behind one that is refused.
+            if self.phase == Phase::Ended {
+                return;
+            }
             match flow {
                 Flow::Message(TrackMessage { track, timestamp_ms, body, arrival_unix_ms }) => {
                     self.message = Message { track, timestamp_ms, arrival_unix_ms };

@@ -133,6 +133,23 @@ fn a_sequence_header_says_nothing_of_the_picture_before_it() {
     model::check(Duration::from_millis(500), &begun(ops));
 }
 
+/// What waits with a message that the publisher is refused for is not taken behind it.
+#[test]
+fn nothing_begins_behind_a_refusal() {
+    let idr = Op::Picture { after_ms: 33, composition_ms: 0, kind: PictureKind::Idr };
+    let play = |pictures, with_sound| Op::Play { pictures, gop: 0, reorders: false, with_sound };
+    let ops = [
+        play(1, true),
+        idr,
+        Op::Listen { frames: 44 },
+        Op::Jump { video_ms: -1000, audio_ms: 0 },
+        Op::Raw { kind: 1, body: vec![40] },
+        Op::VideoHeader(0),
+        play(63, false),
+    ];
+    model::check(Duration::from_millis(500), &ops);
+}
+
 /// A decoder that begins in the middle of a GOP is not given the pictures of it that none takes.
 #[test]
 fn what_no_decoder_takes_is_not_decoded_in_front_of_a_cut() {
