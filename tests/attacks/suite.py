@@ -122,7 +122,7 @@ ATTACKS = [
             "units": Number(1, 1, 6),
             "hangs_up": Choice("yes", ("yes", "no")),
         },
-        COST,
+        LONG,
         options=DECODED,
     ),
     Attack(
@@ -132,12 +132,12 @@ ATTACKS = [
         LONG,
         options=DECODED,
     ),
-    Attack("dear_idr", pictures.dear_pictures, _dear("large_idr"), COST, options=DECODED),
+    Attack("dear_idr", pictures.dear_pictures, _dear("large_idr"), LONG, options=DECODED),
     Attack(
-        "dear_skip_cabac", pictures.dear_pictures, _dear("large_skip_cabac"), COST, options=DECODED
+        "dear_skip_cabac", pictures.dear_pictures, _dear("large_skip_cabac"), LONG, options=DECODED
     ),
     Attack(
-        "dear_skip_cavlc", pictures.dear_pictures, _dear("large_skip_cavlc"), COST, options=DECODED
+        "dear_skip_cavlc", pictures.dear_pictures, _dear("large_skip_cavlc"), LONG, options=DECODED
     ),
     Attack(
         "changing_headers",
@@ -159,7 +159,7 @@ ATTACKS = [
         "large_messages",
         pictures.large_messages,
         _publishers(bytes=Number(6_900_000, 100_000, 16_000_000)),
-        COST,
+        LONG,
         options=DECODED,
     ),
     Attack(

@@ -197,6 +197,9 @@ impl Conn<'_> {
                     tokio::select! {
                         () = sleep(wait) => publishing.vigil.held_back(wait),
                         reason = publishing.stop.received() => return Err(End::Stopped(reason)),
+                        () = is_late(&self.socket, &mut self.closed_at, limits.late_input) => {
+                            return Err(End::Closed);
+                        }
                     }
                     if let Some(fault) = publishing.vigil.fault() {
                         return Err(End::Useless(fault));
