@@ -16,7 +16,7 @@ use media::{Duration, NalUnits, Timestamp};
 use mpegts::{Muxer, Tracks};
 use pipeline::{
     DecoderChoice, GridState, Ingest, IngestOutput, Item, Preset, Queue, RenditionSet,
-    StreamConfig, Transcoder, TranscoderOutput, write_ts,
+    StreamConfig, StreamTracks, Transcoder, TranscoderOutput, write_ts,
 };
 use support::{Clip, HIGH_720P, RECIPE};
 
@@ -49,7 +49,7 @@ impl Stream {
             segment_duration: Duration::from_secs(2),
             decoder: DecoderChoice::Auto,
         };
-        let mut ingest = Ingest::new(&config, GridState::new(1));
+        let mut ingest = Ingest::new(&config, GridState::new(1), StreamTracks::default());
         ingest.set_wanted(RenditionSet::first(presets.len()));
         let mut stream = Self {
             clip: clip.to_vec(),

@@ -196,6 +196,6 @@ fn row_08_streamlabs_on_ios_announces_audio_that_never_comes() {
     for recording in record_seconds(&server, "mute", &[P144, "source"], 4.0) {
         let judged = judge::rendition(&recording, &scratch);
         assert_eq!(judged.video_pts().len(), published.pts.len());
-        assert_eq!(judged.audio_pts().len(), 0);
+        assert!(judged.audio_pts().len() > 50, "silence stands in for it");
     }
 }

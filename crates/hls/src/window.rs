@@ -236,6 +236,13 @@ impl Window {
         lost.is_some() || self.removed.len() != removed
     }
 
+    /// What follows does not go on from what is listed: the playlist begins with it.
+    pub fn begin_anew(&mut self) {
+        while !self.listed.is_empty() {
+            self.remove_oldest();
+        }
+    }
+
     /// Gives up segments of at least so many bytes, if there are as many that it can do without:
     /// first those that are not listed any more, then listed ones but the last three. How many
     /// bytes they had.
@@ -309,14 +316,6 @@ impl Window {
     fn held_back(&self) -> usize {
         let newest_first = self.listed.iter().rev().map(|listed| &listed.span);
         held_back(newest_first, self.target_duration_secs, self.ended_with)
-    }
-
-    /// The numbers that follow are not those that the playlist waits for: it begins behind the
-    /// hole.
-    fn begin_anew(&mut self) {
-        while !self.listed.is_empty() {
-            self.remove_oldest();
-        }
     }
 
     fn enforce_bytes(&mut self) {

@@ -144,6 +144,19 @@ impl AudioTrack {
         self.take_mp3();
     }
 
+    /// The configuration of the AAC that has been announced, whether or not frames have come.
+    pub(crate) fn announced_config(&self) -> Option<&AudioSpecificConfig> {
+        match &self.source {
+            Source::Aac(track) => Some(&track.config),
+            Source::Unknown | Source::Refused | Source::Mp3(_) => None,
+        }
+    }
+
+    /// Whether what comes is not carried.
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(self.source, Source::Refused)
+    }
+
     /// The configuration of what is written, once there is one.
     pub(crate) fn config(&self) -> Option<&AudioSpecificConfig> {
         self.announced.as_ref().map(|(config, _)| config)

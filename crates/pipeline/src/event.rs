@@ -4,7 +4,7 @@ use std::fmt;
 
 use aac::{AudioSpecificConfig, NotInAdts};
 use codec::DecoderKind;
-use flv::{AudioCodec, VideoCodec};
+use flv::{AudioCodec, TagKind, VideoCodec};
 use hls::{GridState, Span};
 use media::Duration;
 
@@ -13,6 +13,7 @@ use crate::message_error::{SkippedMessage, VideoRefusal};
 use crate::package::Package;
 use crate::picture::VideoConfig;
 use crate::source_segment::{Item, SourceSegment};
+use crate::tracks::StreamTracks;
 
 /// Something the ingest half produced; drain [`Ingest::poll`](crate::Ingest::poll) to None after
 /// every call.
@@ -24,6 +25,9 @@ pub enum IngestOutput {
     Segment(SourceSegment),
     /// The next item for the queue to the transcoder.
     Transcode(Item),
+    /// The tracks of the stream, and what stands in for them, before the segments that they are of:
+    /// a returning publisher's stay keeps them.
+    Tracks(StreamTracks),
     /// Where the grid stands, before what it holds for: a returning publisher's stay goes on from
     /// the last one.
     Grid(GridState),
@@ -171,6 +175,14 @@ pub enum Notice {
     /// The pictures need more decoding than a level allows: the ladder is made of some of them
     /// only.
     TooMuchToDecode,
+    /// A track that the playlists do not announce, as nothing of it had come when they began: it is
+    /// left out.
+    TrackLeftOut(TagKind),
+    /// A frame of sound that came when silence had taken its place: it is left out.
+    SoundTooLate,
+    /// A picture that came behind a pause which a still picture filled, and cannot be decoded
+    /// behind that one: `source` is without it.
+    PictureBehindStill,
     /// The transcoder is behind: of this rendition only the picture that starts each segment is
     /// made.
     Shed(String),
@@ -266,6 +278,20 @@ impl fmt::Display for Notice {
             Self::TooMuchToDecode => write!(
                 f,
                 "more to decode than the level allows, renditions leave pictures out; set a lower frame rate or size in the encoder"
+            ),
+            Self::TrackLeftOut(track) => {
+                let track = if *track == TagKind::Video { "video" } else { "audio" };
+                write!(
+                    f,
+                    "{track} began when the playlists had been made without it, and is left out, as players cannot add it; stop the stream until its playlists have ended, then start again"
+                )
+            }
+            Self::SoundTooLate => {
+                write!(f, "audio came over a second late and is left out: silence has its place")
+            }
+            Self::PictureBehindStill => write!(
+                f,
+                "pictures behind a pause are left out of source up to the next keyframe; set a keyframe interval of 2 s in the encoder"
             ),
             Self::Shed(rendition) => {
                 write!(f, "transcoder is behind: {rendition} gets one picture a segment")

@@ -21,12 +21,14 @@ use crate::package::Package;
 use crate::pause::{Flow, Pauses, TrackMessage};
 use crate::picture::{Picture, VideoConfig};
 use crate::rendition_set::RenditionSet;
-use crate::sound_queue::SoundQueue;
+use crate::silence::Silence;
+use crate::sound_queue::{SoundQueue, Taken};
 use crate::source_segment::{
     Cost, EndedSpan, Item, LadderCut, SAMPLE_COST, Sound, SourceSegment, SpanStart, cost,
     decoding_begins, is_too_much_preroll,
 };
 use crate::timeline::{Change, Side, Timeline};
+use crate::tracks::{self, StreamTracks, Tracks};
 use crate::ts_writer::{max_frame_bytes, max_picture_bytes};
 use crate::video_track::{VideoEvent, VideoTrack, decoder_bytes};
 use crate::written_sets::WrittenSets;
@@ -41,13 +43,27 @@ const MAX_SOURCE_SEGMENT_BYTES: usize = 32 * 1024 * 1024;
 /// make one more.
 const LEAST_SOURCE_SEGMENT: Duration = Duration::from_secs(1);
 
+/// Sound waits so long for pictures of which nobody has told, and so long for those that metadata or
+/// a sequence header tell of: then it plays without.
+const WAIT_FOR_PICTURES: Duration = Duration::from_secs(3);
+const WAIT_FOR_ANNOUNCED_PICTURES: Duration = Duration::from_secs(5);
+
+/// Sound may come this much later than the pictures of its time: it is waited for, and never
+/// replaced.
+const MAX_LATE_SOUND: Duration = Duration::from_secs(1);
+
+/// What the sound is that only the metadata tells of: AAC-LC in stereo, of 44.1 kHz (ISO/IEC 14496-3
+/// 1.6.2.1).
+const ANNOUNCED_SOUND: [u8; 2] = [0x12, 0x10];
+
 /// Where a publisher's stay is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// Nothing has begun: no picture that a decoder can start with has come, and not enough sound
     /// to be sure that none will.
     Waiting,
-    /// Sound plays alone; the first picture joins it behind a discontinuity.
+    /// No picture has come. Sound plays, with a still picture where the stream has a video track;
+    /// the first picture takes that one's place behind a discontinuity.
     SoundOnly,
     /// Pictures have begun.
     Running,
@@ -80,10 +96,26 @@ pub struct Ingest {
     source: RunningSource,
     ladder: RunningLadder,
     budget: DecodeBudget,
+    tracks: StreamTracks,
+    /// The publisher has been told that these are left out.
+    left_out: Tracks,
+    /// The first sound that was left out.
+    left_out_since: Option<Timestamp>,
+    silence: Silence,
+    /// Where the pictures were when the newest sound came, and where that ended.
+    newest_sound: Option<(Timestamp, Timestamp)>,
+    /// Decoding time of the newest picture.
+    newest_picture: Option<Timestamp>,
+    /// Decoding time of the picture being taken, while spans end in front of it.
+    taking: Option<Timestamp>,
+    /// Where the first span of the stay began.
+    began: Option<Timestamp>,
     facts: SourceFacts,
     facts_due: bool,
     encoder: Option<String>,
     announced_frame_rate: Option<f64>,
+    /// The tracks that the metadata tells of.
+    announced: Tracks,
     message: Message,
     /// The wall clock when the first sound came that still waits for pictures.
     sound_began_unix_ms: i64,
@@ -110,19 +142,24 @@ struct RunningSource {
     bytes: usize,
     /// The parameter sets that its pictures have brought.
     sets: WrittenSets,
-    tracks: Tracks,
+    /// Decoding time of the newest picture that was packaged.
+    packaged: Option<Timestamp>,
+    gop: Gop,
 }
 
-/// The tracks of a span: they change only behind a discontinuity. The first span has those that it
-/// turns out to have.
+/// Whether the pictures that come can be decoded in the source, behind those that it has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Tracks {
+enum Gop {
+    /// None has come: the first one is one to start with.
     #[default]
-    Open,
-    Decided {
-        video: bool,
-        audio: bool,
-    },
+    Begun,
+    /// The newest picture is an IDR that may be repeated: what follows refers to nothing else.
+    AtIdr,
+    /// Pictures refer to others than the newest IDR.
+    Running,
+    /// An IDR was repeated in the middle of them: what follows cannot be decoded, up to the next
+    /// picture that a decoder can start with.
+    Broken,
 }
 
 /// What the ladder's running span holds, and what it takes to start a decoder in the middle of it.
@@ -132,7 +169,8 @@ struct RunningLadder {
     /// In decoding order; some may belong to the next span.
     pictures: Vec<Picture>,
     sound: SoundQueue,
-    tracks: Tracks,
+    /// A picture of the publisher has come.
+    has_begun: bool,
     /// Parameters of the newest picture of the spans before.
     video: Option<Arc<VideoConfig>>,
     /// The renditions for which pictures go to the transcoder.
@@ -154,9 +192,9 @@ struct RunningLadder {
 
 impl Ingest {
     /// The stay of a new publisher; `state` says where the stream's earlier publisher left the
-    /// grid.
+    /// grid, and `tracks` what the playlists announce.
     #[must_use]
-    pub fn new(config: &StreamConfig, state: GridState) -> Self {
+    pub fn new(config: &StreamConfig, state: GridState, tracks: StreamTracks) -> Self {
         Self {
             phase: Phase::Waiting,
             grid: Grid::new(config.segment_duration, state),
@@ -176,10 +214,19 @@ impl Ingest {
                 ..RunningLadder::default()
             },
             budget: DecodeBudget::new(),
+            tracks,
+            left_out: Tracks::default(),
+            left_out_since: None,
+            silence: Silence::default(),
+            newest_sound: None,
+            newest_picture: None,
+            taking: None,
+            began: None,
             facts: SourceFacts::default(),
             facts_due: false,
             encoder: None,
             announced_frame_rate: None,
+            announced: Tracks::default(),
             message: Message { track: TagKind::Script, timestamp_ms: 0, arrival_unix_ms: 0 },
             sound_began_unix_ms: 0,
             newest_end: Timestamp::ZERO,
@@ -264,6 +311,11 @@ impl Ingest {
         match OnMetaData::parse(body) {
             Ok(Some(metadata)) => {
                 self.announced_frame_rate = metadata.frame_rate;
+                self.announced = Tracks {
+                    video: metadata.width.is_some() || metadata.video_data_rate_kbps.is_some(),
+                    audio: metadata.audio_sample_rate_hz.is_some()
+                        || metadata.audio_data_rate_kbps.is_some(),
+                };
                 self.encoder = metadata.encoder;
                 self.facts_due = true;
             }
@@ -400,35 +452,39 @@ impl Ingest {
         self.facts_due = true;
     }
 
-    /// The first audio there is begins where it begins; what replaces other audio begins with a
-    /// segment.
+    /// The first audio there is begins where it begins, and goes on where silence of its kind has
+    /// stood in for it; what replaces other audio begins with a segment.
     fn another_audio(&mut self, config: AudioSpecificConfig) {
+        self.facts_due = true;
+        if self.tracks.decided.is_some_and(|tracks| !tracks.audio) {
+            return;
+        }
         let config = Arc::new(config);
         let is_first = self.audio_config.is_none();
-        if is_first {
+        let goes_on = |kind: &Arc<AudioSpecificConfig>| is_first && kind.has_core_of(&config);
+        if self.source.sound.kind().is_none_or(goes_on) {
             self.configure_sound(&config, Timestamp::ZERO);
         } else {
             self.next_audio = Some(Arc::clone(&config));
-        }
-        self.audio_config = Some(config);
-        // Which tracks the first segment has is open until it ends. Where the ladder has a grid of
-        // its own, its first one has ended earlier.
-        let is_open = self.source.tracks == Tracks::Open && self.ladder.tracks == Tracks::Open;
-        if !is_first || !is_open {
             self.grid.break_at_next_random_access_or_audio();
         }
-        self.facts_due = true;
+        self.tracks.audio = Some(Arc::clone(&config));
+        self.audio_config = Some(config);
     }
 
     fn refine_audio(&mut self, config: AudioSpecificConfig) {
+        self.facts_due = true;
+        if self.audio_config.is_none() {
+            return;
+        }
         let config = Arc::new(config);
         if self.next_audio.is_some() {
             self.next_audio = Some(Arc::clone(&config));
         } else {
             self.configure_sound(&config, Timestamp::ZERO);
         }
+        self.tracks.audio = Some(Arc::clone(&config));
         self.audio_config = Some(config);
-        self.facts_due = true;
     }
 
     fn configure_sound(&mut self, config: &Arc<AudioSpecificConfig>, from: Timestamp) {
@@ -439,6 +495,9 @@ impl Ingest {
     fn picture(&mut self, mut picture: Picture) {
         let keyframes = self.keyframes.note(picture.unit.dts, picture.unit.random_access);
         self.outputs.extend(keyframes.map(IngestOutput::Keyframes));
+        if self.leaves_out(TagKind::Video) {
+            return self.silence_goes_on(picture.unit.dts, picture.interval);
+        }
         let pts = picture.unit.pts;
         let has_begun = matches!(self.phase, Phase::Running | Phase::VideoRefused);
         // One that is shown before the running span of sound can begin no span, and that one has no
@@ -453,11 +512,14 @@ impl Ingest {
         self.update_facts();
         self.go_on_with_video(&picture);
         self.video.run(&picture);
+        self.newest_picture = self.newest_picture.max(Some(picture.unit.dts));
         let arrival = self.message.arrival_unix_ms;
         self.grid.picture(pts, picture.unit.dts, picture.cut_point, arrival);
         self.ladder.next_start = picture.unit.random_access.then_some(pts);
+        self.taking = Some(picture.unit.dts);
         self.take_steps();
         self.limit_source_segment(pts, self.source.cost(&picture));
+        self.taking = None;
         self.ladder.next_start = None;
         picture.may_begin_segment = self.grid.may_begin_ladder_span(pts);
         if !self.segment_takes(self.source.cost(&picture)) {
@@ -465,7 +527,14 @@ impl Ingest {
         }
         self.source.sets.write(&picture.unit, &picture.config);
         self.newest_end = self.newest_end.max(pts + picture.interval);
-        self.source.pictures.push(picture.clone());
+        if picture.unit.random_access {
+            self.tracks.still = Some(picture.clone());
+        }
+        if self.source.gop.goes_on_with(&picture) {
+            self.source.pictures.push(picture.clone());
+        } else {
+            self.notice(Notice::PictureBehindStill);
+        }
         if picture.config.refusal.is_none() && !self.ladder_takes(&mut picture) {
             return;
         }
@@ -533,8 +602,12 @@ impl Ingest {
 
     fn audio_frame(&mut self, frame: AudioFrame, span: Duration) {
         let pts = frame.pts;
+        if self.leaves_out(TagKind::Audio) {
+            return self.still_goes_on(pts, span);
+        }
         let Some(config) = self.audio_config.clone() else { return };
         self.update_facts();
+        self.newest_sound = Some((self.newest_picture.unwrap_or(pts), pts + span));
         let have_stopped = self.video.has_stopped_at(pts);
         if self.phase == Phase::Waiting {
             self.sound_before_pictures(frame, &config, span);
@@ -549,11 +622,53 @@ impl Ingest {
         self.limit_source_segment(pts, bytes);
         if self.segment_takes(bytes) {
             self.ladder.take_sound(&frame, &config);
-            self.source.sound.push(frame, &config);
+            if self.source.sound.push(frame, &config) == Taken::TooLate {
+                self.notice(Notice::SoundTooLate);
+            }
         }
     }
 
-    /// Sound waits for pictures as long as a segment would be; then it plays alone.
+    /// A picture that is left out tells the time of a stream of sound alone whose publisher sends
+    /// none.
+    fn silence_goes_on(&mut self, at: Timestamp, interval: Duration) {
+        if self.newest_sound.is_none() {
+            self.phase = Phase::SoundOnly;
+            self.newest_end = self.newest_end.max(at + interval);
+            self.grid.audio(at, self.message.arrival_unix_ms);
+            self.take_steps();
+        }
+    }
+
+    /// Sound that is left out tells the time of a stream of pictures alone while there are none.
+    fn still_goes_on(&mut self, at: Timestamp, span: Duration) {
+        let waited = at + span - *self.left_out_since.get_or_insert(at);
+        let have_stopped = self.video.has_stopped_at(at);
+        match self.phase {
+            Phase::Waiting if waited >= WAIT_FOR_PICTURES => self.phase = Phase::SoundOnly,
+            Phase::SoundOnly => {}
+            Phase::Running | Phase::VideoRefused if have_stopped => {}
+            _ => return,
+        }
+        self.newest_end = self.newest_end.max(at + span);
+        self.grid.audio(at, self.message.arrival_unix_ms);
+        self.take_steps();
+    }
+
+    /// Whether the track is left out, as the playlists do not announce it; says so once.
+    fn leaves_out(&mut self, track: TagKind) -> bool {
+        let Some(tracks) = self.tracks.decided else { return false };
+        let (is_announced, is_told) = match track {
+            TagKind::Video => (tracks.video, &mut self.left_out.video),
+            TagKind::Audio => (tracks.audio, &mut self.left_out.audio),
+            TagKind::Script => return false,
+        };
+        if !is_announced && !std::mem::replace(is_told, true) {
+            self.notice(Notice::TrackLeftOut(track));
+        }
+        !is_announced
+    }
+
+    /// Sound waits for pictures, at least as long as a segment would be; then it plays alone.
     fn sound_before_pictures(
         &mut self,
         frame: AudioFrame,
@@ -568,7 +683,9 @@ impl Ingest {
         self.ladder.take_sound(&frame, config);
         self.source.sound.push(frame, config);
         let began = self.source.sound.waiting().map(|(first, _)| first);
-        if began.is_some_and(|began| end - began >= self.segment_duration) {
+        let are_announced = self.announced.video || self.video.config().is_some();
+        let wait = if are_announced { WAIT_FOR_ANNOUNCED_PICTURES } else { WAIT_FOR_PICTURES };
+        if began.is_some_and(|began| end - began >= wait.max(self.segment_duration)) {
             self.begin_sound_only();
         }
     }
@@ -615,9 +732,7 @@ impl Ingest {
             self.configure_sound(&config, cut.at);
         }
         self.source.sound.begin_span(cut.at);
-        if cut.discontinuity && self.source.tracks != Tracks::Open {
-            self.source.tracks = self.tracks_seen();
-        }
+        self.began.get_or_insert(cut.at);
         self.source.span = Some(cut);
         self.source.bytes = 0;
         self.source.sets = WrittenSets::default();
@@ -626,25 +741,83 @@ impl Ingest {
     fn end_source_span(&mut self, end: Timestamp, sound_end: Timestamp) {
         let Some(cut) = self.source.span.take().filter(|cut| cut.at < end) else { return };
         let span = cut.span_to(end);
-        let pictures = std::mem::take(&mut self.source.pictures);
-        let sound = self.source.sound.end_span(sound_end);
-        let tracks = self.source.tracks.of_span(&pictures, sound.as_ref());
-        self.source.tracks = tracks;
-        // The same span of the ladder ends later, and has the same tracks.
-        if self.ladder.tracks == Tracks::Open {
-            self.ladder.tracks = tracks;
+        let tracks = self.decide_tracks();
+        let silent_to = self.silent_to(end, sound_end);
+        let mut pictures = std::mem::take(&mut self.source.pictures);
+        if tracks.video && pictures.is_empty() {
+            pictures.extend(self.repeat_still(cut.at));
         }
-        let video = self.video.config().filter(|_| tracks.has_video());
-        let sound = sound.filter(|_| tracks.has_audio());
+        self.source.packaged = pictures.last().map(|it| it.unit.dts).or(self.source.packaged);
+        let sound = self.source.sound.end_span(sound_end, silent_to, &mut self.silence);
+        let video = self.video.config().filter(|_| tracks.video);
+        let sound = sound.filter(|_| tracks.audio);
         let pictures = pictures.into_iter().map(|picture| (picture.unit, picture.config));
         let package = Package::new(span, video, pictures, sound.as_ref());
+        self.outputs.push_back(IngestOutput::Tracks(self.tracks.clone()));
         self.outputs.push_back(IngestOutput::Source(package));
     }
 
-    /// The tracks there are.
-    fn tracks_seen(&self) -> Tracks {
-        let video = matches!(self.phase, Phase::Running | Phase::VideoRefused);
-        Tracks::Decided { video, audio: self.audio_config.is_some() }
+    /// The stream's tracks: decided when its first span ends, for as long as its playlists live.
+    /// Those that samples or sequence headers have come of; and sound that the metadata tells of.
+    fn decide_tracks(&mut self) -> Tracks {
+        let tracks = self.tracks.decided.unwrap_or_else(|| {
+            let video = self.video.config();
+            let has_video = matches!(self.phase, Phase::Running | Phase::VideoRefused)
+                || video.is_some_and(|video| self.tracks.still(Some(&video)).is_some());
+            let has_sound = self.source.sound.kind().is_some() || self.announced_sound().is_some();
+            Tracks { video: has_video, audio: has_sound }
+        });
+        if self.tracks.decided.replace(tracks).is_none() {
+            self.outputs.push_back(IngestOutput::Tracks(self.tracks.clone()));
+        }
+        if tracks.audio
+            && self.source.sound.kind().is_none()
+            && let Some(kind) = self.announced_sound()
+        {
+            // Until there is sound, silence is of this kind.
+            self.tracks.audio = Some(Arc::clone(&kind));
+            self.configure_sound(&kind, Timestamp::ZERO);
+        }
+        tracks
+    }
+
+    /// What the sound will be of which no frame has come: as the publisher announces it, else as
+    /// the one before it sent it.
+    fn announced_sound(&self) -> Option<Arc<AudioSpecificConfig>> {
+        let is_told = self.announced.audio && !self.audio.is_refused();
+        let told = || AudioSpecificConfig::parse(&ANNOUNCED_SOUND).ok().filter(|_| is_told);
+        let announced = self.audio.announced_config().cloned();
+        announced
+            .map(Arc::new)
+            .or_else(|| self.tracks.audio.clone())
+            .or_else(|| told().map(Arc::new))
+    }
+
+    /// Up to where there will be no more sound in front of the end of a span. Sound that only comes
+    /// later than the pictures, as it has always done or for a second at most, is waited for.
+    fn silent_to(&self, end: Timestamp, sound_end: Timestamp) -> Option<Timestamp> {
+        // The last span, or the last of this kind of sound.
+        if sound_end > end || self.next_audio.is_some() {
+            return Some(end);
+        }
+        let began = self.began.unwrap_or(end);
+        let (pictures, sound) = self.newest_sound.unwrap_or((began, began));
+        let late = (pictures - sound).max(Duration::ZERO);
+        (end - pictures > MAX_LATE_SOUND).then(|| end - MAX_LATE_SOUND - late)
+    }
+
+    /// The newest IDR once more, for a span that has no picture.
+    fn repeat_still(&mut self, at: Timestamp) -> Option<Picture> {
+        let config = self.video.config();
+        let still = self.tracks.still(config.as_deref())?;
+        // The picture that comes next has its decoding time already.
+        let next = self.taking.map_or(at, |dts| at.min(dts - Duration::from_ticks(1)));
+        if self.source.packaged.is_some_and(|packaged| next <= packaged) {
+            return None;
+        }
+        self.video.decode_behind(next);
+        self.source.gop = self.source.gop.repeated();
+        Some(tracks::at(still, at, next))
     }
 
     fn cut_ladder(&mut self, cut: Cut) {
@@ -653,10 +826,6 @@ impl Ingest {
         }
         let ended = self.end_ladder_span(cut.at, cut.at);
         self.ladder.sound.begin_span(cut.at);
-        // The source has been cut behind a discontinuity before: the tracks are the same.
-        if cut.discontinuity && self.ladder.tracks != Tracks::Open {
-            self.ladder.tracks = self.source.tracks;
-        }
         self.ladder.span = Some(cut);
         // Until it is decided how the stream is cut, nobody knows where this span ends.
         let is_decided = self.grid.mode().is_some();
@@ -683,7 +852,16 @@ impl Ingest {
 
     fn end_ladder_span(&mut self, end: Timestamp, sound_end: Timestamp) -> Option<Arc<EndedSpan>> {
         let cut = self.ladder.span.take().filter(|cut| cut.at < end)?;
-        let segment = self.ladder.end_span(cut.span_to(end), sound_end);
+        let tracks = self.decide_tracks();
+        let silent_to = self.silent_to(end, sound_end);
+        let mut still = None;
+        if tracks.video && !self.ladder.has_begun {
+            let config = self.video.config();
+            still = self.tracks.still(config.as_deref());
+        }
+        let sound = self.ladder.sound.end_span(sound_end, silent_to, &mut self.silence);
+        let sound = sound.filter(|_| tracks.audio);
+        let segment = self.ladder.end_span(cut.span_to(end), tracks, sound, still);
         let ended = Arc::clone(&segment.ended);
         self.outputs.push_back(IngestOutput::Segment(segment));
         Some(ended)
@@ -731,22 +909,23 @@ impl Ingest {
     }
 }
 
-impl Tracks {
-    /// The tracks of a span that ends: those that were decided, or those that it has. A track of
-    /// which frames have come is one of them, though they are heard later.
-    fn of_span(self, pictures: &[Picture], sound: Option<&Sound>) -> Self {
+impl Gop {
+    /// Whether the next picture of the publisher can be decoded behind what the source has.
+    fn goes_on_with(&mut self, picture: &Picture) -> bool {
+        *self = match self {
+            _ if picture.unit.random_access => Self::AtIdr,
+            Self::Broken if picture.cut_point.is_none() => Self::Broken,
+            _ => Self::Running,
+        };
+        *self != Self::Broken
+    }
+
+    /// The newest IDR has been repeated.
+    fn repeated(self) -> Self {
         match self {
-            Self::Open => Self::Decided { video: !pictures.is_empty(), audio: sound.is_some() },
-            Self::Decided { .. } => self,
+            Self::Begun | Self::AtIdr => self,
+            Self::Running | Self::Broken => Self::Broken,
         }
-    }
-
-    fn has_video(self) -> bool {
-        matches!(self, Self::Decided { video: true, .. })
-    }
-
-    fn has_audio(self) -> bool {
-        matches!(self, Self::Decided { audio: true, .. })
     }
 }
 
@@ -772,6 +951,7 @@ impl RunningLadder {
         if !self.is_configured {
             return;
         }
+        self.has_begun = true;
         self.interval = picture.interval;
         self.pictures.push(picture.clone());
         if picture.config.refusal.is_some() {
@@ -819,12 +999,23 @@ impl RunningLadder {
         (self.live, preroll)
     }
 
-    /// What the span holds that ends; its sound goes up to `sound_end`.
-    fn end_span(&mut self, span: Span, sound_end: Timestamp) -> SourceSegment {
+    /// What the span holds that ends; where no picture of the publisher has come yet, the one that
+    /// stands in for them.
+    fn end_span(
+        &mut self,
+        span: Span,
+        tracks: Tracks,
+        sound: Option<Sound>,
+        still: Option<Picture>,
+    ) -> SourceSegment {
         let end = span.end();
         let mut pictures = std::mem::take(&mut self.pictures);
         if let Some(later) = pictures.iter().position(|picture| picture.unit.dts >= end) {
             self.pictures = pictures.split_off(later);
+        }
+        let picture_count = pictures.len();
+        if pictures.is_empty() {
+            pictures.extend(still.map(|still| tracks::at(still, span.start(), span.start())));
         }
         let first = pictures.iter().find(|it| it.unit.pts + hls::TOLERANCE >= span.start());
         let config =
@@ -832,13 +1023,11 @@ impl RunningLadder {
         if let Some(newest) = pictures.last() {
             self.video = Some(Arc::clone(&newest.config));
         }
-        let sound = self.sound.end_span(sound_end);
-        self.tracks = self.tracks.of_span(&pictures, sound.as_ref());
         let ended = EndedSpan {
             span,
-            video: config.filter(|config| self.tracks.has_video() && config.refusal.is_none()),
-            picture_count: pictures.len(),
-            sound: sound.filter(|_| self.tracks.has_audio()),
+            video: config.filter(|config| tracks.video && config.refusal.is_none()),
+            picture_count,
+            sound,
             interval: self.interval,
         };
         SourceSegment { ended: Arc::new(ended), pictures }

@@ -41,10 +41,12 @@ mod rendition;
 mod rendition_set;
 mod rung;
 mod sample_clock;
+mod silence;
 mod sound_queue;
 mod source_segment;
 mod test_signal;
 mod timeline;
+mod tracks;
 mod transcoder;
 mod ts_writer;
 mod video_track;
@@ -75,6 +77,7 @@ pub use source_segment::{
     EndedSpan, Item, LadderCut, SegmentSource, SegmentStore, Sound, SourceSegment, SpanStart,
 };
 pub use test_signal::{TestSample, TestSignal, TestSignalConfig, TestSignalError};
+pub use tracks::StreamTracks;
 pub use transcoder::{MadeSegment, MakeError, Transcoder, TranscoderStats, make_segment};
 pub use ts_writer::{measure_ts, write_ts};
 

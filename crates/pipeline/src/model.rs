@@ -10,8 +10,9 @@ use flv::TagKind;
 use media::{Duration, NalUnits, Timestamp};
 
 use super::{
-    DecoderChoice, GridState, Ingest, IngestOutput, Item, LadderCut, Package, Picture, Preset,
-    Queue, RenditionSet, Sample, SegmentStore, SourceSegment, StreamConfig, write_ts,
+    DecoderChoice, GridState, Ingest, IngestOutput, Item, LadderCut, Notice, Package, Picture,
+    Preset, Queue, RenditionSet, Sample, SegmentStore, SourceSegment, StreamConfig, StreamTracks,
+    write_ts,
 };
 
 /// The first number of every stream here.
@@ -109,9 +110,12 @@ pub(crate) fn check(segment_duration: Duration, ops: &[Op]) -> Vec<Package> {
     let config = StreamConfig { renditions, segment_duration, decoder: DecoderChoice::Auto };
     let state = GridState::new(FIRST);
     let mut run = Run {
-        ingest: Ingest::new(&config, state),
+        ingest: Ingest::new(&config, state, StreamTracks::default()),
         config,
         state,
+        tracks: StreamTracks::default(),
+        announced: None,
+        ladder_has_sound: None,
         sender: Sender::default(),
         stay: Stay::default(),
         source: Numbers::default(),
@@ -161,6 +165,10 @@ struct Run {
     config: StreamConfig,
     ingest: Ingest,
     state: GridState,
+    tracks: StreamTracks,
+    /// Whether the source's segments have video, and audio: whoever publishes.
+    announced: Option<(bool, bool)>,
+    ladder_has_sound: Option<bool>,
     sender: Sender,
     stay: Stay,
     source: Numbers,
@@ -197,20 +205,45 @@ struct Stay {
     source_sounds: Vec<u32>,
     ladder_pictures: Vec<u32>,
     ladder_sounds: Vec<u32>,
+    /// Decoding time of the source's newest picture, and of the ladder's.
+    source_dts: Option<Timestamp>,
+    ladder_dts: Option<Timestamp>,
+    /// A span of the source with a video track and no picture.
+    without_picture: Option<hls::Span>,
+    /// Decoding times that were made increasing leave no room for one more between two.
+    is_crowded: bool,
     first_picture: u32,
     first_sound: u32,
     source_spans: Vec<hls::Span>,
     ladder_spans: Vec<hls::Span>,
     /// How many of the source's spans had ended when the ladder got a grid of its own.
     shared: Option<usize>,
-    source_tracks: Option<(bool, bool)>,
-    /// Its first span had no video track.
+    /// Its first span had no picture of its own.
     began_with_sound: bool,
-    /// Sound came behind the source's first span: into the spans that began after it came.
-    sound_joined: bool,
-    ladder_has_sound: Option<bool>,
+    /// A still picture stood in for pictures that had begun.
+    was_still: bool,
+    /// Sound was left out that came after silence had taken its place.
+    had_late_sound: bool,
+    /// Silence stood in for sound.
+    was_silent: bool,
     /// The number of the sound that was to come when the source's last span ended.
     sound_at_cut: Option<u32>,
+}
+
+impl Stay {
+    /// A picture of the source: one without a number, or with that of one that has come before,
+    /// stands in for others.
+    fn take_source_picture(&mut self, number: Option<u32>) {
+        let newest = self.source_pictures.last().copied();
+        let is_new = |number: &u32| {
+            *number >= self.first_picture && newest.is_none_or(|newest| *number > newest)
+        };
+        match number.filter(is_new) {
+            Some(number) => self.source_pictures.push(number),
+            None if newest.is_none() => self.began_with_sound = true,
+            None => self.was_still = true,
+        }
+    }
 }
 
 /// The numbers of the spans of one grid.
@@ -341,7 +374,7 @@ impl Run {
         self.check_pictures();
         self.check_sounds();
         self.stand_in.end();
-        self.ingest = Ingest::new(&self.config, self.state);
+        self.ingest = Ingest::new(&self.config, self.state, self.tracks.clone());
         self.ingest.set_wanted(self.wanted);
         self.store.stays.push(self.store.segments.len());
         self.stay = Stay {
@@ -361,6 +394,8 @@ impl Run {
                 IngestOutput::Segment(segment) => self.ladder_segment(&segment),
                 IngestOutput::Transcode(item) => items.push(item),
                 IngestOutput::Grid(state) => self.grid(state),
+                IngestOutput::Tracks(tracks) => self.tracks = tracks,
+                IngestOutput::Notice(Notice::SoundTooLate) => self.stay.had_late_sound = true,
                 IngestOutput::Facts(_)
                 | IngestOutput::Keyframes(_)
                 | IngestOutput::Notice(_)
@@ -391,26 +426,23 @@ impl Run {
             assert_eq!(before.end(), span.start(), "no gap, no overlap");
         }
         let tracks = (package.video.is_some(), package.audio.is_some());
-        match self.stay.source_tracks.replace(tracks) {
-            None => self.stay.began_with_sound = !tracks.0,
-            Some(before) => {
-                let is_same = before == tracks;
-                assert!(is_same || span.cut.discontinuity, "{before:?} {tracks:?} {span:?}");
-                self.stay.sound_joined |= tracks.1 && !before.1;
-            }
-        }
-        let mut last_dts = None;
+        let announced = *self.announced.get_or_insert(tracks);
+        assert_eq!(tracks, announced, "the tracks stand: {span:?}");
+        self.check_that_tracks_are_there(&package);
+        let mut last_dts = self.stay.source_dts;
         for sample in &package.samples {
             match sample {
                 Sample::Picture(unit, _) => {
                     assert!(last_dts < Some(unit.dts) && unit.dts <= unit.pts, "decoding order");
                     assert!(tracks.0, "a picture without a track");
                     last_dts = Some(unit.dts);
-                    self.stay.source_pictures.extend(picture_number(&unit.nal_units));
+                    let number = picture_number(&unit.nal_units);
+                    self.stay.take_source_picture(number);
                 }
                 Sample::Audio(frame) => {
                     let number = sound_number(&frame.data);
                     assert!(tracks.1, "sound without a track");
+                    self.stay.was_silent |= number.is_none();
                     assert!(is_end || frame.pts < span.end(), "heard in the next one");
                     // What is heard before the span came too late for the one before.
                     let is_late =
@@ -421,9 +453,23 @@ impl Run {
                 }
             }
         }
+        self.stay.source_dts = last_dts;
         self.stay.sound_at_cut = Some(self.sender.next_sound.saturating_sub(1));
         self.stay.source_spans.push(span);
         self.packages.push(package);
+    }
+
+    /// A segment has samples of all tracks that it announces.
+    fn check_that_tracks_are_there(&mut self, package: &Package) {
+        let span = package.span;
+        let sounds = package.samples.len() - package.pictures();
+        // Where the frame before sounds up to its end, there is room for none.
+        let is_short = span.duration < Duration::from_millis(50);
+        assert!(package.audio.is_none() || sounds > 0 || is_short, "no sound: {span:?}");
+        if package.video.is_some() && package.pictures() == 0 {
+            self.stay.without_picture.get_or_insert(span);
+        }
+        self.stay.began_with_sound |= package.video.is_none();
     }
 
     fn ladder_segment(&mut self, segment: &SourceSegment) {
@@ -433,12 +479,16 @@ impl Run {
             assert_eq!(before.end(), span.start(), "no gap, no overlap");
         }
         let has_sound = segment.ended.sound.is_some();
-        if let Some(before) = self.stay.ladder_has_sound.replace(has_sound) {
-            assert!(before == has_sound || span.cut.discontinuity, "{has_sound} {span:?}");
-        }
+        let announced = *self.ladder_has_sound.get_or_insert(has_sound);
+        assert_eq!(has_sound, announced, "the tracks stand: {span:?}");
         for picture in &segment.pictures {
             assert!(picture.unit.dts < span.end(), "decoded in the next one");
-            self.stay.ladder_pictures.extend(picture_number(&picture.unit.nal_units));
+            let before = self.stay.ladder_dts.replace(picture.unit.dts);
+            self.stay.is_crowded |=
+                before.is_some_and(|it| picture.unit.dts - it <= Duration::from_ticks(1));
+            let number = picture_number(&picture.unit.nal_units);
+            let stay = &mut self.stay;
+            stay.ladder_pictures.extend(number.filter(|it| *it >= stay.first_picture));
         }
         for frame in segment.ended.sound.iter().flat_map(|sound| &sound.frames) {
             self.stay.ladder_sounds.extend(sound_number(&frame.data));
@@ -462,14 +512,19 @@ impl Run {
 
     fn check_pictures(&self) {
         let stay = &self.stay;
+        assert!(stay.without_picture.is_none() || stay.is_crowded, "{:?}", stay.without_picture);
         if stay.has_garbage {
             return;
         }
         // A stream may also begin at a picture that is none of its IDRs.
-        for numbers in [&stay.source_pictures, &stay.ladder_pictures] {
+        for (numbers, may_lack) in
+            [(&stay.source_pictures, stay.was_still), (&stay.ladder_pictures, false)]
+        {
             let first = numbers.first().copied().unwrap_or(self.sender.next_picture);
             let all: Vec<_> = (first..self.sender.next_picture).collect();
-            assert!(numbers == &all, "each picture once and in order, {first} to {}", all.len());
+            let is_ascending = numbers.is_sorted_by(|before, after| before < after);
+            let are_all = numbers == &all || may_lack && is_ascending;
+            assert!(are_all, "each picture once and in order, {first} to {}", all.len());
             assert!(first >= stay.first_picture);
             // One that joins sound begins at the first that is shown behind the running span's
             // start.
@@ -495,13 +550,16 @@ impl Run {
                 let first = numbers.first().copied().unwrap_or(self.sender.next_sound);
                 let all: Vec<_> = (first..self.sender.next_sound).collect();
                 assert!(first >= stay.first_sound);
-                // Nothing has begun where no picture came and less sound than a segment is long.
-                assert!(numbers.is_empty() || numbers == &all, "each frame once and in order");
+                let is_ascending = numbers.is_sorted_by(|before, after| before < after);
+                let are_all = numbers == &all || stay.had_late_sound && is_ascending;
+                // Nothing has begun where no picture came and hardly any sound.
+                assert!(numbers.is_empty() || are_all, "each frame once and in order");
             }
         }
-        // A cut of the ladder is decided later: the sound that joins may have come by then.
+        // A cut of the ladder is decided later: more sound may have come by then, so that less of
+        // it is filled with silence.
         let has_own_grid = self.state.mode.is_some_and(|mode| mode.own_grid);
-        if is_one && !stay.sound_joined && !has_own_grid {
+        if is_one && !stay.was_silent && !has_own_grid {
             assert_eq!(stay.source_sounds, stay.ladder_sounds, "equal in both");
         }
     }
@@ -660,11 +718,12 @@ fn number(bytes: &[u8]) -> u32 {
 
 /// The number of a picture of this sender.
 pub(crate) fn picture_number(nal_units: &NalUnits) -> Option<u32> {
-    let slice = nal_units.iter().find(|it| it.len() == 6)?;
-    Some(number(&slice[2..]))
+    let is_ours = |it: &&[u8]| it.len() == 6 && it[2..].iter().all(|byte| byte & 0x80 > 0);
+    nal_units.iter().find(is_ours).map(|slice| number(&slice[2..]))
 }
 
-/// The number of a frame of sound of this sender.
+/// The number of a frame of sound of this sender; None for silence.
 fn sound_number(frame: &[u8]) -> Option<u32> {
-    (frame.len() == 5).then(|| number(&frame[1..]))
+    let [0x21, bytes @ ..] = frame else { return None };
+    (bytes.len() == 4 && bytes.iter().all(|byte| byte & 0x80 > 0)).then(|| number(bytes))
 }

@@ -82,7 +82,8 @@ impl Package {
     pub fn info(&self) -> RenditionInfo {
         let pictures = self.pictures();
         let rate = pictures as f64 / self.span.duration.as_secs_f64().max(0.001);
-        let rate = (pictures > 0).then(|| nominal_frame_rate(rate));
+        // One picture alone says nothing of a rate: it may stand in for others.
+        let rate = (pictures > 1).then(|| nominal_frame_rate(rate));
         RenditionInfo::new(self.video.as_deref(), self.audio.as_deref(), rate)
     }
 }

@@ -375,7 +375,7 @@ impl Encoder {
 }
 
 /// A black picture (limited range; full-range black differs by an unseen 16).
-fn black(width: usize, height: usize) -> I420Buf {
+pub(crate) fn black(width: usize, height: usize) -> I420Buf {
     let mut picture = I420Buf::new(width, height);
     let [y, u, v] = picture.planes_mut();
     y.fill(16);

@@ -9,8 +9,9 @@ mod oracle;
 use media::{Duration, Timestamp};
 use model::{Op, PictureKind};
 use pipeline::{
-    DecoderChoice, GridState, Ingest, IngestOutput, Item, LadderCut, Package, Picture, Preset,
-    Queue, RenditionSet, Sample, SegmentStore, SourceSegment, StreamConfig, measure_ts, write_ts,
+    DecoderChoice, GridState, Ingest, IngestOutput, Item, LadderCut, Notice, Package, Picture,
+    Preset, Queue, RenditionSet, Sample, SegmentStore, SourceSegment, StreamConfig, StreamTracks,
+    measure_ts, write_ts,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -159,6 +160,126 @@ fn what_no_decoder_takes_is_not_decoded_in_front_of_a_cut() {
     let second = vec![picture(PictureKind::Inter); 30];
     let ops = [vec![long_gop], refused.to_vec(), second].concat();
     model::check(Duration::from_millis(500), &begun(ops));
+}
+
+/// 25 pictures a second, an IDR every 2 s.
+fn play(pictures: u8, with_sound: bool) -> Op {
+    Op::Play { pictures, gop: 50, reorders: false, with_sound }
+}
+
+/// Sound that begins, or goes on, where the pictures are by then.
+fn later_sound(audio_ms: i32) -> Op {
+    Op::Jump { video_ms: 0, audio_ms }
+}
+
+/// The source's segments of 2 s. The model has seen to it that all have samples of the same tracks.
+fn source(ops: &[Op]) -> Vec<Package> {
+    model::check(Duration::from_secs(2), ops)
+}
+
+fn tracks(packages: &[Package]) -> (bool, bool) {
+    let [.., last] = packages else { panic!("segments") };
+    (last.video.is_some(), last.audio.is_some())
+}
+
+fn discontinuities(packages: &[Package]) -> Vec<usize> {
+    let breaks = packages.iter().enumerate().filter(|(_, package)| package.span.cut.discontinuity);
+    breaks.map(|(place, _)| place).collect()
+}
+
+/// Presentation times of all sound, and whether the publisher sent it.
+fn sounds(packages: &[Package]) -> Vec<(Timestamp, bool)> {
+    let frame = |sample: &Sample| match sample {
+        Sample::Audio(frame) => Some((frame.pts, frame.data.len() == 5 && frame.data[0] == 0x21)),
+        Sample::Picture(..) => None,
+    };
+    packages.iter().flat_map(|package| &package.samples).filter_map(frame).collect()
+}
+
+/// No hole that a player would see: a frame of 44.1 kHz is 23 ms.
+fn assert_sound_is_whole(packages: &[Package]) {
+    for pair in sounds(packages).windows(2) {
+        let step = (pair[1].0 - pair[0].0).as_millis();
+        assert!((0..100).contains(&step), "{pair:?}");
+    }
+}
+
+#[test]
+fn case_01_sound_that_is_announced_and_begins_late_has_been_silence() {
+    let late = [play(250, false), play(50, false), later_sound(12_000), play(250, true)];
+    let packages = source(&begun(late.to_vec()));
+    assert_eq!((tracks(&packages), discontinuities(&packages)), ((true, true), vec![]));
+    assert_sound_is_whole(&packages);
+    let ours = sounds(&packages).iter().position(|(_, is_sent)| *is_sent).expect("it came");
+    assert!(ours > 400, "{ours} frames of silence");
+}
+
+#[test]
+fn case_01_pictures_that_are_announced_and_begin_late_have_been_black() {
+    let listen = || Op::Listen { frames: 250 };
+    let packages = source(&begun(vec![listen(), listen(), play(250, true)]));
+    assert_eq!(tracks(&packages), (true, true));
+    let [first, ..] = &discontinuities(&packages)[..] else { panic!("pictures begin") };
+    assert!(packages[..*first].iter().all(|package| package.pictures() == 1));
+    assert!(packages[*first..].iter().all(|package| package.pictures() > 1));
+}
+
+#[test]
+fn case_01_a_track_that_nobody_announced_is_left_out_when_it_comes_after_all() {
+    let sound = [Op::VideoHeader(0), play(250, false), Op::AudioHeader(0), later_sound(10_000)];
+    let packages = source(&[sound.to_vec(), vec![play(250, true)]].concat());
+    assert_eq!((tracks(&packages), discontinuities(&packages)), ((true, false), vec![]));
+    let listen = Op::Listen { frames: 250 };
+    let pictures = [Op::AudioHeader(0), listen, Op::VideoHeader(0), play(250, true)];
+    let packages = source(&pictures);
+    assert_eq!((tracks(&packages), discontinuities(&packages)), ((false, true), vec![]));
+    assert_sound_is_whole(&packages);
+}
+
+/// Whoever publishes next: the tracks stay, and what is missing of them is stood in for.
+#[test]
+fn case_01_another_publisher_changes_no_tracks() {
+    let comes = [Op::Resume, Op::VideoHeader(1), Op::AudioHeader(1)];
+    let both = || begun(vec![play(250, true)]);
+    let pictures = [&comes[..2], &[play(250, false)]].concat();
+    let sound = vec![Op::Resume, Op::AudioHeader(0), Op::Listen { frames: 250 }];
+    for (ops, expected) in [
+        (vec![both(), pictures.clone(), sound.clone(), comes.to_vec(), both()], (true, true)),
+        (vec![both(), sound.clone(), pictures.clone()], (true, true)),
+        (vec![pictures.clone(), both(), sound.clone()], (true, false)),
+        (vec![sound, both(), pictures], (false, true)),
+    ] {
+        let packages = source(&ops.concat());
+        assert_eq!(tracks(&packages), expected);
+        assert!(packages.len() > 8, "{} segments", packages.len());
+    }
+}
+
+#[test]
+fn case_02_sound_that_pauses_is_silence_meanwhile() {
+    let paused = [play(200, true), play(150, false), later_sound(6_000), play(200, true)];
+    let packages = source(&begun(paused.to_vec()));
+    assert_eq!((tracks(&packages), discontinuities(&packages)), ((true, true), vec![]));
+    assert_sound_is_whole(&packages);
+    let silent = sounds(&packages).iter().filter(|(_, is_sent)| !is_sent).count();
+    assert!((230..280).contains(&silent), "{silent} frames of 23.2 ms in 6 s");
+}
+
+#[test]
+fn case_02_sound_that_is_a_second_late_is_not_replaced() {
+    // Up to 0.96 s without sound, which then comes all at once.
+    let late = (0..20).flat_map(|_| [play(24, false), play(26, true)]);
+    let packages = source(&begun(late.collect()));
+    assert!(sounds(&packages).iter().all(|(_, is_sent)| *is_sent));
+}
+
+#[test]
+fn case_02_pictures_that_pause_are_still_meanwhile() {
+    let listen = || Op::Listen { frames: 250 };
+    let packages = source(&begun(vec![play(200, true), listen(), listen(), play(200, true)]));
+    assert_eq!((tracks(&packages), discontinuities(&packages)), ((true, true), vec![]));
+    let still = packages.iter().filter(|package| package.pictures() == 1).count();
+    assert!((3..=6).contains(&still), "{still} still segments");
 }
 
 proptest! {

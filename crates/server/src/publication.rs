@@ -12,7 +12,7 @@ use media::Timestamp;
 use pipeline::{
     AudioRefusal, Continuity, DecoderKind, GridState, Keyframes, Notice, Package, Preset,
     RenditionInfo, RenditionSet, RungStats, SegmentSource, SegmentStore, SourceFacts,
-    SourceSegment, TranscoderStats, measure_ts, write_ts,
+    SourceSegment, StreamTracks, TranscoderStats, measure_ts, write_ts,
 };
 use rtmp::StreamName;
 use tokio::sync::watch;
@@ -233,6 +233,7 @@ struct Writer {
     /// Ladder ascending, source last; never changes its length.
     tracks: Vec<Track>,
     grid: GridState,
+    stream_tracks: StreamTracks,
     facts: SourceFacts,
     reception: Reception,
     load: TranscodeLoad,
@@ -304,6 +305,7 @@ impl Publication {
             .collect();
         let writer = Writer {
             tracks,
+            stream_tracks: StreamTracks::default(),
             grid: GridState::new(numbers.first()),
             facts: SourceFacts::default(),
             reception: Reception::default(),
@@ -492,6 +494,27 @@ impl Publication {
         }
     }
 
+    /// What the playlists announce, and what stands in for it. Playlists that have ended are begun
+    /// anew for other tracks.
+    pub fn set_tracks(&self, tracks: StreamTracks) {
+        let mut writer = lock(&self.writer);
+        let are_others = !writer.stream_tracks.go_on_in(&tracks);
+        writer.stream_tracks = tracks;
+        if are_others {
+            for track in &mut writer.tracks {
+                track.window.begin_anew();
+                track.refresh();
+            }
+            self.publish(&writer);
+        }
+    }
+
+    /// What the next publisher's stay goes on with.
+    #[must_use]
+    pub fn tracks(&self) -> StreamTracks {
+        lock(&self.writer).stream_tracks.resumed()
+    }
+
     /// What the publisher sends from now on.
     pub fn set_facts(&self, facts: SourceFacts) {
         self.decoder_bytes.store(facts.decoder_bytes, Ordering::Relaxed);
@@ -677,6 +700,7 @@ impl Publication {
     /// No more segments come: every playlist gets `EXT-X-ENDLIST`.
     pub fn end(&self) {
         let mut writer = lock(&self.writer);
+        writer.stream_tracks.end();
         for track in &mut writer.tracks {
             track.window.end();
             track.refresh();

@@ -102,7 +102,7 @@ impl Stream {
                 self.publication.note_impossible(Slot::Ladder(index));
             }
         }
-        let mut ingest = Ingest::new(config, state);
+        let mut ingest = Ingest::new(config, state, self.publication.tracks());
         let mut notices = Notices::new(&self.shared);
         let mut decoding = Decoding::Asleep;
         let late = self.shared.limits.late_messages;
@@ -179,6 +179,7 @@ impl Stream {
                         transcode.handoff.push(item);
                     }
                 }
+                IngestOutput::Tracks(tracks) => self.publication.set_tracks(tracks),
                 IngestOutput::Grid(state) => self.publication.set_grid(state),
                 IngestOutput::Facts(facts) => self.note_facts(facts, notices),
                 IngestOutput::Keyframes(keyframes) => {

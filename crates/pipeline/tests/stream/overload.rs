@@ -70,7 +70,8 @@ impl SlowStream {
             segment_duration: Duration::from_secs(2),
             decoder: DecoderChoice::Auto,
         };
-        let mut ingest = Ingest::new(&config, GridState::new(FIRST_SEQUENCE));
+        let mut ingest =
+            Ingest::new(&config, GridState::new(FIRST_SEQUENCE), pipeline::StreamTracks::default());
         ingest.set_wanted(RenditionSet::first(3));
         Self {
             ingest,

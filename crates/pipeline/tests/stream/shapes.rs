@@ -155,30 +155,54 @@ fn what_cannot_be_decoded_plays_as_source_and_says_why() {
 }
 
 #[test]
-fn audio_that_joins_later_starts_behind_a_discontinuity() {
+fn case_01_audio_that_comes_late_has_been_silence_in_all_renditions() {
     let is_header = |tag: &Tag| tag.body.len() < 10;
     let silent_at_first =
         |tag: &Tag| tag.kind != TagKind::Audio || is_header(tag) || tag.timestamp_ms > 3000;
     let stream = play(both("320x240", 8).into_iter().filter(silent_at_first));
+    assert_eq!(stream.notices, []);
     for events in [&stream.source, &stream.rungs[0]] {
-        assert_eq!(discontinuities(events).len(), 1);
-        let codecs: Vec<_> =
-            infos(events).iter().map(|info| info.codecs.contains("mp4a")).collect();
-        assert_eq!(codecs, [false, true]);
+        assert_eq!(discontinuities(events), []);
+        assert!(infos(events).iter().all(|info| info.codecs.contains("mp4a")));
+        assert_eq!(pictures(events), 240, "and ffmpeg likes every segment");
     }
 }
 
 #[test]
-fn video_that_joins_later_starts_behind_a_discontinuity() {
-    let blind_at_first = |tag: &Tag| tag.kind != TagKind::Video || tag.timestamp_ms > 4000;
+fn case_01_video_that_comes_late_has_been_black_in_all_renditions() {
+    let blind_at_first = |tag: &Tag| tag.kind != TagKind::Video || tag.timestamp_ms > 6500;
     let tags = both("320x240", 10);
     let header = tags.iter().find(|tag| tag.kind == TagKind::Video).cloned();
     let rest = tags.into_iter().filter(blind_at_first);
     let stream = play(header.into_iter().chain(rest));
-    assert_eq!(discontinuities(&stream.source).len(), 1);
-    assert_eq!(infos(&stream.source).last().and_then(|info| info.resolution), Some((320, 240)));
-    assert_eq!(discontinuities(&stream.rungs[0]), [0], "its first segment is the source's");
-    assert!(segments(&stream.rungs[0]).count() >= 2);
+    assert_eq!(stream.notices, []);
+    assert!(infos(&stream.source).iter().all(|info| info.resolution == Some((320, 240))));
+    for events in [&stream.source, &stream.rungs[0]] {
+        assert_eq!(discontinuities(events).len(), 1, "where the pictures begin");
+        // From 7 s on, and one for each segment before.
+        let black = discontinuities(events)[0];
+        assert_eq!(pictures(events), 90 + black, "and ffmpeg likes every segment");
+    }
+}
+
+#[test]
+fn case_01_a_track_that_nobody_announced_is_named_when_it_comes() {
+    let tags = both("320x240", 8);
+    for late in [TagKind::Audio, TagKind::Video] {
+        let comes = |tag: &&Tag| {
+            tag.kind != TagKind::Script && (tag.kind != late || tag.timestamp_ms > 5_000)
+        };
+        let header = tags.iter().find(|tag| tag.kind == late).cloned();
+        let header = header.map(|header| Tag { timestamp_ms: 5_000, ..header });
+        let mut tags: Vec<_> = tags.iter().filter(comes).cloned().chain(header).collect();
+        tags.sort_by_key(|tag| tag.timestamp_ms);
+        let stream = play(tags);
+        assert_eq!(stream.notices, [Notice::TrackLeftOut(late)]);
+        assert_eq!(discontinuities(&stream.source), []);
+        let info = infos(&stream.source)[0];
+        assert_eq!(info.codecs.contains("avc1"), late == TagKind::Audio);
+        assert_eq!(info.codecs.contains("mp4a"), late == TagKind::Video);
+    }
 }
 
 #[test]

@@ -34,6 +34,7 @@ impl Solo {
         let ingest = Ingest::new(
             &StreamConfig { renditions, segment_duration, decoder: DecoderChoice::Auto },
             GridState::new(crate::support::FIRST_SEQUENCE),
+            pipeline::StreamTracks::default(),
         );
         Self {
             ingest,

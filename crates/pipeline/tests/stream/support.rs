@@ -8,8 +8,8 @@ use flv::{FileReader, Tag};
 use media::Duration;
 use pipeline::{
     Continuity, GridMode, GridState, Ingest, IngestOutput, Keyframes, MessageError, Notice,
-    Package, Queue, RenditionInfo, RenditionSet, SegmentStore, StreamConfig, Transcoder,
-    TranscoderOutput, TranscoderStats, make_segment, write_ts,
+    Package, Queue, RenditionInfo, RenditionSet, SegmentStore, StreamConfig, StreamTracks,
+    Transcoder, TranscoderOutput, TranscoderStats, make_segment, write_ts,
 };
 
 /// The number of the first segment of every stream here.
@@ -121,7 +121,7 @@ pub(crate) struct Stream {
 
 impl Stream {
     pub(crate) fn new(config: &StreamConfig, state: GridState) -> Self {
-        let mut ingest = Ingest::new(config, state);
+        let mut ingest = Ingest::new(config, state, StreamTracks::default());
         ingest.set_wanted(RenditionSet::first(config.renditions.len()));
         Self {
             config: config.clone(),
@@ -188,7 +188,7 @@ impl Stream {
                     self.mode = state.mode.unwrap_or(self.mode);
                     self.state = state;
                 }
-                IngestOutput::Facts(_) => {}
+                IngestOutput::Facts(_) | IngestOutput::Tracks(_) => {}
             }
         }
         while let Some(item) = self.queue.pop() {
