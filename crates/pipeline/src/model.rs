@@ -48,6 +48,12 @@ const VIDEO_HEADERS: [&[u8]; 3] = [
 /// AudioSpecificConfigs (ISO/IEC 14496-3 1.6.2.1): LC of 44.1 kHz in stereo and in mono, and of 48
 /// kHz.
 const AUDIO_HEADERS: [&[u8]; 3] = [&[0x12, 0x10], &[0x12, 0x08], &[0x11, 0x90]];
+const MONO: u8 = 1;
+
+/// How a frame of AAC begins (ISO/IEC 14496-3 4.4.2.1): its element, a gain, one long window without
+/// scale factor bands.
+const SINGLE_CHANNEL: [u8; 4] = [0x00, 0, 0, 0];
+const CHANNEL_PAIR: [u8; 4] = [0x20, 0, 0, 0];
 
 /// One thing that a publisher, or the viewers, may do next.
 #[derive(Clone, Debug)]
@@ -354,7 +360,9 @@ impl Run {
         let number = self.sender.next_sound;
         self.sender.next_sound += 1;
         self.sender.audio_ms = self.sender.audio_ms.wrapping_add(after_ms.into());
-        let body = [&[0xaf, 1, 0x21][..], &seven_bits(number)].concat();
+        let is_mono = self.stay.audio_headers.last() == Some(&MONO);
+        let begins = if is_mono { SINGLE_CHANNEL } else { CHANNEL_PAIR };
+        let body = [&[0xaf, 1][..], &begins, &seven_bits(number)].concat();
         self.push(TagKind::Audio, self.sender.audio_ms, body);
     }
 
@@ -723,7 +731,10 @@ pub(crate) fn picture_number(nal_units: &NalUnits) -> Option<u32> {
 }
 
 /// The number of a frame of sound of this sender; None for silence.
-fn sound_number(frame: &[u8]) -> Option<u32> {
-    let [0x21, bytes @ ..] = frame else { return None };
-    (bytes.len() == 4 && bytes.iter().all(|byte| byte & 0x80 > 0)).then(|| number(bytes))
+pub(crate) fn sound_number(frame: &[u8]) -> Option<u32> {
+    let (begins, bytes) = frame.split_first_chunk()?;
+    let is_ours = [SINGLE_CHANNEL, CHANNEL_PAIR].contains(begins)
+        && bytes.len() == 4
+        && bytes.iter().all(|byte| byte & 0x80 > 0);
+    is_ours.then(|| number(bytes))
 }

@@ -190,7 +190,7 @@ fn discontinuities(packages: &[Package]) -> Vec<usize> {
 /// Presentation times of all sound, and whether the publisher sent it.
 fn sounds(packages: &[Package]) -> Vec<(Timestamp, bool)> {
     let frame = |sample: &Sample| match sample {
-        Sample::Audio(frame) => Some((frame.pts, frame.data.len() == 5 && frame.data[0] == 0x21)),
+        Sample::Audio(frame) => Some((frame.pts, model::sound_number(&frame.data).is_some())),
         Sample::Picture(..) => None,
     };
     packages.iter().flat_map(|package| &package.samples).filter_map(frame).collect()
