@@ -677,12 +677,12 @@ impl Ingest {
     ) {
         let end = frame.pts + span;
         self.newest_end = self.newest_end.max(end);
-        if self.source.sound.waiting().is_none() {
+        if self.source.sound.waiting().next().is_none() {
             self.sound_began_unix_ms = self.message.arrival_unix_ms;
         }
         self.ladder.take_sound(&frame, config);
         self.source.sound.push(frame, config);
-        let began = self.source.sound.waiting().map(|(first, _)| first);
+        let began = self.source.sound.waiting().next();
         let are_announced = self.announced.video || self.video.config().is_some();
         let wait = if are_announced { WAIT_FOR_ANNOUNCED_PICTURES } else { WAIT_FOR_PICTURES };
         if began.is_some_and(|began| end - began >= wait.max(self.segment_duration)) {
@@ -692,12 +692,16 @@ impl Ingest {
 
     /// No picture has come with the sound that waits: it begins the stream.
     fn begin_sound_only(&mut self) {
-        let Some((first, newest)) = self.source.sound.waiting() else { return };
+        let times: Vec<Timestamp> = self.source.sound.waiting().collect();
+        let Some(&first) = times.first() else { return };
         self.phase = Phase::SoundOnly;
         self.grid.start(first, self.sound_began_unix_ms);
         self.take_steps();
-        self.grid.audio(newest, self.message.arrival_unix_ms);
-        self.take_steps();
+        // More than a segment may have waited: its end is where a frame begins.
+        for at in times {
+            self.grid.audio(at, self.message.arrival_unix_ms);
+            self.take_steps();
+        }
     }
 
     /// Does what the grid asks for before the next sample.

@@ -90,9 +90,9 @@ impl SoundQueue {
         self.bytes = self.frames.iter().map(|(frame, _)| frame.data.len()).sum();
     }
 
-    /// Times of the first and the newest frame that wait.
-    pub(crate) fn waiting(&self) -> Option<(Timestamp, Timestamp)> {
-        Some((self.frames.front()?.0.pts, self.frames.back()?.0.pts))
+    /// Times of the frames that wait.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = Timestamp> {
+        self.frames.iter().map(|(frame, _)| frame.pts)
     }
 
     /// The sound that is heard before `end`, where the span that ends has an audio track.
