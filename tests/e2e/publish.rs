@@ -285,9 +285,12 @@ fn is_the_file(file: &Path, served: &Content) {
     let published = content_of_file(file);
     assert_eq!(served.pictures, published.pictures, "{name}: pictures");
     assert_eq!(served.slices, published.slices, "{name}: slices");
-    let run = served.audio.len();
+    // Silence stands in where the sound ends before the pictures.
+    let ends = served.audio.iter().rposition(|frame| published.audio.contains(frame));
+    let heard = &served.audio[..ends.map_or(0, |at| at + 1)];
+    let run = heard.len();
     assert!(
-        run == 0 || published.audio.windows(run).any(|window| window == served.audio),
+        run == 0 || published.audio.windows(run).any(|window| window == heard),
         "{name}: audio"
     );
     let shown = audio_to_be_heard(file);
