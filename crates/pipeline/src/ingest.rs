@@ -270,6 +270,9 @@ impl Ingest {
         }
         self.pauses.finish();
         self.take_messages();
+        if self.phase == Phase::Ended {
+            return;
+        }
         self.video.finish();
         self.take_video_events();
         self.audio.finish();

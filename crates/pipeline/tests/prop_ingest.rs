@@ -162,6 +162,24 @@ fn what_no_decoder_takes_is_not_decoded_in_front_of_a_cut() {
     model::check(Duration::from_millis(500), &begun(ops));
 }
 
+/// Sound was held when the publisher turned out to send what nobody here can carry: it begins
+/// nothing.
+#[test]
+fn nothing_comes_behind_a_refusal() {
+    let idr = Op::Picture { after_ms: 40, composition_ms: 0, kind: PictureKind::Idr };
+    let ops = [
+        Op::AudioHeader(0),
+        idr,
+        Op::Sound { after_ms: 20 },
+        play(30, false),
+        Op::Sound { after_ms: 20 },
+        Op::Jump { video_ms: 500, audio_ms: 0 },
+        // HEVC by its number of before enhanced RTMP.
+        Op::Raw { kind: 1, body: vec![0x1c] },
+    ];
+    assert!(model::check(Duration::from_millis(500), &ops).is_empty());
+}
+
 /// 25 pictures a second, an IDR every 2 s.
 fn play(pictures: u8, with_sound: bool) -> Op {
     Op::Play { pictures, gop: 50, reorders: false, with_sound }
