@@ -28,7 +28,7 @@ use crate::source_segment::{
     decoding_begins, is_too_much_preroll,
 };
 use crate::timeline::{Change, Side, Timeline};
-use crate::tracks::{self, StreamTracks, Tracks};
+use crate::tracks::{StreamTracks, Tracks};
 use crate::ts_writer::{max_frame_bytes, max_picture_bytes};
 use crate::video_track::{VideoEvent, VideoTrack, decoder_bytes};
 use crate::written_sets::WrittenSets;
@@ -51,6 +51,9 @@ const WAIT_FOR_ANNOUNCED_PICTURES: Duration = Duration::from_secs(5);
 /// Sound may come this much later than the pictures of its time: it is waited for, and never
 /// replaced.
 const MAX_LATE_SOUND: Duration = Duration::from_secs(1);
+
+/// Pictures are decoded at least so far apart.
+const TICK: Duration = Duration::from_ticks(1);
 
 /// What the sound is that only the metadata tells of: AAC-LC in stereo, of 44.1 kHz (ISO/IEC 14496-3
 /// 1.6.2.1).
@@ -106,6 +109,8 @@ pub struct Ingest {
     newest_sound: Option<(Timestamp, Timestamp)>,
     /// Decoding time of the newest picture.
     newest_picture: Option<Timestamp>,
+    /// Decoding time of the newest picture, or of a later one that stands in for others.
+    decoded: Option<Timestamp>,
     /// Decoding time of the picture being taken, while spans end in front of it.
     taking: Option<Timestamp>,
     /// Where the first span of the stay began.
@@ -142,7 +147,7 @@ struct RunningSource {
     bytes: usize,
     /// The parameter sets that its pictures have brought.
     sets: WrittenSets,
-    /// Decoding time of the newest picture that was packaged.
+    /// Decoding time of the newest picture of the spans that have ended.
     packaged: Option<Timestamp>,
     gop: Gop,
 }
@@ -171,6 +176,8 @@ struct RunningLadder {
     sound: SoundQueue,
     /// A picture of the publisher has come.
     has_begun: bool,
+    /// Decoding time of the newest picture that stood in for the publisher's first.
+    packaged: Option<Timestamp>,
     /// Parameters of the newest picture of the spans before.
     video: Option<Arc<VideoConfig>>,
     /// The renditions for which pictures go to the transcoder.
@@ -220,6 +227,7 @@ impl Ingest {
             silence: Silence::default(),
             newest_sound: None,
             newest_picture: None,
+            decoded: None,
             taking: None,
             began: None,
             facts: SourceFacts::default(),
@@ -501,6 +509,9 @@ impl Ingest {
         if self.leaves_out(TagKind::Video) {
             return self.silence_goes_on(picture.unit.dts, picture.interval);
         }
+        if let Some(decoded) = self.decoded {
+            picture.decode_at(picture.unit.dts.max(decoded + TICK));
+        }
         let pts = picture.unit.pts;
         let has_begun = matches!(self.phase, Phase::Running | Phase::VideoRefused);
         // One that is shown before the running span of sound can begin no span, and that one has no
@@ -522,14 +533,17 @@ impl Ingest {
         self.taking = Some(picture.unit.dts);
         self.take_steps();
         self.limit_source_segment(pts, self.source.cost(&picture));
-        self.taking = None;
+        if let Some(dts) = self.taking.take() {
+            picture.decode_at(dts);
+        }
+        self.decoded = self.decoded.max(Some(picture.unit.dts));
         self.ladder.next_start = None;
         picture.may_begin_segment = self.grid.may_begin_ladder_span(pts);
         if !self.segment_takes(self.source.cost(&picture)) {
             return;
         }
         self.source.sets.write(&picture.unit, &picture.config);
-        self.newest_end = self.newest_end.max(pts + picture.interval);
+        self.newest_end = self.newest_end.max(picture.unit.pts + picture.interval);
         if picture.unit.random_access {
             self.tracks.still = Some(picture.clone());
         }
@@ -624,8 +638,11 @@ impl Ingest {
         let bytes = max_frame_bytes(&frame).max(SAMPLE_COST + frame.data.len());
         self.limit_source_segment(pts, bytes);
         if self.segment_takes(bytes) {
-            self.ladder.take_sound(&frame, &config);
-            if self.source.sound.push(frame, &config) == Taken::TooLate {
+            // The spans of source and ladder may end apart: what comes too late for one of them is
+            // in the other.
+            let in_ladder = self.ladder.take_sound(&frame, &config);
+            let in_source = self.source.sound.push(frame, &config);
+            if [in_ladder, in_source].contains(&Taken::TooLate) {
                 self.notice(Notice::SoundTooLate);
             }
         }
@@ -751,8 +768,12 @@ impl Ingest {
         let tracks = self.decide_tracks();
         let silent_to = self.silent_to(end, sound_end);
         let mut pictures = std::mem::take(&mut self.source.pictures);
-        if tracks.video && pictures.is_empty() {
-            pictures.extend(self.repeat_still(cut.at));
+        if tracks.video
+            && pictures.is_empty()
+            && let Some(still) = self.still(cut.at, self.source.packaged)
+        {
+            self.source.gop = self.source.gop.repeated();
+            pictures.push(still);
         }
         self.source.packaged = pictures.last().map(|it| it.unit.dts).or(self.source.packaged);
         let sound = self.source.sound.end_span(sound_end, silent_to, &mut self.silence);
@@ -769,8 +790,9 @@ impl Ingest {
     fn decide_tracks(&mut self) -> Tracks {
         let tracks = self.tracks.decided.unwrap_or_else(|| {
             let video = self.video.config();
-            let has_video = matches!(self.phase, Phase::Running | Phase::VideoRefused)
-                || video.is_some_and(|video| self.tracks.still(Some(&video)).is_some());
+            // It is made here where there is none: a later publisher may bring nothing to make it of.
+            let has_still = self.tracks.still(video.as_deref()).is_some();
+            let has_video = has_still || matches!(self.phase, Phase::Running | Phase::VideoRefused);
             let has_sound = self.source.sound.kind().is_some() || self.announced_sound().is_some();
             Tracks { video: has_video, audio: has_sound }
         });
@@ -810,21 +832,25 @@ impl Ingest {
         let began = self.began.unwrap_or(end);
         let (pictures, sound) = self.newest_sound.unwrap_or((began, began));
         let late = (pictures - sound).max(Duration::ZERO);
-        (end - pictures > MAX_LATE_SOUND).then(|| end - MAX_LATE_SOUND - late)
+        // Sound comes with the pictures that are decoded then: the one that ends the span may be
+        // shown much later.
+        let now = self.newest_picture.unwrap_or(end);
+        (now - pictures > MAX_LATE_SOUND).then(|| now - MAX_LATE_SOUND - late)
     }
 
-    /// The newest IDR once more, for a span that has no picture.
-    fn repeat_still(&mut self, at: Timestamp) -> Option<Picture> {
+    /// The newest IDR once more, or black, for a span from `start` that has no picture: decoded
+    /// behind what is `packaged`, and in front of the picture being taken. Where there is no room
+    /// between the two, the one being taken is decoded later.
+    fn still(&mut self, start: Timestamp, packaged: Option<Timestamp>) -> Option<Picture> {
         let config = self.video.config();
-        let still = self.tracks.still(config.as_deref())?;
-        // The picture that comes next has its decoding time already.
-        let next = self.taking.map_or(at, |dts| at.min(dts - Duration::from_ticks(1)));
-        if self.source.packaged.is_some_and(|packaged| next <= packaged) {
-            return None;
-        }
-        self.video.decode_behind(next);
-        self.source.gop = self.source.gop.repeated();
-        Some(tracks::at(still, at, next))
+        let mut still = self.tracks.still(config.as_deref())?;
+        let before_next = self.taking.map_or(start, |next| start.min(next - TICK));
+        let dts = packaged.map_or(before_next, |packaged| before_next.max(packaged + TICK));
+        self.taking = self.taking.map(|next| next.max(dts + TICK));
+        self.decoded = self.decoded.max(Some(dts));
+        still.unit.pts = start;
+        still.decode_at(dts);
+        Some(still)
     }
 
     fn cut_ladder(&mut self, cut: Cut) {
@@ -863,8 +889,8 @@ impl Ingest {
         let silent_to = self.silent_to(end, sound_end);
         let mut still = None;
         if tracks.video && !self.ladder.has_begun {
-            let config = self.video.config();
-            still = self.tracks.still(config.as_deref());
+            still = self.still(cut.at, self.ladder.packaged);
+            self.ladder.packaged = still.as_ref().map(|it| it.unit.dts).or(self.ladder.packaged);
         }
         let sound = self.ladder.sound.end_span(sound_end, silent_to, &mut self.silence);
         let sound = sound.filter(|_| tracks.audio);
@@ -947,10 +973,11 @@ impl RunningSource {
 
 impl RunningLadder {
     /// Notes a frame of sound.
-    fn take_sound(&mut self, frame: &AudioFrame, config: &Arc<AudioSpecificConfig>) {
-        if self.is_configured {
-            self.sound.push(frame.clone(), config);
+    fn take_sound(&mut self, frame: &AudioFrame, config: &Arc<AudioSpecificConfig>) -> Taken {
+        if !self.is_configured {
+            return Taken::Queued;
         }
+        self.sound.push(frame.clone(), config)
     }
 
     /// Notes a picture of the stream.
@@ -1022,7 +1049,7 @@ impl RunningLadder {
         }
         let picture_count = pictures.len();
         if pictures.is_empty() {
-            pictures.extend(still.map(|still| tracks::at(still, span.start(), span.start())));
+            pictures.extend(still);
         }
         let first = pictures.iter().find(|it| it.unit.pts + hls::TOLERANCE >= span.start());
         let config =

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use h264::{ParameterSets, Sps};
 use hls::CutPoint;
-use media::{AccessUnit, Duration};
+use media::{AccessUnit, Duration, Timestamp};
 
 use crate::VideoRefusal;
 
@@ -44,4 +44,12 @@ pub struct Picture {
     pub after_gap: bool,
     /// Time from one source picture to the next, as measured up to here.
     pub interval: Duration,
+}
+
+impl Picture {
+    /// Lets it be decoded at this time, and be shown then or later.
+    pub(crate) fn decode_at(&mut self, dts: Timestamp) {
+        self.unit.dts = dts;
+        self.unit.pts = self.unit.pts.max(dts);
+    }
 }

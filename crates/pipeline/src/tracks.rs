@@ -10,7 +10,7 @@ use aac::AudioSpecificConfig;
 use codec::{Force, H264Encoder, H264EncoderConfig};
 use h264::Sps;
 use hls::CutPoint;
-use media::{AccessUnit, Duration, Timestamp};
+use media::{Duration, Timestamp};
 
 use crate::picture::{Picture, VideoConfig};
 use crate::rendition::MIN_SIDE;
@@ -65,11 +65,6 @@ impl StreamTracks {
         }
         self.still.clone()
     }
-}
-
-/// The picture at another time.
-pub(crate) fn at(picture: Picture, pts: Timestamp, dts: Timestamp) -> Picture {
-    Picture { unit: AccessUnit { pts, dts, ..picture.unit }, ..picture }
 }
 
 /// A black IDR of the size of a video, with parameter sets of its own.

@@ -274,12 +274,6 @@ impl VideoTrack {
         }
     }
 
-    /// A picture that stands in for the publisher's is decoded at this time: what comes next is
-    /// decoded later.
-    pub(crate) fn decode_behind(&mut self, dts: Timestamp) {
-        self.last_dts = self.last_dts.max(Some(dts));
-    }
-
     /// Notes sound of this time, and says whether pictures have stopped, or never came.
     pub(crate) fn has_stopped_at(&mut self, at: Timestamp) -> bool {
         self.watch.sound(at)

@@ -292,6 +292,22 @@ fn case_02_sound_that_is_a_second_late_is_not_replaced() {
 }
 
 #[test]
+fn case_02_pictures_that_are_shown_seconds_later_make_no_sound_late() {
+    let picture = |n: u16| {
+        let kind = if n % 50 == 0 { PictureKind::Idr } else { PictureKind::Inter };
+        Op::Picture { after_ms: 46, composition_ms: 3_000, kind }
+    };
+    let sound = || Op::Sound { after_ms: 23 };
+    let packages = source(&begun((0..250).flat_map(|n| [picture(n), sound(), sound()]).collect()));
+    // Behind the last frame the pictures go on for three seconds.
+    let sounds = sounds(&packages);
+    let sent = sounds.iter().rposition(|(_, is_sent)| *is_sent).expect("it came");
+    let silent = sounds[..sent].iter().filter(|(_, is_sent)| !is_sent).count();
+    // The first segment ends before its sound comes.
+    assert!(silent <= 1, "{silent} frames of silence");
+}
+
+#[test]
 fn case_02_pictures_that_pause_are_still_meanwhile() {
     let listen = || Op::Listen { frames: 250 };
     let packages = source(&begun(vec![play(200, true), listen(), listen(), play(200, true)]));
