@@ -57,8 +57,9 @@ pub(crate) fn judge_standstill(
 /// hls.js (`src/controller/buffer-controller.ts`) makes its `SourceBuffer`s when the codecs of the
 /// first segment are known, and waits for no others: media source extensions take none once the
 /// first has media. A track that joins later ends in a fatal `bufferAddCodecError` or
-/// `bufferAppendError`, over a discontinuity too; a track that is gone stops playback where its
-/// buffer ends.
+/// `bufferAppendError`, over a discontinuity too (hls.js issue 7245: "Unsupported transition
+/// between video and audio,video SourceBuffers"); a track that is gone stops playback where its
+/// buffer ends (hls.js issue 1250).
 pub(crate) fn judge_tracks(ledger: &mut Ledger, subject: &str, first: Tracks, now: Tracks) {
     ledger.judge(Rule::HlsjsCodecChange, subject, first == now, || {
         format!("has {}, the first segment had {}", now.name(), first.name())
