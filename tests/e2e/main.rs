@@ -26,6 +26,7 @@ mod quality;
 mod recipe;
 mod reconnect;
 mod security;
+mod shapes;
 mod sources;
 mod tls;
 mod undecodable;

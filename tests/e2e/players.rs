@@ -2,7 +2,7 @@
 
 use crate::support::browser::{Browser, Plays};
 use crate::support::ffmpeg::{self, probe};
-use crate::support::program::Player;
+use crate::support::program::{Player, Tracks};
 use crate::support::publisher::Publisher;
 use crate::support::recording::{Recording, record, record_seconds};
 use crate::support::scratch::Scratch;
@@ -65,7 +65,7 @@ fn case_17_hls_js_chromium_ffmpeg_and_gstreamer_play_a_live_stream_to_its_end() 
         Plays::Native(small.clone()),
     ]);
     let mut ffmpeg = Player::ffmpeg(&source, &scratch);
-    let mut gstreamer = Player::gstreamer(&small, &scratch);
+    let mut gstreamer = Player::gstreamer(&small, Tracks::Both, &scratch);
 
     let recordings = record(&server, "cam", &[P144, "source"], |recordings| {
         recordings.iter().all(Recording::has_ended)

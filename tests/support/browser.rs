@@ -16,24 +16,40 @@ use super::program::Program;
 use super::scratch::Scratch;
 use super::wait::eventually;
 
-/// A player a URL; each reports four times a second and with every event of interest. A player
+/// A player a URL; all report four times a second and with every event of interest. A player
 /// stands still while its playhead does, from its first picture to its end.
-const PAGE: &str = r#"<!doctype html><script src="/hls.min.js"></script><script>
-for (const [index, {url, native}] of PLAYERS.entries()) {
+const PAGE: &str = r#"<!doctype html><style>video { width: 64px; float: left }</style>
+<script src="/hls.min.js"></script><script>
+const context = new AudioContext(), looks = [];
+let reports = 0;
+const report = () => {
+  const said = looks.map((look) => look());
+  fetch("/report", {method: "POST", body: JSON.stringify({number: reports++, said})});
+};
+setInterval(report, 250);
+for (const {url, native} of PLAYERS) {
   const video = document.createElement("video");
-  const state = {index, errors: [], fatal: false, segments: [], ended: false, stall: 0};
-  let moved = null, time = 0;
-  const report = () => {
+  const state = {errors: [], fatal: false, segments: [], ended: false, stall: 0};
+  // The sound of another origin is silence to a page that does not ask for it.
+  video.crossOrigin = "anonymous";
+  const sound = new AnalyserNode(context, {fftSize: 16384}), samples = new Float32Array(sound.fftSize);
+  context.createMediaElementSource(video).connect(sound).connect(context.destination);
+  let moved = null, time = 0, shown = 0;
+  const show = (_, {presentedFrames}) => { shown = presentedFrames; video.requestVideoFrameCallback(show); };
+  video.requestVideoFrameCallback(show);
+  const look = () => {
     const quality = video.getVideoPlaybackQuality();
     if (video.currentTime !== time || video.ended) { time = video.currentTime; moved = performance.now(); }
     if (moved) state.stall = Math.max(state.stall, (performance.now() - moved) / 1000);
-    Object.assign(state, {time: video.currentTime, width: video.videoWidth, pictures: quality.totalVideoFrames});
-    fetch("/report", {method: "POST", body: JSON.stringify(state)});
+    sound.getFloatTimeDomainData(samples);
+    const loudness = Math.sqrt(samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length);
+    return Object.assign(state, {
+      time: video.currentTime, width: video.videoWidth, pictures: quality.totalVideoFrames, shown, loudness,
+    });
   };
+  looks.push(look);
   video.addEventListener("ended", () => { state.ended = true; report(); });
   video.addEventListener("error", () => { state.errors.push(video.error.message); state.fatal = true; report(); });
-  setInterval(report, 250);
-  video.muted = true;
   document.documentElement.append(video);
   if (native) { video.src = url; video.play().catch(() => {}); continue; }
   const hls = new Hls();
@@ -53,16 +69,26 @@ for (const [index, {url, native}] of PLAYERS.entries()) {
 }
 </script>"#;
 
+/// What the page says of all its players at a time.
+#[derive(serde::Deserialize)]
+struct Report {
+    number: u64,
+    said: Vec<Playing>,
+}
+
 /// How a player in the page is doing.
 #[derive(Clone, Debug, serde::Deserialize)]
 pub(crate) struct Playing {
-    index: usize,
     /// The playhead in seconds.
     pub(crate) time: f64,
     /// The picture's, in pixels.
     pub(crate) width: u64,
-    /// Pictures shown.
+    /// Pictures decoded, which are some more than were shown.
     pub(crate) pictures: u64,
+    /// Pictures that came onto the page.
+    pub(crate) shown: u64,
+    /// Root mean square of the newest third of a second of sound, of a full scale of 1.
+    pub(crate) loudness: f64,
     /// What hls.js reported, in its words.
     pub(crate) errors: Vec<String>,
     /// Whether it gave up.
@@ -89,10 +115,11 @@ pub(crate) struct Browser {
     // Dropped in this order: it goes before its folder.
     _program: Program,
     _folder: Scratch,
-    playing: Reports,
+    reports: Reports,
 }
 
-type Reports = Arc<Mutex<BTreeMap<usize, Playing>>>;
+/// By their numbers: each comes on a connection of its own.
+type Reports = Arc<Mutex<BTreeMap<u64, Vec<Playing>>>>;
 
 impl Browser {
     /// Plays all these playlists at once with hls.js.
@@ -102,14 +129,14 @@ impl Browser {
 
     /// Plays all these playlists at once.
     pub(crate) fn open(players: &[Plays]) -> Self {
-        let playing = Reports::default();
+        let reports = Reports::default();
         let player = |plays: &Plays| match plays {
             Plays::HlsJs(url) => json!({"url": url, "native": false}),
             Plays::Native(url) => json!({"url": url, "native": true}),
         };
         let players = Value::from_iter(players.iter().map(player));
         let page = PAGE.replace("PLAYERS", &players.to_string());
-        let address = serve(&page, &playing);
+        let address = serve(&page, &reports);
         let folder = Scratch::new();
         // Not the script of this name in /usr/bin, which would be killed in its place.
         let mut command = Command::new("/usr/lib/chromium/chromium-headless-shell");
@@ -117,13 +144,15 @@ impl Browser {
             .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"])
             .args(["--no-first-run", "--disable-background-networking", "--disable-sync"])
             .arg("--disable-component-update")
+            // Nobody clicks, and sound is to be heard.
+            .arg("--autoplay-policy=no-user-gesture-required")
             .arg(format!("--user-data-dir={}", folder.path().display()))
             // Keeps it open until it is killed; nobody connects.
             .arg("--remote-debugging-port=0")
             .arg(format!("http://{address}/"))
             .stdout(Stdio::null());
         let program = Program::start(&mut command, "chromium", &folder);
-        Self { _program: program, _folder: folder, playing }
+        Self { _program: program, _folder: folder, reports }
     }
 
     /// The newest report of the player of the URL at `index`, once it fulfils `is`; a player that
@@ -137,26 +166,33 @@ impl Browser {
     }
 
     pub(crate) fn now(&self, index: usize) -> Option<Playing> {
-        self.playing.lock().expect("no panic").get(&index).cloned()
+        let reports = self.reports.lock().expect("no panic");
+        reports.values().next_back().map(|newest| newest[index].clone())
+    }
+
+    /// All that the player of the URL at `index` has reported.
+    pub(crate) fn history(&self, index: usize) -> Vec<Playing> {
+        let reports = self.reports.lock().expect("no panic");
+        reports.values().map(|report| report[index].clone()).collect()
     }
 }
 
 /// Serves the page, hls.js, and takes reports.
-fn serve(page: &str, playing: &Reports) -> SocketAddr {
+fn serve(page: &str, reports: &Reports) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port for the page");
     let address = listener.local_addr().expect("an address");
-    let (page, script, playing) = (page.to_owned(), hls_js(), Arc::clone(playing));
+    let (page, script, reports) = (page.to_owned(), hls_js(), Arc::clone(reports));
     thread::spawn(move || {
         for socket in listener.incoming().flatten() {
-            let (page, script, playing) = (page.clone(), script.clone(), Arc::clone(&playing));
-            thread::spawn(move || answer(&socket, page.as_bytes(), &script, &playing));
+            let (page, script, reports) = (page.clone(), script.clone(), Arc::clone(&reports));
+            thread::spawn(move || answer(&socket, page.as_bytes(), &script, &reports));
         }
     });
     address
 }
 
 /// One request a connection. None: the browser has gone.
-fn answer(mut socket: &TcpStream, page: &[u8], script: &[u8], playing: &Reports) -> Option<()> {
+fn answer(mut socket: &TcpStream, page: &[u8], script: &[u8], reports: &Reports) -> Option<()> {
     let mut reader = BufReader::new(socket);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
@@ -170,14 +206,14 @@ fn answer(mut socket: &TcpStream, page: &[u8], script: &[u8], playing: &Reports)
             None => break,
         }
     }
-    let mut report = vec![0; length];
-    reader.read_exact(&mut report).ok()?;
+    let mut sent = vec![0; length];
+    reader.read_exact(&mut sent).ok()?;
     let (kind, body) = match line.split(' ').nth(1)? {
         "/" => ("text/html", page),
         "/hls.min.js" => ("text/javascript", script),
         "/report" => {
-            let report: Playing = serde_json::from_slice(&report).expect("a report");
-            take(playing, report);
+            let Report { number, said } = serde_json::from_slice(&sent).expect("a report");
+            reports.lock().expect("no panic").insert(number, said);
             ("text/plain", &[][..])
         }
         _ => ("text/plain", &[][..]),
@@ -187,16 +223,6 @@ fn answer(mut socket: &TcpStream, page: &[u8], script: &[u8], playing: &Reports)
         body.len()
     );
     socket.write_all(&[head.as_bytes(), body].concat()).ok()
-}
-
-/// Reports come on connections of their own: an older one must not follow a newer.
-fn take(playing: &Reports, report: Playing) {
-    let mut playing = playing.lock().expect("no panic");
-    let progress = |report: &Playing| (report.segments.len(), report.errors.len(), report.ended);
-    let old = playing.get(&report.index);
-    if old.is_none_or(|old| progress(old) <= progress(&report) && old.time <= report.time) {
-        playing.insert(report.index, report);
-    }
 }
 
 /// `cargo xtask test` puts it there.

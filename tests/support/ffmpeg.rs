@@ -47,6 +47,56 @@ pub(crate) fn luma(input: &Path, filter: &str) -> Vec<u8> {
     filtered(&[&["-i", input, "-map", "0:v:0", "-vf", &filter][..], &passthrough].concat()).stdout
 }
 
+/// A picture, or a frame of sound, in a file that a player wrote.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shown {
+    /// In seconds.
+    pub(crate) pts: f64,
+    /// Where it begins in the file.
+    pub(crate) offset_bytes: u64,
+}
+
+/// All that can be decoded of a file, whatever else is in it: pictures, and frames of sound.
+pub(crate) fn shown(file: &Path) -> (Vec<Shown>, Vec<Shown>) {
+    let entries = "frame=media_type,pts_time,pkt_pos";
+    let file = file.to_str().expect("a UTF-8 path");
+    let args = ["-v", "fatal", "-show_entries", entries, "-of", "json", file];
+    let json: Value = serde_json::from_slice(&lenient("ffprobe", &args)).expect("ffprobe's JSON");
+    let frames = json["frames"].as_array().cloned().unwrap_or_default();
+    let frame = |frame: &Value| {
+        let offset = frame["pkt_pos"].as_str().and_then(|offset| offset.parse().ok());
+        let pts = frame["pts_time"].as_str()?.parse().ok()?;
+        Some(Shown { pts, offset_bytes: offset.unwrap_or(0) })
+    };
+    let of = |kind: &str| -> Vec<Shown> {
+        frames.iter().filter(|frame| frame["media_type"] == kind).filter_map(frame).collect()
+    };
+    (of("video"), of("audio"))
+}
+
+/// The root mean square of the sound in each span of so many seconds, of a full scale of 1; what is
+/// not there is silence. A last span of less than half the seconds is left out.
+pub(crate) fn loudness(file: &Path, span_secs: f64) -> Vec<f64> {
+    const RATE_HZ: f64 = 8000.0;
+    let file = file.to_str().expect("a UTF-8 path");
+    let input = ["-v", "fatal", "-i", file, "-map", "0:a:0?", "-af", "aresample=async=1"];
+    let output = ["-ac", "1", "-ar", "8000", "-f", "s16le", "-"];
+    let samples = lenient("ffmpeg", &[&input[..], &output].concat());
+    let sample = |bytes: &[u8]| f64::from(i16::from_le_bytes([bytes[0], bytes[1]])) / 32768.0;
+    let root_mean_square = |span: &[u8]| {
+        let squares: f64 = span.chunks_exact(2).map(|bytes| sample(bytes).powi(2)).sum();
+        (squares / (span.len() / 2) as f64).sqrt()
+    };
+    let span_bytes = (span_secs * RATE_HZ) as usize * 2;
+    let spans = samples.chunks(span_bytes).filter(|span| span.len() * 2 >= span_bytes);
+    spans.map(root_mean_square).collect()
+}
+
+/// What comes out, whatever is said besides.
+fn lenient(program: &str, args: &[&str]) -> Vec<u8> {
+    command(program, args).output().expect("ffmpeg is installed").stdout
+}
+
 /// Runs ffmpeg with filters, which warn of full-range pixel formats; any error fails the test.
 pub(crate) fn filtered(args: &[&str]) -> Output {
     ffmpeg(&[&["-v", "error"], args].concat())

@@ -20,6 +20,7 @@ pub(crate) mod recording;
 pub(crate) mod relay;
 pub(crate) mod rtmp_client;
 pub(crate) mod scratch;
+pub(crate) mod seen;
 pub(crate) mod server;
 pub(crate) mod ts;
 pub(crate) mod wait;

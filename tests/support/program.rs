@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use super::scratch::Scratch;
-use super::wait::within;
+use super::wait::{Stopwatch, within};
 
 /// A running program; killed when dropped.
 pub(crate) struct Program {
@@ -28,7 +28,7 @@ impl Program {
     }
 
     pub(crate) fn is_running(&mut self) -> bool {
-        self.child.try_wait().expect("a child").is_none()
+        self.status().is_none()
     }
 
     /// Sends a signal, by the name that kill(1) knows.
@@ -49,6 +49,11 @@ impl Program {
     pub(crate) fn succeed(&mut self) {
         let status = self.finish();
         assert!(status.success(), "{} ended with {status}: {}", self.name, self.said());
+    }
+
+    /// Its status, once it has ended.
+    pub(crate) fn status(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a child")
     }
 
     pub(crate) fn said(&self) -> String {
@@ -93,10 +98,21 @@ fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|entry| entry.uid() == 0)
 }
 
+/// Which kinds of media a player is told to expect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tracks {
+    Both,
+    Video,
+    Audio,
+}
+
 /// A player that keeps what it plays.
 pub(crate) struct Player {
     pub(crate) program: Program,
     pub(crate) played: PathBuf,
+    since_start: Stopwatch,
+    /// How long what was played had become, in bytes, and when that was seen.
+    growth: Vec<(Duration, u64)>,
 }
 
 impl Player {
@@ -104,32 +120,64 @@ impl Player {
         let played = scratch.file("ffmpeg.ts");
         let mut command = Command::new("ffmpeg");
         command.args(["-nostdin", "-hide_banner", "-v", "warning", "-i", url, "-map", "0"]);
-        command.args(["-c", "copy", "-f", "mpegts"]).arg(&played).stdout(Stdio::null());
-        Self { program: Program::start(&mut command, "ffmpeg", scratch), played }
+        command.args(["-c", "copy", "-flush_packets", "1", "-f", "mpegts"]);
+        command.arg(&played).stdout(Stdio::null());
+        Self::start(&mut command, "ffmpeg", scratch, played)
     }
 
-    /// souphttpsrc, hlsdemux and the parsers: what playbin puts together for HLS.
-    pub(crate) fn gstreamer(url: &str, scratch: &Scratch) -> Self {
+    /// souphttpsrc, hlsdemux and the parsers: what playbin puts together for HLS. A track that is
+    /// expected must come.
+    pub(crate) fn gstreamer(url: &str, tracks: Tracks, scratch: &Scratch) -> Self {
         let played = scratch.file("gstreamer.ts");
+        // A queue holds a second, and waits for the other track, which may have none in a second.
+        let queue = "queue max-size-time=0 max-size-buffers=0";
+        let branch = |parser: &str| format!("demux. ! {queue} ! {parser} ! mux.");
+        let branches = match tracks {
+            Tracks::Both => format!("{} {}", branch("h264parse"), branch("aacparse")),
+            Tracks::Video => branch("h264parse"),
+            Tracks::Audio => branch("aacparse"),
+        };
         let pipeline = format!(
-            "souphttpsrc location={url} ! hlsdemux ! tsdemux name=demux \
-             demux. ! queue ! h264parse ! mux. demux. ! queue ! aacparse ! mux. \
-             mpegtsmux name=mux ! filesink location={}",
+            "souphttpsrc location={url} ! hlsdemux ! tsdemux name=demux {branches} \
+             mpegtsmux name=mux ! filesink buffer-mode=unbuffered location={}",
             played.display()
         );
-        Self { program: Program::start(&mut gstreamer(&pipeline), "gstreamer", scratch), played }
+        Self::start(&mut gstreamer(&pipeline), "gstreamer", scratch, played)
     }
 
     pub(crate) fn vlc(url: &str, scratch: &Scratch) -> Self {
         let played = scratch.file("vlc.ts");
         let file = File::create(&played).expect("a file");
         let mut command = vlc(&["--sout", "#std{access=file,mux=ts,dst=-}", url]);
-        Self { program: Program::start(command.stdout(file), "vlc", scratch), played }
+        Self::start(command.stdout(file), "vlc", scratch, played)
+    }
+
+    fn start(command: &mut Command, name: &str, scratch: &Scratch, played: PathBuf) -> Self {
+        let program = Program::start(command, name, scratch);
+        Self { program, played, since_start: Stopwatch::start(), growth: Vec::new() }
     }
 
     /// Bytes that it has written so far.
     pub(crate) fn written(&self) -> u64 {
         fs::metadata(&self.played).map_or(0, |file| file.len())
+    }
+
+    /// Notes how much it has written by now; whether it still runs.
+    pub(crate) fn look(&mut self) -> bool {
+        let is_running = self.program.is_running();
+        let written = self.written();
+        if self.growth.last().is_none_or(|(_, before)| *before < written) {
+            self.growth.push((self.since_start.elapsed(), written));
+        }
+        is_running
+    }
+
+    /// When the byte at an offset was there, as far as somebody [looked](Self::look), in seconds
+    /// since the start.
+    pub(crate) fn arrival(&self, offset: u64) -> f64 {
+        let behind = self.growth.partition_point(|(_, written)| *written <= offset);
+        let seen = self.growth.get(behind).or(self.growth.last());
+        seen.map_or(0.0, |(at, _)| at.as_secs_f64())
     }
 
     /// Waits until it has played to the end of the stream; what it played.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::flv_file::Tag;
 use super::pacer::Gauge;
+use super::wait::Stopwatch;
 
 /// Bytes of C1, S1, C2, S2 (5.2.3).
 pub(crate) const HANDSHAKE_BYTES: usize = 1536;
@@ -169,6 +170,24 @@ impl RtmpClient {
             half_second.iter().for_each(|tag| self.tag(tag));
             gauge.wait(self.sent);
         }
+    }
+
+    /// Sends tags in real time: each when as much time has passed since the first as their stamps
+    /// say.
+    pub(crate) fn tags_in_real_time(&mut self, tags: &[Tag]) {
+        let since_the_first = Stopwatch::start();
+        let first_ms = tags.first().map_or(0, |tag| tag.timestamp_ms);
+        for tag in tags {
+            let due_ms = tag.timestamp_ms.saturating_sub(first_ms);
+            since_the_first.sleep_until(Duration::from_millis(due_ms.into()));
+            self.tag(tag);
+        }
+    }
+
+    /// Says that it stops, as OBS and ffmpeg do.
+    pub(crate) fn say_goodbye(&mut self, name: &str) {
+        self.command(0, &[string("FCUnpublish"), number(0.0), null(), string(name)]);
+        self.command(0, &[string("deleteStream"), number(0.0), null(), number(1.0)]);
     }
 
     /// Reads until the server has acknowledged this many bytes.

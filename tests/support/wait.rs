@@ -1,7 +1,7 @@
 //! Waiting for a condition, with a bound.
 
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const STEP: Duration = Duration::from_millis(20);
 
@@ -24,4 +24,25 @@ pub(crate) fn within<T>(
         sleep(STEP);
     }
     panic!("waited {limit:?} in vain for {what}");
+}
+
+/// The time that passes while a test watches.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    #[expect(clippy::disallowed_methods, reason = "real time is what viewers live in")]
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// What has passed since the start.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    /// Waits until so much has passed since the start; not at all where it has.
+    pub(crate) fn sleep_until(&self, elapsed: Duration) {
+        sleep(elapsed.saturating_sub(self.elapsed()));
+    }
 }

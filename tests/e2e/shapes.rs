@@ -1,0 +1,246 @@
+//! Players as judges of the shapes that live streams take and players fail at. Each stream is
+//! watched by hls.js and by Chromium's own HLS player (at `NAME.m3u8`, the URL that people are
+//! given), by ffmpeg (`source`) and by GStreamer (144p); all show it to its end, stand still for no
+//! more than a target duration beyond what the publisher was away, and show pictures and sound
+//! wherever there were some.
+
+use std::thread;
+use std::time::Duration;
+
+use crate::support::browser::{Browser, Plays};
+use crate::support::ffmpeg;
+use crate::support::flv_file::{self, Tag};
+use crate::support::program::{Player, Tracks};
+use crate::support::rtmp_client::RtmpClient;
+use crate::support::scratch::Scratch;
+use crate::support::seen::{Expected, Seen};
+use crate::support::server::Server;
+use crate::support::wait::{Stopwatch, within};
+
+const P144: &str = "P144p30fps16x9";
+/// Target duration of the renditions, and of a source whose keyframes allow it.
+const TARGET_DURATION: f64 = 2.0;
+/// The page reports so often: a standstill is seen to be longer than it is by up to this.
+const REPORTS_EVERY: f64 = 0.25;
+/// No shape takes longer to its end.
+const PATIENCE: Duration = Duration::from_secs(50);
+
+/// What is filmed: a small picture, that many decode at once.
+#[derive(Clone, Copy)]
+struct Camera {
+    size: &'static str,
+    pictures_per_second: u32,
+    /// Seconds from one keyframe to the next.
+    keyframes_every: u32,
+    sample_rate_hz: Option<u32>,
+}
+
+const CAMERA: Camera = Camera {
+    size: "320x180",
+    pictures_per_second: 15,
+    keyframes_every: 1,
+    sample_rate_hz: Some(44_100),
+};
+
+impl Camera {
+    fn films(self, seconds: u32) -> Vec<Tag> {
+        let Self { size, pictures_per_second: rate, keyframes_every, sample_rate_hz } = self;
+        let sound = sample_rate_hz.map_or_else(String::new, |hz| {
+            format!("-f lavfi -i sine=sample_rate={hz}:duration={seconds} -c:a aac")
+        });
+        let line = format!(
+            "-f lavfi -i testsrc2=size={size}:rate={rate}:duration={seconds} {sound} -threads 1 -c:v libx264 \
+             -preset superfast -bf 2 -g {} -keyint_min 1 -sc_threshold 0 -pix_fmt yuv420p",
+            rate * keyframes_every
+        );
+        flv_file::read(&ffmpeg::encode(&Scratch::new(), &line))
+    }
+}
+
+/// A publisher's stay.
+struct Stay {
+    /// Seconds since the one before.
+    after: f64,
+    tags: Vec<Tag>,
+    /// It says that it stops, or is gone.
+    says_goodbye: bool,
+}
+
+struct Shape {
+    name: &'static str,
+    stays: Vec<Stay>,
+    pictures_per_second: u32,
+    /// Seconds for which no pictures are sent, of a stream that has some.
+    without_pictures: Option<f64>,
+    without_sound: Option<f64>,
+    /// Of `source`, which is as long as the keyframes are apart.
+    target_duration: f64,
+    in_chromium: bool,
+}
+
+impl Shape {
+    /// One stay, with all its tracks from its beginning to its end.
+    fn whole(name: &'static str, camera: Camera, seconds: u32) -> Self {
+        Self {
+            name,
+            stays: vec![Stay { after: 0.0, tags: camera.films(seconds), says_goodbye: true }],
+            pictures_per_second: camera.pictures_per_second,
+            without_pictures: Some(0.0),
+            without_sound: camera.sample_rate_hz.map(|_| 0.0),
+            target_duration: TARGET_DURATION.max(camera.keyframes_every.into()),
+            // Chromium's own player ends at the first segments of every live playlist with two
+            // pictures a second or fewer ("Segment queue never had any data"), also of segments
+            // that ffmpeg wrote.
+            in_chromium: camera.pictures_per_second > 2,
+        }
+    }
+
+    /// The publisher is killed, and is back after some seconds.
+    fn dropout(name: &'static str, seconds: f64) -> Self {
+        Self::of_two(name, seconds, false, CAMERA)
+    }
+
+    /// The encoder stops, and starts again with other settings.
+    fn restart(name: &'static str, other: Camera) -> Self {
+        Self::of_two(name, 2.0, true, other)
+    }
+
+    fn of_two(name: &'static str, away: f64, says_goodbye: bool, other: Camera) -> Self {
+        let mut shape = Self::whole(name, CAMERA, 10);
+        shape.stays[0].says_goodbye = says_goodbye;
+        shape.stays.push(Stay { after: away, tags: other.films(8), says_goodbye: true });
+        shape.without_pictures = Some(away);
+        shape.without_sound = Some(away);
+        shape
+    }
+
+    fn publish(&self, server: &Server) {
+        for stay in &self.stays {
+            thread::sleep(Duration::from_secs_f64(stay.after));
+            let mut client = RtmpClient::publishing(server.rtmp, "cam", "secret");
+            client.set_chunk_size(4096);
+            client.tags_in_real_time(&stay.tags);
+            if stay.says_goodbye {
+                client.say_goodbye("cam");
+            }
+        }
+    }
+
+    /// What viewers of a playlist of this target duration must see.
+    fn expected(&self, target_duration: f64) -> Expected {
+        let last_ms = |stay: &Stay| stay.tags.last().map_or(0, |tag| tag.timestamp_ms);
+        let sent: u32 = self.stays.iter().map(last_ms).sum();
+        let away: f64 = self.stays.iter().map(|stay| stay.after).sum();
+        Expected {
+            seconds: f64::from(sent) / 1000.0,
+            without_pictures: self.without_pictures,
+            without_sound: self.without_sound,
+            pictures_per_second: self.pictures_per_second.into(),
+            stall: away + target_duration + REPORTS_EVERY,
+        }
+    }
+
+    fn tracks(&self) -> Tracks {
+        match (self.without_pictures, self.without_sound) {
+            (Some(_), Some(_)) => Tracks::Both,
+            (Some(_), None) => Tracks::Video,
+            (None, _) => Tracks::Audio,
+        }
+    }
+
+    /// ffmpeg and GStreamer play it to its end.
+    fn is_kept(&self, server: &Server) -> Vec<String> {
+        let scratch = Scratch::new();
+        let since_start = Stopwatch::start();
+        let small = if self.tracks() == Tracks::Audio { "source" } else { P144 };
+        let [source, small] = ["source", small].map(|rendition| {
+            let path = format!("/stream/cam/{rendition}.m3u8");
+            server.get_when_there(&path);
+            format!("http://{}{path}", server.http)
+        });
+        let mut ffmpeg = Player::ffmpeg(&source, &scratch);
+        let mut gstreamer = Player::gstreamer(&small, self.tracks(), &scratch);
+        within(2 * PATIENCE, "the players' end", || {
+            let play = ffmpeg.look() | gstreamer.look();
+            (!play || since_start.elapsed() > PATIENCE).then_some(())
+        });
+        let period = 1.0 / f64::from(self.pictures_per_second);
+        [("ffmpeg", ffmpeg, self.target_duration), ("GStreamer", gstreamer, TARGET_DURATION)]
+            .into_iter()
+            .flat_map(|(name, mut player, target_duration)| {
+                let seen = Seen::kept(format!("{} in {name}", self.name), &mut player, period);
+                seen.faults(&self.expected(target_duration))
+            })
+            .collect()
+    }
+}
+
+/// All shapes at once, as their players mostly wait.
+fn all_play(shapes: &[Shape]) {
+    let servers: Vec<_> = shapes.iter().map(|_| Server::start()).collect();
+    let faults: Vec<_> = thread::scope(|threads| {
+        let kept: Vec<_> = (shapes.iter().zip(&servers))
+            .map(|(shape, server)| {
+                threads.spawn(move || shape.publish(server));
+                threads.spawn(move || shape.is_kept(server))
+            })
+            .collect();
+        let in_browser = are_played(shapes, &servers);
+        let kept = kept.into_iter().flat_map(|kept| kept.join().expect("no panic"));
+        in_browser.into_iter().chain(kept).collect()
+    });
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+/// A browser plays them all, each in hls.js and in its own player.
+fn are_played(shapes: &[Shape], servers: &[Server]) -> Vec<String> {
+    let (mut watched, mut players) = (Vec::new(), Vec::new());
+    for (shape, server) in shapes.iter().zip(servers) {
+        server.get_when_there("/stream/cam.m3u8");
+        let url = format!("http://{}/stream/cam.m3u8", server.http);
+        watched.push((shape, "hls.js"));
+        players.push(Plays::HlsJs(url.clone()));
+        if shape.in_chromium {
+            watched.push((shape, "Chromium"));
+            players.push(Plays::Native(url));
+        }
+    }
+    let since_start = Stopwatch::start();
+    let browser = Browser::open(&players);
+    within(2 * PATIENCE, "the players' end", || {
+        let over = |index| browser.now(index).is_some_and(|it| it.ended || it.fatal);
+        ((0..players.len()).all(over) || since_start.elapsed() > PATIENCE).then_some(())
+    });
+    let seen = watched.iter().enumerate().filter_map(|(index, (shape, player))| {
+        let what = format!("{} in {player}", shape.name);
+        let seen = Seen::in_browser(what, &browser.history(index));
+        seen.faults(&shape.expected(TARGET_DURATION))
+    });
+    seen.collect()
+}
+
+#[test]
+fn case_05_case_17_dropouts_of_two_five_and_nine_seconds_play_in_every_player() {
+    all_play(&[
+        Shape::dropout("dropout of 2 s", 2.0),
+        Shape::dropout("dropout of 5 s", 5.0),
+        Shape::dropout("dropout of 9 s", 9.0),
+    ]);
+}
+
+#[test]
+fn case_18_case_19_restarts_long_gops_slide_shows_and_video_alone_play_in_every_player() {
+    let slow = Camera { pictures_per_second: 1, ..CAMERA };
+    let rare_keyframes = Camera { keyframes_every: 10, ..CAMERA };
+    let mute = Camera { sample_rate_hz: None, ..CAMERA };
+    all_play(&[
+        Shape::restart("restart with another size", Camera { size: "320x240", ..CAMERA }),
+        Shape::restart(
+            "restart with another sample rate",
+            Camera { sample_rate_hz: Some(48_000), ..CAMERA },
+        ),
+        Shape::whole("keyframes 10 s apart", rare_keyframes, 24),
+        Shape::whole("1 picture a second", slow, 16),
+        Shape::whole("video only", mute, 16),
+    ]);
+}
