@@ -502,6 +502,7 @@ impl Publication {
         writer.stream_tracks = tracks;
         if are_others {
             for track in &mut writer.tracks {
+                track.note_readers();
                 track.window.begin_anew();
                 track.refresh();
             }
