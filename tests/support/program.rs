@@ -176,7 +176,7 @@ impl Player {
     /// since the start.
     pub(crate) fn arrival(&self, offset: u64) -> f64 {
         let behind = self.growth.partition_point(|(_, written)| *written <= offset);
-        let seen = self.growth.get(behind).or(self.growth.last());
+        let seen = self.growth.get(behind).or_else(|| self.growth.last());
         seen.map_or(0.0, |(at, _)| at.as_secs_f64())
     }
 
