@@ -294,7 +294,7 @@ fn case_02_sound_that_is_a_second_late_is_not_replaced() {
 #[test]
 fn case_02_pictures_that_are_shown_seconds_later_make_no_sound_late() {
     let picture = |n: u16| {
-        let kind = if n % 50 == 0 { PictureKind::Idr } else { PictureKind::Inter };
+        let kind = if n.is_multiple_of(50) { PictureKind::Idr } else { PictureKind::Inter };
         Op::Picture { after_ms: 46, composition_ms: 3_000, kind }
     };
     let sound = || Op::Sound { after_ms: 23 };
