@@ -73,7 +73,7 @@ struct Shape {
     /// Seconds for which no pictures are sent, of a stream that has some.
     without_pictures: Option<f64>,
     without_sound: Option<f64>,
-    /// Of `source`, which is as long as the keyframes are apart.
+    /// The target duration of `source`, which is as long as the keyframes are apart.
     target_duration: f64,
     in_chromium: bool,
 }

@@ -15,7 +15,7 @@ const JOINS_WITHIN: f64 = 10.0;
 /// One player's showing of a stream.
 #[derive(Debug)]
 pub(crate) struct Seen {
-    /// Of which stream, and by which player.
+    /// The stream, and the player that saw it.
     what: String,
     /// What it said when it ended before the stream did.
     gave_up: Option<String>,

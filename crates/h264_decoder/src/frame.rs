@@ -86,8 +86,8 @@ pub(crate) struct Samples {
 /// Motion of each macroblock, by list.
 #[derive(Debug, Default)]
 pub(crate) struct Motion {
-    /// The vector of each 4x4 block, in raster order. In a list that no macroblock partition uses it
-    /// is what was there before.
+    /// The vector of each 4x4 block, in raster order. In a list that no macroblock partition uses
+    /// it is what was there before.
     pub(crate) mv: [Vec<[Mv; 16]>; 2],
     /// Reference index of each 8x8 block; -1 where the list is not used.
     pub(crate) ref_idx: [Vec<[i8; 4]>; 2],

@@ -260,8 +260,8 @@ impl Window {
         given_up
     }
 
-    /// Somebody has read the playlist as it is now. Its segments stay fetchable behind it for as long
-    /// as RFC 8216 6.2.2 asks; those that nobody has heard of go with it.
+    /// Somebody has read the playlist as it is now. Its segments stay fetchable behind it for as
+    /// long as RFC 8216 6.2.2 asks; those that nobody has heard of go with it.
     pub fn note_read(&mut self) {
         for listed in &mut self.listed {
             listed.was_read = true;

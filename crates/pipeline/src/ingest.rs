@@ -43,8 +43,8 @@ const MAX_SOURCE_SEGMENT_BYTES: usize = 32 * 1024 * 1024;
 /// make one more.
 const LEAST_SOURCE_SEGMENT: Duration = Duration::from_secs(1);
 
-/// Sound waits so long for pictures of which nobody has told, and so long for those that metadata or
-/// a sequence header tell of: then it plays without.
+/// Sound waits so long for pictures of which nobody has told, and so long for those that metadata
+/// or a sequence header tell of: then it plays without.
 const WAIT_FOR_PICTURES: Duration = Duration::from_secs(3);
 const WAIT_FOR_ANNOUNCED_PICTURES: Duration = Duration::from_secs(5);
 
@@ -55,8 +55,8 @@ const MAX_LATE_SOUND: Duration = Duration::from_secs(1);
 /// Pictures are decoded at least so far apart.
 const TICK: Duration = Duration::from_ticks(1);
 
-/// What the sound is that only the metadata tells of: AAC-LC in stereo, of 44.1 kHz (ISO/IEC 14496-3
-/// 1.6.2.1).
+/// What the sound is that only the metadata tells of: AAC-LC in stereo, of 44.1 kHz (ISO/IEC
+/// 14496-3 1.6.2.1).
 const ANNOUNCED_SOUND: [u8; 2] = [0x12, 0x10];
 
 /// Where a publisher's stay is in its life.
@@ -575,8 +575,8 @@ impl Ingest {
         admission == Admission::Passes
     }
 
-    /// With its first picture the video begins the stream, or joins audio that has been playing
-    /// alone.
+    /// The picture says whether the video is decoded from here on. With the first one it begins the
+    /// stream, or joins audio that has been playing alone.
     fn go_on_with_video(&mut self, picture: &Picture) {
         match self.phase {
             Phase::Waiting => {
@@ -790,7 +790,8 @@ impl Ingest {
     fn decide_tracks(&mut self) -> Tracks {
         let tracks = self.tracks.decided.unwrap_or_else(|| {
             let video = self.video.config();
-            // It is made here where there is none: a later publisher may bring nothing to make it of.
+            // It is made here where there is none: a later publisher may bring nothing to make it
+            // of.
             let has_still = self.tracks.still(video.as_deref()).is_some();
             let has_video = has_still || matches!(self.phase, Phase::Running | Phase::VideoRefused);
             let has_sound = self.source.sound.kind().is_some() || self.announced_sound().is_some();

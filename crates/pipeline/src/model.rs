@@ -50,8 +50,8 @@ const VIDEO_HEADERS: [&[u8]; 3] = [
 const AUDIO_HEADERS: [&[u8]; 3] = [&[0x12, 0x10], &[0x12, 0x08], &[0x11, 0x90]];
 const MONO: u8 = 1;
 
-/// How a frame of AAC begins (ISO/IEC 14496-3 4.4.2.1): its element, a gain, one long window without
-/// scale factor bands.
+/// How a frame of AAC begins (ISO/IEC 14496-3 4.4.2.1): its element, a gain, one long window
+/// without scale factor bands.
 const SINGLE_CHANNEL: [u8; 4] = [0x00, 0, 0, 0];
 const CHANNEL_PAIR: [u8; 4] = [0x20, 0, 0, 0];
 

@@ -78,8 +78,8 @@ fn segment(request: Conditions<'_>) {
     }
 }
 
-/// The first line is a stream's name, the rest a token: it opens the stream where it is the one that
-/// we make for its second, and nowhere else.
+/// The first line is a stream's name, the rest a token: it opens the stream where it is the one
+/// that we make for its second, and nowhere else.
 pub fn viewer_token(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let (name, token) = text.split_once('\n').unwrap_or((text, ""));

@@ -286,8 +286,8 @@ struct Due {
 
 impl Deliveries {
     /// The same bytes, which the peer has to take in this time. It runs until nobody holds them any
-    /// more, whichever queue they are in: a peer of HTTP/2 that opens no window for a response never
-    /// holds up the socket.
+    /// more, whichever queue they are in: a peer of HTTP/2 that opens no window for a response
+    /// never holds up the socket.
     pub(crate) fn begin(&self, bytes: Bytes, time: Duration) -> Bytes {
         let mut due = lock(&self.0);
         let id = due.next_id;

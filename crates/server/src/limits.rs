@@ -102,8 +102,8 @@ pub struct Limits {
     /// worked off. A machine that keeps up has less than that. Who hangs up without a word, or is
     /// kicked, takes it along at once.
     pub backlog: Duration,
-    /// How long what a publisher had sent when it closed the connection is still received where that
-    /// is slow: a file that is sent at once has a minute of it in the system's buffers.
+    /// How long what a publisher had sent when it closed the connection is still received where
+    /// that is slow: a file that is sent at once has a minute of it in the system's buffers.
     pub late_input: Duration,
     /// How long what was received by then is still cut into segments.
     pub late_messages: Duration,

@@ -23,8 +23,8 @@ use crate::tls::TlsClient;
 
 const OURSELVES: &str = concat!("feathercast/", env!("CARGO_PKG_VERSION"));
 
-/// Where to ask: `http://host[:port]/path[?query]`, or `https`. `Debug` shows no more than the host,
-/// as what follows may hold a secret.
+/// Where to ask: `http://host[:port]/path[?query]`, or `https`. `Debug` shows no more than the
+/// host, as what follows may hold a secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebhookUrl {
     scheme: Scheme,
