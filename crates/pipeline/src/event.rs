@@ -37,9 +37,19 @@ pub enum IngestOutput {
     Keyframes(Keyframes),
     /// Something worth a log line.
     Notice(Notice),
-    /// The publisher's video is of this codec, which nobody here can carry: end its stay and tell
-    /// it why. Comes once; nothing of the publisher comes behind it.
-    Refused(VideoCodec),
+    /// What the publisher sends is nothing that can be carried: end its stay and tell it why. Comes
+    /// once; nothing of the publisher comes behind it.
+    Refused(StayRefusal),
+}
+
+/// Why a publisher's stay ends before it wants to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StayRefusal {
+    /// Its video is of this codec, which nobody here can carry.
+    VideoCodec(VideoCodec),
+    /// It changes its parameters, its audio or its time so often that segments are less than a
+    /// quarter of the segment duration on average.
+    ShortSegments,
 }
 
 /// Something the transcoding half produced.

@@ -14,13 +14,14 @@ use crate::StreamConfig;
 use crate::access_units::Stamp;
 use crate::audio_track::{AudioEvent, AudioTrack};
 use crate::decode_budget::{Admission, DecodeBudget};
-use crate::event::{AudioRefusal, IngestOutput, Notice, SourceFacts};
+use crate::event::{AudioRefusal, IngestOutput, Notice, SourceFacts, StayRefusal};
 use crate::keyframes::KeyframeWatch;
 use crate::message_error::{MessageError, SkippedMessage};
 use crate::package::Package;
 use crate::pause::{Flow, Pauses, TrackMessage};
 use crate::picture::{Picture, VideoConfig};
 use crate::rendition_set::RenditionSet;
+use crate::short_spans::ShortSpans;
 use crate::silence::Silence;
 use crate::sound_queue::{SoundQueue, Taken};
 use crate::source_segment::{
@@ -92,6 +93,7 @@ pub struct Ingest {
     audio: AudioTrack,
     keyframes: KeyframeWatch,
     segment_duration: Duration,
+    short_spans: ShortSpans,
     /// What the frames that come now are; None before the first.
     audio_config: Option<Arc<AudioSpecificConfig>>,
     /// The audio has become another: in force from the next source span on.
@@ -212,6 +214,7 @@ impl Ingest {
             // A later one than two segment durations does not make one grid.
             keyframes: KeyframeWatch::new(config.segment_duration + config.segment_duration),
             segment_duration: config.segment_duration,
+            short_spans: ShortSpans::new(config.segment_duration),
             audio_config: None,
             next_audio: None,
             source: RunningSource::default(),
@@ -269,6 +272,7 @@ impl Ingest {
         }
         self.pauses.push(TrackMessage { track: kind, timestamp_ms, body, arrival_unix_ms });
         self.take_messages();
+        self.refuse_short_spans();
     }
 
     /// The publisher is gone: the last segments end, however short.
@@ -395,7 +399,16 @@ impl Ingest {
             self.finish();
         }
         self.phase = Phase::Ended;
-        self.outputs.push_back(IngestOutput::Refused(codec));
+        self.outputs.push_back(IngestOutput::Refused(StayRefusal::VideoCodec(codec)));
+    }
+
+    /// Ends a stay whose segments have become too short, as if it had ended here.
+    fn refuse_short_spans(&mut self) {
+        if self.phase == Phase::Ended || !self.short_spans.are_too_many() {
+            return;
+        }
+        self.finish();
+        self.outputs.push_back(IngestOutput::Refused(StayRefusal::ShortSegments));
     }
 
     fn audio_message(&mut self, body: Bytes) {
@@ -765,6 +778,7 @@ impl Ingest {
     fn end_source_span(&mut self, end: Timestamp, sound_end: Timestamp) {
         let Some(cut) = self.source.span.take().filter(|cut| cut.at < end) else { return };
         let span = cut.span_to(end);
+        self.short_spans.push(end - cut.at);
         let tracks = self.decide_tracks();
         let silent_to = self.silent_to(end, sound_end);
         let mut pictures = std::mem::take(&mut self.source.pictures);

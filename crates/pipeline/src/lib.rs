@@ -41,6 +41,7 @@ mod rendition;
 mod rendition_set;
 mod rung;
 mod sample_clock;
+mod short_spans;
 mod silence;
 mod sound_queue;
 mod source_segment;
@@ -60,7 +61,9 @@ mod model;
 
 pub use codec::{DecoderKind, give_back_free_memory, share_one_heap};
 pub use decoding::DecoderChoice;
-pub use event::{AudioRefusal, IngestOutput, Notice, RenditionInfo, SourceFacts, TranscoderOutput};
+pub use event::{
+    AudioRefusal, IngestOutput, Notice, RenditionInfo, SourceFacts, StayRefusal, TranscoderOutput,
+};
 pub use hls::{GridMode, GridState};
 pub use ingest::Ingest;
 pub use keyframes::Keyframes;

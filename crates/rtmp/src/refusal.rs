@@ -19,6 +19,8 @@ pub enum Refusal {
     NoMemory,
     /// The video is not H.264.
     VideoCodec,
+    /// Its parameters, audio or time change so often that segments become too short.
+    ShortSegments,
     /// The server is about to stop.
     ShuttingDown,
 }
@@ -33,7 +35,7 @@ impl Refusal {
                 "NetStream.Publish.Denied"
             }
             // OBS and librtmp stop at this code and show the description.
-            Self::VideoCodec => "NetStream.Publish.Rejected",
+            Self::VideoCodec | Self::ShortSegments => "NetStream.Publish.Rejected",
             Self::ShuttingDown | Self::Undecided => "NetStream.Publish.Failed",
         }
     }
@@ -61,6 +63,10 @@ impl Refusal {
             Self::VideoCodec => {
                 "This server takes H.264 video only: in OBS set Settings > Output > Video Encoder to x264 or another \
                  H.264 encoder."
+            }
+            Self::ShortSegments => {
+                "Picture size, audio settings or timestamps change with nearly every picture, which no viewer could \
+                 follow: set the encoder to one size and one audio format."
             }
             Self::ShuttingDown => "The server is stopping.",
         }

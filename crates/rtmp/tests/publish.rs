@@ -237,6 +237,7 @@ fn a_refused_publisher_is_told_why_before_the_close() {
         (Refusal::Banned, "NetStream.Publish.Denied"),
         (Refusal::Undecided, "NetStream.Publish.Failed"),
         (Refusal::VideoCodec, "NetStream.Publish.Rejected"),
+        (Refusal::ShortSegments, "NetStream.Publish.Rejected"),
         (Refusal::ShuttingDown, "NetStream.Publish.Failed"),
     ];
     for (refusal, code) in cases {

@@ -480,7 +480,9 @@ impl Conn<'_> {
             publishing.backlog = self.shared.limits.shutdown / 2;
         }
         let departure = match end {
-            End::Stopped(StopReason::Kicked | StopReason::VideoCodec) => Departure::Stopped,
+            End::Stopped(
+                StopReason::Kicked | StopReason::VideoCodec | StopReason::ShortSegments,
+            ) => Departure::Stopped,
             _ => Departure::Vanished,
         };
         self.unpublish(&end.to_string(), departure);
@@ -507,6 +509,9 @@ impl Conn<'_> {
             End::Stopped(StopReason::Replaced) => self.rtmp.reject_publish(Refusal::NameInUse),
             End::Stopped(StopReason::MadeRoom) => self.rtmp.reject_publish(Refusal::TooManyStreams),
             End::Stopped(StopReason::VideoCodec) => self.rtmp.reject_publish(Refusal::VideoCodec),
+            End::Stopped(StopReason::ShortSegments) => {
+                self.rtmp.reject_publish(Refusal::ShortSegments);
+            }
             End::Stopped(StopReason::ShuttingDown) => {
                 self.rtmp.reject_publish(Refusal::ShuttingDown)
             }

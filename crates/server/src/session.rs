@@ -19,6 +19,8 @@ pub enum StopReason {
     Kicked,
     /// The video is of a codec that is not taken.
     VideoCodec,
+    /// It changes so often that its segments are too short.
+    ShortSegments,
     /// A worker thread panicked.
     WorkerFailed,
     /// It had sent no media when somebody else needed the place.
@@ -35,6 +37,7 @@ impl StopReason {
             Self::Replaced => "replaced by another publisher",
             Self::Kicked => "kicked by the operator",
             Self::VideoCodec => "video codec not taken",
+            Self::ShortSegments => "segments too short again and again",
             Self::WorkerFailed => "internal error",
             Self::MadeRoom => "sent no audio and no video while others needed the place",
             Self::ShuttingDown => "server is stopping",

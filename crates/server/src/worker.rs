@@ -7,10 +7,9 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{Builder, JoinHandle};
 use std::{collections::HashMap, io, mem};
 
-use flv::VideoCodec;
 use pipeline::{
     Ingest, IngestOutput, Item, Notice, Package, Queue, QueueStats, RenditionSet, SourceFacts,
-    Transcoder, TranscoderOutput,
+    StayRefusal, Transcoder, TranscoderOutput,
 };
 use rtmp::Refusal;
 use tracing::{Span, debug, debug_span, error, info, warn};
@@ -189,7 +188,7 @@ impl Stream {
                     self.publication.update_reception(|reception| reception.note(&notice));
                     notices.log(&notice, self);
                 }
-                IngestOutput::Refused(codec) => self.refuse(codec),
+                IngestOutput::Refused(why) => self.refuse(why),
             }
         }
     }
@@ -204,13 +203,19 @@ impl Stream {
     }
 
     /// The connection tells the publisher, in the same words.
-    fn refuse(&self, codec: VideoCodec) {
+    fn refuse(&self, why: StayRefusal) {
         self.shared.metrics.publish_refused.add(1);
+        let (refusal, stop, codec) = match why {
+            StayRefusal::VideoCodec(codec) => {
+                (Refusal::VideoCodec, StopReason::VideoCodec, Some(codec))
+            }
+            StayRefusal::ShortSegments => (Refusal::ShortSegments, StopReason::ShortSegments, None),
+        };
         if let Some(held_back) = self.admit_line(PeerLine::Refused) {
-            let reason = Refusal::VideoCodec.description();
-            warn!(%codec, reason, held_back, "publisher refused");
+            let codec = codec.map(tracing::field::display);
+            warn!(codec, reason = refusal.description(), held_back, "publisher refused");
         }
-        self.session.stop(StopReason::VideoCodec);
+        self.session.stop(stop);
     }
 
     fn note_facts(&self, facts: SourceFacts, notices: &mut Notices) {

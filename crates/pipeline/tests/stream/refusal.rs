@@ -1,8 +1,8 @@
-//! Publishers whose video is not H.264.
+//! Publishers whose stay is ended.
 
 use bytes::Bytes;
 use flv::{Tag, TagKind};
-use pipeline::Notice;
+use pipeline::{Notice, StayRefusal};
 
 use crate::shapes::{both, play};
 use crate::support::{flv_messages, segments};
@@ -14,7 +14,10 @@ fn video(timestamp_ms: u32, body: &[u8]) -> Tag {
 #[test]
 fn obs_with_av1_is_refused_once_and_nothing_of_it_is_published() {
     let stream = play(flv_messages(&testmedia::read("flv/obs29_av1_aac_enhanced.flv")));
-    assert_eq!(stream.refused, ["AV1 (av01)"]);
+    let [StayRefusal::VideoCodec(codec)] = stream.refused[..] else {
+        panic!("{:?}", stream.refused)
+    };
+    assert_eq!(codec.to_string(), "AV1 (av01)");
     assert_eq!((stream.source.len(), stream.rungs[0].len()), (0, 0));
     assert!(stream.notices.is_empty(), "{:?}", stream.notices);
 }
@@ -30,4 +33,19 @@ fn a_stray_message_of_another_codec_does_not_end_what_plays() {
     assert_eq!(codec.to_string(), "HEVC (hvc1)");
     let total: i64 = segments(&stream.source).map(|segment| segment.duration.as_millis()).sum();
     assert!((4900..5200).contains(&total), "{total}");
+}
+
+#[test]
+fn another_size_with_every_picture_ends_the_stay_after_a_second() {
+    let sizes = [both("160x120", 1), both("128x96", 1)];
+    let alternating = (0..300u32).flat_map(|index| {
+        let clip = &sizes[index as usize % 2];
+        let header_and_idr = clip.iter().filter(|tag| tag.kind == TagKind::Video).take(2);
+        header_and_idr.map(move |tag| Tag { timestamp_ms: 33 * index, ..tag.clone() })
+    });
+    let stream = play(alternating);
+    assert_eq!(stream.refused, [StayRefusal::ShortSegments]);
+    let taken = segments(&stream.source).count();
+    assert!((31..36).contains(&taken), "{taken}");
+    assert_eq!(segments(&stream.rungs[0]).count(), taken);
 }

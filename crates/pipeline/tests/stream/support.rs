@@ -8,8 +8,8 @@ use flv::{FileReader, Tag};
 use media::Duration;
 use pipeline::{
     Continuity, GridMode, GridState, Ingest, IngestOutput, Keyframes, MessageError, Notice,
-    Package, Queue, RenditionInfo, RenditionSet, SegmentStore, StreamConfig, StreamTracks,
-    Transcoder, TranscoderOutput, TranscoderStats, make_segment, write_ts,
+    Package, Queue, RenditionInfo, RenditionSet, SegmentStore, StayRefusal, StreamConfig,
+    StreamTracks, Transcoder, TranscoderOutput, TranscoderStats, make_segment, write_ts,
 };
 
 /// The number of the first segment of every stream here.
@@ -115,8 +115,8 @@ pub(crate) struct Stream {
     /// The numbers of the spans that each rendition has or will have something for when it is
     /// asked for.
     pub(crate) listed: Vec<Vec<u64>>,
-    /// Video codecs for which the publisher is to be refused.
-    pub(crate) refused: Vec<String>,
+    /// What the publisher is refused for.
+    pub(crate) refused: Vec<StayRefusal>,
 }
 
 impl Stream {
@@ -183,7 +183,7 @@ impl Stream {
                 IngestOutput::Transcode(item) => self.queue.push(item),
                 IngestOutput::Notice(notice) => self.notices.push(notice),
                 IngestOutput::Keyframes(keyframes) => self.keyframes.push(keyframes),
-                IngestOutput::Refused(codec) => self.refused.push(codec.to_string()),
+                IngestOutput::Refused(why) => self.refused.push(why),
                 IngestOutput::Grid(state) => {
                     self.mode = state.mode.unwrap_or(self.mode);
                     self.state = state;
