@@ -220,12 +220,7 @@ fn long_players_start_on_a_sleeping_rendition_and_in_the_first_second_of_a_strea
     eventually("the publisher", || server.stream("cam"));
     server.get_when_there("/stream/cam.m3u8");
     let small = url(&format!("cam/{P144}"));
-    let players = [
-        Plays::HlsJs(url("cam")),
-        Plays::Native(url("cam")),
-        Plays::HlsJs(small.clone()),
-        Plays::Native(small),
-    ];
+    let players = [Plays::HlsJs(url("cam")), Plays::HlsJs(small.clone()), Plays::Native(small)];
     let first = Browser::open(&players);
     let plays = |browser: &Browser, index: usize, seconds: f64| {
         within(Duration::from_secs(120), "a minute of play", || {
@@ -243,7 +238,7 @@ fn long_players_start_on_a_sleeping_rendition_and_in_the_first_second_of_a_strea
     eventually("the rendition asleep", || {
         (rendition(&server, "cam")["awake"] == false).then_some(())
     });
-    let second = Browser::open(&players[2..]);
+    let second = Browser::open(&players[1..]);
     for index in 0..2 {
         let playing = plays(&second, index, 60.0);
         assert!(playing.stall < 2.0, "{playing:?}");

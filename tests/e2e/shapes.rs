@@ -1,8 +1,12 @@
 //! Players as judges of the shapes that live streams take and players fail at. Each stream is
-//! watched by hls.js and by Chromium's own HLS player (at `NAME.m3u8`, the URL that people are
-//! given), by ffmpeg (`source`) and by GStreamer (144p); all show it to its end, stand still for no
+//! watched by hls.js (at `NAME.m3u8`, the URL that people are given), by Chromium's own HLS player
+//! (144p), by ffmpeg (`source`) and by GStreamer (144p); all show it to its end, stand still for no
 //! more than a target duration beyond what the publisher was away, and show pictures and sound
 //! wherever there were some.
+//!
+//! Chromium's own player is given one rendition, as it cannot change it: it appends each as a
+//! sequence of its own, and where the machine is so busy that it goes from one to the other it
+//! stands still for ever, or ends with "Loaded ranges conflict with media time".
 
 use std::thread;
 use std::time::Duration;
@@ -175,7 +179,8 @@ impl Shape {
     }
 }
 
-/// All shapes at once, as their players mostly wait.
+/// Several shapes at once, as their players mostly wait; more than three, and two cores do not
+/// decode them all in time.
 fn all_play(shapes: &[Shape]) {
     let servers: Vec<_> = shapes.iter().map(|_| Server::start()).collect();
     let faults: Vec<_> = thread::scope(|threads| {
@@ -197,12 +202,13 @@ fn are_played(shapes: &[Shape], servers: &[Server]) -> Vec<String> {
     let (mut watched, mut players) = (Vec::new(), Vec::new());
     for (shape, server) in shapes.iter().zip(servers) {
         server.get_when_there("/stream/cam.m3u8");
-        let url = format!("http://{}/stream/cam.m3u8", server.http);
+        let url = |playlist: &str| format!("http://{}/stream/{playlist}.m3u8", server.http);
         watched.push((shape, "hls.js"));
-        players.push(Plays::HlsJs(url.clone()));
+        players.push(Plays::HlsJs(url("cam")));
         if shape.in_chromium {
+            server.get_when_there(&format!("/stream/cam/{P144}.m3u8"));
             watched.push((shape, "Chromium"));
-            players.push(Plays::Native(url));
+            players.push(Plays::Native(url(&format!("cam/{P144}"))));
         }
     }
     let since_start = Stopwatch::start();
@@ -229,16 +235,22 @@ fn case_05_case_17_dropouts_of_two_five_and_nine_seconds_play_in_every_player() 
 }
 
 #[test]
-fn case_18_case_19_restarts_long_gops_slide_shows_and_video_alone_play_in_every_player() {
-    let slow = Camera { pictures_per_second: 1, ..CAMERA };
-    let rare_keyframes = Camera { keyframes_every: 10, ..CAMERA };
-    let mute = Camera { sample_rate_hz: None, ..CAMERA };
+fn case_19_restarts_with_another_size_and_another_sample_rate_play_in_every_player() {
     all_play(&[
         Shape::restart("restart with another size", Camera { size: "320x240", ..CAMERA }),
         Shape::restart(
             "restart with another sample rate",
             Camera { sample_rate_hz: Some(48_000), ..CAMERA },
         ),
+    ]);
+}
+
+#[test]
+fn case_18_long_gops_slide_shows_and_video_alone_play_in_every_player() {
+    let slow = Camera { pictures_per_second: 1, ..CAMERA };
+    let rare_keyframes = Camera { keyframes_every: 10, ..CAMERA };
+    let mute = Camera { sample_rate_hz: None, ..CAMERA };
+    all_play(&[
         Shape::whole("keyframes 10 s apart", rare_keyframes, 24),
         Shape::whole("1 picture a second", slow, 16),
         Shape::whole("video only", mute, 16),
