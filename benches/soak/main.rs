@@ -43,10 +43,18 @@ const BY_FFMPEG: &[&str] = &[
     "FILE",
     "-c",
     "copy",
+    "HABIT",
     "-f",
     "flv",
     "URL",
 ];
+
+/// A publisher that does the same at each stay.
+const STEADY: &[&[&str]] = &[&[]];
+
+/// One whose stays have sound, or none, or sound that pauses for 4 s of 12.
+const CHANGING_SOUND: &[&[&str]] =
+    &[&[], &["-an"], &["-c:a", "aac", "-af", "aselect=not(between(mod(t\\,12)\\,5\\,9))"]];
 
 /// B pictures, AAC and keyframes at odd times by our own publisher; a 1080p file with an edit list
 /// and GOPs of 8 s; GOPs of 1 s without audio, whose renditions are cut with the source.
@@ -54,16 +62,24 @@ const SHOWS: [Show; 3] = [
     Show {
         name: "avatar",
         command: &["FEATHERCAST", "publish", "FILE", "URL", "--loop"],
+        habits: STEADY,
         file: "flv/srs_avatar.flv",
         one_grid: false,
     },
     Show {
         name: "editlist",
         command: BY_FFMPEG,
+        habits: CHANGING_SOUND,
         file: "mp4/editlist_empty_1s.mp4",
         one_grid: false,
     },
-    Show { name: "pyramid", command: BY_FFMPEG, file: "mp4/b_pyramid.mp4", one_grid: true },
+    Show {
+        name: "pyramid",
+        command: BY_FFMPEG,
+        habits: STEADY,
+        file: "mp4/b_pyramid.mp4",
+        one_grid: true,
+    },
 ];
 
 /// Which of the shows each player that stays plays, and how. All of the large one is awake; nobody

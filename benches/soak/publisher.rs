@@ -12,6 +12,8 @@ use crate::random::Random;
 const STAY: (Duration, Duration) = (Duration::from_secs(8), Duration::from_secs(25));
 /// Until it is back: within the reconnect window of 10 s, with room for its own start.
 const GAP: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(6));
+/// The same behind a goodbye, which is the end of the stream after 3.5 s.
+const RESTART: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(2));
 /// What the server waits before it takes a silent publisher for gone is 10 s.
 const SLEEP: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(6));
 
@@ -19,8 +21,11 @@ const SLEEP: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs
 pub(crate) struct Show {
     /// The stream's name.
     pub(crate) name: &'static str,
-    /// Program and arguments; the file's path and the URL stand for FILE and URL.
+    /// Program and arguments; the file's path and the URL stand for FILE and URL, and one of the
+    /// habits for HABIT.
     pub(crate) command: &'static [&'static str],
+    /// What may be different from one stay to the next. The first one has the first of them.
+    pub(crate) habits: &'static [&'static [&'static str]],
     pub(crate) file: &'static str,
     /// Keyframes come often enough for source and renditions to be cut together.
     pub(crate) one_grid: bool,
@@ -94,7 +99,7 @@ impl Presence {
 
 /// Publishes until `end`, with breaks; at the end a publisher that lives is told to stop.
 pub(crate) fn run(show: &Show, url: &str, presence: &Presence, mut random: Random, end: Instant) {
-    let mut running = come(show, url, presence);
+    let mut running = come(show, show.habits[0], url, presence);
     loop {
         sleep(random.between(STAY.0, STAY.1).min(end.saturating_duration_since(Instant::now())));
         if Instant::now() >= end {
@@ -116,6 +121,8 @@ fn go_and_come(
     random: &mut Random,
 ) -> Process {
     presence.down();
+    let habit = show.habits[random.below(show.habits.len())];
+    let gap = if let Cut::Stop = cut { RESTART } else { GAP };
     match cut {
         Cut::Kill => drop(running),
         Cut::Stop => running.stop(),
@@ -130,18 +137,18 @@ fn go_and_come(
         // before TCP notices.
         Cut::Replace => {
             running.signal("STOP");
-            let replacement = come(show, url, presence);
+            let replacement = come(show, habit, url, presence);
             drop(running);
             return replacement;
         }
     }
-    sleep(random.between(GAP.0, GAP.1));
-    come(show, url, presence)
+    sleep(random.between(gap.0, gap.1));
+    come(show, habit, url, presence)
 }
 
-fn come(show: &Show, url: &str, presence: &Presence) -> Process {
+fn come(show: &Show, habit: &[&str], url: &str, presence: &Presence) -> Process {
     presence.change(|state| state.comings += 1);
-    let process = Process::start(show, url);
+    let process = Process::start(show, habit, url);
     presence.up();
     process
 }
@@ -150,15 +157,18 @@ fn come(show: &Show, url: &str, presence: &Presence) -> Process {
 struct Process(Child);
 
 impl Process {
-    fn start(show: &Show, url: &str) -> Self {
+    fn start(show: &Show, habit: &[&str], url: &str) -> Self {
         let file = testmedia::path(show.file);
-        let words = show.command.iter().map(|word| match *word {
-            "FEATHERCAST" => env!("CARGO_BIN_EXE_feathercast"),
-            "FILE" => file.to_str().expect("a UTF-8 path"),
-            "URL" => url,
-            word => word,
-        });
-        let words: Vec<&str> = words.collect();
+        let mut words = Vec::new();
+        for word in show.command {
+            match *word {
+                "FEATHERCAST" => words.push(env!("CARGO_BIN_EXE_feathercast")),
+                "FILE" => words.push(file.to_str().expect("a UTF-8 path")),
+                "URL" => words.push(url),
+                "HABIT" => words.extend(habit),
+                word => words.push(word),
+            }
+        }
         let child = Command::new(words[0])
             .args(&words[1..])
             .stdin(Stdio::null())
