@@ -29,6 +29,9 @@ const REPORTS_EVERY: f64 = 0.25;
 /// No shape takes longer to its end.
 const PATIENCE: Duration = Duration::from_secs(50);
 
+const AUDIO: u8 = 8;
+const VIDEO: u8 = 9;
+
 /// What is filmed: a small picture, that many decode at once.
 #[derive(Clone, Copy)]
 struct Camera {
@@ -118,6 +121,49 @@ impl Shape {
         shape
     }
 
+    /// The sequence header of one kind of tags comes first, and none of its samples from one time
+    /// to another.
+    fn lacks(name: &'static str, kind: u8, from_ms: u32, to_ms: u32) -> Self {
+        let mut shape = Self::whole(name, CAMERA, 18);
+        let is_lost = |tag: &Tag| {
+            tag.kind == kind
+                && !tag.is_sequence_header()
+                && (from_ms..to_ms).contains(&tag.timestamp_ms)
+        };
+        shape.stays[0].tags.retain(|tag| !is_lost(tag));
+        let lost = Some(f64::from(to_ms - from_ms) / 1000.0);
+        if kind == AUDIO {
+            shape.without_sound = lost;
+        } else {
+            shape.without_pictures = lost;
+            // What stands in for them is one picture a segment.
+            shape.in_chromium = from_ms > 0;
+        }
+        shape
+    }
+
+    /// Sound alone, of which nobody says that it is not, and then pictures all the same, which
+    /// nobody who plays can add any more.
+    fn pictures_unannounced(name: &'static str, from_ms: u32) -> Self {
+        let mut shape = Self::whole(name, CAMERA, 18);
+        let tags = &mut shape.stays[0].tags;
+        tags.retain(|tag| {
+            tag.kind == AUDIO
+                || tag.kind == VIDEO && (tag.timestamp_ms >= from_ms || tag.is_sequence_header())
+        });
+        for tag in tags.iter_mut().filter(|tag| tag.kind == VIDEO && tag.is_sequence_header()) {
+            tag.timestamp_ms = from_ms;
+        }
+        tags.sort_by_key(|tag| tag.timestamp_ms);
+        shape.without_pictures = None;
+        shape
+    }
+
+    /// The rendition for players that are given one.
+    fn small(&self) -> &'static str {
+        if self.tracks() == Tracks::Audio { "source" } else { P144 }
+    }
+
     fn publish(&self, server: &Server) {
         for stay in &self.stays {
             thread::sleep(Duration::from_secs_f64(stay.after));
@@ -156,8 +202,7 @@ impl Shape {
     fn is_kept(&self, server: &Server) -> Vec<String> {
         let scratch = Scratch::new();
         let since_start = Stopwatch::start();
-        let small = if self.tracks() == Tracks::Audio { "source" } else { P144 };
-        let [source, small] = ["source", small].map(|rendition| {
+        let [source, small] = ["source", self.small()].map(|rendition| {
             let path = format!("/stream/cam/{rendition}.m3u8");
             server.get_when_there(&path);
             format!("http://{}{path}", server.http)
@@ -206,9 +251,10 @@ fn are_played(shapes: &[Shape], servers: &[Server]) -> Vec<String> {
         watched.push((shape, "hls.js"));
         players.push(Plays::HlsJs(url("cam")));
         if shape.in_chromium {
-            server.get_when_there(&format!("/stream/cam/{P144}.m3u8"));
+            let small = format!("cam/{}", shape.small());
+            server.get_when_there(&format!("/stream/{small}.m3u8"));
             watched.push((shape, "Chromium"));
-            players.push(Plays::Native(url(&format!("cam/{P144}"))));
+            players.push(Plays::Native(url(&small)));
         }
     }
     let since_start = Stopwatch::start();
@@ -223,6 +269,22 @@ fn are_played(shapes: &[Shape], servers: &[Server]) -> Vec<String> {
         seen.faults(&shape.expected(TARGET_DURATION))
     });
     seen.collect()
+}
+
+#[test]
+fn case_01_case_02_sound_that_comes_late_or_pauses_plays_in_every_player() {
+    all_play(&[
+        Shape::lacks("sound 6 s late", AUDIO, 0, 6_000),
+        Shape::lacks("a pause of 4 s in the sound", AUDIO, 6_000, 10_000),
+    ]);
+}
+
+#[test]
+fn case_01_pictures_that_come_late_play_in_every_player() {
+    all_play(&[
+        Shape::lacks("pictures 6 s late", VIDEO, 0, 6_000),
+        Shape::pictures_unannounced("sound alone, then pictures", 8_000),
+    ]);
 }
 
 #[test]
