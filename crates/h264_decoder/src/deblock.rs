@@ -5,20 +5,22 @@ use crate::kernels::deblock::{self as kernel, Strength, Thresholds};
 use crate::mb::{Flags, Mb, NO_SLICE, Position};
 use crate::picture::{PictureState, SliceContext, SliceParameters};
 use crate::residual::chroma_qp;
+use crate::vectors::Vectors;
 
 /// Deblocks the row before the one that was decoded last, if all macroblocks up to it are there. A
 /// row behind, intra prediction still finds the samples as they were decoded.
-pub(crate) fn deblock_behind(context: &mut SliceContext<'_>) {
+pub(crate) fn deblock_behind<S: Vectors>(simd: S, context: &mut SliceContext<'_>) {
     let rows = Rows::of(context.geometry, context.structure, context.is_mbaff);
     let decoded_rows = context.picture.decoded / rows.macroblocks_of_a_row;
     while context.picture.deblocked_rows + 1 < decoded_rows {
-        rows.deblock(context.frame, context.picture, context.picture.deblocked_rows);
+        rows.deblock(simd, context.frame, context.picture, context.picture.deblocked_rows);
         context.picture.deblocked_rows += 1;
     }
 }
 
 /// Deblocks what is left of a picture whose macroblocks are all there, or concealed.
-pub(crate) fn deblock_rest(
+pub(crate) fn deblock_rest<S: Vectors>(
+    simd: S,
     geometry: Geometry,
     structure: Structure,
     is_mbaff: bool,
@@ -27,7 +29,7 @@ pub(crate) fn deblock_rest(
 ) {
     let rows = Rows::of(geometry, structure, is_mbaff);
     for row in picture.deblocked_rows..rows.count {
-        rows.deblock(frame, picture, row);
+        rows.deblock(simd, frame, picture, row);
     }
     picture.deblocked_rows = rows.count;
 }
@@ -53,7 +55,7 @@ impl Rows {
         }
     }
 
-    fn deblock(&self, frame: &mut Frame, picture: &PictureState, row: usize) {
+    fn deblock<S: Vectors>(&self, simd: S, frame: &mut Frame, picture: &PictureState, row: usize) {
         // Nothing to do where no slice is filtered.
         if picture.slices.iter().all(|slice| slice.disable_deblocking_filter_idc == 1) {
             return;
@@ -62,19 +64,20 @@ impl Rows {
         for x in 0..self.geometry.width {
             if self.is_mbaff {
                 for row in [2 * row, 2 * row + 1] {
-                    self.macroblock(frame, picture, (x, row), is_p);
+                    self.macroblock(simd, frame, picture, (x, row), is_p);
                 }
             } else if self.structure.is_field() {
                 let row = 2 * row + self.structure.first_row();
-                self.macroblock(frame, picture, (x, row), is_p);
+                self.macroblock(simd, frame, picture, (x, row), is_p);
             } else {
-                self.macroblock(frame, picture, (x, row), is_p);
+                self.macroblock(simd, frame, picture, (x, row), is_p);
             }
         }
     }
 
-    fn macroblock(
+    fn macroblock<S: Vectors>(
         &self,
+        simd: S,
         frame: &mut Frame,
         picture: &PictureState,
         (x, row): (usize, usize),
@@ -90,6 +93,7 @@ impl Rows {
         let is_field = mb.flags.any(Flags::FIELD);
         let position = Position { x, row, is_field };
         let mut filter = MbFilter {
+            simd,
             samples: &mut frame.samples,
             mbs: &picture.mbs,
             motion: MotionOf { mv: &frame.motion.mv, ref_id: &frame.motion.ref_id, is_p },
@@ -161,7 +165,8 @@ impl MotionOf<'_> {
     }
 }
 
-struct MbFilter<'a> {
+struct MbFilter<'a, S> {
+    simd: S,
     samples: &'a mut Samples,
     mbs: &'a [Mb],
     motion: MotionOf<'a>,
@@ -250,7 +255,7 @@ enum EdgeMotion {
 /// bS of the four segments of an edge.
 type Strengths = [u8; 4];
 
-impl MbFilter<'_> {
+impl<S: Vectors> MbFilter<'_, S> {
     fn mb(&self) -> &Mb {
         &self.mbs[self.index]
     }
@@ -626,6 +631,7 @@ impl MbFilter<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vectors::baseline;
 
     const TWO_LISTS: bool = false;
 
@@ -658,6 +664,7 @@ mod tests {
         fn strengths(&self, is_p: bool) -> Strengths {
             let mut samples = Samples::default();
             let filter = MbFilter {
+                simd: baseline(),
                 samples: &mut samples,
                 mbs: &self.mbs,
                 motion: MotionOf { mv: &self.mv, ref_id: &self.ref_id, is_p },

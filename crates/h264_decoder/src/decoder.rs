@@ -20,6 +20,7 @@ use crate::picture::{PictureState, SliceContext, SliceParameters};
 use crate::ref_list::{CurrentPicture, RefLists};
 use crate::residual::LevelScale;
 use crate::slice;
+use crate::vectors::{Instructions, dispatch};
 
 /// An H.264 decoder: access units in, pictures out.
 ///
@@ -28,6 +29,7 @@ use crate::slice;
 /// next access unit.
 pub struct Decoder {
     limits: Limits,
+    instructions: Instructions,
     sps: Vec<Option<Arc<Sps>>>,
     pps: Vec<Option<Arc<Pps>>>,
     /// The slice that is read, without emulation prevention.
@@ -114,8 +116,15 @@ impl Decoder {
     /// A decoder that waits for parameter sets and a picture to start at.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
+        Self::with_instructions(limits, Instructions::detected())
+    }
+
+    /// The same, with other vector instructions than the best ones that there are.
+    #[must_use]
+    pub fn with_instructions(limits: Limits, instructions: Instructions) -> Self {
         Self {
             limits,
+            instructions,
             sps: vec![None; 32],
             pps: vec![None; 256],
             rbsp: Vec::new(),
@@ -616,7 +625,7 @@ impl Decoder {
                 slice,
             };
             // What a damaged slice leaves open is concealed with the picture.
-            let _ = slice::decode(context, rbsp);
+            let _ = dispatch!(self.instructions, simd => slice::decode(simd, context, rbsp));
             self.frames[slot] = frame;
         }
         self.current = Some(current);
@@ -666,13 +675,14 @@ impl Decoder {
             &self.picture,
         );
         frame.marking.facts.concealed_macroblocks += concealed;
-        deblock::deblock_rest(
+        dispatch!(self.instructions, simd => deblock::deblock_rest(
+            simd,
             self.geometry,
             structure,
             current.is_mbaff,
             &mut frame,
             &mut self.picture,
-        );
+        ));
         frame.marking.fields |= structure.parities();
         self.frames[slot] = frame;
         self.mark(&current);

@@ -10,6 +10,7 @@ use crate::mv_pred::{Neighbour, median_prediction};
 use crate::picture::SliceContext;
 use crate::ref_list::RefPic;
 use crate::slice::MbDecoder;
+use crate::vectors::Vectors;
 
 /// What direct prediction of a slice looks up. Variant 0 is of frame macroblocks and fields, 1 and
 /// 2 of top and bottom field macroblocks in MBAFF frames.
@@ -77,7 +78,7 @@ struct Colocated {
     scale: VerticalScale,
 }
 
-impl MbDecoder<'_> {
+impl<S: Vectors> MbDecoder<'_, S> {
     /// Predicts the 8x8 blocks of which bits are set.
     pub(crate) fn predict_direct(&mut self, blocks: u8) -> Result<(), Damage> {
         if self.context.header.direct_spatial_mv_pred_flag {
@@ -247,6 +248,7 @@ mod tests {
     use super::*;
     use crate::mb::place;
     use crate::test_streams::BSlice;
+    use crate::vectors::baseline;
 
     /// The colocated picture has one motion in list 0 for all of its blocks.
     fn colocated_motion(slice: &mut BSlice, slot: usize, ref_idx: i8, ref_id: u8, mv: Mv) {
@@ -264,7 +266,7 @@ mod tests {
         slice.header.direct_spatial_mv_pred_flag = false;
         let second = slice.lists.entries[0][1];
         colocated_motion(&mut slice, 2, 0, second.id(), [40, -10]);
-        let mut mb = MbDecoder::new(slice.context());
+        let mut mb = MbDecoder::new(baseline(), slice.context());
         mb.locate(0, false).unwrap();
         mb.predict_direct(15).unwrap();
         let cache = &mb.around.cache;
@@ -279,7 +281,7 @@ mod tests {
     fn s8_4_1_2_3_an_intra_block_gives_zero_vectors() {
         let mut slice = BSlice::new(8, &[4, 0], &[20]);
         slice.header.direct_spatial_mv_pred_flag = false;
-        let mut mb = MbDecoder::new(slice.context());
+        let mut mb = MbDecoder::new(baseline(), slice.context());
         mb.locate(3, false).unwrap();
         mb.predict_direct(15).unwrap();
         let cache = &mb.around.cache;
@@ -288,11 +290,11 @@ mod tests {
     }
 
     /// The macroblock on the left was predicted from list 0 with this vector.
-    fn with_left_neighbour(slice: &mut BSlice, mv: Mv) -> MbDecoder<'_> {
+    fn with_left_neighbour(slice: &mut BSlice, mv: Mv) -> MbDecoder<'_, impl Vectors> {
         slice.current.motion.ref_idx[0][0] = [0; 4];
         slice.current.motion.mv[0][0] = [mv; 16];
         slice.picture.mbs[0].slice = 0;
-        let mut mb = MbDecoder::new(slice.context());
+        let mut mb = MbDecoder::new(baseline(), slice.context());
         mb.locate(1, false).unwrap();
         mb.fill_motion(false);
         mb.predict_direct(15).unwrap();
@@ -336,7 +338,7 @@ mod tests {
     fn s8_4_1_2_2_without_neighbours_both_lists_are_used() {
         let mut slice = BSlice::new(8, &[4, 0], &[20]);
         slice.header.direct_spatial_mv_pred_flag = true;
-        let mut mb = MbDecoder::new(slice.context());
+        let mut mb = MbDecoder::new(baseline(), slice.context());
         mb.locate(0, false).unwrap();
         mb.fill_motion(false);
         mb.predict_direct(15).unwrap();

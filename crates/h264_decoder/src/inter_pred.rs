@@ -8,6 +8,7 @@ use crate::mb::{Flags, place};
 use crate::picture::SliceContext;
 use crate::ref_list::RefPic;
 use crate::slice::MbDecoder;
+use crate::vectors::Vectors;
 
 /// How predictions of a slice are weighted (8.4.2.3).
 pub(crate) enum Weights {
@@ -151,7 +152,7 @@ impl Scratch {
         Self { blocks: [[0; 256]; 2], edge: [0; EDGE_STRIDE * (16 + TAPS)] };
 }
 
-impl MbDecoder<'_> {
+impl<S: Vectors> MbDecoder<'_, S> {
     /// Predicts the macroblock from its motion, in as large parts as have the same.
     pub(crate) fn predict_inter(&mut self, is_whole: bool) {
         let whole = Part { x: 0, y: 0, width: 4, height: 4 };
@@ -313,6 +314,7 @@ impl MbDecoder<'_> {
         second: Option<&Predictor>,
         weighting: &Weighting,
     ) {
+        let simd = self.simd;
         let is_chroma = component > 0;
         let unit = if is_chroma { 2 } else { 4 };
         let (width, height) = (part.width * unit, part.height * unit);
@@ -344,32 +346,33 @@ impl MbDecoder<'_> {
                     &frames[usize::from(predictor.picture.slot)].samples
                 };
                 let target = Target { plane: out, stride: 16, position: 0 };
-                block.predict(samples, predictor, target, edge);
+                block.predict(simd, samples, predictor, target, edge);
             }
             let plane = &mut self.context.frame.samples.planes[component];
             let mut target = Target { plane, stride, position };
             let copied = Source { plane: first_block, stride: 16, position: 0 };
             inter::copy_block(target.reborrow(), copied, width, height);
             let other = second.map(|_| Source { plane: &*second_block, stride: 16, position: 0 });
-            weight(target, other, width, height, weighting);
+            weight(simd, target, other, width, height, weighting);
             return;
         }
         let samples = |predictor: &Predictor| &frames[usize::from(predictor.picture.slot)].samples;
         let plane = &mut self.context.frame.samples.planes[component];
         let mut target = Target { plane, stride, position };
-        block.predict(samples(first), first, target.reborrow(), edge);
+        block.predict(simd, samples(first), first, target.reborrow(), edge);
         let mut other = None;
         if let Some(second) = second {
             let out = Target { plane: &mut *second_block, stride: 16, position: 0 };
-            block.predict(samples(second), second, out, edge);
+            block.predict(simd, samples(second), second, out, edge);
             other = Some(Source { plane: &*second_block, stride: 16, position: 0 });
         }
-        weight(target, other, width, height, weighting);
+        weight(simd, target, other, width, height, weighting);
     }
 }
 
 #[inline]
-fn weight(
+fn weight<S: Vectors>(
+    simd: S,
     target: Target<'_>,
     other: Option<Source<'_>>,
     width: usize,
@@ -378,10 +381,12 @@ fn weight(
 ) {
     match (weighting, other) {
         (Weighting::Default, None) => {}
-        (Weighting::Default, Some(other)) => inter::average_blocks(target, other, width, height),
-        (Weighting::Uni(uni), _) => inter::weight_block(target, width, height, *uni),
+        (Weighting::Default, Some(other)) => {
+            inter::average_blocks(simd, target, other, width, height)
+        }
+        (Weighting::Uni(uni), _) => inter::weight_block(simd, target, width, height, *uni),
         (Weighting::Bi(bi), Some(other)) => {
-            inter::weight_blocks(target, other, width, height, *bi);
+            inter::weight_blocks(simd, target, other, width, height, *bi);
         }
         (Weighting::Bi(_), None) => debug_assert!(false, "weights of two for one prediction"),
     }
@@ -414,8 +419,9 @@ struct ReferencePlane<'a> {
 impl PredictedBlock {
     /// From a reference picture at a motion vector.
     #[inline]
-    fn predict(
+    fn predict<S: Vectors>(
         &self,
+        simd: S,
         samples: &Samples,
         predictor: &Predictor,
         target: Target<'_>,
@@ -431,7 +437,7 @@ impl PredictedBlock {
             let around = |fraction: usize| if fraction == 0 { 0 } else { TAPS };
             let size = (self.width + around(dx), self.height + around(dy));
             let source = reference.source(edge, at, size, (before(dx), before(dy)));
-            inter::luma(target, source, self.width, self.height, dx, dy);
+            inter::luma(simd, target, source, (self.width, self.height), (dx, dy));
             return;
         }
         // Chroma samples of the fields lie a quarter apart (table 8-9).
@@ -444,7 +450,7 @@ impl PredictedBlock {
         let at = (self.column + (mv_x >> 3), self.row + (mv_y >> 3));
         let size = (self.width + usize::from(dx > 0), self.height + usize::from(dy > 0));
         let source = reference.source(edge, at, size, (0, 0));
-        inter::chroma(target, source, self.width, self.height, dx, dy);
+        inter::chroma(simd, target, source, (self.width, self.height), (dx, dy));
     }
 }
 
@@ -511,6 +517,7 @@ impl<'a> ReferencePlane<'a> {
 mod tests {
     use super::*;
     use crate::test_streams::BSlice;
+    use crate::vectors::baseline;
 
     #[test]
     fn s8_4_2_3_1_implicit_weights_follow_the_distance_in_time() {
@@ -576,7 +583,7 @@ mod tests {
                     let predictor = Predictor { list: 0, ref_idx: 0, picture, mv: [mv_x, mv_y] };
                     let mut out = [0; 256];
                     let target = Target { plane: &mut out, stride: 16, position: 0 };
-                    block.predict(&samples, &predictor, target, &mut edge);
+                    block.predict(baseline(), &samples, &predictor, target, &mut edge);
                     let plane = ReferencePlane::new(&samples, component, structure);
                     let at = |x: i32, y: i32| -> i32 {
                         let x = x.clamp(0, plane.width as i32 - 1) as usize;

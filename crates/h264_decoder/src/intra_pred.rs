@@ -5,6 +5,7 @@ use crate::error::Damage;
 use crate::kernels::intra::{self, Available, Direction};
 use crate::mb::{Flags, block_at, block_xy, place};
 use crate::slice::{MbDecoder, add_4x4, add_8x8};
+use crate::vectors::Vectors;
 
 /// Which samples around the macroblock may be used for intra prediction.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +17,7 @@ struct Samples {
     corner: bool,
 }
 
-impl MbDecoder<'_> {
+impl<S: Vectors> MbDecoder<'_, S> {
     /// With `constrained_intra_pred_flag` only samples of intra macroblocks (8.3.1.2, 8.3.2.2,
     /// 8.3.3, 8.3.4).
     fn intra_samples(&self) -> Samples {

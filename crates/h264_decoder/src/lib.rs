@@ -69,8 +69,10 @@ mod slice;
 mod syntax;
 #[cfg(test)]
 mod test_streams;
+mod vectors;
 
 pub use access_units::AccessUnitSplitter;
 pub use decoder::{Decoder, Picture};
 pub use error::{Error, Refusal};
 pub use limits::Limits;
+pub use vectors::Instructions;

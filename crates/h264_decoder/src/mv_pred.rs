@@ -3,6 +3,7 @@
 use crate::frame::Mv;
 use crate::mb::{Flags, UNAVAILABLE, block_at, place};
 use crate::slice::MbDecoder;
+use crate::vectors::Vectors;
 
 /// Reference index and motion vector of a neighbouring partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +20,7 @@ impl Neighbour {
     }
 }
 
-impl MbDecoder<'_> {
+impl<S: Vectors> MbDecoder<'_, S> {
     #[inline(always)]
     fn cached(&self, list: usize, place: usize) -> Neighbour {
         let cache = &self.around.cache;

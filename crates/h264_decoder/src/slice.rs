@@ -15,10 +15,15 @@ use crate::mb::{
 use crate::picture::SliceContext;
 use crate::residual::{SCAN_4X4, SCAN_8X8, SCAN_8X8_CAVLC, SCAN_CHROMA_DC, UNSCALED, chroma_qp};
 use crate::syntax::{Block, Coefficients, NeighbourFacts, Surroundings, Syntax};
+use crate::vectors::Vectors;
 use crate::{deblock, kernels};
 
 /// Decodes the slice data of an RBSP.
-pub(crate) fn decode(context: SliceContext<'_>, rbsp: &[u8]) -> Result<(), Damage> {
+pub(crate) fn decode<S: Vectors>(
+    simd: S,
+    context: SliceContext<'_>,
+    rbsp: &[u8],
+) -> Result<(), Damage> {
     let bit = context.header.slice_data_bit;
     if context.pps.entropy_coding_mode {
         let kind = match context.header.slice_type {
@@ -27,20 +32,21 @@ pub(crate) fn decode(context: SliceContext<'_>, rbsp: &[u8]) -> Result<(), Damag
         };
         let slice_qp = context.header.slice_qp.into();
         let reader = Cabac::new(rbsp, bit.div_ceil(8), kind, slice_qp);
-        SliceDecoder { reader, mb: MbDecoder::new(context) }.decode()
+        SliceDecoder { reader, mb: MbDecoder::new(simd, context) }.decode()
     } else {
         let reader = BitReader::new(rbsp, bit);
-        SliceDecoder { reader, mb: MbDecoder::new(context) }.decode()
+        SliceDecoder { reader, mb: MbDecoder::new(simd, context) }.decode()
     }
 }
 
-struct SliceDecoder<'a, R> {
+struct SliceDecoder<'a, R, S> {
     reader: R,
-    mb: MbDecoder<'a>,
+    mb: MbDecoder<'a, S>,
 }
 
 /// Everything about a macroblock but how its syntax elements are coded.
-pub(crate) struct MbDecoder<'a> {
+pub(crate) struct MbDecoder<'a, S> {
+    pub(crate) simd: S,
     pub(crate) context: SliceContext<'a>,
     /// 0 in I, 1 in P, 2 in B slices.
     pub(crate) lists: usize,
@@ -70,7 +76,7 @@ struct Part {
     height: usize,
 }
 
-impl<R: Syntax> SliceDecoder<'_, R> {
+impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
     fn decode(&mut self) -> Result<(), Damage> {
         let is_mbaff = self.mb.context.is_mbaff;
         let slice_type = self.mb.context.header.slice_type;
@@ -637,8 +643,8 @@ pub(crate) fn chroma_place(block: usize) -> usize {
     (block / 2 + 1) * 4 + block % 2 + 1
 }
 
-impl<'a> MbDecoder<'a> {
-    pub(crate) fn new(context: SliceContext<'a>) -> Self {
+impl<'a, S: Vectors> MbDecoder<'a, S> {
+    pub(crate) fn new(simd: S, context: SliceContext<'a>) -> Self {
         let lists = match context.header.slice_type {
             SliceType::I | SliceType::Si => 0,
             SliceType::P | SliceType::Sp => 1,
@@ -647,6 +653,7 @@ impl<'a> MbDecoder<'a> {
         let weights = Weights::new(&context);
         let direct = DirectTables::new(&context);
         Self {
+            simd,
             lists,
             around: Surroundings {
                 cache: Cache::EMPTY,
@@ -782,7 +789,7 @@ impl<'a> MbDecoder<'a> {
         let is_row_end =
             self.position.x + 1 == width && (!self.context.is_mbaff || self.position.row & 1 == 1);
         if is_row_end {
-            deblock::deblock_behind(&mut self.context);
+            deblock::deblock_behind(self.simd, &mut self.context);
         }
     }
 

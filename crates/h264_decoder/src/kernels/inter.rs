@@ -1,6 +1,8 @@
 //! Interpolation of reference samples (ITU-T H.264 8.4.2.2) and weighting (8.4.2.3).
 
-use super::clip;
+use fearless_simd::{Simd, i16x8, i16x16, prelude::*, u8x16};
+
+use crate::vectors::Vectors;
 
 /// A block to write: a plane, its stride, and where the block begins.
 pub(crate) struct Target<'a> {
@@ -46,59 +48,92 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Luma samples at a quarter-sample position (8.4.2.2.1); `dx` and `dy` 0 to 3, a width of 4, 8 or
-/// 16. Reads two samples before and three behind the block in each direction that is not 0.
-pub(crate) fn luma(
-    target: Target<'_>,
-    source: Source<'_>,
-    width: usize,
-    height: usize,
-    dx: usize,
-    dy: usize,
-) {
-    match width {
-        16 => luma_of_width::<16, 21>(target, source, height, dx, dy),
-        8 => luma_of_width::<8, 13>(target, source, height, dx, dy),
-        _ => luma_of_width::<4, 9>(target, source, height, dx, dy),
+/// Numbers of a row of a block: one vector for each width.
+trait Lanes<S: Vectors>: SimdInt<S, Element = i16> {
+    fn widen(simd: S, samples: u8x16<S>) -> Self;
+    fn clip(self, simd: S) -> u8x16<S>;
+}
+
+impl<S: Vectors> Lanes<S> for i16x16<S> {
+    #[inline(always)]
+    fn widen(simd: S, samples: u8x16<S>) -> Self {
+        simd.widen(samples)
+    }
+
+    #[inline(always)]
+    fn clip(self, simd: S) -> u8x16<S> {
+        let (low, high) = simd.split_i16x16(self);
+        simd.clip(low, high)
     }
 }
 
+impl<S: Vectors> Lanes<S> for i16x8<S> {
+    #[inline(always)]
+    fn widen(simd: S, samples: u8x16<S>) -> Self {
+        simd.widen_low(samples)
+    }
+
+    #[inline(always)]
+    fn clip(self, simd: S) -> u8x16<S> {
+        simd.clip(self, self)
+    }
+}
+
+/// The first W samples of a row as the first of a vector; W is 2, 4, 8 or 16.
 #[inline(always)]
-fn luma_of_width<const W: usize, const N: usize>(
+fn load<S: Vectors, const W: usize>(simd: S, row: &[u8]) -> u8x16<S> {
+    let mut samples = [0; 16];
+    if let Some(row) = row.first_chunk::<W>() {
+        for x in 0..W {
+            samples[x] = row[x];
+        }
+    }
+    u8x16::load_array(simd, samples)
+}
+
+#[inline(always)]
+fn store<S: Vectors, const W: usize>(samples: u8x16<S>, row: &mut [u8; W]) {
+    let samples = samples.to_array();
+    for x in 0..W {
+        row[x] = samples[x];
+    }
+}
+
+/// Luma samples at a quarter-sample position (8.4.2.2.1); `dx` and `dy` 0 to 3, a width of 4, 8 or
+/// 16. Reads two samples before and three behind the block in each direction that is not 0.
+pub(crate) fn luma<S: Vectors>(
+    simd: S,
     mut target: Target<'_>,
     source: Source<'_>,
-    height: usize,
-    dx: usize,
-    dy: usize,
+    (width, height): (usize, usize),
+    (dx, dy): (usize, usize),
 ) {
-    let t = &mut target;
+    let target = &mut target;
+    simd.vectorize(
+        #[inline(always)]
+        || match width {
+            16 => luma_of_width::<S, i16x16<S>, 16, 21>(simd, target, source, height, (dx, dy)),
+            8 => luma_of_width::<S, i16x8<S>, 8, 13>(simd, target, source, height, (dx, dy)),
+            _ => luma_of_width::<S, i16x8<S>, 4, 9>(simd, target, source, height, (dx, dy)),
+        },
+    );
+}
+
+#[inline(always)]
+fn luma_of_width<S: Vectors, V: Lanes<S>, const W: usize, const N: usize>(
+    simd: S,
+    t: &mut Target<'_>,
+    source: Source<'_>,
+    height: usize,
+    (dx, dy): (usize, usize),
+) {
     match (dx, dy) {
         (0, 0) => copy::<W>(t, source, height),
-        (_, 0) => {
-            half_horizontal::<W, N>(t, source, height);
-            if dx != 2 {
-                average_with::<W>(t, source.on(dx / 2, 0), height);
-            }
-        }
-        (0, _) => {
-            half_vertical::<W>(t, source, height);
-            if dy != 2 {
-                average_with::<W>(t, source.on(0, dy / 2), height);
-            }
-        }
-        (2, 2) => half_both::<W, N>(t, source, height),
-        (2, _) => {
-            half_both::<W, N>(t, source, height);
-            average_half_horizontal::<W, N>(t, source.on(0, dy / 2), height);
-        }
-        (_, 2) => {
-            half_both::<W, N>(t, source, height);
-            average_half_vertical::<W>(t, source.on(dx / 2, 0), height);
-        }
-        _ => {
-            half_horizontal::<W, N>(t, source.on(0, dy / 2), height);
-            average_half_vertical::<W>(t, source.on(dx / 2, 0), height);
-        }
+        (_, 0) => horizontal::<S, V, W, N>(simd, t, source, height, dx),
+        (0, _) => vertical::<S, V, W>(simd, t, source, height, dy),
+        (2, _) => centre_column::<S, V, W, N>(simd, t, source, height, dy),
+        (_, 2) => centre_row::<S, V, W, N>(simd, t, source, height, dx),
+        _ => diagonal::<S, V, W, N>(simd, t, source, height, (dx, dy)),
     }
 }
 
@@ -111,346 +146,285 @@ fn copy<const W: usize>(target: &mut Target<'_>, source: Source<'_>, height: usi
     }
 }
 
+/// The six-tap filter; of samples the sum fits 16 bits.
 #[inline(always)]
-fn average_with<const W: usize>(target: &mut Target<'_>, source: Source<'_>, height: usize) {
-    for y in 0..height {
-        if let (Some(to), Some(from)) = (target.row::<W>(y), source.row::<W>(y)) {
-            row::average_with(to, from);
-        }
-    }
+fn six_tap<S: Simd, V: SimdInt<S, Element = i16>>([a, b, c, d, e, f]: [V; 6]) -> V {
+    let inner = ((c + d) << 2) - (b + e);
+    (inner << 2) + inner + (a + f)
 }
 
-/// Rows of samples. Their parameters tell the compiler that what is written is none of what is
-/// read, without which it would not work on many samples at once.
-mod row {
-    use super::{average, clip, clip_half, horizontal_sum, six_tap};
+/// The same of the filter's sums, rounded for both directions: `(sum + 512) >> 10`. Each step fits
+/// 16 bits: dividing by four in between rounds as dividing once does. Where `fourth + inner`
+/// saturates, the result is far from a sample either way.
+#[inline(always)]
+fn six_tap_of_sums<S: Simd, V: SimdInt<S, Element = i16>>([a, b, c, d, e, f]: [V; 6]) -> V {
+    let (outer, middle, inner) = (a + f, b + e, c + d);
+    let fourth = ((outer - middle) >> 2) - middle;
+    ((fourth.saturating_add(inner) >> 2) + inner + 32) >> 6
+}
 
-    /// Eight samples in a word: what both have, and half of what they differ by, rounded up.
-    #[inline(always)]
-    pub(super) fn average_with<const W: usize>(to: &mut [u8; W], from: &[u8; W]) {
-        const ALL_BUT_LOWEST_BITS: u64 = 0xfefe_fefe_fefe_fefe;
-        let (words, rest) = to.as_chunks_mut::<8>();
-        let (from_words, from_rest) = from.as_chunks::<8>();
-        for (to, &from) in words.iter_mut().zip(from_words) {
-            let (a, b) = (u64::from_le_bytes(*to), u64::from_le_bytes(from));
-            *to = ((a | b) - (((a ^ b) & ALL_BUT_LOWEST_BITS) >> 1)).to_le_bytes();
-        }
-        for (to, &from) in rest.iter_mut().zip(from_rest) {
-            *to = average(*to, from);
-        }
-    }
-
-    #[inline(always)]
-    pub(super) fn half_horizontal<const W: usize, const N: usize>(
-        to: &mut [u8; W],
-        from: &[u8; N],
-    ) {
-        for x in 0..W {
-            to[x] = clip_half(horizontal_sum(from, x));
-        }
-    }
-
-    #[inline(always)]
-    pub(super) fn average_half_horizontal<const W: usize, const N: usize>(
-        to: &mut [u8; W],
-        from: &[u8; N],
-    ) {
-        for x in 0..W {
-            to[x] = average(to[x], clip_half(horizontal_sum(from, x)));
-        }
-    }
-
-    #[inline(always)]
-    pub(super) fn sums<const W: usize, const N: usize>(to: &mut [i16; W], from: &[u8; N]) {
-        for x in 0..W {
-            to[x] = horizontal_sum(from, x);
-        }
-    }
-
-    #[inline(always)]
-    pub(super) fn half_vertical<const W: usize>(
-        to: &mut [u8; W],
-        [a, b, c, d, e, f]: [&[u8; W]; 6],
-    ) {
-        for x in 0..W {
-            let [a, b, c, d, e, f] = [a[x], b[x], c[x], d[x], e[x], f[x]].map(i16::from);
-            to[x] = clip_half(six_tap(a, b, c, d, e, f));
-        }
-    }
-
-    #[inline(always)]
-    pub(super) fn average_half_vertical<const W: usize>(
-        to: &mut [u8; W],
-        [a, b, c, d, e, f]: [&[u8; W]; 6],
-    ) {
-        for x in 0..W {
-            let [a, b, c, d, e, f] = [a[x], b[x], c[x], d[x], e[x], f[x]].map(i16::from);
-            to[x] = average(to[x], clip_half(six_tap(a, b, c, d, e, f)));
-        }
-    }
-
-    #[inline(always)]
-    pub(super) fn half_of_sums<const W: usize>(
-        to: &mut [u8; W],
-        [a, b, c, d, e, f]: [&[i16; W]; 6],
-    ) {
-        for x in 0..W {
-            let outer = i32::from(a[x]) + i32::from(f[x]);
-            let middle = i32::from(b[x]) + i32::from(e[x]);
-            let inner = i32::from(c[x]) + i32::from(d[x]);
-            to[x] = clip((outer - 5 * middle + 20 * inner + 512) >> 10);
-        }
-    }
-
-    /// Eighths between a sample and the next.
-    #[inline(always)]
-    pub(super) fn eighths_horizontal<const W: usize, const N: usize>(
-        to: &mut [u8; W],
-        from: &[u8; N],
-        [x0, x1]: [u16; 2],
-    ) {
-        for x in 0..W {
-            let sum = x0 * u16::from(from[x]) + x1 * u16::from(from[x + 1]);
-            to[x] = ((sum + 4) >> 3) as u8;
-        }
-    }
-
-    /// Eighths between a row and the next.
-    #[inline(always)]
-    pub(super) fn eighths_vertical<const W: usize>(
-        to: &mut [u8; W],
-        upper: &[u8; W],
-        lower: &[u8; W],
-        [y0, y1]: [u16; 2],
-    ) {
-        for x in 0..W {
-            let sum = y0 * u16::from(upper[x]) + y1 * u16::from(lower[x]);
-            to[x] = ((sum + 4) >> 3) as u8;
-        }
-    }
-
-    #[inline(always)]
-    pub(super) fn eighths_both<const W: usize, const N: usize>(
-        to: &mut [u8; W],
-        upper: &[u8; N],
-        lower: &[u8; N],
-        [a, b, c, d]: [u16; 4],
-    ) {
-        for x in 0..W {
-            let sum = a * u16::from(upper[x])
-                + b * u16::from(upper[x + 1])
-                + c * u16::from(lower[x])
-                + d * u16::from(lower[x + 1]);
-            to[x] = ((sum + 32) >> 6) as u8;
-        }
-    }
-
-    /// Two weighted samples whose sum fits 16 bits.
-    #[inline(always)]
-    pub(super) fn weigh_16<const W: usize>(
-        to: &mut [u8; W],
-        from: &[u8; W],
-        [w0, w1]: [i16; 2],
-        (round, shift, offset): (i16, u32, i16),
-    ) {
-        for x in 0..W {
-            let sum = i16::from(to[x]) * w0 + i16::from(from[x]) * w1;
-            to[x] = (((sum + round) >> shift) + offset).clamp(0, 255) as u8;
-        }
-    }
-
-    #[inline(always)]
-    pub(super) fn weigh_32<const W: usize>(
-        to: &mut [u8; W],
-        from: &[u8; W],
-        [w0, w1]: [i32; 2],
-        (round, shift, offset): (i32, u32, i32),
-    ) {
-        for x in 0..W {
-            let sum = i32::from(to[x]) * w0 + i32::from(from[x]) * w1;
-            to[x] = clip(((sum + round) >> shift) + offset);
-        }
-    }
+/// The filter's sums of a row that begins two samples before the block.
+#[inline(always)]
+fn sums_of_row<S: Vectors, V: Lanes<S>, const W: usize, const N: usize>(
+    simd: S,
+    row: &[u8; N],
+) -> V {
+    six_tap([
+        numbers_at::<S, V, W>(simd, row, 0),
+        numbers_at::<S, V, W>(simd, row, 1),
+        numbers_at::<S, V, W>(simd, row, 2),
+        numbers_at::<S, V, W>(simd, row, 3),
+        numbers_at::<S, V, W>(simd, row, 4),
+        numbers_at::<S, V, W>(simd, row, 5),
+    ])
 }
 
 #[inline(always)]
-fn average(a: u8, b: u8) -> u8 {
-    ((u16::from(a) + u16::from(b) + 1) >> 1) as u8
+fn numbers_at<S: Vectors, V: Lanes<S>, const W: usize>(simd: S, row: &[u8], x: usize) -> V {
+    V::widen(simd, load::<S, W>(simd, &row[x..]))
 }
 
-/// The six-tap filter; sums of samples fit 16 bits.
+/// The half sample of a sum.
 #[inline(always)]
-fn six_tap(a: i16, b: i16, c: i16, d: i16, e: i16, f: i16) -> i16 {
-    a + f - 5 * (b + e) + 20 * (c + d)
-}
-
-#[inline(always)]
-fn clip_half(sum: i16) -> u8 {
-    ((sum + 16) >> 5).clamp(0, 255) as u8
+fn half<S: Vectors, V: Lanes<S>>(simd: S, sum: V) -> u8x16<S> {
+    ((sum + 16) >> 5).clip(simd)
 }
 
 #[inline(always)]
-fn half_horizontal<const W: usize, const N: usize>(
+fn horizontal<S: Vectors, V: Lanes<S>, const W: usize, const N: usize>(
+    simd: S,
     target: &mut Target<'_>,
     source: Source<'_>,
     height: usize,
+    dx: usize,
 ) {
     let source = source.back(2, 0);
     for y in 0..height {
-        if let (Some(to), Some(from)) = (target.row::<W>(y), source.row::<N>(y)) {
-            row::half_horizontal(to, from);
+        let (Some(to), Some(row)) = (target.row::<W>(y), source.row::<N>(y)) else { return };
+        let mut samples = half(simd, sums_of_row::<S, V, W, N>(simd, row));
+        if dx != 2 {
+            let nearest = load::<S, W>(simd, &row[2 + dx / 2..]);
+            samples = simd.average(samples, nearest);
         }
+        store(samples, to);
+    }
+}
+
+/// The six rows around each row of a block.
+struct Window<S: Vectors, V> {
+    simd: S,
+    rows: [V; 6],
+}
+
+impl<S: Vectors, V: Lanes<S>> Window<S, V> {
+    /// Above the block that begins at `source`, with five of its rows.
+    #[inline(always)]
+    fn new<const W: usize>(simd: S, source: Source<'_>) -> Self {
+        let source = source.back(0, 2);
+        let [a, b, c, d, e] = [0, 1, 2, 3, 4].map(|y| source.row::<W>(y).unwrap_or(&[0; W]));
+        let rows = [a, a, b, c, d, e];
+        let [a, b, c, d, e, f] = rows;
+        let rows = [
+            numbers_at::<S, V, W>(simd, a, 0),
+            numbers_at::<S, V, W>(simd, b, 0),
+            numbers_at::<S, V, W>(simd, c, 0),
+            numbers_at::<S, V, W>(simd, d, 0),
+            numbers_at::<S, V, W>(simd, e, 0),
+            numbers_at::<S, V, W>(simd, f, 0),
+        ];
+        Self { simd, rows }
+    }
+
+    /// Moves a row down, to one of which this row is the last.
+    #[inline(always)]
+    fn advance<const W: usize>(&mut self, row: &[u8; W]) -> V {
+        let [_, a, b, c, d, e] = self.rows;
+        self.rows = [a, b, c, d, e, V::widen(self.simd, load::<S, W>(self.simd, row))];
+        six_tap(self.rows)
     }
 }
 
 #[inline(always)]
-fn horizontal_sum<const N: usize>(row: &[u8; N], x: usize) -> i16 {
-    six_tap(
-        row[x].into(),
-        row[x + 1].into(),
-        row[x + 2].into(),
-        row[x + 3].into(),
-        row[x + 4].into(),
-        row[x + 5].into(),
-    )
-}
-
-#[inline(always)]
-fn average_half_horizontal<const W: usize, const N: usize>(
+fn vertical<S: Vectors, V: Lanes<S>, const W: usize>(
+    simd: S,
     target: &mut Target<'_>,
     source: Source<'_>,
     height: usize,
+    dy: usize,
 ) {
-    let source = source.back(2, 0);
+    let mut window = Window::<S, V>::new::<W>(simd, source);
+    let nearest = source.on(0, dy / 2);
     for y in 0..height {
-        if let (Some(to), Some(from)) = (target.row::<W>(y), source.row::<N>(y)) {
-            row::average_half_horizontal(to, from);
+        let (Some(to), Some(last)) = (target.row::<W>(y), source.row::<W>(y + 3)) else { return };
+        let mut samples = half(simd, window.advance(last));
+        if dy != 2 {
+            let Some(nearest) = nearest.row::<W>(y) else { return };
+            samples = simd.average(samples, load::<S, W>(simd, nearest));
         }
+        store(samples, to);
     }
 }
 
-/// Calls `filter` with each row and the six rows around it.
+/// Quarter positions between half samples of a row and of a column.
 #[inline(always)]
-fn vertical_rows<const W: usize>(
+fn diagonal<S: Vectors, V: Lanes<S>, const W: usize, const N: usize>(
+    simd: S,
     target: &mut Target<'_>,
     source: Source<'_>,
     height: usize,
-    filter: impl Fn(&mut [u8; W], [&[u8; W]; 6]),
+    (dx, dy): (usize, usize),
 ) {
-    let source = source.back(0, 2);
+    let column = source.on(dx / 2, 0);
+    let row = source.on(0, dy / 2).back(2, 0);
+    let mut window = Window::<S, V>::new::<W>(simd, column);
     for y in 0..height {
-        let (Some(a), Some(b), Some(c), Some(d), Some(e), Some(f)) = (
-            source.row(y),
-            source.row(y + 1),
-            source.row(y + 2),
-            source.row(y + 3),
-            source.row(y + 4),
-            source.row(y + 5),
-        ) else {
+        let (Some(to), Some(last), Some(row)) =
+            (target.row::<W>(y), column.row::<W>(y + 3), row.row::<N>(y))
+        else {
             return;
         };
-        if let Some(to) = target.row::<W>(y) {
-            filter(to, [a, b, c, d, e, f]);
-        }
+        let of_row = half(simd, sums_of_row::<S, V, W, N>(simd, row));
+        let of_column = half(simd, window.advance(last));
+        store(simd.average(of_row, of_column), to);
     }
 }
 
+/// The filter's sums of the rows of a block, two above it and three below.
 #[inline(always)]
-fn half_vertical<const W: usize>(target: &mut Target<'_>, source: Source<'_>, height: usize) {
-    vertical_rows::<W>(target, source, height, row::half_vertical);
-}
-
-#[inline(always)]
-fn average_half_vertical<const W: usize>(
-    target: &mut Target<'_>,
+fn sums<S: Vectors, V: Lanes<S>, const W: usize, const N: usize>(
+    simd: S,
     source: Source<'_>,
     height: usize,
-) {
-    vertical_rows::<W>(target, source, height, row::average_half_vertical);
-}
-
-/// The samples `j`: filtered in both directions without rounding between.
-#[inline(always)]
-fn half_both<const W: usize, const N: usize>(
-    target: &mut Target<'_>,
-    source: Source<'_>,
-    height: usize,
-) {
+) -> [V; 21] {
     let source = source.back(2, 2);
-    let mut sums = [[0i16; W]; 21];
+    let mut sums = [V::splat(simd, 0); 21];
     for (y, sums) in sums.iter_mut().enumerate().take(height + 5) {
-        if let Some(from) = source.row::<N>(y) {
-            row::sums(sums, from);
+        if let Some(row) = source.row::<N>(y) {
+            *sums = sums_of_row::<S, V, W, N>(simd, row);
         }
     }
+    sums
+}
+
+/// The samples `j`, filtered in both directions without rounding between, and those between them
+/// and the half samples above and below.
+#[inline(always)]
+fn centre_column<S: Vectors, V: Lanes<S>, const W: usize, const N: usize>(
+    simd: S,
+    target: &mut Target<'_>,
+    source: Source<'_>,
+    height: usize,
+    dy: usize,
+) {
+    let sums = sums::<S, V, W, N>(simd, source, height);
     for (y, window) in sums.windows(6).take(height).enumerate() {
-        let [a, b, c, d, e, f] = window else { return };
-        if let Some(to) = target.row::<W>(y) {
-            row::half_of_sums(to, [a, b, c, d, e, f]);
+        let Some(window) = window.first_chunk::<6>() else { return };
+        let Some(to) = target.row::<W>(y) else { return };
+        let mut samples = six_tap_of_sums(*window).clip(simd);
+        if dy != 2 {
+            samples = simd.average(samples, half(simd, window[2 + dy / 2]));
         }
+        store(samples, to);
+    }
+}
+
+/// The samples between `j` and the half samples left and right.
+#[inline(always)]
+fn centre_row<S: Vectors, V: Lanes<S>, const W: usize, const N: usize>(
+    simd: S,
+    target: &mut Target<'_>,
+    source: Source<'_>,
+    height: usize,
+    dx: usize,
+) {
+    let sums = sums::<S, V, W, N>(simd, source, height);
+    let column = source.on(dx / 2, 0);
+    let mut columns = Window::<S, V>::new::<W>(simd, column);
+    for (y, window) in sums.windows(6).take(height).enumerate() {
+        let Some(window) = window.first_chunk::<6>() else { return };
+        let (Some(to), Some(last)) = (target.row::<W>(y), column.row::<W>(y + 3)) else { return };
+        let samples = six_tap_of_sums(*window).clip(simd);
+        store(simd.average(samples, half(simd, columns.advance(last))), to);
     }
 }
 
 /// Chroma samples at an eighth-sample position (8.4.2.2.2); `dx` and `dy` 0 to 7, a width of 2, 4
 /// or 8. Reads one sample behind the block where `dx` is not 0, one row where `dy` is not 0.
-pub(crate) fn chroma(
-    target: Target<'_>,
+pub(crate) fn chroma<S: Vectors>(
+    simd: S,
+    mut target: Target<'_>,
     source: Source<'_>,
-    width: usize,
-    height: usize,
-    dx: usize,
-    dy: usize,
+    (width, height): (usize, usize),
+    (dx, dy): (usize, usize),
 ) {
-    match width {
-        8 => chroma_of_width::<8, 9>(target, source, height, dx, dy),
-        4 => chroma_of_width::<4, 5>(target, source, height, dx, dy),
-        _ => chroma_of_width::<2, 3>(target, source, height, dx, dy),
-    }
+    let target = &mut target;
+    simd.vectorize(
+        #[inline(always)]
+        || match width {
+            8 => chroma_of_width::<S, 8, 9>(simd, target, source, height, (dx, dy)),
+            4 => chroma_of_width::<S, 4, 5>(simd, target, source, height, (dx, dy)),
+            _ => chroma_of_width::<S, 2, 3>(simd, target, source, height, (dx, dy)),
+        },
+    );
 }
 
 #[inline(always)]
-fn chroma_of_width<const W: usize, const N: usize>(
-    mut target: Target<'_>,
+fn chroma_of_width<S: Vectors, const W: usize, const N: usize>(
+    simd: S,
+    t: &mut Target<'_>,
     source: Source<'_>,
     height: usize,
-    dx: usize,
-    dy: usize,
+    (dx, dy): (usize, usize),
 ) {
-    let (x1, y1) = (dx as u16, dy as u16);
-    let (x0, y0) = (8 - x1, 8 - y1);
     match (dx, dy) {
-        (0, 0) => copy::<W>(&mut target, source, height),
-        (_, 0) => {
-            for y in 0..height {
-                if let (Some(to), Some(from)) = (target.row::<W>(y), source.row::<N>(y)) {
-                    row::eighths_horizontal(to, from, [x0, x1]);
-                }
-            }
-        }
-        (0, _) => {
-            for y in 0..height {
-                let (Some(upper), Some(lower)) = (source.row::<W>(y), source.row::<W>(y + 1))
-                else {
-                    return;
-                };
-                if let Some(to) = target.row::<W>(y) {
-                    row::eighths_vertical(to, upper, lower, [y0, y1]);
-                }
-            }
-        }
-        _ => {
-            let weights = [x0 * y0, x1 * y0, x0 * y1, x1 * y1];
-            for y in 0..height {
-                let (Some(upper), Some(lower)) = (source.row::<N>(y), source.row::<N>(y + 1))
-                else {
-                    return;
-                };
-                if let Some(to) = target.row::<W>(y) {
-                    row::eighths_both(to, upper, lower, weights);
-                }
-            }
-        }
+        (0, 0) => copy::<W>(t, source, height),
+        (0, _) => eighths::<S, W, W>(simd, t, source, height, (0, dy)),
+        _ => eighths::<S, W, N>(simd, t, source, height, (dx, dy)),
     }
+}
+
+/// Sums between a row of N samples and the next; N is W where all are of one column.
+#[inline(always)]
+fn eighths<S: Vectors, const W: usize, const N: usize>(
+    simd: S,
+    target: &mut Target<'_>,
+    source: Source<'_>,
+    height: usize,
+    (dx, dy): (usize, usize),
+) {
+    let [x0, x1] = [8 - dx as i16, dx as i16];
+    let [y0, y1] = [8 - dy as i16, dy as i16];
+    if dy == 0 {
+        for y in 0..height {
+            let (Some(to), Some(row)) = (target.row::<W>(y), source.row::<N>(y)) else { return };
+            let numbers = (eighths_of_row::<S, W, N>(simd, row, [x0, x1]) + 4) >> 3;
+            store(simd.clip(numbers, numbers), to);
+        }
+        return;
+    }
+    let Some(first) = source.row::<N>(0) else { return };
+    let mut upper = eighths_of_row::<S, W, N>(simd, first, [x0, x1]);
+    for y in 0..height {
+        let (Some(to), Some(row)) = (target.row::<W>(y), source.row::<N>(y + 1)) else { return };
+        let lower = eighths_of_row::<S, W, N>(simd, row, [x0, x1]);
+        let numbers = (upper * y0 + lower * y1 + 32) >> 6;
+        store(simd.clip(numbers, numbers), to);
+        upper = lower;
+    }
+}
+
+/// Sums of a row's neighbouring samples.
+#[inline(always)]
+fn eighths_of_row<S: Vectors, const W: usize, const N: usize>(
+    simd: S,
+    row: &[u8; N],
+    [x0, x1]: [i16; 2],
+) -> i16x8<S> {
+    let left = simd.widen_low(load::<S, W>(simd, row));
+    if N == W {
+        return left << 3;
+    }
+    left * x0 + simd.widen_low(load::<S, W>(simd, &row[1..])) * x1
 }
 
 /// Copies a block.
@@ -465,17 +439,36 @@ pub(crate) fn copy_block(mut target: Target<'_>, source: Source<'_>, width: usiz
 
 /// Default weighting of two predictions (8-273): the target becomes the average of itself and the
 /// other.
-pub(crate) fn average_blocks(
+pub(crate) fn average_blocks<S: Vectors>(
+    simd: S,
     mut target: Target<'_>,
     other: Source<'_>,
     width: usize,
     height: usize,
 ) {
-    match width {
-        16 => average_with::<16>(&mut target, other, height),
-        8 => average_with::<8>(&mut target, other, height),
-        4 => average_with::<4>(&mut target, other, height),
-        _ => average_with::<2>(&mut target, other, height),
+    let t = &mut target;
+    simd.vectorize(
+        #[inline(always)]
+        || match width {
+            16 => average_with::<S, 16>(simd, t, other, height),
+            8 => average_with::<S, 8>(simd, t, other, height),
+            4 => average_with::<S, 4>(simd, t, other, height),
+            _ => average_with::<S, 2>(simd, t, other, height),
+        },
+    );
+}
+
+#[inline(always)]
+fn average_with<S: Vectors, const W: usize>(
+    simd: S,
+    target: &mut Target<'_>,
+    other: Source<'_>,
+    height: usize,
+) {
+    for y in 0..height {
+        let (Some(to), Some(from)) = (target.row::<W>(y), other.row::<W>(y)) else { return };
+        let samples = simd.average(load::<S, W>(simd, to), load::<S, W>(simd, from));
+        store(samples, to);
     }
 }
 
@@ -487,28 +480,40 @@ pub(crate) struct Uni {
     pub(crate) offset: i32,
 }
 
-pub(crate) fn weight_block(mut target: Target<'_>, width: usize, height: usize, uni: Uni) {
-    match width {
-        16 => weight_of_width::<16>(&mut target, height, uni),
-        8 => weight_of_width::<8>(&mut target, height, uni),
-        4 => weight_of_width::<4>(&mut target, height, uni),
-        _ => weight_of_width::<2>(&mut target, height, uni),
-    }
+pub(crate) fn weight_block<S: Vectors>(
+    simd: S,
+    mut target: Target<'_>,
+    width: usize,
+    height: usize,
+    uni: Uni,
+) {
+    let t = &mut target;
+    simd.vectorize(
+        #[inline(always)]
+        || match width {
+            16 => weight_of_width::<S, i16x16<S>, 16>(simd, t, height, uni),
+            8 => weight_of_width::<S, i16x8<S>, 8>(simd, t, height, uni),
+            4 => weight_of_width::<S, i16x8<S>, 4>(simd, t, height, uni),
+            _ => weight_of_width::<S, i16x8<S>, 2>(simd, t, height, uni),
+        },
+    );
 }
 
 #[inline(always)]
-fn weight_of_width<const W: usize>(target: &mut Target<'_>, height: usize, uni: Uni) {
+fn weight_of_width<S: Vectors, V: Lanes<S>, const W: usize>(
+    simd: S,
+    target: &mut Target<'_>,
+    height: usize,
+    uni: Uni,
+) {
     // Weights are -128 to 127, or 128: products fit 16 bits.
     let round = if uni.log2_denominator > 0 { 1 << (uni.log2_denominator - 1) } else { 0 };
     let (weight, offset) = (uni.weight as i16, uni.offset as i16);
     for y in 0..height {
-        if let Some(to) = target.row::<W>(y) {
-            for sample in to {
-                let product = i16::from(*sample) * weight;
-                let scaled = (product + round) >> uni.log2_denominator;
-                *sample = (scaled + offset).clamp(0, 255) as u8;
-            }
-        }
+        let Some(row) = target.row::<W>(y) else { return };
+        let product = V::widen(simd, load::<S, W>(simd, row)) * weight;
+        let scaled = ((product + round) >> uni.log2_denominator) + offset;
+        store(scaled.clip(simd), row);
     }
 }
 
@@ -521,23 +526,29 @@ pub(crate) struct Bi {
     pub(crate) offsets: i32,
 }
 
-pub(crate) fn weight_blocks(
+pub(crate) fn weight_blocks<S: Vectors>(
+    simd: S,
     mut target: Target<'_>,
     other: Source<'_>,
     width: usize,
     height: usize,
     bi: Bi,
 ) {
-    match width {
-        16 => weight_both_of_width::<16>(&mut target, other, height, bi),
-        8 => weight_both_of_width::<8>(&mut target, other, height, bi),
-        4 => weight_both_of_width::<4>(&mut target, other, height, bi),
-        _ => weight_both_of_width::<2>(&mut target, other, height, bi),
-    }
+    let t = &mut target;
+    simd.vectorize(
+        #[inline(always)]
+        || match width {
+            16 => weight_both_of_width::<S, i16x16<S>, 16>(simd, t, other, height, bi),
+            8 => weight_both_of_width::<S, i16x8<S>, 8>(simd, t, other, height, bi),
+            4 => weight_both_of_width::<S, i16x8<S>, 4>(simd, t, other, height, bi),
+            _ => weight_both_of_width::<S, i16x8<S>, 2>(simd, t, other, height, bi),
+        },
+    );
 }
 
 #[inline(always)]
-fn weight_both_of_width<const W: usize>(
+fn weight_both_of_width<S: Vectors, V: Lanes<S>, const W: usize>(
+    simd: S,
     target: &mut Target<'_>,
     other: Source<'_>,
     height: usize,
@@ -553,15 +564,19 @@ fn weight_both_of_width<const W: usize>(
     if most <= i16::MAX.into() && least >= i16::MIN.into() {
         let (w0, w1, round, offset) = (w0 as i16, w1 as i16, round as i16, offset as i16);
         for y in 0..height {
-            if let (Some(to), Some(from)) = (target.row::<W>(y), other.row::<W>(y)) {
-                row::weigh_16(to, from, [w0, w1], (round, shift, offset));
-            }
+            let (Some(to), Some(from)) = (target.row::<W>(y), other.row::<W>(y)) else { return };
+            let first = V::widen(simd, load::<S, W>(simd, to)) * w0;
+            let second = V::widen(simd, load::<S, W>(simd, from)) * w1;
+            let scaled = ((first + second + round) >> shift) + offset;
+            store(scaled.clip(simd), to);
         }
         return;
     }
     for y in 0..height {
-        if let (Some(to), Some(from)) = (target.row::<W>(y), other.row::<W>(y)) {
-            row::weigh_32(to, from, [w0, w1], (round, shift, offset));
+        let (Some(to), Some(from)) = (target.row::<W>(y), other.row::<W>(y)) else { return };
+        for (to, from) in to.iter_mut().zip(from) {
+            let sum = i32::from(*to) * w0 + i32::from(*from) * w1;
+            *to = super::clip(((sum + round) >> shift) + offset);
         }
     }
 }
@@ -569,6 +584,7 @@ fn weight_both_of_width<const W: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vectors::{Instructions, baseline, dispatch};
 
     const STRIDE: usize = 40;
 
@@ -625,12 +641,19 @@ mod tests {
 
     #[test]
     fn s8_4_2_2_1_every_quarter_position() {
+        for instructions in Instructions::all() {
+            dispatch!(instructions, simd => every_quarter_position(simd));
+        }
+    }
+
+    fn every_quarter_position<S: Vectors>(simd: S) {
         let plane = noise();
         for width in [4, 8, 16] {
             for (dx, dy) in (0..16).map(|index| (index % 4, index / 4)) {
                 let mut out = vec![0; 16 * 16];
                 let source = Source { plane: &plane, stride: STRIDE, position: 5 * STRIDE + 7 };
-                luma(Target { plane: &mut out, stride: 16, position: 0 }, source, width, 9, dx, dy);
+                let target = Target { plane: &mut out, stride: 16, position: 0 };
+                luma(simd, target, source, (width, 9), (dx, dy));
                 for (x, y) in (0..width * 9).map(|index| (index % width, index / width)) {
                     let expected = reference_luma(&plane, x as i32 + 7, y as i32 + 5, dx, dy);
                     assert_eq!(out[y * 16 + x], expected, "{width} {dx} {dy} {x} {y}");
@@ -641,19 +664,19 @@ mod tests {
 
     #[test]
     fn s8_4_2_2_2_every_eighth_position() {
+        for instructions in Instructions::all() {
+            dispatch!(instructions, simd => every_eighth_position(simd));
+        }
+    }
+
+    fn every_eighth_position<S: Vectors>(simd: S) {
         let plane = noise();
         for width in [2, 4, 8] {
             for (dx, dy) in (0..64).map(|index| (index % 8, index / 8)) {
                 let mut out = vec![0; 64];
                 let source = Source { plane: &plane, stride: STRIDE, position: STRIDE + 3 };
-                chroma(
-                    Target { plane: &mut out, stride: 8, position: 0 },
-                    source,
-                    width,
-                    8,
-                    dx,
-                    dy,
-                );
+                let target = Target { plane: &mut out, stride: 8, position: 0 };
+                chroma(simd, target, source, (width, 8), (dx, dy));
                 for (x, y) in (0..width * 8).map(|index| (index % width, index / width)) {
                     let (u, v) = (dx as i32, dy as i32);
                     let (px, py) = (x as i32 + 3, y as i32 + 1);
@@ -669,17 +692,100 @@ mod tests {
         }
     }
 
+    /// The planes on which sums are greatest and least: samples of 255 where the filter's
+    /// coefficients of one sign are, of 0 elsewhere.
+    #[test]
+    fn s8_4_2_2_1_sums_that_16_bits_do_not_hold() {
+        const TAPS: [i32; 6] = [1, -5, 20, 20, -5, 1];
+        for signs in 0..16 {
+            let [outer_x, inner_x, outer_y, inner_y] = [1, 2, 4, 8].map(|bit| signs & bit != 0);
+            let is_set = |k: usize, outer: bool, inner: bool| match TAPS[k].abs() {
+                1 => outer,
+                20 => inner,
+                _ => !inner,
+            };
+            let mut plane = vec![0; STRIDE * 40];
+            for (x, y) in (0..36).map(|index| (index % 6, index / 6)) {
+                let of_row = is_set(x, outer_x, inner_x);
+                if of_row == is_set(y, outer_y, inner_y) {
+                    plane[(8 + y) * STRIDE + 8 + x] = 255;
+                }
+            }
+            for instructions in Instructions::all() {
+                let mut out = [0; 256];
+                let target = Target { plane: &mut out, stride: 16, position: 0 };
+                let source = Source { plane: &plane, stride: STRIDE, position: 4 * STRIDE + 4 };
+                dispatch!(instructions, simd => luma(simd, target, source, (16, 16), (2, 2)));
+                for (x, y) in (0..256).map(|index| (index % 16, index / 16)) {
+                    let expected = reference_luma(&plane, x as i32 + 4, y as i32 + 4, 2, 2);
+                    assert_eq!(out[16 * y + x], expected, "{instructions:?} {signs} {x} {y}");
+                }
+            }
+        }
+    }
+
+    /// Each weighting of random samples by the formulas, with all weights that are extremes.
+    #[test]
+    fn s8_4_2_3_weights() {
+        for instructions in Instructions::all() {
+            dispatch!(instructions, simd => every_weighting(simd));
+        }
+    }
+
+    fn every_weighting<S: Vectors>(simd: S) {
+        let plane = noise();
+        let other = Source { plane: &plane, stride: STRIDE, position: 7 };
+        let weights = [-128, -64, -3, 0, 1, 20, 32, 64, 90, 127];
+        for width in [2, 4, 8, 16] {
+            let check = |out: &[u8], expected: &dyn Fn(i32, i32) -> i32| {
+                for (x, y) in (0..width * 6).map(|index| (index % width, index / width)) {
+                    let index = y * STRIDE + x;
+                    let (a, b) = (plane[20 * STRIDE + index], plane[7 + index]);
+                    let expected = expected(a.into(), b.into()).clamp(0, 255);
+                    assert_eq!(i32::from(out[index]), expected, "{width} {x} {y}");
+                }
+            };
+            fn target(plane: &mut [u8]) -> Target<'_> {
+                Target { plane, stride: STRIDE, position: 0 }
+            }
+            let block = || plane[20 * STRIDE..27 * STRIDE].to_vec();
+            let mut out = block();
+            average_blocks(simd, target(&mut out), other, width, 6);
+            check(&out, &|a, b| (a + b + 1) >> 1);
+            for (log2_denominator, offset) in [(0, -128), (1, 127), (5, 0), (7, -1)] {
+                for w0 in weights {
+                    let mut out = block();
+                    let uni = Uni { log2_denominator, weight: w0, offset };
+                    weight_block(simd, target(&mut out), width, 6, uni);
+                    let round = (1 << log2_denominator) >> 1;
+                    check(&out, &|a, _| ((a * w0 + round) >> log2_denominator) + offset);
+                    for w1 in weights {
+                        let mut out = block();
+                        let bi = Bi { log2_denominator, weights: [w0, w1], offsets: 2 * offset };
+                        weight_blocks(simd, target(&mut out), other, width, 6, bi);
+                        check(&out, &|a, b| {
+                            let sum = a * w0 + b * w1 + (1 << log2_denominator);
+                            (sum >> (log2_denominator + 1)) + offset
+                        });
+                    }
+                }
+            }
+        }
+    }
+
     #[test]
     fn s8_4_2_3_weights_worked_by_hand() {
+        let simd = baseline();
         let mut out = [100u8, 200, 0, 255];
         let target = Target { plane: &mut out, stride: 4, position: 0 };
-        weight_block(target, 4, 1, Uni { log2_denominator: 2, weight: -3, offset: 80 });
+        weight_block(simd, target, 4, 1, Uni { log2_denominator: 2, weight: -3, offset: 80 });
         // (-300 + 2 >> 2) + 80 = 5, (-600 + 2 >> 2) + 80 < 0, 80, below 0.
         assert_eq!(out, [5, 0, 80, 0]);
         let mut out = [100u8, 200, 0, 255];
         let other = Source { plane: &[50, 100, 255, 255], stride: 4, position: 0 };
         let target = Target { plane: &mut out, stride: 4, position: 0 };
         weight_blocks(
+            simd,
             target,
             other,
             4,

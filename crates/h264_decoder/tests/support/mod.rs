@@ -4,7 +4,7 @@
 use std::io::{BufWriter, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-use h264_decoder::{AccessUnitSplitter, Decoder, Error, Limits};
+use h264_decoder::{AccessUnitSplitter, Decoder, Error, Instructions, Limits};
 use media::Timestamp;
 
 /// What came out of a stream.
@@ -31,8 +31,17 @@ pub(crate) fn access_units(stream: &[u8]) -> Vec<Vec<Vec<u8>>> {
 }
 
 /// Decodes an Annex B byte stream and gives each picture's rows, Y, U, V, to `put`.
-pub(crate) fn decode(stream: &[u8], mut put: impl FnMut(&[u8])) -> Result<Decoded, Error> {
-    let mut decoder = Decoder::new(Limits::default());
+pub(crate) fn decode(stream: &[u8], put: impl FnMut(&[u8])) -> Result<Decoded, Error> {
+    decode_with(Instructions::detected(), stream, put)
+}
+
+/// The same with these vector instructions.
+pub(crate) fn decode_with(
+    instructions: Instructions,
+    stream: &[u8],
+    mut put: impl FnMut(&[u8]),
+) -> Result<Decoded, Error> {
+    let mut decoder = Decoder::with_instructions(Limits::default(), instructions);
     let mut decoded = Decoded::default();
     for access_unit in access_units(stream) {
         decoder.decode(access_unit.iter().map(|nal_unit| &nal_unit[..]), Timestamp::ZERO)?;
