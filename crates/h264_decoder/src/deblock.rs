@@ -260,16 +260,13 @@ impl<S: Vectors> MbFilter<'_, S> {
         &self.mbs[self.index]
     }
 
-    /// How an edge between quantisers is filtered; None where it is not (8.7.2.2).
-    fn thresholds(&self, qp_p: u8, qp_q: u8, strengths: Strengths) -> Option<Thresholds> {
+    /// How an edge between quantisers is filtered (8.7.2.2).
+    fn thresholds(&self, qp_p: u8, qp_q: u8, strengths: Strengths) -> Thresholds {
         let average = i32::from((qp_p + qp_q + 1) >> 1);
         let index = |offset: i8| (average + i32::from(offset)).clamp(0, 51) as usize;
         let [offset_a, offset_b] = self.slice.filter_offsets;
         let index_a = index(offset_a);
         let (alpha, beta) = (ALPHA[index_a], BETA[index(offset_b)]);
-        if alpha == 0 || beta == 0 {
-            return None;
-        }
         let strength = if strengths == [4; 4] {
             Strength::Strong
         } else {
@@ -278,7 +275,18 @@ impl<S: Vectors> MbFilter<'_, S> {
                 _ => TC0[index_a][usize::from(strength.min(3)) - 1],
             }))
         };
-        Some(Thresholds { alpha, beta, strength })
+        Thresholds { alpha, beta, strength }
+    }
+
+    /// The same of Cb and Cr; None where neither is filtered.
+    fn chroma_thresholds(&self, other: usize, strengths: Strengths) -> Option<[Thresholds; 2]> {
+        let of = |component: usize| {
+            let qp_p = self.chroma_qp_of(other, component);
+            let qp_q = self.chroma_qp_of(self.index, component);
+            self.thresholds(qp_p, qp_q, strengths)
+        };
+        let both = [of(0), of(1)];
+        (both[0].is_filtered() || both[1].is_filtered()).then_some(both)
     }
 
     /// bS 0 to 2 of an edge between blocks of inter macroblocks of one kind. `p` and `q` give the
@@ -420,21 +428,20 @@ impl<S: Vectors> MbFilter<'_, S> {
             return;
         }
         let (position, stride) = self.position.samples(self.samples.strides[0], false);
-        if let Some(thresholds) = self.thresholds(self.mbs[other].qp, self.mb().qp, strengths) {
+        let thresholds = self.thresholds(self.mbs[other].qp, self.mb().qp, strengths);
+        if thresholds.is_filtered() {
             let plane = &mut self.samples.planes[0];
-            kernel::luma_vertical::<16>(plane, stride, position + 4 * edge, thresholds);
+            let position = position + 4 * edge;
+            kernel::luma_vertical::<S, 16>(self.simd, plane, stride, position, &thresholds);
         }
         if !self.has_chroma || edge % 2 == 1 {
             return;
         }
         let (position, stride) = self.position.samples(self.samples.strides[1], true);
-        for component in 0..2 {
-            let qp_p = self.chroma_qp_of(other, component);
-            let qp_q = self.chroma_qp_of(self.index, component);
-            if let Some(thresholds) = self.thresholds(qp_p, qp_q, strengths) {
-                let plane = &mut self.samples.planes[1 + component];
-                kernel::chroma_vertical::<8>(plane, stride, position + 2 * edge, thresholds);
-            }
+        if let Some(thresholds) = self.chroma_thresholds(other, strengths) {
+            let position = position + 2 * edge;
+            let planes = self.samples.chroma();
+            kernel::chroma_vertical::<S, 8>(self.simd, planes, stride, position, &thresholds);
         }
     }
 
@@ -462,19 +469,17 @@ impl<S: Vectors> MbFilter<'_, S> {
         if strengths == [0; 4] {
             return;
         }
-        if let Some(thresholds) = self.thresholds(self.mbs[other].qp, self.mb().qp, strengths) {
-            kernel::luma_horizontal(&mut self.samples.planes[0], luma_stride, luma, thresholds);
+        let thresholds = self.thresholds(self.mbs[other].qp, self.mb().qp, strengths);
+        if thresholds.is_filtered() {
+            let plane = &mut self.samples.planes[0];
+            kernel::luma_horizontal(self.simd, plane, luma_stride, luma, &thresholds);
         }
         if !self.has_chroma || edge % 2 == 1 {
             return;
         }
-        for component in 0..2 {
-            let qp_p = self.chroma_qp_of(other, component);
-            let qp_q = self.chroma_qp_of(self.index, component);
-            if let Some(thresholds) = self.thresholds(qp_p, qp_q, strengths) {
-                let plane = &mut self.samples.planes[1 + component];
-                kernel::chroma_horizontal(plane, chroma_stride, chroma, thresholds);
-            }
+        if let Some(thresholds) = self.chroma_thresholds(other, strengths) {
+            let planes = self.samples.chroma();
+            kernel::chroma_horizontal(self.simd, planes, chroma_stride, chroma, &thresholds);
         }
     }
 
@@ -585,10 +590,10 @@ impl<S: Vectors> MbFilter<'_, S> {
                 if coded(other, 3, other_y / 4) || coded(self.index, 0, y / 4) { 2 } else { 1 }
             };
             let thresholds = self.thresholds(self.mbs[other].qp, self.mb().qp, [strength; 4]);
-            if let Some(thresholds) = thresholds {
+            if thresholds.is_filtered() {
                 let position = luma + y * luma_stride;
                 let plane = &mut self.samples.planes[0];
-                kernel::luma_vertical::<1>(plane, luma_stride, position, thresholds);
+                kernel::luma_vertical::<S, 1>(self.simd, plane, luma_stride, position, &thresholds);
             }
             // Chroma has half the rows: of each two luma rows the one with the same neighbour
             // macroblock counts.
@@ -616,14 +621,10 @@ impl<S: Vectors> MbFilter<'_, S> {
                 |mb: usize, x: usize, y: usize| self.mbs[mb].coefficients >> (4 * y + x) & 1 == 1;
             if coded(other, 3, other_y / 4) || coded(self.index, 0, luma_y / 4) { 2 } else { 1 }
         };
-        for component in 0..2 {
-            let qp_p = self.chroma_qp_of(other, component);
-            let qp_q = self.chroma_qp_of(self.index, component);
-            if let Some(thresholds) = self.thresholds(qp_p, qp_q, [strength; 4]) {
-                let position = chroma + y * stride;
-                let plane = &mut self.samples.planes[1 + component];
-                kernel::chroma_vertical::<1>(plane, stride, position, thresholds);
-            }
+        if let Some(thresholds) = self.chroma_thresholds(other, [strength; 4]) {
+            let position = chroma + y * stride;
+            let planes = self.samples.chroma();
+            kernel::chroma_vertical::<S, 1>(self.simd, planes, stride, position, &thresholds);
         }
     }
 }

@@ -128,6 +128,12 @@ impl Frame {
 }
 
 impl Samples {
+    /// Cb and Cr.
+    pub(crate) fn chroma(&mut self) -> [&mut [u8]; 2] {
+        let [_, cb, cr] = &mut self.planes;
+        [cb, cr]
+    }
+
     /// Fills the frame with one grey.
     pub(crate) fn fill_grey(&mut self) {
         for plane in &mut self.planes {

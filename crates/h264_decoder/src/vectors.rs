@@ -95,6 +95,39 @@ pub(crate) trait Vectors: Simd {
     }
 }
 
+/// The first W samples of a row as the first of a vector; W is 2, 4, 8 or 16.
+#[inline(always)]
+pub(crate) fn load<S: Vectors, const W: usize>(simd: S, row: &[u8]) -> u8x16<S> {
+    let mut samples = [0; 16];
+    if let Some(row) = row.first_chunk::<W>() {
+        for x in 0..W {
+            samples[x] = row[x];
+        }
+    }
+    u8x16::load_array(simd, samples)
+}
+
+/// Eight samples of one row, then eight of another.
+#[inline(always)]
+pub(crate) fn load_two<S: Vectors>(simd: S, first: &[u8], second: &[u8]) -> u8x16<S> {
+    let mut samples = [0; 16];
+    if let (Some(first), Some(second)) = (first.first_chunk::<8>(), second.first_chunk::<8>()) {
+        for x in 0..8 {
+            (samples[x], samples[8 + x]) = (first[x], second[x]);
+        }
+    }
+    u8x16::load_array(simd, samples)
+}
+
+/// Stores the first W samples.
+#[inline(always)]
+pub(crate) fn store<S: Vectors, const W: usize>(samples: u8x16<S>, row: &mut [u8; W]) {
+    let samples = samples.to_array();
+    for x in 0..W {
+        row[x] = samples[x];
+    }
+}
+
 #[cfg(target_arch = "aarch64")]
 impl Vectors for fearless_simd::Neon {}
 

@@ -2,7 +2,7 @@
 
 use fearless_simd::{Simd, i16x8, i16x16, prelude::*, u8x16};
 
-use crate::vectors::Vectors;
+use crate::vectors::{Vectors, load, store};
 
 /// A block to write: a plane, its stride, and where the block begins.
 pub(crate) struct Target<'a> {
@@ -76,26 +76,6 @@ impl<S: Vectors> Lanes<S> for i16x8<S> {
     #[inline(always)]
     fn clip(self, simd: S) -> u8x16<S> {
         simd.clip(self, self)
-    }
-}
-
-/// The first W samples of a row as the first of a vector; W is 2, 4, 8 or 16.
-#[inline(always)]
-fn load<S: Vectors, const W: usize>(simd: S, row: &[u8]) -> u8x16<S> {
-    let mut samples = [0; 16];
-    if let Some(row) = row.first_chunk::<W>() {
-        for x in 0..W {
-            samples[x] = row[x];
-        }
-    }
-    u8x16::load_array(simd, samples)
-}
-
-#[inline(always)]
-fn store<S: Vectors, const W: usize>(samples: u8x16<S>, row: &mut [u8; W]) {
-    let samples = samples.to_array();
-    for x in 0..W {
-        row[x] = samples[x];
     }
 }
 
