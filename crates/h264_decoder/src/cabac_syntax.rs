@@ -416,7 +416,7 @@ impl Syntax for Cabac<'_> {
         Ok(if code & 1 == 1 { (code + 1) >> 1 } else { -(code >> 1) })
     }
 
-    #[inline]
+    #[inline(always)]
     fn block<const N: usize, const S: usize>(
         &mut self,
         block: Block,

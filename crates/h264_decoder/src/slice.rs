@@ -461,14 +461,21 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
         mb.set_chroma_qp(mb.qp);
         let is_intra = mb.mb.flags.any(Flags::INTRA);
         mb.fill_total_coeff(R::IS_CABAC, is_intra);
-        self.luma_residual(pattern, intra_16x16.is_some(), is_intra)?;
-        if mb_has_chroma_residual(pattern) && self.mb.around.has_chroma {
-            self.chroma_residual(pattern, is_intra)?;
-        }
+        mb.simd.vectorize(
+            #[inline(always)]
+            || {
+                self.luma_residual(pattern, intra_16x16.is_some(), is_intra)?;
+                if mb_has_chroma_residual(pattern) && self.mb.around.has_chroma {
+                    self.chroma_residual(pattern, is_intra)?;
+                }
+                Ok(())
+            },
+        )?;
         self.mb.store_total_coeff();
         Ok(())
     }
 
+    #[inline(always)]
     fn luma_residual(
         &mut self,
         pattern: u8,
@@ -488,7 +495,7 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
                 scale: &UNSCALED,
                 shift: 4,
             };
-            if reader.block(Block::LumaDc, &mb.around, &mut dc)? > 0 {
+            if read_block(mb.simd, reader, Block::LumaDc, &mb.around, &mut dc)? > 0 {
                 mb.mb.coded_block_pattern |= 1 << 8;
                 let dc = kernels::transform::luma_dc(&mb.luma_dc, scale[0]);
                 for block in 0..16 {
@@ -515,7 +522,7 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
                 if R::IS_CABAC {
                     let scan = &SCAN_8X8[field];
                     let mut levels = Coefficients { levels, scan, first: 0, scale, shift: 6 };
-                    total = reader.block(Block::Luma8x8, &mb.around, &mut levels)?;
+                    total = read_block(mb.simd, reader, Block::Luma8x8, &mb.around, &mut levels)?;
                     fill_rect(&mut mb.around.cache.total_coeff, (x, y), (2, 2), total);
                 } else {
                     for part in 0..4 {
@@ -523,7 +530,13 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
                         let scan = &SCAN_8X8_CAVLC[field][part];
                         let mut levels =
                             Coefficients { levels: &mut *levels, scan, first: 0, scale, shift: 6 };
-                        let count = reader.block(Block::Luma(place), &mb.around, &mut levels)?;
+                        let count = read_block(
+                            mb.simd,
+                            reader,
+                            Block::Luma(place),
+                            &mb.around,
+                            &mut levels,
+                        )?;
                         mb.around.cache.total_coeff[place] = count;
                         total |= count;
                     }
@@ -544,7 +557,7 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
                 let first = usize::from(is_intra_16x16);
                 let mut levels = Coefficients { levels, scan, first, scale, shift: 4 };
                 let kind = if is_intra_16x16 { Block::LumaAc(place) } else { Block::Luma(place) };
-                let count = reader.block(kind, &mb.around, &mut levels)?;
+                let count = read_block(mb.simd, reader, kind, &mb.around, &mut levels)?;
                 mb.around.cache.total_coeff[place] = count;
                 if count > 0 {
                     mb.mb.coefficients |= 1 << (4 * y + x);
@@ -554,6 +567,7 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
         Ok(())
     }
 
+    #[inline(always)]
     fn chroma_residual(&mut self, pattern: u8, is_intra: bool) -> Result<(), Damage> {
         let Self { reader, mb } = self;
         let field = usize::from(mb.around.is_field);
@@ -568,7 +582,8 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
                 scale: &UNSCALED_CHROMA_DC,
                 shift: 4,
             };
-            if reader.block(Block::ChromaDc(component), &mb.around, &mut levels)? > 0 {
+            if read_block(mb.simd, reader, Block::ChromaDc(component), &mb.around, &mut levels)? > 0
+            {
                 mb.mb.coded_block_pattern |= 1 << (9 + component);
                 let dc = kernels::transform::chroma_dc(&dc, scale[0]);
                 for (block, dc) in dc.into_iter().enumerate() {
@@ -590,13 +605,28 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
                     let scan = &SCAN_4X4[field];
                     let mut levels = Coefficients { levels, scan, first: 1, scale, shift: 4 };
                     let kind = Block::ChromaAc(component, place);
-                    count = reader.block(kind, &mb.around, &mut levels)?;
+                    count = read_block(mb.simd, reader, kind, &mb.around, &mut levels)?;
                 }
                 mb.around.cache.chroma_total_coeff[component][place] = count;
             }
         }
         Ok(())
     }
+}
+
+/// Reads a block of coefficients. The engine has instructions for shifts, too.
+#[inline(always)]
+fn read_block<S: Vectors, R: Syntax, const N: usize, const SCAN: usize>(
+    simd: S,
+    reader: &mut R,
+    block: Block,
+    around: &Surroundings,
+    coefficients: &mut Coefficients<'_, N, SCAN>,
+) -> Result<u8, Damage> {
+    simd.vectorize(
+        #[inline(always)]
+        || reader.block(block, around, coefficients),
+    )
 }
 
 /// Adds a block's residual; of one with a single coefficient that may be DC.
