@@ -103,6 +103,8 @@ impl Rows {
             has_chroma: self.geometry.has_chroma,
             // Motion vectors of field macroblocks differ by half as many quarter samples (8.7.2.1).
             mv_limit_y: if is_field { 2 } else { 4 },
+            limits: [Limits::default(); 3],
+            limits_qp: None,
         };
         let is_filtered = |neighbour: usize| {
             let other = &picture.mbs[neighbour];
@@ -175,6 +177,58 @@ struct MbFilter<'a, S> {
     index: usize,
     has_chroma: bool,
     mv_limit_y: u16,
+    /// The limits of luma, Cb and Cr at an edge to a macroblock of this quantiser.
+    limits: [Limits; 3],
+    limits_qp: Option<u8>,
+}
+
+/// `alpha` and `beta`, and `tC0` by bS: what quantisers say about an edge (8.7.2.2).
+#[derive(Clone, Copy, Debug, Default)]
+struct Limits {
+    alpha: u8,
+    beta: u8,
+    tc0: [i8; 4],
+}
+
+impl Limits {
+    #[inline]
+    fn new(qp_p: u8, qp_q: u8, [offset_a, offset_b]: [i8; 2]) -> Self {
+        let average = i32::from((qp_p + qp_q + 1) >> 1);
+        let index = |offset: i8| (average + i32::from(offset)).clamp(0, 51) as usize;
+        let [one, two, three] = TC0[index(offset_a)];
+        Self {
+            alpha: ALPHA[index(offset_a)],
+            beta: BETA[index(offset_b)],
+            tc0: [-1, one, two, three],
+        }
+    }
+
+    #[inline]
+    fn thresholds(&self, strengths: Strengths) -> Thresholds {
+        let strength = if strengths == [4; 4] {
+            Strength::Strong
+        } else {
+            Strength::Normal(strengths.map(|strength| self.tc0[usize::from(strength.min(3))]))
+        };
+        Thresholds { alpha: self.alpha, beta: self.beta, strength }
+    }
+}
+
+/// bS 2 where there are coefficients, a bit for each segment; else 1 where motion differs.
+#[inline]
+fn strengths(coded: u16, differing: [bool; 4]) -> Strengths {
+    std::array::from_fn(
+        |segment| {
+            if coded >> segment & 1 == 1 { 2 } else { u8::from(differing[segment]) }
+        },
+    )
+}
+
+/// The bits of the four blocks of the first column.
+#[inline]
+fn first_column(blocks: u16) -> u16 {
+    let column = blocks & 0x1111;
+    (column | column >> 3 | column >> 6 | column >> 9) & 15
 }
 
 /// `alpha` by `indexA` and `beta` by `indexB` (table 8-16).
@@ -260,61 +314,78 @@ impl<S: Vectors> MbFilter<'_, S> {
         &self.mbs[self.index]
     }
 
-    /// How an edge between quantisers is filtered (8.7.2.2).
-    fn thresholds(&self, qp_p: u8, qp_q: u8, strengths: Strengths) -> Thresholds {
-        let average = i32::from((qp_p + qp_q + 1) >> 1);
-        let index = |offset: i8| (average + i32::from(offset)).clamp(0, 51) as usize;
-        let [offset_a, offset_b] = self.slice.filter_offsets;
-        let index_a = index(offset_a);
-        let (alpha, beta) = (ALPHA[index_a], BETA[index(offset_b)]);
-        let strength = if strengths == [4; 4] {
-            Strength::Strong
-        } else {
-            Strength::Normal(strengths.map(|strength| match strength {
-                0 => -1,
-                _ => TC0[index_a][usize::from(strength.min(3)) - 1],
-            }))
-        };
-        Thresholds { alpha, beta, strength }
+    /// The limits at an edge to another macroblock, or inside of this one.
+    #[inline]
+    fn limits(&mut self, other: usize) -> &[Limits; 3] {
+        let (qp_p, qp_q) = (self.mbs[other].qp, self.mb().qp);
+        if self.limits_qp != Some(qp_p) {
+            self.limits_qp = Some(qp_p);
+            let offsets = self.slice.filter_offsets;
+            self.limits = [Limits::new(qp_p, qp_q, offsets); 3];
+            if self.has_chroma {
+                // Of the other macroblock by this one's offset, too (8.7.2.2).
+                let [cb, cr] = self.slice.chroma_qp_index_offset;
+                let of = |offset: i8| {
+                    Limits::new(chroma_qp(qp_p, offset), chroma_qp(qp_q, offset), offsets)
+                };
+                self.limits[1] = of(cb);
+                self.limits[2] = if cb == cr { self.limits[1] } else { of(cr) };
+            }
+        }
+        &self.limits
+    }
+
+    /// How an edge of luma is filtered; None where it is not.
+    #[inline]
+    fn thresholds(&mut self, other: usize, strengths: Strengths) -> Option<Thresholds> {
+        let thresholds = self.limits(other)[0].thresholds(strengths);
+        thresholds.is_filtered().then_some(thresholds)
     }
 
     /// The same of Cb and Cr; None where neither is filtered.
-    fn chroma_thresholds(&self, other: usize, strengths: Strengths) -> Option<[Thresholds; 2]> {
-        let of = |component: usize| {
-            let qp_p = self.chroma_qp_of(other, component);
-            let qp_q = self.chroma_qp_of(self.index, component);
-            self.thresholds(qp_p, qp_q, strengths)
-        };
-        let both = [of(0), of(1)];
+    #[inline]
+    fn chroma_thresholds(&mut self, other: usize, strengths: Strengths) -> Option<[Thresholds; 2]> {
+        let [_, cb, cr] = self.limits(other);
+        let both = [cb.thresholds(strengths), cr.thresholds(strengths)];
         (both[0].is_filtered() || both[1].is_filtered()).then_some(both)
     }
 
-    /// bS 0 to 2 of an edge between blocks of inter macroblocks of one kind. `p` and `q` give the
-    /// blocks of a segment.
+    /// Which of the four segments have other motion on one side than on the other. `p` and `q` give
+    /// the blocks of a segment.
     #[inline]
-    fn inter_strengths(
+    fn differing(
         &self,
         p: impl Fn(usize) -> BlockOf,
         q: impl Fn(usize) -> BlockOf,
         motion: EdgeMotion,
-    ) -> Strengths {
-        let coded = |(mb, x, y): BlockOf| self.mbs[mb].coefficients >> (4 * y + x) & 1 == 1;
-        let mut strengths = [0; 4];
-        let mut differs = false;
-        for (segment, strength) in strengths.iter_mut().enumerate() {
-            let (p, q) = (p(segment), q(segment));
-            let is_looked_up = match motion {
-                EdgeMotion::Same => false,
-                EdgeMotion::Whole => segment == 0,
-                EdgeMotion::Halves => segment % 2 == 0,
-                EdgeMotion::Blocks => true,
-            };
-            if is_looked_up {
-                differs = self.motion.differs(p, q, self.mv_limit_y);
+    ) -> [bool; 4] {
+        let differs = |segment| self.motion.differs(p(segment), q(segment), self.mv_limit_y);
+        match motion {
+            EdgeMotion::Same => [false; 4],
+            EdgeMotion::Whole => [differs(0); 4],
+            EdgeMotion::Halves => {
+                let (first, second) = (differs(0), differs(2));
+                [first, first, second, second]
             }
-            *strength = if coded(p) || coded(q) { 2 } else { u8::from(differs) };
+            EdgeMotion::Blocks => [differs(0), differs(1), differs(2), differs(3)],
         }
-        strengths
+    }
+
+    /// bS of the edge to the macroblock on the left, neither of them intra.
+    fn left_strengths(&self, left: usize) -> Strengths {
+        let coded = self.mb().coefficients | self.mbs[left].coefficients >> 3;
+        let motion = self.motion_of_edge(left);
+        let differing = self.differing(|row| (left, 3, row), |row| (self.index, 0, row), motion);
+        strengths(first_column(coded), differing)
+    }
+
+    /// The same of the macroblock above.
+    fn upper_strengths(&self, above: usize) -> Strengths {
+        let coded = self.mb().coefficients | self.mbs[above].coefficients >> 12;
+        let motion = self.motion_of_edge(above);
+        let differing =
+            self.differing(|column| (above, column, 3), |column| (self.index, column, 0), motion);
+        strengths(coded & 15, differing)
     }
 
     /// How much of the motion along the edge to another macroblock has to be compared.
@@ -342,13 +413,23 @@ impl<S: Vectors> MbFilter<'_, S> {
         } else {
             EdgeMotion::Blocks
         };
-        if motion == EdgeMotion::Same && mb.coefficients == 0 {
-            return [0; 4];
+        let coded = mb.coefficients;
+        if is_vertical {
+            let coded = first_column(coded >> edge | coded >> (edge - 1));
+            let differing = self.differing(
+                |row| (self.index, edge - 1, row),
+                |row| (self.index, edge, row),
+                motion,
+            );
+            return strengths(coded, differing);
         }
-        let at = |edge: usize, segment: usize| {
-            if is_vertical { (self.index, edge, segment) } else { (self.index, segment, edge) }
-        };
-        self.inter_strengths(|segment| at(edge - 1, segment), |segment| at(edge, segment), motion)
+        let coded = (coded >> (4 * edge) | coded >> (4 * (edge - 1))) & 15;
+        let differing = self.differing(
+            |column| (self.index, column, edge - 1),
+            |column| (self.index, column, edge),
+            motion,
+        );
+        strengths(coded, differing)
     }
 
     /// Whether no edge inside of the macroblock is filtered: the common case.
@@ -359,15 +440,7 @@ impl<S: Vectors> MbFilter<'_, S> {
     fn vertical_edges(&mut self, left: Option<usize>) {
         if let Some(left) = left {
             let is_intra = self.is_intra_edge(left);
-            let strengths = if is_intra {
-                [4; 4]
-            } else {
-                self.inter_strengths(
-                    |row| (left, 3, row),
-                    |row| (self.index, 0, row),
-                    self.motion_of_edge(left),
-                )
-            };
+            let strengths = if is_intra { [4; 4] } else { self.left_strengths(left) };
             self.vertical_edge(0, left, strengths);
         }
         self.inner_vertical_edges();
@@ -390,11 +463,7 @@ impl<S: Vectors> MbFilter<'_, S> {
                 // bS 4 is of frames only (8.7.2.1).
                 [if self.position.is_field { 3 } else { 4 }; 4]
             } else {
-                self.inter_strengths(
-                    |column| (above, column, 3),
-                    |column| (self.index, column, 0),
-                    self.motion_of_edge(above),
-                )
+                self.upper_strengths(above)
             };
             self.horizontal_edge(0, above, strengths);
         }
@@ -416,20 +485,12 @@ impl<S: Vectors> MbFilter<'_, S> {
         self.mb().flags.any(Flags::INTRA) || self.mbs[other].flags.any(Flags::INTRA)
     }
 
-    /// `QPC` of another macroblock by this one's offsets, where both have the same it is the one
-    /// that is stored.
-    fn chroma_qp_of(&self, other: usize, component: usize) -> u8 {
-        let offset = self.slice.chroma_qp_index_offset[component];
-        chroma_qp(self.mbs[other].qp, offset)
-    }
-
     fn vertical_edge(&mut self, edge: usize, other: usize, strengths: Strengths) {
         if strengths == [0; 4] {
             return;
         }
         let (position, stride) = self.position.samples(self.samples.strides[0], false);
-        let thresholds = self.thresholds(self.mbs[other].qp, self.mb().qp, strengths);
-        if thresholds.is_filtered() {
+        if let Some(thresholds) = self.thresholds(other, strengths) {
             let plane = &mut self.samples.planes[0];
             let position = position + 4 * edge;
             kernel::luma_vertical::<S, 16>(self.simd, plane, stride, position, &thresholds);
@@ -469,8 +530,7 @@ impl<S: Vectors> MbFilter<'_, S> {
         if strengths == [0; 4] {
             return;
         }
-        let thresholds = self.thresholds(self.mbs[other].qp, self.mb().qp, strengths);
-        if thresholds.is_filtered() {
+        if let Some(thresholds) = self.thresholds(other, strengths) {
             let plane = &mut self.samples.planes[0];
             kernel::luma_horizontal(self.simd, plane, luma_stride, luma, &thresholds);
         }
@@ -589,8 +649,7 @@ impl<S: Vectors> MbFilter<'_, S> {
                 };
                 if coded(other, 3, other_y / 4) || coded(self.index, 0, y / 4) { 2 } else { 1 }
             };
-            let thresholds = self.thresholds(self.mbs[other].qp, self.mb().qp, [strength; 4]);
-            if thresholds.is_filtered() {
+            if let Some(thresholds) = self.thresholds(other, [strength; 4]) {
                 let position = luma + y * luma_stride;
                 let plane = &mut self.samples.planes[0];
                 kernel::luma_vertical::<S, 1>(self.simd, plane, luma_stride, position, &thresholds);
@@ -674,8 +733,10 @@ mod tests {
                 index: 1,
                 has_chroma: false,
                 mv_limit_y: 4,
+                limits: [Limits::default(); 3],
+                limits_qp: None,
             };
-            filter.inter_strengths(|row| (0, 3, row), |row| (1, 0, row), filter.motion_of_edge(0))
+            filter.left_strengths(0)
         }
     }
 
