@@ -138,18 +138,20 @@ const TAPS: usize = 5;
 /// Bytes of a row of a block that reaches out of its picture.
 const EDGE_STRIDE: usize = 24;
 
+type EdgeBlock = [u8; EDGE_STRIDE * (16 + TAPS)];
+
 /// Where blocks are put together.
 #[derive(Clone, Debug)]
 pub(crate) struct Scratch {
     /// The prediction from list 1; both where a field refers to its own frame.
     blocks: [[u8; 256]; 2],
-    /// A block that reaches out of its picture.
-    edge: [u8; EDGE_STRIDE * (16 + TAPS)],
+    /// Blocks that reach out of their picture: of luma, or of Cb and Cr.
+    edges: [EdgeBlock; 2],
 }
 
 impl Scratch {
     pub(crate) const EMPTY: Self =
-        Self { blocks: [[0; 256]; 2], edge: [0; EDGE_STRIDE * (16 + TAPS)] };
+        Self { blocks: [[0; 256]; 2], edges: [[0; EDGE_STRIDE * (16 + TAPS)]; 2] };
 }
 
 impl<S: Vectors> MbDecoder<'_, S> {
@@ -250,10 +252,9 @@ impl<S: Vectors> MbDecoder<'_, S> {
             (None, Some(only)) => (only, None),
             (None, None) => return,
         };
-        let components = if self.around.has_chroma { 3 } else { 1 };
-        for component in 0..components {
-            let weighting = self.weighting(component, &first, second.as_ref());
-            self.predict_component(component, part, &first, second.as_ref(), &weighting);
+        self.predict_luma(part, &first, second.as_ref());
+        if self.around.has_chroma {
+            self.predict_chroma(part, &first, second.as_ref());
         }
     }
 
@@ -306,68 +307,125 @@ impl<S: Vectors> MbDecoder<'_, S> {
         }
     }
 
-    fn predict_component(
-        &mut self,
-        component: usize,
-        part: Part,
-        first: &Predictor,
-        second: Option<&Predictor>,
-        weighting: &Weighting,
-    ) {
-        let simd = self.simd;
-        let is_chroma = component > 0;
+    /// Where a partition is in its plane, and in the frame or field.
+    #[inline]
+    fn block(&self, part: Part, is_chroma: bool) -> (PredictedBlock, usize, usize) {
         let unit = if is_chroma { 2 } else { 4 };
-        let (width, height) = (part.width * unit, part.height * unit);
         let size = if is_chroma { 8 } else { 16 };
         let plane_stride = self.context.frame.samples.strides[usize::from(is_chroma)];
         let (start, stride) = self.position.samples(plane_stride, is_chroma);
-        let position = start + part.y * unit * stride + part.x * unit;
         let block = PredictedBlock {
-            component,
             structure: self.position.structure(),
             column: (self.position.x * size + part.x * unit) as i32,
             row: (self.position.luma_row() * size / 16 + part.y * unit) as i32,
-            width,
-            height,
+            width: part.width * unit,
+            height: part.height * unit,
         };
-        let Scratch { blocks: [first_block, second_block], edge } = &mut self.scratch;
+        (block, start + part.y * unit * stride + part.x * unit, stride)
+    }
+
+    /// Whether a second field refers to the first one of its frame.
+    #[inline]
+    fn is_own(&self, first: &Predictor, second: Option<&Predictor>) -> bool {
         let slot = self.context.slot;
+        first.picture.slot == slot || second.is_some_and(|second| second.picture.slot == slot)
+    }
+
+    fn predict_luma(&mut self, part: Part, first: &Predictor, second: Option<&Predictor>) {
+        if self.is_own(first, second) {
+            return self.predict_aside(part, false, first, second);
+        }
+        let simd = self.simd;
+        let weighting = self.weighting(0, first, second);
+        let (block, position, stride) = self.block(part, false);
         let frames = self.context.frames;
-        let is_own = |predictor: &Predictor| predictor.picture.slot == slot;
-        if is_own(first) || second.is_some_and(is_own) {
-            // A second field that refers to the first one of its frame: by way of a block aside.
-            for (predictor, out) in
-                [Some(first), second].into_iter().zip([&mut *first_block, &mut *second_block])
-            {
-                let Some(predictor) = predictor else { continue };
-                let samples = if is_own(predictor) {
-                    &self.context.frame.samples
-                } else {
-                    &frames[usize::from(predictor.picture.slot)].samples
-                };
+        let samples = |predictor: &Predictor| &frames[usize::from(predictor.picture.slot)].samples;
+        let Scratch { blocks: [_, out], edges: [edge, _] } = &mut self.scratch;
+        let plane = &mut self.context.frame.samples.planes[0];
+        let mut target = Target { plane, stride, position };
+        block.predict_luma(simd, samples(first), first, target.reborrow(), edge);
+        if let Some(second) = second {
+            let out = Target { plane: &mut *out, stride: 16, position: 0 };
+            block.predict_luma(simd, samples(second), second, out, edge);
+        }
+        let other = second.map(|_| Source { plane: out, stride: 16, position: 0 });
+        weight(simd, target, other, block.size(), &weighting);
+    }
+
+    fn predict_chroma(&mut self, part: Part, first: &Predictor, second: Option<&Predictor>) {
+        if self.is_own(first, second) {
+            return self.predict_aside(part, true, first, second);
+        }
+        let simd = self.simd;
+        let weightings = [1, 2].map(|component| self.weighting(component, first, second));
+        let (block, position, stride) = self.block(part, true);
+        let frames = self.context.frames;
+        let samples = |predictor: &Predictor| &frames[usize::from(predictor.picture.slot)].samples;
+        let Scratch { blocks: [_, out], edges } = &mut self.scratch;
+        let [cb, cr] = self.context.frame.samples.chroma();
+        let mut targets =
+            [Target { plane: cb, stride, position }, Target { plane: cr, stride, position }];
+        block.predict_chroma(simd, samples(first), first, &mut targets, edges);
+        if let Some(second) = second {
+            block.predict_chroma(simd, samples(second), second, &mut aside(out), edges);
+        }
+        for ((target, position), weighting) in targets.into_iter().zip(ASIDE).zip(&weightings) {
+            let other = second.map(|_| Source { plane: out, stride: 16, position });
+            weight(simd, target, other, block.size(), weighting);
+        }
+    }
+
+    /// Predicts by way of blocks aside, where a field refers to its own frame.
+    #[cold]
+    fn predict_aside(
+        &mut self,
+        part: Part,
+        is_chroma: bool,
+        first: &Predictor,
+        second: Option<&Predictor>,
+    ) {
+        let simd = self.simd;
+        let (block, position, stride) = self.block(part, is_chroma);
+        let (width, height) = block.size();
+        let Scratch { blocks: [first_out, second_out], edges } = &mut self.scratch;
+        for (predictor, out) in
+            [Some(first), second].into_iter().zip([&mut *first_out, &mut *second_out])
+        {
+            let Some(predictor) = predictor else { continue };
+            let slot = predictor.picture.slot;
+            let samples = if slot == self.context.slot {
+                &self.context.frame.samples
+            } else {
+                &self.context.frames[usize::from(slot)].samples
+            };
+            if is_chroma {
+                block.predict_chroma(simd, samples, predictor, &mut aside(out), edges);
+            } else {
                 let target = Target { plane: out, stride: 16, position: 0 };
-                block.predict(simd, samples, predictor, target, edge);
+                block.predict_luma(simd, samples, predictor, target, &mut edges[0]);
             }
+        }
+        let components = if is_chroma { 1..3 } else { 0..1 };
+        for (component, from) in components.zip(ASIDE) {
+            let weighting = self.weighting(component, first, second);
+            let Scratch { blocks: [first_out, second_out], .. } = &self.scratch;
             let plane = &mut self.context.frame.samples.planes[component];
             let mut target = Target { plane, stride, position };
-            let copied = Source { plane: first_block, stride: 16, position: 0 };
+            let copied = Source { plane: first_out, stride: 16, position: from };
             inter::copy_block(target.reborrow(), copied, width, height);
-            let other = second.map(|_| Source { plane: &*second_block, stride: 16, position: 0 });
-            weight(simd, target, other, width, height, weighting);
-            return;
+            let other = second.map(|_| Source { plane: second_out, stride: 16, position: from });
+            weight(simd, target, other, (width, height), &weighting);
         }
-        let samples = |predictor: &Predictor| &frames[usize::from(predictor.picture.slot)].samples;
-        let plane = &mut self.context.frame.samples.planes[component];
-        let mut target = Target { plane, stride, position };
-        block.predict(simd, samples(first), first, target.reborrow(), edge);
-        let mut other = None;
-        if let Some(second) = second {
-            let out = Target { plane: &mut *second_block, stride: 16, position: 0 };
-            block.predict(simd, samples(second), second, out, edge);
-            other = Some(Source { plane: &*second_block, stride: 16, position: 0 });
-        }
-        weight(simd, target, other, width, height, weighting);
     }
+}
+
+/// Where blocks aside have luma, or Cb and Cr.
+const ASIDE: [usize; 2] = [0, 128];
+
+/// Cb and Cr of a block aside.
+fn aside(out: &mut [u8; 256]) -> [Target<'_>; 2] {
+    let (first, second) = out.split_at_mut(ASIDE[1]);
+    [first, second].map(|plane| Target { plane, stride: 16, position: 0 })
 }
 
 #[inline]
@@ -375,8 +433,7 @@ fn weight<S: Vectors>(
     simd: S,
     target: Target<'_>,
     other: Option<Source<'_>>,
-    width: usize,
-    height: usize,
+    (width, height): (usize, usize),
     weighting: &Weighting,
 ) {
     match (weighting, other) {
@@ -395,7 +452,6 @@ fn weight<S: Vectors>(
 /// A block that is predicted.
 #[derive(Clone, Copy)]
 struct PredictedBlock {
-    component: usize,
     /// Whether the macroblock is one of a frame or of a field.
     structure: Structure,
     /// In the frame or field that the macroblock is in.
@@ -417,29 +473,44 @@ struct ReferencePlane<'a> {
 }
 
 impl PredictedBlock {
+    #[inline]
+    fn size(&self) -> (usize, usize) {
+        (self.width, self.height)
+    }
+
     /// From a reference picture at a motion vector.
     #[inline]
-    fn predict<S: Vectors>(
+    fn predict_luma<S: Vectors>(
         &self,
         simd: S,
         samples: &Samples,
         predictor: &Predictor,
         target: Target<'_>,
-        edge: &mut [u8; EDGE_STRIDE * (16 + TAPS)],
+        edge: &mut EdgeBlock,
+    ) {
+        let reference = ReferencePlane::new(samples, 0, predictor.picture.structure);
+        let [mv_x, mv_y] = predictor.mv.map(i32::from);
+        let (dx, dy) = ((mv_x & 3) as usize, (mv_y & 3) as usize);
+        let at = (self.column + (mv_x >> 2), self.row + (mv_y >> 2));
+        let before = |fraction: usize| if fraction == 0 { 0 } else { 2 };
+        let around = |fraction: usize| if fraction == 0 { 0 } else { TAPS };
+        let size = (self.width + around(dx), self.height + around(dy));
+        let source = reference.source(edge, at, size, (before(dx), before(dy)));
+        inter::luma(simd, target, source, self.size(), (dx, dy));
+    }
+
+    /// Cb and Cr.
+    #[inline]
+    fn predict_chroma<S: Vectors>(
+        &self,
+        simd: S,
+        samples: &Samples,
+        predictor: &Predictor,
+        targets: &mut [Target<'_>; 2],
+        [edge, other_edge]: &mut [EdgeBlock; 2],
     ) {
         let structure = predictor.picture.structure;
-        let reference = ReferencePlane::new(samples, self.component, structure);
         let [mv_x, mut mv_y] = predictor.mv.map(i32::from);
-        if self.component == 0 {
-            let (dx, dy) = ((mv_x & 3) as usize, (mv_y & 3) as usize);
-            let at = (self.column + (mv_x >> 2), self.row + (mv_y >> 2));
-            let before = |fraction: usize| if fraction == 0 { 0 } else { 2 };
-            let around = |fraction: usize| if fraction == 0 { 0 } else { TAPS };
-            let size = (self.width + around(dx), self.height + around(dy));
-            let source = reference.source(edge, at, size, (before(dx), before(dy)));
-            inter::luma(simd, target, source, (self.width, self.height), (dx, dy));
-            return;
-        }
         // Chroma samples of the fields lie a quarter apart (table 8-9).
         mv_y += match (structure, self.structure) {
             (Structure::Bottom, Structure::Top) => -2,
@@ -449,8 +520,11 @@ impl PredictedBlock {
         let (dx, dy) = ((mv_x & 7) as usize, (mv_y & 7) as usize);
         let at = (self.column + (mv_x >> 3), self.row + (mv_y >> 3));
         let size = (self.width + usize::from(dx > 0), self.height + usize::from(dy > 0));
-        let source = reference.source(edge, at, size, (0, 0));
-        inter::chroma(simd, target, source, (self.width, self.height), (dx, dy));
+        let sources = [
+            ReferencePlane::new(samples, 1, structure).source(edge, at, size, (0, 0)),
+            ReferencePlane::new(samples, 2, structure).source(other_edge, at, size, (0, 0)),
+        ];
+        inter::chroma(simd, targets, &sources, self.size(), (dx, dy));
     }
 }
 
@@ -475,7 +549,7 @@ impl<'a> ReferencePlane<'a> {
     #[inline]
     fn source(
         self,
-        edge: &'a mut [u8; EDGE_STRIDE * (16 + TAPS)],
+        edge: &'a mut EdgeBlock,
         (x, y): (i32, i32),
         (width, height): (usize, usize),
         before: (usize, usize),
@@ -497,7 +571,7 @@ impl<'a> ReferencePlane<'a> {
     #[cold]
     fn copy_with_border(
         self,
-        edge: &mut [u8; EDGE_STRIDE * (16 + TAPS)],
+        edge: &mut EdgeBlock,
         (left, top): (i32, i32),
         (width, height): (usize, usize),
     ) {
@@ -564,15 +638,14 @@ mod tests {
             strides: [32, 16],
             heights: [64, 32],
         };
-        let mut edge = [0; EDGE_STRIDE * (16 + TAPS)];
+        let mut edges = [[0; EDGE_STRIDE * (16 + TAPS)]; 2];
         let mvs = [-301, -70, -9, -6, -1, 0, 3, 10, 47, 64, 130, 401];
         for structure in [Structure::Frame, Structure::Top, Structure::Bottom] {
             for (mv_x, mv_y) in mvs.iter().flat_map(|&x| mvs.map(|y| (x, y))) {
-                for component in [0, 2] {
+                for component in [0, 1, 2] {
                     let unit = if component == 0 { 4 } else { 8 };
                     let (width, height) = if component == 0 { (16, 8) } else { (8, 4) };
                     let block = PredictedBlock {
-                        component,
                         structure,
                         column: if component == 0 { 16 } else { 8 },
                         row: height as i32,
@@ -582,8 +655,14 @@ mod tests {
                     let picture = RefPic { structure, ..RefPic::default() };
                     let predictor = Predictor { list: 0, ref_idx: 0, picture, mv: [mv_x, mv_y] };
                     let mut out = [0; 256];
-                    let target = Target { plane: &mut out, stride: 16, position: 0 };
-                    block.predict(baseline(), &samples, &predictor, target, &mut edge);
+                    let mut targets = aside(&mut out);
+                    if component == 0 {
+                        let [target, _] = targets;
+                        block.predict_luma(baseline(), &samples, &predictor, target, &mut edges[0]);
+                    } else {
+                        let simd = baseline();
+                        block.predict_chroma(simd, &samples, &predictor, &mut targets, &mut edges);
+                    }
                     let plane = ReferencePlane::new(&samples, component, structure);
                     let at = |x: i32, y: i32| -> i32 {
                         let x = x.clamp(0, plane.width as i32 - 1) as usize;
@@ -605,7 +684,8 @@ mod tests {
                         } else {
                             luma_sample(&at, ix, iy, dx, dy)
                         };
-                        let actual = i32::from(out[16 * y + x]);
+                        let first = if component == 2 { ASIDE[1] } else { 0 };
+                        let actual = i32::from(out[first + 16 * y + x]);
                         assert_eq!(actual, expected, "{structure:?} {mv_x} {mv_y} {x} {y}");
                     }
                 }

@@ -107,12 +107,16 @@ pub(crate) fn load<S: Vectors, const W: usize>(simd: S, row: &[u8]) -> u8x16<S> 
     u8x16::load_array(simd, samples)
 }
 
-/// Eight samples of one row, then eight of another.
+/// The first W samples of a row, at most eight, and from the ninth on those of another.
 #[inline(always)]
-pub(crate) fn load_two<S: Vectors>(simd: S, first: &[u8], second: &[u8]) -> u8x16<S> {
+pub(crate) fn load_two<S: Vectors, const W: usize>(
+    simd: S,
+    first: &[u8],
+    second: &[u8],
+) -> u8x16<S> {
     let mut samples = [0; 16];
-    if let (Some(first), Some(second)) = (first.first_chunk::<8>(), second.first_chunk::<8>()) {
-        for x in 0..8 {
+    if let (Some(first), Some(second)) = (first.first_chunk::<W>(), second.first_chunk::<W>()) {
+        for x in 0..W {
             (samples[x], samples[8 + x]) = (first[x], second[x]);
         }
     }

@@ -144,7 +144,7 @@ pub(crate) fn chroma_horizontal<S: Vectors>(
                 let (Some(row), Some(other)) = (cb.get(y * stride..), cr.get(y * stride..)) else {
                     return;
                 };
-                rows[y] = load_two(simd, row, other);
+                rows[y] = load_two::<S, 8>(simd, row, other);
             }
             let Some(filtered) = chroma(simd, rows, thresholds) else { return };
             for y in 0..2 {

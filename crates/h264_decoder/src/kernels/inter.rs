@@ -2,7 +2,7 @@
 
 use fearless_simd::{Simd, i16x8, i16x16, prelude::*, u8x16};
 
-use crate::vectors::{Vectors, load, store};
+use crate::vectors::{Vectors, load, load_two, store};
 
 /// A block to write: a plane, its stride, and where the block begins.
 pub(crate) struct Target<'a> {
@@ -328,22 +328,21 @@ fn centre_row<S: Vectors, V: Lanes<S>, const W: usize, const N: usize>(
     }
 }
 
-/// Chroma samples at an eighth-sample position (8.4.2.2.2); `dx` and `dy` 0 to 7, a width of 2, 4
-/// or 8. Reads one sample behind the block where `dx` is not 0, one row where `dy` is not 0.
+/// Samples of Cb and Cr at an eighth-sample position (8.4.2.2.2); `dx` and `dy` 0 to 7, a width of
+/// 2, 4 or 8. Reads one sample behind the block where `dx` is not 0, one row where `dy` is not 0.
 pub(crate) fn chroma<S: Vectors>(
     simd: S,
-    mut target: Target<'_>,
-    source: Source<'_>,
+    targets: &mut [Target<'_>; 2],
+    sources: &[Source<'_>; 2],
     (width, height): (usize, usize),
     (dx, dy): (usize, usize),
 ) {
-    let target = &mut target;
     simd.vectorize(
         #[inline(always)]
         || match width {
-            8 => chroma_of_width::<S, 8, 9>(simd, target, source, height, (dx, dy)),
-            4 => chroma_of_width::<S, 4, 5>(simd, target, source, height, (dx, dy)),
-            _ => chroma_of_width::<S, 2, 3>(simd, target, source, height, (dx, dy)),
+            8 => chroma_of_width::<S, 8, 9>(simd, targets, sources, height, (dx, dy)),
+            4 => chroma_of_width::<S, 4, 5>(simd, targets, sources, height, (dx, dy)),
+            _ => chroma_of_width::<S, 2, 3>(simd, targets, sources, height, (dx, dy)),
         },
     );
 }
@@ -351,15 +350,19 @@ pub(crate) fn chroma<S: Vectors>(
 #[inline(always)]
 fn chroma_of_width<S: Vectors, const W: usize, const N: usize>(
     simd: S,
-    t: &mut Target<'_>,
-    source: Source<'_>,
+    targets: &mut [Target<'_>; 2],
+    sources: &[Source<'_>; 2],
     height: usize,
     (dx, dy): (usize, usize),
 ) {
     match (dx, dy) {
-        (0, 0) => copy::<W>(t, source, height),
-        (0, _) => eighths::<S, W, W>(simd, t, source, height, (0, dy)),
-        _ => eighths::<S, W, N>(simd, t, source, height, (dx, dy)),
+        (0, 0) => {
+            let [cb, cr] = targets;
+            copy::<W>(cb, sources[0], height);
+            copy::<W>(cr, sources[1], height);
+        }
+        (0, _) => eighths::<S, W, W>(simd, targets, sources, height, (0, dy)),
+        _ => eighths::<S, W, N>(simd, targets, sources, height, (dx, dy)),
     }
 }
 
@@ -367,44 +370,45 @@ fn chroma_of_width<S: Vectors, const W: usize, const N: usize>(
 #[inline(always)]
 fn eighths<S: Vectors, const W: usize, const N: usize>(
     simd: S,
-    target: &mut Target<'_>,
-    source: Source<'_>,
+    targets: &mut [Target<'_>; 2],
+    sources: &[Source<'_>; 2],
     height: usize,
     (dx, dy): (usize, usize),
 ) {
+    let [cb, cr] = targets;
     let [x0, x1] = [8 - dx as i16, dx as i16];
-    let [y0, y1] = [8 - dy as i16, dy as i16];
-    if dy == 0 {
-        for y in 0..height {
-            let (Some(to), Some(row)) = (target.row::<W>(y), source.row::<N>(y)) else { return };
-            let numbers = (eighths_of_row::<S, W, N>(simd, row, [x0, x1]) + 4) >> 3;
-            store(simd.clip(numbers, numbers), to);
-        }
-        return;
-    }
-    let Some(first) = source.row::<N>(0) else { return };
-    let mut upper = eighths_of_row::<S, W, N>(simd, first, [x0, x1]);
+    // Where one row is enough it is taken for the lower one.
+    let [y0, y1] = if dy == 0 { [0, 8] } else { [8 - dy as i16, dy as i16] };
+    let below = usize::from(dy > 0);
+    let mut upper = eighths_of_row::<S, W, N>(simd, sources, 0, [x0, x1]);
     for y in 0..height {
-        let (Some(to), Some(row)) = (target.row::<W>(y), source.row::<N>(y + 1)) else { return };
-        let lower = eighths_of_row::<S, W, N>(simd, row, [x0, x1]);
+        let (Some(cb), Some(cr)) = (cb.row::<W>(y), cr.row::<W>(y)) else { return };
+        let lower = eighths_of_row::<S, W, N>(simd, sources, y + below, [x0, x1]);
         let numbers = (upper * y0 + lower * y1 + 32) >> 6;
-        store(simd.clip(numbers, numbers), to);
+        let samples = Lanes::clip(numbers, simd).to_array();
+        for x in 0..W {
+            (cb[x], cr[x]) = (samples[x], samples[8 + x]);
+        }
         upper = lower;
     }
 }
 
-/// Sums of a row's neighbouring samples.
+/// Sums of neighbouring samples of a row of Cb, and from the ninth on of Cr.
 #[inline(always)]
 fn eighths_of_row<S: Vectors, const W: usize, const N: usize>(
     simd: S,
-    row: &[u8; N],
+    [cb, cr]: &[Source<'_>; 2],
+    y: usize,
     [x0, x1]: [i16; 2],
-) -> i16x8<S> {
-    let left = simd.widen_low(load::<S, W>(simd, row));
+) -> i16x16<S> {
+    let (Some(cb), Some(cr)) = (cb.row::<N>(y), cr.row::<N>(y)) else {
+        return i16x16::splat(simd, 0);
+    };
+    let left = simd.widen(load_two::<S, W>(simd, cb, cr));
     if N == W {
         return left << 3;
     }
-    left * x0 + simd.widen_low(load::<S, W>(simd, &row[1..])) * x1
+    left * x0 + simd.widen(load_two::<S, W>(simd, &cb[1..], &cr[1..])) * x1
 }
 
 /// Copies a block.
@@ -655,8 +659,17 @@ mod tests {
             for (dx, dy) in (0..64).map(|index| (index % 8, index / 8)) {
                 let mut out = vec![0; 64];
                 let source = Source { plane: &plane, stride: STRIDE, position: STRIDE + 3 };
-                let target = Target { plane: &mut out, stride: 8, position: 0 };
-                chroma(simd, target, source, (width, 8), (dx, dy));
+                let mut other_out = vec![0; 64];
+                let other = Source { position: source.position + 5, ..source };
+                fn target(plane: &mut [u8]) -> Target<'_> {
+                    Target { plane, stride: 8, position: 0 }
+                }
+                let (mut again, mut unused) = (vec![0; 64], vec![0; 64]);
+                let mut targets = [target(&mut other_out), target(&mut out)];
+                chroma(simd, &mut targets, &[other, source], (width, 8), (dx, dy));
+                let mut targets = [target(&mut again), target(&mut unused)];
+                chroma(simd, &mut targets, &[source, other], (width, 8), (dx, dy));
+                assert_eq!((&again, &unused), (&out, &other_out), "{width} {dx} {dy}");
                 for (x, y) in (0..width * 8).map(|index| (index % width, index / width)) {
                     let (u, v) = (dx as i32, dy as i32);
                     let (px, py) = (x as i32 + 3, y as i32 + 1);
