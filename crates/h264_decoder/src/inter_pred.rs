@@ -575,14 +575,20 @@ impl<'a> ReferencePlane<'a> {
         (left, top): (i32, i32),
         (width, height): (usize, usize),
     ) {
+        // Columns left of the picture, and those inside of it.
+        let outside = (-left).clamp(0, width as i32) as usize;
+        let first = left.clamp(0, self.width as i32) as usize;
+        let inside = (self.width - first).min(width - outside);
         for (row, out) in edge.chunks_exact_mut(EDGE_STRIDE).enumerate().take(height) {
             let source_row = (top + row as i32).clamp(0, self.height as i32 - 1) as usize;
             let start = self.first + source_row * self.stride;
             let line = &self.plane[start..start + self.width];
-            for (column, sample) in out.iter_mut().enumerate().take(width) {
-                let column = (left + column as i32).clamp(0, self.width as i32 - 1);
-                *sample = line[column as usize];
-            }
+            let [leftmost, .., rightmost] = line else { return };
+            let (before, rest) = out[..width].split_at_mut(outside);
+            let (middle, behind) = rest.split_at_mut(inside);
+            before.fill(*leftmost);
+            middle.copy_from_slice(&line[first..first + inside]);
+            behind.fill(*rightmost);
         }
     }
 }

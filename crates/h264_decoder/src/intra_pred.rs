@@ -43,6 +43,15 @@ impl<S: Vectors> MbDecoder<'_, S> {
     /// Predicts and adds the residual of each block of I_NxN in turn: each is predicted from those
     /// before.
     pub(crate) fn reconstruct_intra_nxn(&mut self, is_8x8: bool) -> Result<(), Damage> {
+        self.simd.vectorize(
+            #[inline(always)]
+            || self.reconstruct_blocks(is_8x8),
+        )
+    }
+
+    #[inline(always)]
+    fn reconstruct_blocks(&mut self, is_8x8: bool) -> Result<(), Damage> {
+        let simd = self.simd;
         let around = self.intra_samples();
         let samples = &mut self.context.frame.samples;
         let (start, stride) = self.position.samples(samples.strides[0], false);
@@ -78,14 +87,14 @@ impl<S: Vectors> MbDecoder<'_, S> {
                 let coefficients = self.coefficients[16 * block..].first_chunk_mut::<64>();
                 if let (true, Some(coefficients)) = (is_coded, coefficients) {
                     let is_single = self.mb.has_single_coefficient_8x8(x, y, is_cabac);
-                    add_8x8(plane, stride, position, coefficients, is_single);
+                    add_8x8(simd, plane, stride, position, coefficients, is_single);
                 }
             } else {
                 predict_4x4(plane, stride, position, mode, available)?;
                 let coefficients = self.coefficients[16 * block..].first_chunk_mut::<16>();
                 if let (true, Some(coefficients)) = (is_coded, coefficients) {
                     let is_single = self.mb.total_coeff[4 * y + x] == 1;
-                    add_4x4(plane, stride, position, coefficients, is_single);
+                    add_4x4(simd, plane, stride, position, coefficients, is_single);
                 }
             }
         }
@@ -152,6 +161,7 @@ fn direction(mode: i8, available: Available) -> Result<Direction, Damage> {
     }
 }
 
+#[inline(always)]
 fn predict_4x4(
     plane: &mut [u8],
     stride: usize,
@@ -172,6 +182,7 @@ fn predict_4x4(
     Ok(())
 }
 
+#[inline(always)]
 fn predict_8x8(
     plane: &mut [u8],
     stride: usize,

@@ -631,7 +631,8 @@ fn read_block<S: Vectors, R: Syntax, const N: usize, const SCAN: usize>(
 
 /// Adds a block's residual; of one with a single coefficient that may be DC.
 #[inline(always)]
-pub(crate) fn add_4x4(
+pub(crate) fn add_4x4<S: Vectors>(
+    simd: S,
     plane: &mut [u8],
     stride: usize,
     position: usize,
@@ -639,15 +640,16 @@ pub(crate) fn add_4x4(
     is_single: bool,
 ) {
     if is_single && coefficients[0] != 0 {
-        kernels::transform::add_dc_4x4(plane, stride, position, coefficients);
+        kernels::transform::add_dc_4x4(simd, plane, stride, position, coefficients);
     } else {
-        kernels::transform::add_4x4(plane, stride, position, coefficients);
+        kernels::transform::add_4x4(simd, plane, stride, position, coefficients);
     }
 }
 
 /// The same of an 8x8 block.
 #[inline(always)]
-pub(crate) fn add_8x8(
+pub(crate) fn add_8x8<S: Vectors>(
+    simd: S,
     plane: &mut [u8],
     stride: usize,
     position: usize,
@@ -655,9 +657,9 @@ pub(crate) fn add_8x8(
     is_single: bool,
 ) {
     if is_single && coefficients[0] != 0 {
-        kernels::transform::add_dc_8x8(plane, stride, position, coefficients);
+        kernels::transform::add_dc_8x8(simd, plane, stride, position, coefficients);
     } else {
-        kernels::transform::add_8x8(plane, stride, position, coefficients);
+        kernels::transform::add_8x8(simd, plane, stride, position, coefficients);
     }
 }
 
@@ -1147,10 +1149,20 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
     /// Adds the luma residual to the prediction of the whole macroblock.
     fn add_luma(&mut self) {
         let is_dc = self.mb.coded_block_pattern & 0x100 != 0;
-        let is_cabac = self.context.pps.entropy_coding_mode;
         if self.mb.coefficients == 0 && !is_dc {
             return;
         }
+        let simd = self.simd;
+        simd.vectorize(
+            #[inline(always)]
+            || self.add_coded_luma(is_dc),
+        );
+    }
+
+    #[inline(always)]
+    fn add_coded_luma(&mut self, is_dc: bool) {
+        let simd = self.simd;
+        let is_cabac = self.context.pps.entropy_coding_mode;
         let samples = &mut self.context.frame.samples;
         let (position, stride) = self.position.samples(samples.strides[0], false);
         let plane = &mut samples.planes[0];
@@ -1161,7 +1173,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
                 if self.mb.coefficients >> (4 * y + x) & 1 == 1 {
                     let position = position + 4 * y * stride + 4 * x;
                     let is_single = self.mb.has_single_coefficient_8x8(x, y, is_cabac);
-                    add_8x8(plane, stride, position, coefficients, is_single);
+                    add_8x8(simd, plane, stride, position, coefficients, is_single);
                 }
             }
             return;
@@ -1172,9 +1184,9 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
             let position = position + 4 * y * stride + 4 * x;
             if self.mb.coefficients >> (4 * y + x) & 1 == 1 {
                 let is_single = !is_dc && self.mb.total_coeff[4 * y + x] == 1;
-                add_4x4(plane, stride, position, coefficients, is_single);
+                add_4x4(simd, plane, stride, position, coefficients, is_single);
             } else if coefficients[0] != 0 {
-                kernels::transform::add_dc_4x4(plane, stride, position, coefficients);
+                kernels::transform::add_dc_4x4(simd, plane, stride, position, coefficients);
             }
         }
     }
@@ -1184,6 +1196,16 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
         if self.mb.coded_block_pattern & 0x30 == 0 || !self.around.has_chroma {
             return;
         }
+        let simd = self.simd;
+        simd.vectorize(
+            #[inline(always)]
+            || self.add_coded_chroma(),
+        );
+    }
+
+    #[inline(always)]
+    fn add_coded_chroma(&mut self) {
+        let simd = self.simd;
         let samples = &mut self.context.frame.samples;
         let (position, stride) = self.position.samples(samples.strides[1], true);
         let (blocks, _) = self.coefficients.as_chunks_mut::<16>();
@@ -1192,9 +1214,9 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
             let plane = &mut samples.planes[1 + component];
             let position = position + 4 * (block / 2) * stride + 4 * (block % 2);
             if self.mb.total_coeff[16 + index] > 0 {
-                kernels::transform::add_4x4(plane, stride, position, coefficients);
+                kernels::transform::add_4x4(simd, plane, stride, position, coefficients);
             } else if coefficients[0] != 0 {
-                kernels::transform::add_dc_4x4(plane, stride, position, coefficients);
+                kernels::transform::add_dc_4x4(simd, plane, stride, position, coefficients);
             }
         }
     }

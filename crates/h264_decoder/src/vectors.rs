@@ -126,9 +126,8 @@ pub(crate) fn load_two<S: Vectors, const W: usize>(
 /// Stores the first W samples.
 #[inline(always)]
 pub(crate) fn store<S: Vectors, const W: usize>(samples: u8x16<S>, row: &mut [u8; W]) {
-    let samples = samples.to_array();
-    for x in 0..W {
-        row[x] = samples[x];
+    if let Some(samples) = samples.as_array().first_chunk() {
+        *row = *samples;
     }
 }
 

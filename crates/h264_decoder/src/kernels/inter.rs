@@ -386,8 +386,8 @@ fn eighths<S: Vectors, const W: usize, const N: usize>(
         let lower = eighths_of_row::<S, W, N>(simd, sources, y + below, [x0, x1]);
         let numbers = (upper * y0 + lower * y1 + 32) >> 6;
         let samples = Lanes::clip(numbers, simd).to_array();
-        for x in 0..W {
-            (cb[x], cr[x]) = (samples[x], samples[8 + x]);
+        if let (Some(of_cb), Some(of_cr)) = (samples.first_chunk(), samples[8..].first_chunk()) {
+            (*cb, *cr) = (*of_cb, *of_cr);
         }
         upper = lower;
     }

@@ -32,7 +32,7 @@ fn corner(plane: &[u8], stride: usize, position: usize) -> u8 {
 }
 
 /// Vertical prediction of NxN blocks.
-#[inline]
+#[inline(always)]
 pub(crate) fn vertical<const N: usize>(plane: &mut [u8], stride: usize, position: usize) {
     let row = above::<N>(plane, stride, position);
     for y in 0..N {
@@ -41,7 +41,7 @@ pub(crate) fn vertical<const N: usize>(plane: &mut [u8], stride: usize, position
 }
 
 /// Horizontal prediction of NxN blocks.
-#[inline]
+#[inline(always)]
 pub(crate) fn horizontal<const N: usize>(plane: &mut [u8], stride: usize, position: usize) {
     for (y, sample) in left::<N>(plane, stride, position).into_iter().enumerate() {
         put(plane, position + y * stride, &[sample; N]);
@@ -50,7 +50,7 @@ pub(crate) fn horizontal<const N: usize>(plane: &mut [u8], stride: usize, positi
 
 /// DC prediction of NxN luma blocks from what is there of the samples above and left (8.3.1.2.3,
 /// 8.3.3.3).
-#[inline]
+#[inline(always)]
 pub(crate) fn dc<const N: usize>(
     plane: &mut [u8],
     stride: usize,
@@ -72,7 +72,7 @@ pub(crate) fn dc<const N: usize>(
     fill::<N>(plane, stride, position, value as u8);
 }
 
-#[inline]
+#[inline(always)]
 fn fill<const N: usize>(plane: &mut [u8], stride: usize, position: usize, value: u8) {
     for y in 0..N {
         put(plane, position + y * stride, &[value; N]);
@@ -80,6 +80,7 @@ fn fill<const N: usize>(plane: &mut [u8], stride: usize, position: usize, value:
 }
 
 /// Plane prediction of NxN blocks (8.3.3.4, 8.3.4.4): N is 16 of luma, 8 of chroma.
+#[inline(always)]
 pub(crate) fn plane<const N: usize>(samples: &mut [u8], stride: usize, position: usize) {
     let above = above::<N>(samples, stride, position).map(i32::from);
     let left = left::<N>(samples, stride, position).map(i32::from);
@@ -109,6 +110,7 @@ pub(crate) fn plane<const N: usize>(samples: &mut [u8], stride: usize, position:
 
 /// DC prediction of an 8x8 chroma block, of each 4x4 on its own (8.3.4.1 to 8.3.4.3). `has_left` is
 /// of the upper and the lower half: in MBAFF frames they may be of different macroblocks.
+#[inline(always)]
 pub(crate) fn chroma_dc(
     plane: &mut [u8],
     stride: usize,
@@ -159,6 +161,7 @@ fn three(a: u8, b: u8, c: u8) -> u8 {
 
 /// The samples around a 4x4 block in the plane; `above_right` is those above and right of it, if
 /// they are there.
+#[inline(always)]
 pub(crate) fn edge_4x4(
     plane: &[u8],
     stride: usize,
@@ -197,6 +200,7 @@ pub(crate) struct Available {
 
 /// The reference samples of an 8x8 block, filtered (8.3.2.2.1). Those that are not there are not to
 /// be relied on.
+#[inline(always)]
 pub(crate) fn edge_8x8(
     plane: &[u8],
     stride: usize,
@@ -246,6 +250,7 @@ pub(crate) fn edge_8x8(
 
 /// Vertical, horizontal and DC prediction of an 8x8 block from filtered samples (8.3.2.2.2 to
 /// 8.3.2.2.4).
+#[inline(always)]
 pub(crate) fn vertical_8x8(plane: &mut [u8], stride: usize, position: usize, edge: &Edge<8, 16>) {
     let row: [u8; 8] = std::array::from_fn(|x| edge.above[x]);
     for y in 0..8 {
@@ -253,12 +258,14 @@ pub(crate) fn vertical_8x8(plane: &mut [u8], stride: usize, position: usize, edg
     }
 }
 
+#[inline(always)]
 pub(crate) fn horizontal_8x8(plane: &mut [u8], stride: usize, position: usize, edge: &Edge<8, 16>) {
     for (y, &sample) in edge.left.iter().enumerate() {
         put(plane, position + y * stride, &[sample; 8]);
     }
 }
 
+#[inline(always)]
 pub(crate) fn dc_8x8(
     plane: &mut [u8],
     stride: usize,
@@ -279,6 +286,7 @@ pub(crate) fn dc_8x8(
 
 /// A directional mode of an NxN block (8.3.1.2.4 to 8.3.1.2.9, 8.3.2.2.5 to 8.3.2.2.10), by the
 /// clauses' zVR, zHD and zHU.
+#[inline(always)]
 pub(crate) fn directional<const N: usize, const M: usize>(
     plane: &mut [u8],
     stride: usize,

@@ -1,47 +1,69 @@
 //! Inverse transforms (ITU-T H.264 8.5.10 to 8.5.14). Coefficients are cleared for the next
 //! macroblock.
 
+use fearless_simd::{Simd, i16x8, i32x4, prelude::*, u8x16, u16x8};
+
 use super::clip;
+use crate::vectors::{Vectors, load, store};
 
 /// Residual 4x4 blocks (8.5.12.2), added to the prediction at `position`.
-#[inline]
-pub(crate) fn add_4x4(
+#[inline(always)]
+pub(crate) fn add_4x4<S: Vectors>(
+    simd: S,
     plane: &mut [u8],
     stride: usize,
     position: usize,
     coefficients: &mut [i16; 16],
 ) {
-    let c = coefficients.map(i32::from);
+    let Some(block) = plane.get_mut(position..) else { return };
+    let [first, second] = *coefficients.as_chunks::<8>().0 else { return };
     *coefficients = [0; 16];
-    let mut rows = [[0; 4]; 4];
-    for (row, c) in rows.iter_mut().zip(c.as_chunks::<4>().0) {
-        *row = butterfly_4(*c);
-    }
-    let mut columns = [[0; 4]; 4];
-    for (x, column) in columns.iter_mut().enumerate() {
-        *column = butterfly_4([rows[0][x], rows[1][x], rows[2][x], rows[3][x]]);
-    }
+    let (a, b) = simd.widen_i16x8(i16x8::load_array(simd, first));
+    let (c, d) = simd.widen_i16x8(i16x8::load_array(simd, second));
+    let rows = turned_4(butterfly_4(turned_4([a, b, c, d])));
+    let [a, b, c, d] = butterfly_4(rows);
+    let (a, b, c, d) = ((a + 32) >> 6, (b + 32) >> 6, (c + 32) >> 6, (d + 32) >> 6);
+    // What saturates is far from a sample.
+    let (first, second) = (simd.saturating_narrow_i32x4(a, b), simd.saturating_narrow_i32x4(c, d));
+    let mut samples = [0; 16];
     for y in 0..4 {
-        let start = position + y * stride;
-        let Some(row) = plane.get_mut(start..).and_then(<[u8]>::first_chunk_mut::<4>) else {
-            return;
-        };
-        for x in 0..4 {
-            row[x] = clip(i32::from(row[x]) + ((columns[x][y] + 32) >> 6));
-        }
+        let Some(row) = block.get(y * stride..).and_then(<[u8]>::first_chunk::<4>) else { return };
+        samples.as_chunks_mut().0[y] = *row;
+    }
+    let (upper, lower) = simd.widen_u8x16(u8x16::load_array(simd, samples));
+    let (upper, lower): (i16x8<S>, i16x8<S>) = (upper.bitcast(), lower.bitcast());
+    let sums = simd.clip(upper.saturating_add(first), lower.saturating_add(second)).to_array();
+    for y in 0..4 {
+        let row = block.get_mut(y * stride..).and_then(<[u8]>::first_chunk_mut::<4>);
+        let Some(row) = row else { return };
+        *row = sums.as_chunks().0[y];
     }
 }
 
 #[inline(always)]
-fn butterfly_4([a, b, c, d]: [i32; 4]) -> [i32; 4] {
+fn butterfly_4<S: Simd>([a, b, c, d]: [i32x4<S>; 4]) -> [i32x4<S>; 4] {
     let (e, f) = (a + c, a - c);
     let (g, h) = ((b >> 1) - d, b + (d >> 1));
     [e + h, f + g, f - g, e - h]
 }
 
+/// Rows to columns.
+#[inline(always)]
+fn turned_4<S: Simd>([a, b, c, d]: [i32x4<S>; 4]) -> [i32x4<S>; 4] {
+    let (even, odd) = (a.zip_low(c), b.zip_low(d));
+    let (even_behind, odd_behind) = (a.zip_high(c), b.zip_high(d));
+    [
+        even.zip_low(odd),
+        even.zip_high(odd),
+        even_behind.zip_low(odd_behind),
+        even_behind.zip_high(odd_behind),
+    ]
+}
+
 /// A 4x4 block with nothing but its DC coefficient: the same sum everywhere.
-#[inline]
-pub(crate) fn add_dc_4x4(
+#[inline(always)]
+pub(crate) fn add_dc_4x4<S: Vectors>(
+    simd: S,
     plane: &mut [u8],
     stride: usize,
     position: usize,
@@ -49,12 +71,13 @@ pub(crate) fn add_dc_4x4(
 ) {
     let dc = (i32::from(coefficients[0]) + 32) >> 6;
     coefficients[0] = 0;
-    add_constant::<4>(plane, stride, position, dc);
+    add_constant::<S, 4>(simd, plane, stride, position, dc);
 }
 
 /// An 8x8 block with nothing but its DC coefficient.
-#[inline]
-pub(crate) fn add_dc_8x8(
+#[inline(always)]
+pub(crate) fn add_dc_8x8<S: Vectors>(
+    simd: S,
     plane: &mut [u8],
     stride: usize,
     position: usize,
@@ -62,38 +85,113 @@ pub(crate) fn add_dc_8x8(
 ) {
     let dc = (i32::from(coefficients[0]) + 32) >> 6;
     coefficients[0] = 0;
-    add_constant::<8>(plane, stride, position, dc);
+    add_constant::<S, 8>(simd, plane, stride, position, dc);
 }
 
 #[inline(always)]
-fn add_constant<const N: usize>(plane: &mut [u8], stride: usize, position: usize, dc: i32) {
+fn add_constant<S: Vectors, const N: usize>(
+    simd: S,
+    plane: &mut [u8],
+    stride: usize,
+    position: usize,
+    dc: i32,
+) {
+    let Some(block) = plane.get_mut(position..) else { return };
+    let dc = i16x8::splat(simd, dc as i16);
     for y in 0..N {
-        let start = position + y * stride;
-        let Some(row) = plane.get_mut(start..).and_then(<[u8]>::first_chunk_mut::<N>) else {
-            return;
-        };
-        for sample in row {
-            *sample = clip(i32::from(*sample) + dc);
-        }
+        let row = block.get_mut(y * stride..).and_then(<[u8]>::first_chunk_mut::<N>);
+        let Some(row) = row else { return };
+        let sums = simd.widen_low(load::<S, N>(simd, row)) + dc;
+        store(simd.clip(sums, sums), row);
     }
 }
 
 /// Residual 8x8 blocks (8.5.13), added to the prediction at `position`.
-#[inline]
-pub(crate) fn add_8x8(
+#[inline(always)]
+pub(crate) fn add_8x8<S: Vectors>(
+    simd: S,
     plane: &mut [u8],
     stride: usize,
     position: usize,
     coefficients: &mut [i16; 64],
 ) {
+    let mut rows = [i16x8::splat(simd, 0); 8];
+    let mut sum: u16x8<S> = u16x8::splat(simd, 0);
+    for y in 0..8 {
+        rows[y] = i16x8::load_array_ref(simd, &coefficients.as_chunks().0[y]);
+        sum = sum.saturating_add(rows[y].abs().bitcast::<u16x8<S>>());
+    }
+    let (first, second) = simd.widen_u16x8(sum);
+    if (first + second).reduce_sum() > MOST_IN_16_BITS {
+        return add_any_8x8(plane, stride, position, coefficients);
+    }
+    *coefficients = [0; 64];
+    let Some(block) = plane.get_mut(position..) else { return };
+    let rows = butterfly_8(turned_8(butterfly_8(turned_8(rows))));
+    for y in 0..8 {
+        let row = block.get_mut(y * stride..).and_then(<[u8]>::first_chunk_mut::<8>);
+        let Some(row) = row else { return };
+        let sums = simd.widen_low(load::<S, 8>(simd, row)) + ((rows[y] + 32) >> 6);
+        store(simd.clip(sums, sums), row);
+    }
+}
+
+/// The greatest sum of a block's coefficients, by their amounts, with which nothing in the two
+/// passes of the 8x8 transform leaves 16 bits: each pass makes at most three halves of a sum of
+/// what comes in, and on the way at most twice of it.
+const MOST_IN_16_BITS: u32 = 10_000;
+
+/// Rows to columns: three times every row with the one four below.
+#[inline(always)]
+fn turned_8<S: Simd>(mut rows: [i16x8<S>; 8]) -> [i16x8<S>; 8] {
+    for _ in 0..3 {
+        let [a, b, c, d, e, f, g, h] = rows;
+        rows = [
+            a.zip_low(e),
+            a.zip_high(e),
+            b.zip_low(f),
+            b.zip_high(f),
+            c.zip_low(g),
+            c.zip_high(g),
+            d.zip_low(h),
+            d.zip_high(h),
+        ];
+    }
+    rows
+}
+
+#[inline(always)]
+fn butterfly_8<S: Simd>(c: [i16x8<S>; 8]) -> [i16x8<S>; 8] {
+    let a0 = c[0] + c[4];
+    let a2 = c[0] - c[4];
+    let a4 = (c[2] >> 1) - c[6];
+    let a6 = c[2] + (c[6] >> 1);
+    let b0 = a0 + a6;
+    let b2 = a2 + a4;
+    let b4 = a2 - a4;
+    let b6 = a0 - a6;
+    let a1 = c[5] - c[3] - c[7] - (c[7] >> 1);
+    let a3 = c[1] + c[7] - c[3] - (c[3] >> 1);
+    let a5 = c[7] - c[1] + c[5] + (c[5] >> 1);
+    let a7 = c[3] + c[5] + c[1] + (c[1] >> 1);
+    let b1 = a1 + (a7 >> 2);
+    let b3 = a3 + (a5 >> 2);
+    let b5 = (a3 >> 2) - a5;
+    let b7 = a7 - (a1 >> 2);
+    [b0 + b7, b2 + b5, b4 + b3, b6 + b1, b6 - b1, b4 - b3, b2 - b5, b0 - b7]
+}
+
+/// Residual 8x8 blocks of any coefficients, as only broken or hostile streams have them.
+#[cold]
+fn add_any_8x8(plane: &mut [u8], stride: usize, position: usize, coefficients: &mut [i16; 64]) {
     let mut block = [[0; 8]; 8];
     for (row, c) in block.iter_mut().zip(coefficients.as_chunks::<8>().0) {
-        *row = butterfly_8(c.map(i32::from));
+        *row = wide_butterfly_8(c.map(i32::from));
     }
     *coefficients = [0; 64];
     let mut columns = [[0; 8]; 8];
     for (x, column) in columns.iter_mut().enumerate() {
-        *column = butterfly_8(std::array::from_fn(|y| block[y][x]));
+        *column = wide_butterfly_8(std::array::from_fn(|y| block[y][x]));
     }
     for y in 0..8 {
         let start = position + y * stride;
@@ -106,8 +204,7 @@ pub(crate) fn add_8x8(
     }
 }
 
-#[inline(always)]
-fn butterfly_8(c: [i32; 8]) -> [i32; 8] {
+fn wide_butterfly_8(c: [i32; 8]) -> [i32; 8] {
     let a0 = c[0] + c[4];
     let a2 = c[0] - c[4];
     let a4 = (c[2] >> 1) - c[6];
@@ -159,6 +256,7 @@ pub(crate) fn chroma_dc(dc: &[i16; 4], scale: i32) -> [i16; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vectors::{Instructions, baseline, dispatch};
 
     /// The clause's matrix product, in floating point: rows and columns of the 4x4 transform.
     fn reference_4x4(c: &[i16; 16]) -> [i32; 16] {
@@ -182,6 +280,7 @@ mod tests {
 
     #[test]
     fn s8_5_12_2_is_the_matrix_product_where_nothing_is_rounded() {
+        let simd = baseline();
         // Multiples of four lose nothing in the halves.
         let mut seed = 9u32;
         for _ in 0..200 {
@@ -191,27 +290,84 @@ mod tests {
             });
             let expected = reference_4x4(&c);
             let mut plane = [100u8; 16];
-            add_4x4(&mut plane, 4, 0, &mut c);
+            add_4x4(simd, &mut plane, 4, 0, &mut c);
             assert_eq!(plane, expected.map(|residual| clip(100 + residual)));
             assert_eq!(c, [0; 16]);
         }
     }
 
+    /// One dimension of the 4x4 transform (8-338 to 8-345).
+    fn scalar_4([a, b, c, d]: [i32; 4]) -> [i32; 4] {
+        let (e, f, g, h) = (a + c, a - c, (b >> 1) - d, b + (d >> 1));
+        [e + h, f + g, f - g, e - h]
+    }
+
+    /// Random coefficients of all sizes, up to those that no encoder makes, and their residuals.
+    #[test]
+    fn s8_5_12_2_and_8_5_13_equal_the_scalar_transforms() {
+        let mut seed = 17u32;
+        let mut next = || {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            seed >> 8
+        };
+        for round in 0..6000 {
+            let bits = round % 16;
+            let is_sparse = round % 3 == 0;
+            let mut random = || {
+                let value = (next() << 8) as i32 >> (16 + bits);
+                if is_sparse && next() % 8 > 0 { 0 } else { value as i16 }
+            };
+            let of_4x4: [i16; 16] = std::array::from_fn(|_| random());
+            let mut of_8x8: [i16; 64] = std::array::from_fn(|_| random());
+            if round < 8 {
+                of_8x8 = [[i16::MIN, i16::MAX, -10_000, 10_000][round % 4]; 64];
+                let rest = if round < 4 { 0 } else { of_8x8[0] };
+                of_8x8[1..].fill(rest);
+            }
+            let before: [u8; 128] = std::array::from_fn(|_| next() as u8);
+            let mut expected_4 = before;
+            let mut rows = [[0; 4]; 4];
+            for (y, row) in rows.iter_mut().enumerate() {
+                *row = scalar_4(std::array::from_fn(|x| of_4x4[4 * y + x].into()));
+            }
+            for x in 0..4 {
+                let column = scalar_4(std::array::from_fn(|y| rows[y][x]));
+                for y in 0..4 {
+                    let sample = &mut expected_4[16 * y + 3 + x];
+                    *sample = clip(i32::from(*sample) + ((column[y] + 32) >> 6));
+                }
+            }
+            let mut expected_8 = before;
+            add_any_8x8(&mut expected_8, 16, 5, &mut of_8x8.clone());
+            for instructions in Instructions::all() {
+                let (mut plane, mut c) = (before, of_4x4);
+                dispatch!(instructions, simd => add_4x4(simd, &mut plane, 16, 3, &mut c));
+                assert_eq!(plane, expected_4, "{instructions:?} {of_4x4:?}");
+                assert_eq!(c, [0; 16]);
+                let (mut plane, mut c) = (before, of_8x8);
+                dispatch!(instructions, simd => add_8x8(simd, &mut plane, 16, 5, &mut c));
+                assert_eq!(plane, expected_8, "{instructions:?} {of_8x8:?}");
+                assert_eq!(c, [0; 64]);
+            }
+        }
+    }
+
     #[test]
     fn dc_alone_is_what_the_whole_transform_gives() {
+        let simd = baseline();
         for dc in [-3000i16, -33, -32, -1, 0, 31, 32, 95, 2000] {
             let (mut plane, mut short) = ([77u8; 64], [77u8; 64]);
             let mut c = [0; 16];
             c[0] = dc;
-            add_4x4(&mut plane, 8, 9, &mut c);
+            add_4x4(simd, &mut plane, 8, 9, &mut c);
             c[0] = dc;
-            add_dc_4x4(&mut short, 8, 9, &mut c);
+            add_dc_4x4(simd, &mut short, 8, 9, &mut c);
             assert_eq!(plane, short);
             let mut c = [0; 64];
             c[0] = dc;
-            add_8x8(&mut plane, 8, 0, &mut c);
+            add_8x8(simd, &mut plane, 8, 0, &mut c);
             c[0] = dc;
-            add_dc_8x8(&mut short, 8, 0, &mut c);
+            add_dc_8x8(simd, &mut short, 8, 0, &mut c);
             assert_eq!(plane, short);
         }
     }
@@ -221,10 +377,11 @@ mod tests {
     /// zero, times 64, rounded.
     #[test]
     fn s8_5_13_one_coefficient() {
+        let simd = baseline();
         let mut c = [0; 64];
         c[1] = 64;
         let mut plane = [100u8; 64];
-        add_8x8(&mut plane, 8, 0, &mut c);
+        add_8x8(simd, &mut plane, 8, 0, &mut c);
         let row = [102, 101, 101, 100, 100, 99, 99, 99];
         assert!(plane.chunks(8).all(|actual| actual == row), "{:?}", &plane[..8]);
     }
