@@ -5,27 +5,20 @@ use crate::cabac_tables::{CONTEXT_INIT, CONTEXTS, RANGE_TAB_LPS, TRANS_IDX_LPS};
 /// A context variable: `pStateIdx` in the upper seven bits, `valMPS` in the lowest.
 pub(crate) type Contexts = [u8; 512];
 
-/// By context variable: what it becomes behind the more, and behind the less probable symbol.
-const TRANSITION: [[u8; 2]; 128] = {
-    let mut table = [[0; 2]; 128];
+/// By context variable, all that a decision needs of it in one word: `rangeTabLPS` by
+/// `qCodIRangeIdx` in the lower four bytes, then what the variable becomes behind the more, and
+/// behind the less probable symbol.
+const STATES: [u64; 128] = {
+    let mut table = [0; 128];
     let mut index = 0;
     while index < 126 {
         let (state, mps) = ((index >> 1) as u8, (index & 1) as u8);
         let next_mps = if state < 62 { state + 1 } else { 62 };
         let switched = if state == 0 { 1 - mps } else { mps };
-        table[index] = [next_mps << 1 | mps, TRANS_IDX_LPS[index >> 1] << 1 | switched];
-        index += 1;
-    }
-    table
-};
-
-/// `rangeTabLPS` by `qCodIRangeIdx` and context variable: one index, of which no part needs a
-/// check.
-const RANGE_LPS: [u8; 512] = {
-    let mut table = [0; 512];
-    let mut index = 0;
-    while index < 512 {
-        table[index] = RANGE_TAB_LPS[(index & 127) >> 1][index >> 7];
+        let [a, b, c, d] = RANGE_TAB_LPS[index >> 1];
+        let next_lps = TRANS_IDX_LPS[index >> 1];
+        let bytes = [a, b, c, d, next_mps << 1 | mps, next_lps << 1 | switched, 0, 0];
+        table[index] = u64::from_le_bytes(bytes);
         index += 1;
     }
     table
@@ -152,22 +145,27 @@ impl<'a> Engine<'a> {
     #[inline(always)]
     pub(crate) fn decision(&mut self, context: &mut u8) -> bool {
         let state = *context;
-        let entry = ((self.range as usize & 0xc0) << 1) + (state & 127) as usize;
-        let range_lps = u32::from(RANGE_LPS[entry & 511]);
+        let entry = STATES[(state & 127) as usize];
+        // What one decision waits for of the one before is short: the range chooses a byte of a
+        // word that is there, and both shifts are ready when the symbol is known.
+        let range_lps = u32::from((entry as u32 >> ((self.range >> 3) & 24)) as u8);
         let range_mps = self.range - range_lps;
         let scaled = u64::from(range_mps) << Self::SCALE;
-        let is_lps = self.window >= scaled;
-        let [after_mps, after_lps] = TRANSITION[(state & 127) as usize];
-        // Both branches as data: which symbol comes is what cannot be predicted.
-        self.window -= if is_lps { scaled } else { 0 };
-        let range = if is_lps { range_lps } else { range_mps };
-        *context = if is_lps { after_lps } else { after_mps };
-        let shift = range.leading_zeros() - 23;
+        let rest = self.window.wrapping_sub(scaled);
+        // Which symbol comes is what cannot be predicted: both ways are data, chosen by a mask.
+        // All bits are set for the more probable symbol: neither number has its highest bit set.
+        let mask = (rest as i64 >> 63) as u64;
+        let mask_32 = mask as u32;
+        let shift_lps = range_lps.leading_zeros().wrapping_sub(23);
+        let shift_mps = (range_mps >> 8) ^ 1;
+        let shift = shift_lps.wrapping_add(shift_mps.wrapping_sub(shift_lps) & mask_32);
+        let range = range_lps.wrapping_add(range_mps.wrapping_sub(range_lps) & mask_32);
+        *context = (entry >> (40 - (8 & mask_32))) as u8;
         self.range = range << shift;
-        self.window <<= shift;
+        self.window = rest.wrapping_add(scaled & mask) << shift;
         self.available -= shift;
         self.refill();
-        (state & 1 != 0) != is_lps
+        (u32::from(state) ^ mask_32) & 1 == 0
     }
 
     /// DecodeBypass (9.3.3.2.3).
