@@ -258,6 +258,7 @@ impl<S: Vectors> MbDecoder<'_, S> {
         }
     }
 
+    #[inline(always)]
     fn weighting(
         &self,
         component: usize,
@@ -336,20 +337,23 @@ impl<S: Vectors> MbDecoder<'_, S> {
             return self.predict_aside(part, false, first, second);
         }
         let simd = self.simd;
-        let weighting = self.weighting(0, first, second);
         let (block, position, stride) = self.block(part, false);
         let frames = self.context.frames;
         let samples = |predictor: &Predictor| &frames[usize::from(predictor.picture.slot)].samples;
         let Scratch { blocks: [_, out], edges: [edge, _] } = &mut self.scratch;
         let plane = &mut self.context.frame.samples.planes[0];
-        let mut target = Target { plane, stride, position };
-        block.predict_luma(simd, samples(first), first, target.reborrow(), edge);
+        let target = Target { plane, stride, position };
+        block.predict_luma(simd, samples(first), first, target, edge);
         if let Some(second) = second {
             let out = Target { plane: &mut *out, stride: 16, position: 0 };
             block.predict_luma(simd, samples(second), second, out, edge);
         }
+        let weighting = self.weighting(0, first, second);
+        let out = &self.scratch.blocks[1];
+        let plane = &mut self.context.frame.samples.planes[0];
+        let mut target = Target { plane, stride, position };
         let other = second.map(|_| Source { plane: out, stride: 16, position: 0 });
-        weight(simd, target, other, block.size(), &weighting);
+        weight(simd, &mut target, other.as_ref(), block.size(), &weighting);
     }
 
     fn predict_chroma(&mut self, part: Part, first: &Predictor, second: Option<&Predictor>) {
@@ -357,7 +361,6 @@ impl<S: Vectors> MbDecoder<'_, S> {
             return self.predict_aside(part, true, first, second);
         }
         let simd = self.simd;
-        let weightings = [1, 2].map(|component| self.weighting(component, first, second));
         let (block, position, stride) = self.block(part, true);
         let frames = self.context.frames;
         let samples = |predictor: &Predictor| &frames[usize::from(predictor.picture.slot)].samples;
@@ -369,9 +372,13 @@ impl<S: Vectors> MbDecoder<'_, S> {
         if let Some(second) = second {
             block.predict_chroma(simd, samples(second), second, &mut aside(out), edges);
         }
-        for ((target, position), weighting) in targets.into_iter().zip(ASIDE).zip(&weightings) {
-            let other = second.map(|_| Source { plane: out, stride: 16, position });
-            weight(simd, target, other, block.size(), weighting);
+        for (component, from) in (1..3).zip(ASIDE) {
+            let weighting = self.weighting(component, first, second);
+            let out = &self.scratch.blocks[1];
+            let plane = &mut self.context.frame.samples.planes[component];
+            let mut target = Target { plane, stride, position };
+            let other = second.map(|_| Source { plane: out, stride: 16, position: from });
+            weight(simd, &mut target, other.as_ref(), block.size(), &weighting);
         }
     }
 
@@ -414,7 +421,7 @@ impl<S: Vectors> MbDecoder<'_, S> {
             let copied = Source { plane: first_out, stride: 16, position: from };
             inter::copy_block(target.reborrow(), copied, width, height);
             let other = second.map(|_| Source { plane: second_out, stride: 16, position: from });
-            weight(simd, target, other, (width, height), &weighting);
+            weight(simd, &mut target, other.as_ref(), (width, height), &weighting);
         }
     }
 }
@@ -428,11 +435,11 @@ fn aside(out: &mut [u8; 256]) -> [Target<'_>; 2] {
     [first, second].map(|plane| Target { plane, stride: 16, position: 0 })
 }
 
-#[inline]
+#[inline(always)]
 fn weight<S: Vectors>(
     simd: S,
-    target: Target<'_>,
-    other: Option<Source<'_>>,
+    target: &mut Target<'_>,
+    other: Option<&Source<'_>>,
     (width, height): (usize, usize),
     weighting: &Weighting,
 ) {

@@ -99,10 +99,8 @@ pub(crate) trait Vectors: Simd {
 #[inline(always)]
 pub(crate) fn load<S: Vectors, const W: usize>(simd: S, row: &[u8]) -> u8x16<S> {
     let mut samples = [0; 16];
-    if let Some(row) = row.first_chunk::<W>() {
-        for x in 0..W {
-            samples[x] = row[x];
-        }
+    if let (Some(first), Some(row)) = (samples.first_chunk_mut::<W>(), row.first_chunk()) {
+        *first = *row;
     }
     u8x16::load_array(simd, samples)
 }

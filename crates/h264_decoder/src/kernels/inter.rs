@@ -425,12 +425,11 @@ pub(crate) fn copy_block(mut target: Target<'_>, source: Source<'_>, width: usiz
 /// other.
 pub(crate) fn average_blocks<S: Vectors>(
     simd: S,
-    mut target: Target<'_>,
-    other: Source<'_>,
+    t: &mut Target<'_>,
+    other: &Source<'_>,
     width: usize,
     height: usize,
 ) {
-    let t = &mut target;
     simd.vectorize(
         #[inline(always)]
         || match width {
@@ -446,7 +445,7 @@ pub(crate) fn average_blocks<S: Vectors>(
 fn average_with<S: Vectors, const W: usize>(
     simd: S,
     target: &mut Target<'_>,
-    other: Source<'_>,
+    other: &Source<'_>,
     height: usize,
 ) {
     for y in 0..height {
@@ -466,12 +465,11 @@ pub(crate) struct Uni {
 
 pub(crate) fn weight_block<S: Vectors>(
     simd: S,
-    mut target: Target<'_>,
+    t: &mut Target<'_>,
     width: usize,
     height: usize,
     uni: Uni,
 ) {
-    let t = &mut target;
     simd.vectorize(
         #[inline(always)]
         || match width {
@@ -512,13 +510,12 @@ pub(crate) struct Bi {
 
 pub(crate) fn weight_blocks<S: Vectors>(
     simd: S,
-    mut target: Target<'_>,
-    other: Source<'_>,
+    t: &mut Target<'_>,
+    other: &Source<'_>,
     width: usize,
     height: usize,
     bi: Bi,
 ) {
-    let t = &mut target;
     simd.vectorize(
         #[inline(always)]
         || match width {
@@ -534,7 +531,7 @@ pub(crate) fn weight_blocks<S: Vectors>(
 fn weight_both_of_width<S: Vectors, V: Lanes<S>, const W: usize>(
     simd: S,
     target: &mut Target<'_>,
-    other: Source<'_>,
+    other: &Source<'_>,
     height: usize,
     bi: Bi,
 ) {
@@ -743,19 +740,19 @@ mod tests {
             }
             let block = || plane[20 * STRIDE..27 * STRIDE].to_vec();
             let mut out = block();
-            average_blocks(simd, target(&mut out), other, width, 6);
+            average_blocks(simd, &mut target(&mut out), &other, width, 6);
             check(&out, &|a, b| (a + b + 1) >> 1);
             for (log2_denominator, offset) in [(0, -128), (1, 127), (5, 0), (7, -1)] {
                 for w0 in weights {
                     let mut out = block();
                     let uni = Uni { log2_denominator, weight: w0, offset };
-                    weight_block(simd, target(&mut out), width, 6, uni);
+                    weight_block(simd, &mut target(&mut out), width, 6, uni);
                     let round = (1 << log2_denominator) >> 1;
                     check(&out, &|a, _| ((a * w0 + round) >> log2_denominator) + offset);
                     for w1 in weights {
                         let mut out = block();
                         let bi = Bi { log2_denominator, weights: [w0, w1], offsets: 2 * offset };
-                        weight_blocks(simd, target(&mut out), other, width, 6, bi);
+                        weight_blocks(simd, &mut target(&mut out), &other, width, 6, bi);
                         check(&out, &|a, b| {
                             let sum = a * w0 + b * w1 + (1 << log2_denominator);
                             (sum >> (log2_denominator + 1)) + offset
@@ -770,17 +767,17 @@ mod tests {
     fn s8_4_2_3_weights_worked_by_hand() {
         let simd = baseline();
         let mut out = [100u8, 200, 0, 255];
-        let target = Target { plane: &mut out, stride: 4, position: 0 };
-        weight_block(simd, target, 4, 1, Uni { log2_denominator: 2, weight: -3, offset: 80 });
+        let mut target = Target { plane: &mut out, stride: 4, position: 0 };
+        weight_block(simd, &mut target, 4, 1, Uni { log2_denominator: 2, weight: -3, offset: 80 });
         // (-300 + 2 >> 2) + 80 = 5, (-600 + 2 >> 2) + 80 < 0, 80, below 0.
         assert_eq!(out, [5, 0, 80, 0]);
         let mut out = [100u8, 200, 0, 255];
         let other = Source { plane: &[50, 100, 255, 255], stride: 4, position: 0 };
-        let target = Target { plane: &mut out, stride: 4, position: 0 };
+        let mut target = Target { plane: &mut out, stride: 4, position: 0 };
         weight_blocks(
             simd,
-            target,
-            other,
+            &mut target,
+            &other,
             4,
             1,
             Bi { log2_denominator: 5, weights: [40, 24], offsets: 3 },
