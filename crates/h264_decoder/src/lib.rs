@@ -26,6 +26,10 @@
 //!
 //! **After every `decode` and `flush`, take `next_picture` until it gives None.**
 //!
+//! What touches samples is compiled for several sets of vector instructions; the best one that the
+//! processor has is found when a decoder is made ([`Instructions`]). Pictures are the same with
+//! each.
+//!
 //! What is not decoded is refused by name ([`Refusal`]) before a picture is touched: flexible
 //! macroblock ordering, arbitrary slice order, redundant slices, data partitioning, more than 8
 //! bits, 4:2:2, 4:4:4, lossless coding. Damage is concealed from the picture nearest in time, and

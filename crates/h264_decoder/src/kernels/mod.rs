@@ -1,5 +1,6 @@
-//! All arithmetic on samples, as plain functions on a plane, a stride and a position. Each is the
-//! scalar form of its clause; vector forms can stand beside them.
+//! All arithmetic on samples, as plain functions on a plane, a stride and a position. They are
+//! written with vectors, generic over the instructions ([`crate::vectors`]); tests hold each to a
+//! scalar form of its clause, with all instructions that there are.
 
 pub(crate) mod deblock;
 pub(crate) mod inter;
