@@ -201,17 +201,13 @@ impl<S: Vectors, V: Lanes<S>> Window<S, V> {
     #[inline(always)]
     fn new<const W: usize>(simd: S, source: Source<'_>) -> Self {
         let source = source.back(0, 2);
-        let [a, b, c, d, e] = [0, 1, 2, 3, 4].map(|y| source.row::<W>(y).unwrap_or(&[0; W]));
-        let rows = [a, a, b, c, d, e];
-        let [a, b, c, d, e, f] = rows;
-        let rows = [
-            numbers_at::<S, V, W>(simd, a, 0),
-            numbers_at::<S, V, W>(simd, b, 0),
-            numbers_at::<S, V, W>(simd, c, 0),
-            numbers_at::<S, V, W>(simd, d, 0),
-            numbers_at::<S, V, W>(simd, e, 0),
-            numbers_at::<S, V, W>(simd, f, 0),
-        ];
+        let mut rows = [V::splat(simd, 0); 6];
+        // The first place is for the row that goes with the first step.
+        for y in 0..5 {
+            if let Some(row) = source.row::<W>(y) {
+                rows[1 + y] = numbers_at::<S, V, W>(simd, row, 0);
+            }
+        }
         Self { simd, rows }
     }
 
