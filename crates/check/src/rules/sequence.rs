@@ -39,7 +39,7 @@ pub(crate) fn judge(
         return Drift::default();
     };
     judge_counters(ledger, subject, before, now);
-    judge_video(ledger, subject, before, now);
+    judge_video(ledger, subject, earlier, before, now);
     judge_audio(ledger, subject, before, now);
     judge_duration(ledger, earlier, before, now)
 }
@@ -55,7 +55,13 @@ fn judge_counters(ledger: &mut Ledger, subject: &str, before: &SegmentFacts, now
     }
 }
 
-fn judge_video(ledger: &mut Ledger, subject: &str, before: &SegmentFacts, now: &SegmentFacts) {
+fn judge_video(
+    ledger: &mut Ledger,
+    subject: &str,
+    earlier: &Followed,
+    before: &SegmentFacts,
+    now: &SegmentFacts,
+) {
     let (Some(before), Some(now)) = (&before.video, &now.video) else { return };
     if let (Some(last), Some(first)) = (before.last_dts, now.first_dts) {
         ledger.judge(Rule::TimestampsInOrder, subject, first > last, || {
@@ -66,8 +72,11 @@ fn judge_video(ledger: &mut Ledger, subject: &str, before: &SegmentFacts, now: &
     // Pictures that the publisher left out are no gap between segments: as far apart as within them
     // is fine.
     let usual = before.largest_interval_secs.max(now.largest_interval_secs);
-    let allowed = usual.max(0.1) + ROUNDING_SECS;
-    judge_gap(ledger, subject, "video", time::secs(end, start), allowed);
+    let gap = time::secs(end, start);
+    // One alone has no distance to another: it stands until its segment is over.
+    let stands = if before.pictures == 1 && gap > 0.0 { earlier.duration_secs } else { 0.0 };
+    let allowed = usual.max(0.1).max(stands) + ROUNDING_SECS;
+    judge_gap(ledger, subject, "video", gap, allowed);
 }
 
 fn judge_audio(ledger: &mut Ledger, subject: &str, before: &SegmentFacts, now: &SegmentFacts) {

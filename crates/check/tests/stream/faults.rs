@@ -393,6 +393,14 @@ fn timestamps_continuous() {
 }
 
 #[test]
+fn one_picture_that_stands_for_a_whole_segment_is_no_gap() {
+    let is_still = |n| (9..12).contains(&n);
+    let origin = Origin::new(&Recipe { is_still, ..Recipe::default() });
+    let report = check(&origin, 20, &GOOD_PICTURES, |_| ());
+    assert_eq!(findings(&report), [], "{report}");
+}
+
+#[test]
 fn extinf_matches_media() {
     assert_answer("extinf-matches-media", FAIL, |answer| {
         if answer.is_media() {

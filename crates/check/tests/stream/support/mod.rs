@@ -49,6 +49,8 @@ pub(crate) struct Shape {
 pub(crate) struct Recipe {
     /// Pictures of each segment, by its index.
     pub(crate) pictures: fn(usize) -> i64,
+    /// The first picture of a segment stands for all.
+    pub(crate) is_still: fn(usize) -> bool,
     /// Audio frames left out at the start of a segment.
     pub(crate) audio_gap: fn(usize) -> i64,
     /// Ticks by which all audio is late.
@@ -63,6 +65,7 @@ impl Default for Recipe {
     fn default() -> Self {
         Self {
             pictures: |_| 60,
+            is_still: |_| false,
             audio_gap: |_| 0,
             audio_delay: 0,
             swapped_audio: |_| None,
@@ -99,7 +102,9 @@ pub(crate) fn segments(shape: &Shape, recipe: &Recipe, count: usize) -> Vec<Segm
             let slice =
                 [vec![if idr { 0x65 } else { 0x41 }, 0x88], vec![0x55; shape.slice_bytes]].concat();
             let units = [&slice[..]].into_iter();
-            muxer.write_video(time, time, idr, sets.iter().copied(), units, &mut data);
+            if first || !(recipe.is_still)(index) {
+                muxer.write_video(time, time, idr, sets.iter().copied(), units, &mut data);
+            }
             while audio * AUDIO_FRAME < start + (picture + 1) * FRAME {
                 let number = match (recipe.swapped_audio)(index) {
                     Some(n) if audio - first_audio == n => audio + 1,
