@@ -74,6 +74,8 @@ enum Phase {
     /// Pictures have begun, and no decoder here can make renditions of what they are now: they play
     /// as source only.
     VideoRefused,
+    /// There is no publisher: what stands in for its tracks goes on.
+    Slate,
     /// Nothing of the publisher is taken any more: it is gone, or its video is of a codec that
     /// nobody here can carry.
     Ended,
@@ -224,10 +226,10 @@ impl Ingest {
                 ..RunningLadder::default()
             },
             budget: DecodeBudget::new(),
+            silence: tracks.silence.clone(),
             tracks,
             left_out: Tracks::default(),
             left_out_since: None,
-            silence: Silence::default(),
             newest_sound: None,
             newest_picture: None,
             decoded: None,
@@ -292,6 +294,7 @@ impl Ingest {
         if self.phase == Phase::Waiting {
             self.begin_sound_only();
         }
+        self.leave_tracks();
         self.grid.finish(self.newest_end);
         self.take_steps();
         self.phase = Phase::Ended;
@@ -300,6 +303,26 @@ impl Ingest {
     /// The next output; None when there is none until the next call.
     pub fn poll(&mut self) -> Option<IngestOutput> {
         self.outputs.pop_front()
+    }
+
+    /// There is no publisher, and nothing is pushed: what stands in for its tracks has gone on up
+    /// to `at`, where the running span ends if its time is up. `unix_ms` is the wall clock then.
+    pub(crate) fn stand_in(&mut self, at: Timestamp, unix_ms: i64) {
+        self.phase = Phase::Slate;
+        self.newest_end = self.newest_end.max(at);
+        self.grid.audio(at, unix_ms);
+        self.take_steps();
+    }
+
+    /// What a slate begins with. Silence is made here, where there is a thread that may take its
+    /// time: what stands in for the publisher is to cost nothing.
+    fn leave_tracks(&mut self) {
+        let heard = self.newest_sound.map_or(self.newest_end, |(_, heard)| heard);
+        self.tracks.ended_at = self.newest_end.max(heard);
+        if let Some(config) = &self.tracks.audio {
+            self.silence.frame(config);
+            self.tracks.silence = self.silence.clone();
+        }
     }
 
     /// Takes the messages of both tracks, with the time that was lost where one paused.
@@ -598,7 +621,7 @@ impl Ingest {
             }
             Phase::SoundOnly => self.grid.break_at_next_random_access(),
             Phase::Running | Phase::VideoRefused => {}
-            Phase::Ended => return,
+            Phase::Slate | Phase::Ended => return,
         }
         // The track may be ahead of its picture, which waits for the message that shows it to be
         // whole: where that is a sequence header, the track has the parameters of the next one.
@@ -840,8 +863,8 @@ impl Ingest {
     /// Up to where there will be no more sound in front of the end of a span. Sound that only comes
     /// later than the pictures, as it has always done or for a second at most, is waited for.
     fn silent_to(&self, end: Timestamp, sound_end: Timestamp) -> Option<Timestamp> {
-        // The last span, or the last of this kind of sound.
-        if sound_end > end || self.next_audio.is_some() {
+        // The last span, or the last of this kind of sound, or nobody is there to send some.
+        if sound_end > end || self.next_audio.is_some() || self.phase == Phase::Slate {
             return Some(end);
         }
         let began = self.began.unwrap_or(end);

@@ -9,6 +9,8 @@
 //!                  items -> Queue -> Transcoder -> packages of the ladder, or promises
 //! ```
 //!
+//! While nobody publishes, [`Slate`] makes packages and spans of what the last publisher left.
+//!
 //! [`write_ts`] makes a segment of a package.
 //!
 //! The two halves run on a thread each; the [`Queue`] between them says what is dropped when the
@@ -43,6 +45,7 @@ mod rung;
 mod sample_clock;
 mod short_spans;
 mod silence;
+mod slate;
 mod sound_queue;
 mod source_segment;
 mod test_signal;
@@ -76,6 +79,7 @@ pub use queue::{Queue, QueueStats};
 pub use rendition::{FrameRate, MIN_SIDE, Preset, Profile, preset_names};
 pub use rendition_set::RenditionSet;
 pub use rung::RungStats;
+pub use slate::Slate;
 pub use source_segment::{
     EndedSpan, Item, LadderCut, SegmentSource, SegmentStore, Sound, SourceSegment, SpanStart,
 };

@@ -11,8 +11,8 @@ use media::{Duration, NalUnits, Timestamp};
 
 use super::{
     DecoderChoice, GridState, Ingest, IngestOutput, Item, LadderCut, Notice, Package, Picture,
-    Preset, Queue, RenditionSet, Sample, SegmentStore, SourceSegment, StreamConfig, StreamTracks,
-    write_ts,
+    Preset, Queue, RenditionSet, Sample, SegmentStore, Slate, SourceSegment, StreamConfig,
+    StreamTracks, write_ts,
 };
 
 /// The first number of every stream here.
@@ -34,6 +34,9 @@ const MOST_OF_A_SECOND: f64 = 16_384.0;
 
 /// What one segment of a source may have: its cap, and the sound that waited for it.
 const MOST_OF_A_SEGMENT: usize = 38 * 1024 * 1024;
+
+/// The wall clock when a slate begins.
+const SLATE_UNIX_MS: i64 = 1_900_000_000_000;
 
 /// avcC records of x264: 64x48, 80x64, and 4:2:2, which no decoder here takes.
 const VIDEO_HEADERS: [&[u8]; 3] = [
@@ -97,6 +100,11 @@ pub(crate) enum Op {
     Want(u16),
     /// The publisher goes and another one comes.
     Resume,
+    /// The publisher goes, a slate stands in for it so many tenths of a second, and another one
+    /// comes.
+    Absent {
+        tenths: u8,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,6 +192,48 @@ struct Run {
     stand_in: StandIn,
     packages: Vec<Package>,
     sent: Sent,
+}
+
+/// The spans of a slate, in the source or in the ladder.
+#[derive(Default)]
+struct SlateTrack {
+    /// Where it begins, and ends as far as it has come.
+    span: Option<(Timestamp, Timestamp)>,
+    /// Where the sound ends.
+    heard: Option<Timestamp>,
+}
+
+impl SlateTrack {
+    fn note(&mut self, span: &hls::Span) {
+        assert!(!span.cut.discontinuity || self.span.is_none(), "one at its beginning");
+        let start = span.start();
+        let (began, end) = self.span.unwrap_or((start, start));
+        assert_eq!(start, end, "no gap, no overlap");
+        let ms = (start - began).as_millis();
+        assert_eq!(span.cut.unix_ms, SLATE_UNIX_MS + ms, "in time with the wall clock");
+        self.span = Some((began, span.end()));
+    }
+
+    fn length(&self) -> Duration {
+        self.span.map_or(Duration::ZERO, |(began, end)| end - began)
+    }
+
+    /// Frames of silence follow each other, from the beginning of the slate on.
+    fn hear(&mut self, package: &Package) {
+        let Some(config) = &package.audio else { return };
+        let ticks = i64::from(config.samples_per_frame) * 90_000 / i64::from(config.sample_rate_hz);
+        let began = self.span.map(|(began, _)| began);
+        for sample in &package.samples {
+            if let Sample::Audio(frame) = sample {
+                let expected = self.heard.or(began).unwrap_or(frame.pts);
+                assert!((0..=1).contains(&(frame.pts - expected).ticks()), "{frame:?}");
+                self.heard = Some(frame.pts + Duration::from_ticks(ticks));
+            }
+        }
+        let end = package.span.end();
+        let left = self.heard.or(began).map_or(Duration::ZERO, |heard| end - heard);
+        assert!(left < Duration::from_millis(300), "silence is missing: {left:?}");
+    }
 }
 
 /// The publisher's clocks, and the numbers of what it sends next.
@@ -320,6 +370,11 @@ impl Run {
                 self.ingest.set_wanted(self.wanted);
             }
             Op::Resume => self.resume(),
+            Op::Absent { tenths } => {
+                self.leave();
+                self.slate(tenths);
+                self.come();
+            }
         }
     }
 
@@ -384,12 +439,20 @@ impl Run {
 
     /// The publisher goes: everything it sent has come out. The next one counts on.
     fn resume(&mut self) {
+        self.leave();
+        self.come();
+    }
+
+    fn leave(&mut self) {
         self.ingest.finish();
         self.drain(true);
         self.check_numbers();
         self.check_pictures();
         self.check_sounds();
         self.stand_in.end();
+    }
+
+    fn come(&mut self) {
         self.ingest = Ingest::new(&self.config, self.state, self.tracks.clone());
         self.ingest.set_wanted(self.wanted);
         self.store.stays.push(self.store.segments.len());
@@ -398,6 +461,78 @@ impl Run {
             first_sound: self.sender.next_sound,
             ..Stay::default()
         };
+    }
+
+    /// Nobody publishes, and a clock goes on in steps of a tenth of a second.
+    fn slate(&mut self, tenths: u8) {
+        let slate = Slate::new(&self.config, self.state, self.tracks.clone(), SLATE_UNIX_MS);
+        let Some(mut slate) = slate else { return };
+        self.store.stays.push(self.store.segments.len());
+        let (mut source, mut ladder) = (SlateTrack::default(), SlateTrack::default());
+        let before = self.stay.source_spans.last().map_or(Timestamp::ZERO, hls::Span::end);
+        let tenths = i64::from(tenths);
+        for now in (0..=tenths).map(|tenth| Duration::from_millis(tenth * 100)) {
+            slate.go_on(now);
+            let came = self.drain_slate(&mut slate, &mut source, &mut ladder);
+            assert!(came <= 1, "one in a call");
+            assert!(source.length() <= now, "not before its time");
+            let left = now - source.length();
+            assert!(left < self.config.segment_duration, "nor later");
+        }
+        let end = Duration::from_millis(tenths * 100);
+        slate.end(end);
+        self.drain_slate(&mut slate, &mut source, &mut ladder);
+        let left = end - source.length();
+        assert!(left + left < self.config.segment_duration, "all that is worth a segment");
+        assert_eq!(source.span, ladder.span, "cut together");
+        assert!(source.span.is_none_or(|(began, _)| began >= before), "it goes on from the stay");
+        assert_eq!(self.state.source.next_sequence, self.source.next(), "none lost, none twice");
+        assert_eq!(self.state.ladder.next_sequence, self.ladder.next(), "none lost, none twice");
+    }
+
+    /// How many segments of the source came.
+    fn drain_slate(
+        &mut self,
+        slate: &mut Slate,
+        source: &mut SlateTrack,
+        ladder: &mut SlateTrack,
+    ) -> usize {
+        let before = self.packages.len();
+        while let Some(output) = slate.poll() {
+            match output {
+                IngestOutput::Source(package) => {
+                    source.note(&package.span);
+                    self.source.note(&package.span);
+                    let tracks = (package.video.is_some(), package.audio.is_some());
+                    assert_eq!(Some(tracks), self.announced, "the tracks stand");
+                    assert_eq!(package.pictures(), usize::from(tracks.0), "one picture a segment");
+                    source.hear(&package);
+                    self.check_that_tracks_are_there(&package);
+                    self.packages.push(package);
+                }
+                IngestOutput::Segment(segment) => {
+                    let span = segment.ended.span;
+                    ladder.note(&span);
+                    self.ladder.note(&span);
+                    self.store.push(&segment);
+                    if segment.ended.video.is_some() {
+                        let made_of = self.store.store.source_of(span.sequence());
+                        let made_of = made_of.expect("it can be made");
+                        assert_eq!(made_of.preroll.len() + made_of.segment.pictures.len(), 1);
+                    }
+                }
+                IngestOutput::Grid(state) => {
+                    assert_eq!(state.mode, self.state.mode, "it decides nothing");
+                    self.state = state;
+                }
+                IngestOutput::Transcode(Item::Cut(cut)) => {
+                    assert!(cut.begins.is_none_or(|begins| begins.live.is_empty()));
+                }
+                IngestOutput::Tracks(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        self.packages.len() - before
     }
 
     fn drain(&mut self, is_end: bool) {

@@ -15,7 +15,7 @@ const FRAME_SAMPLES: usize = 1024;
 const FRAMES: usize = 6;
 
 /// The frame of silence of one audio configuration, made when it is asked for first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Silence {
     made: Option<(AudioSpecificConfig, Option<Bytes>)>,
 }

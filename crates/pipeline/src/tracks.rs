@@ -15,6 +15,7 @@ use media::{Duration, Timestamp};
 use crate::picture::{Picture, VideoConfig};
 use crate::rendition::MIN_SIDE;
 use crate::rung::black;
+use crate::silence::Silence;
 
 /// What one black picture may cost: the encoder wants a cap.
 const BLACK_BPS: u32 = 1_000_000;
@@ -36,6 +37,11 @@ pub struct StreamTracks {
     pub(crate) audio: Option<Arc<AudioSpecificConfig>>,
     /// The newest IDR, or black: a segment without pictures shows it.
     pub(crate) still: Option<Picture>,
+    /// Silence of that kind, where a publisher has left.
+    pub(crate) silence: Silence,
+    /// Where the media of the last stay ends: a slate goes on from there, for players that do not
+    /// look for discontinuities.
+    pub(crate) ended_at: Timestamp,
     has_ended: bool,
 }
 

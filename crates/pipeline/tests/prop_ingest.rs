@@ -10,8 +10,8 @@ use media::{Duration, Timestamp};
 use model::{Op, PictureKind};
 use pipeline::{
     DecoderChoice, GridState, Ingest, IngestOutput, Item, LadderCut, Notice, Package, Picture,
-    Preset, Queue, RenditionSet, Sample, SegmentStore, SourceSegment, StreamConfig, StreamTracks,
-    measure_ts, write_ts,
+    Preset, Queue, RenditionSet, Sample, SegmentStore, Slate, SourceSegment, StreamConfig,
+    StreamTracks, measure_ts, write_ts,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -52,6 +52,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0..3_u8).prop_map(Op::AudioHeader),
         3 => (0..8_u16).prop_map(Op::Want),
         1 => Just(Op::Resume),
+        1 => any::<u8>().prop_map(|tenths| Op::Absent { tenths }),
     ]
 }
 
@@ -314,6 +315,33 @@ fn case_02_pictures_that_pause_are_still_meanwhile() {
     assert_eq!((tracks(&packages), discontinuities(&packages)), ((true, true), vec![]));
     let still = packages.iter().filter(|package| package.pictures() == 1).count();
     assert!((3..=6).contains(&still), "{still} still segments");
+}
+
+/// Nine seconds without a publisher, on one grid and with the ladder on its own.
+#[test]
+fn case_05_a_slate_goes_on_between_two_publishers() {
+    let again = [Op::VideoHeader(0), Op::AudioHeader(0), play(150, true)];
+    for gop in [50, 250] {
+        let first = Op::Play { pictures: 250, gop, reorders: true, with_sound: true };
+        let ops = [begun(vec![first, Op::Absent { tenths: 91 }]), again.to_vec()].concat();
+        let packages = source(&ops);
+        let breaks = discontinuities(&packages);
+        let [slate, back] = breaks[..] else { panic!("one at each end of it: {breaks:?}") };
+        // Four whole ones, and what there was of the fifth.
+        assert_eq!(back - slate, 5);
+        let silent = sounds(&packages[slate..back]);
+        assert!(silent.iter().all(|(_, is_sent)| !is_sent));
+        assert!((385..=393).contains(&silent.len()), "{} frames in 9.1 s", silent.len());
+        write_and_read(&ops);
+    }
+}
+
+/// Shorter than half a segment there is nothing to show.
+#[test]
+fn case_05_a_slate_that_has_hardly_begun_is_none() {
+    let (back, absent) = ([Op::VideoHeader(0), play(100, true)], Op::Absent { tenths: 9 });
+    let packages = source(&[begun(vec![play(200, true), absent]), back.to_vec()].concat());
+    assert_eq!(discontinuities(&packages).len(), 1);
 }
 
 proptest! {

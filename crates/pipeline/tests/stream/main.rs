@@ -14,6 +14,7 @@ mod rates;
 mod real_streams;
 mod refusal;
 mod shapes;
+mod slate;
 mod solo;
 mod support;
 mod time;

@@ -96,13 +96,14 @@ impl Rendition {
 /// Both halves of one stream, in step, with all they said. All renditions are wanted, and what
 /// could not be made live is made at once.
 pub(crate) struct Stream {
-    config: StreamConfig,
+    pub(crate) config: StreamConfig,
     ingest: Ingest,
     queue: Queue,
     transcoder: Transcoder,
     store: SegmentStore,
     mode: GridMode,
     pub(crate) state: GridState,
+    pub(crate) tracks: StreamTracks,
     source_track: Rendition,
     rung_tracks: Vec<Rendition>,
     pub(crate) source: Vec<RenditionEvent>,
@@ -131,6 +132,7 @@ impl Stream {
             store: SegmentStore::new(100),
             mode: state.mode.unwrap_or(GridMode { target_duration_secs: 0, own_grid: false }),
             state,
+            tracks: StreamTracks::default(),
             source_track: Rendition::default(),
             rung_tracks: config.renditions.iter().map(|_| Rendition::default()).collect(),
             source: Vec::new(),
@@ -188,7 +190,8 @@ impl Stream {
                     self.mode = state.mode.unwrap_or(self.mode);
                     self.state = state;
                 }
-                IngestOutput::Facts(_) | IngestOutput::Tracks(_) => {}
+                IngestOutput::Tracks(tracks) => self.tracks = tracks,
+                IngestOutput::Facts(_) => {}
             }
         }
         while let Some(item) = self.queue.pop() {
