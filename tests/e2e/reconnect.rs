@@ -18,7 +18,7 @@ use crate::support::relay::Relay;
 use crate::support::rtmp_client::{Answer, RtmpClient};
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
-use crate::support::wait::eventually;
+use crate::support::wait::{Stopwatch, eventually};
 
 const P144: &str = "P144p30fps16x9";
 const LOCALHOST: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -91,11 +91,17 @@ fn are_unbroken(recordings: &[Recording], breaks: usize) {
 }
 
 /// The playhead went through all segments, one after the other; one that is over in a moment it may
-/// not have noted.
+/// not have noted, nor one of the slate: hls.js looks for it where there is a picture, and each of
+/// those has one of a thirtieth of a second.
 fn plays_on(played: &Playing, recording: &Recording) {
+    let slate = match discontinuities(recording)[..] {
+        [slate, back] => slate..back,
+        _ => 0..0,
+    };
     let duration = |sequence: u64| {
         let mut segments = recording.segments.iter();
-        segments.find(|segment| segment.sequence == sequence).map(|segment| segment.duration)
+        let segment = segments.find(|segment| segment.sequence == sequence);
+        segment.filter(|_| !slate.contains(&sequence)).map(|segment| segment.duration)
     };
     for pair in played.segments.windows(2) {
         assert!(pair[0] < pair[1], "nothing is played twice: {played:?}");
@@ -120,9 +126,10 @@ fn case_81_hls_js_and_ffmpeg_play_through_five_seconds_without_a_publisher() {
     server.wait_for_state("cam", "away");
     sleep(Duration::from_secs(5));
     let _second = camera.publish(&server, "cam/secret");
-    let recordings = record_past(&server, 1);
-    are_unbroken(&recordings, 1);
-    let behind = discontinuities(&recordings[0])[0];
+    // Absent for so long that a slate stood in for it: a discontinuity at each end.
+    let recordings = record_past(&server, 2);
+    are_unbroken(&recordings, 2);
+    let behind = discontinuities(&recordings[0])[1];
     for index in [0, 1] {
         let passed = |segments: &[u64]| segments.last().is_some_and(|last| *last > behind);
         let played = browser.wait(index, "go on", |playing| passed(&playing.segments));
@@ -137,12 +144,90 @@ fn case_81_hls_js_and_ffmpeg_play_through_five_seconds_without_a_publisher() {
         .take_while(|segment| segment.sequence < behind)
         .map(|segment| segment.data.len() as u64)
         .sum();
-    eventually("ffmpeg to go on", || (ffmpeg.written() > before).then_some(()));
+    goes_on(&mut ffmpeg, before);
+}
+
+/// ffmpeg writes more than so many bytes, and what it has written is in order.
+fn goes_on(ffmpeg: &mut Player, bytes: u64) {
+    eventually("ffmpeg to go on", || (ffmpeg.written() > bytes).then_some(()));
     assert!(ffmpeg.program.is_running());
     ffmpeg.program.signal("INT");
     ffmpeg.program.finish();
     let played = probe(ffmpeg.played.to_str().expect("UTF-8"));
     assert!(played.video.expect("video").pts.is_sorted());
+}
+
+/// RFC 8216 6.2.2 lets a live playlist stand still for 1.5 target durations; ExoPlayer gives up at
+/// 3.5. (A tenth is how often the test looks.)
+#[test]
+fn case_05_playlists_go_on_while_a_killed_publisher_is_missing_and_players_play_through() {
+    const LONGEST_STANDSTILL: f64 = 3.0 + 0.1;
+    let (server, scratch, camera) = (Server::start(), Scratch::new(), Camera::new());
+    let first = camera.publish(&server, "cam/secret");
+    record_seconds(&server, "cam", &[P144, "source"], 6.0);
+    let url = format!("http://{}/stream/cam/source.m3u8", server.http);
+    let mut ffmpeg = Player::ffmpeg(&url, &scratch);
+    let url = format!("http://{}/stream/cam.m3u8", server.http);
+    let check = std::thread::spawn(move || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_feathercast"));
+        command.args(["check", &url, "--for", "14s", "--json"]).output().expect("feathercast runs")
+    });
+    sleep(Duration::from_secs(1));
+
+    drop(first);
+    server.wait_for_state("cam", "away");
+    let mut recordings: Vec<_> =
+        [P144, "source"].map(|rendition| Recording::new("cam", rendition)).into();
+    let clock = Stopwatch::start();
+    let mut seen = [(0, 0.0); 2];
+    let mut longest: f64 = 0.0;
+    while clock.elapsed() < Duration::from_secs(8) {
+        for (recording, (newest, since)) in recordings.iter_mut().zip(&mut seen) {
+            recording.poll(&server);
+            let now = clock.elapsed().as_secs_f64();
+            let last = recording.segments.last().expect("segments").sequence;
+            longest = longest.max(now - *since);
+            if last != *newest {
+                (*newest, *since) = (last, now);
+            }
+        }
+        sleep(Duration::from_millis(100));
+    }
+    assert!(longest <= LONGEST_STANDSTILL, "a playlist stood still for {longest:.2} s");
+    are_unbroken(&recordings, 1);
+    for recording in &recordings {
+        let slate = recording.segments.iter().skip_while(|segment| !segment.discontinuity);
+        let slate: Vec<_> = slate.collect();
+        assert!(slate.len() >= 3, "{} of {}", slate.len(), recording.rendition);
+        assert!(slate.iter().all(|segment| segment.duration == 2.0));
+        let dates = slate.windows(2).map(|pair| pair[1].unix_ms - pair[0].unix_ms);
+        assert!(dates.into_iter().all(|ms| ms == 2000), "in time with the wall clock");
+        // Each is one that stands alone, with all its tracks.
+        let mut alone = Recording::new("cam", &recording.rendition);
+        let slate = slate.into_iter().cloned();
+        (alone.segments, alone.latest) = (slate.collect(), recording.latest.clone());
+        let judged = judge::rendition(&alone, &scratch);
+        assert!(judged.alone.iter().all(|segment| segment.video.is_some()));
+        assert!(judged.alone.iter().all(|segment| segment.audio.is_some()));
+    }
+
+    let _second = camera.publish(&server, "cam/secret");
+    let recordings = record_past(&server, 2);
+    are_unbroken(&recordings, 2);
+    let before: u64 = recordings[1]
+        .segments
+        .iter()
+        .take_while(|segment| segment.sequence < discontinuities(&recordings[1])[1])
+        .map(|segment| segment.data.len() as u64)
+        .sum();
+    goes_on(&mut ffmpeg, before);
+    let checked = check.join().expect("no panic");
+    let report: serde_json::Value = serde_json::from_slice(&checked.stdout).expect("JSON");
+    for name in ["exoplayer-stuck-playlist", "avplayer-unchanged-playlist", "hlsjs-codec-change"] {
+        let rules = report["rules"].as_array().expect("rules");
+        let rule = rules.iter().find(|rule| rule["rule"] == name).expect("a rule");
+        assert_ne!(rule["outcome"], "fail", "{rule:#}");
+    }
 }
 
 #[test]
@@ -200,10 +285,15 @@ fn case_34_case_82_a_publisher_that_the_network_swallowed_ends_cleanly() {
     let before = received().expect("the stream");
     eventually("most of a second more", || received().filter(|now| *now > before + 30_000));
     network.cut();
-    let recordings = record(&server, "cam", &[P144, "source"], |recordings| {
+    let mut recordings = record(&server, "cam", &[P144, "source"], |recordings| {
         recordings.iter().all(Recording::has_ended)
     });
     server.wait_for_log(&["publisher gone", "no byte for 10 s"]);
+    // What was published: a slate follows it, of a time 8 s later.
+    for recording in &mut recordings {
+        let published = recording.segments.iter().position(|segment| segment.discontinuity);
+        recording.segments.truncate(published.expect("a slate"));
+    }
     let judged: Vec<_> =
         recordings.iter().map(|recording| judge::rendition(recording, &scratch)).collect();
     judge::is_a_rendition_of(&judged[0], &judged[1], 1);
@@ -250,9 +340,11 @@ fn a_laptop_asleep_past_the_reconnect_window_comes_back_to_the_same_playlists() 
         let mut pairs = recordings.iter().zip(&ended);
         pairs.all(|(now, then)| !now.has_ended() && last(now) > last(then) + 1).then_some(())
     });
-    are_unbroken(&recordings, 1);
     for (now, then) in recordings.iter().zip(&ended) {
-        assert_eq!(discontinuities(now), [last(then) + 1], "numbers go on, behind what was there");
+        // The one in front of the slate may still be listed.
+        let newest = discontinuities(now).last().copied();
+        assert_eq!(newest, Some(last(then) + 1), "numbers go on, behind what was there");
+        assert!(!now.has_ended());
     }
 }
 

@@ -116,6 +116,12 @@ impl Snapshot {
         self.listed.iter().fold(Duration::ZERO, |sum, span| sum + span.duration)
     }
 
+    /// The number of the newest segment that the text of the playlist has.
+    #[must_use]
+    pub fn newest_offered(&self) -> Option<u64> {
+        self.offered().last().map(Span::sequence)
+    }
+
     /// What the text of the playlist has of them: short ones at its end come with what follows
     /// them, or with the end.
     pub(crate) fn offered(&self) -> &[Span] {

@@ -29,6 +29,14 @@ impl Moment {
         }
     }
 
+    /// The moment `duration` before this one, on both clocks; not before the process began.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        let duration = duration.min(self.uptime);
+        let ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Self { uptime: self.uptime - duration, unix_ms: self.unix_ms.saturating_sub(ms) }
+    }
+
     /// Whole seconds since 1970-01-01 UTC; zero before that.
     #[must_use]
     pub fn unix_secs(self) -> u64 {

@@ -153,6 +153,8 @@ pub struct Rendition {
     pub snapshot: Arc<Snapshot>,
     /// Codecs, size, frame rate.
     pub info: RenditionInfo,
+    /// The spans that come next will have segments of it, as far as is known.
+    pub goes_on: bool,
     /// Segments made since the process has known the stream.
     pub published_segments: u64,
     /// Bytes of these segments.
@@ -456,6 +458,24 @@ impl Publication {
         !is_unmakeable
     }
 
+    /// Lists a span of which nothing has to be asked again, as it is made of what came before it:
+    /// of each rendition of the ladder that goes on, as its last span was. The indices of those of
+    /// which it can be made.
+    pub(crate) fn promise_again(&self, span: Span) -> Vec<usize> {
+        let known = {
+            let writer = lock(&self.writer);
+            let known = writer.ladder().filter_map(|track| match (&track.prospect, track.slot) {
+                (Prospect::Possible(info), Slot::Ladder(index)) => Some((index, info.clone())),
+                _ => None,
+            });
+            known.collect::<Vec<_>>()
+        };
+        let promised = known.into_iter().filter_map(|(index, info)| {
+            self.promise(Slot::Ladder(index), span, info).then_some(index)
+        });
+        promised.collect()
+    }
+
     /// Nothing can be made for the rendition of the source as it is now: it leaves the multivariant
     /// playlist.
     pub fn note_impossible(&self, slot: Slot) {
@@ -492,6 +512,11 @@ impl Publication {
             }
             self.publish(&writer);
         }
+    }
+
+    /// Where the grid stands.
+    pub(crate) fn grid(&self) -> GridState {
+        lock(&self.writer).grid
     }
 
     /// What the playlists announce, and what stands in for it. Playlists that have ended are begun
@@ -1030,6 +1055,7 @@ impl Track {
             name: Arc::clone(&self.name),
             snapshot: Arc::clone(self.snapshot.as_ref()?),
             info: self.info()?.clone(),
+            goes_on: matches!(self.prospect, Prospect::Possible(_)),
             published_segments: self.published_segments,
             published_bytes: self.published_bytes,
         })

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use pipeline::StreamConfig;
 use rtmp::{Refusal, StreamKey, StreamName};
 
 use crate::access::{Permit, PublishAccess};
@@ -15,8 +16,10 @@ use crate::limits::Limits;
 use crate::numbers::Numbers;
 use crate::pace::PublishRates;
 use crate::places::{is_relay, network};
-use crate::publication::{Publication, PublicationConfig};
+use crate::publication::{Publication, PublicationConfig, View};
 use crate::session::{Departure, Session, StopReason};
+use crate::slate::Slate;
+use crate::standstill::Standstill;
 
 /// The registry's clock ticks, and playlists are fetched, a little later than they could be.
 const LATENESS: Duration = Duration::from_millis(500);
@@ -33,6 +36,8 @@ pub struct RegistryConfig {
     pub max_streams: usize,
     /// Renditions and windows of every stream.
     pub publication: PublicationConfig,
+    /// How every stream is cut.
+    pub pipeline: StreamConfig,
     /// Windows and timeouts.
     pub limits: Limits,
 }
@@ -62,6 +67,19 @@ struct Stream {
     state: State,
     /// How the newest publisher left, where it has.
     departure: Departure,
+    standstill: Standstill,
+    stand_in: StandIn,
+}
+
+/// What stands in for a publisher that is missing.
+#[derive(Debug)]
+enum StandIn {
+    /// Nothing: there is a publisher, or was one up to now, or it said that it stops.
+    Nothing,
+    /// Its newest picture and silence.
+    Slate(Box<Slate>),
+    /// Nothing can.
+    Impossible,
 }
 
 /// Where a stream is in its life.
@@ -116,6 +134,12 @@ pub struct Admission {
 pub enum Change {
     /// Nobody has asked for the rendition for a while: it is not made any more until somebody does.
     Asleep(StreamName, Arc<str>),
+    /// The publisher is missing, and the playlists go on without it.
+    Slate(StreamName),
+    /// A segment of the rendition at this index has been listed under this number while the
+    /// publisher is missing, and the rendition is awake: it is to be made without waiting for a
+    /// request.
+    Awaited(StreamName, usize, u64),
     /// The publisher did not come back: the playlists have ended.
     Ended(StreamName),
     /// The stream is not served any more.
@@ -214,6 +238,7 @@ impl Registry {
         {
             stream.state = State::Away(now);
             stream.departure = departure;
+            stream.stand_in = StandIn::Nothing;
         }
     }
 
@@ -241,7 +266,8 @@ impl Registry {
         true
     }
 
-    /// Ends and forgets streams whose time has come.
+    /// Ends and forgets streams whose time has come, and lets the playlists of those go on whose
+    /// publisher is missing.
     pub fn tick(&mut self, now: Moment) -> Vec<Change> {
         let mut changes = Vec::new();
         for (name, stream) in &mut self.streams {
@@ -251,6 +277,8 @@ impl Registry {
             if stream.should_end(now, &self.config.limits) {
                 stream.end(now);
                 changes.push(Change::Ended(name.clone()));
+            } else if !self.closed {
+                stream.go_on_without_publisher(name, now, &self.config, &mut changes);
             }
         }
         changes.extend(self.forget_surplus(now).into_iter().map(Change::Forgotten));
@@ -422,6 +450,7 @@ impl Registry {
 
     fn admit(&mut self, name: StreamName, session: Arc<Session>, now: Moment) -> Admission {
         if let Some(stream) = self.streams.get_mut(&name) {
+            stream.end_slate(now);
             let previous = std::mem::replace(&mut stream.session, Arc::clone(&session));
             stream.draining.retain(|session| !session.is_drained());
             stream.draining.push(previous);
@@ -441,6 +470,8 @@ impl Registry {
             draining: Vec::new(),
             state: State::Live,
             departure: Departure::Vanished,
+            standstill: Standstill::default(),
+            stand_in: StandIn::Nothing,
         };
         self.streams.insert(name, stream);
         Admission { session, publication, previous: Vec::new() }
@@ -548,7 +579,54 @@ impl Stream {
         }
     }
 
+    /// The playlists of a stream whose publisher is missing go on within 1.5 target durations (RFC
+    /// 8216 6.2.2), for as long as it is waited for.
+    fn go_on_without_publisher(
+        &mut self,
+        name: &StreamName,
+        now: Moment,
+        config: &RegistryConfig,
+        changes: &mut Vec<Change>,
+    ) {
+        if matches!(self.state, State::Ended(_)) {
+            return;
+        }
+        let view = self.publication.view();
+        self.standstill.note(&view, now);
+        let State::Away(left) = self.state else { return };
+        if self.departure == Departure::Stopped || !self.is_drained() {
+            return;
+        }
+        if matches!(self.stand_in, StandIn::Nothing) && self.needs_slate(&view, now, &config.limits)
+        {
+            let slate = Slate::begin(&self.publication, &config.pipeline, left, now);
+            changes.extend(slate.is_some().then(|| Change::Slate(name.clone())));
+            self.stand_in =
+                slate.map_or(StandIn::Impossible, |slate| StandIn::Slate(Box::new(slate)));
+        }
+        if let StandIn::Slate(slate) = &mut self.stand_in {
+            let awaited = slate.go_on(now).into_iter();
+            changes.extend(awaited.map(|it| Change::Awaited(name.clone(), it.index, it.sequence)));
+        }
+    }
+
+    /// Whether the playlists have stood still for as long as they may. Nobody can be watching a
+    /// brief stream for long.
+    fn needs_slate(&self, view: &View, now: Moment, limits: &Limits) -> bool {
+        let is_due = |by: Duration| now.uptime.saturating_add(LATENESS) >= by;
+        view.published_segments() >= limits.brief_segments
+            && self.standstill.must_change_by(view).is_some_and(is_due)
+    }
+
+    /// Somebody publishes again, whose grid goes on behind the slate.
+    fn end_slate(&mut self, now: Moment) {
+        if let StandIn::Slate(slate) = std::mem::replace(&mut self.stand_in, StandIn::Nothing) {
+            slate.end(now);
+        }
+    }
+
     fn end(&mut self, now: Moment) {
+        self.stand_in = StandIn::Nothing;
         self.publication.end();
         self.state = State::Ended(now);
     }

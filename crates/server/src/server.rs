@@ -325,6 +325,13 @@ async fn keep_time(shared: Arc<Shared>) {
                 Change::Asleep(stream, rendition) => {
                     debug!(%stream, %rendition, "rendition asleep")
                 }
+                Change::Slate(stream) => debug!(%stream, "publisher missing, slate stands in"),
+                Change::Awaited(stream, index, sequence) => {
+                    let publication = shared.registry().publication(&stream);
+                    if let Some(publication) = publication {
+                        shared.maker.make_ahead(&publication, index, sequence);
+                    }
+                }
                 Change::Ended(stream) => {
                     if let Some(held_back) = shared.admit_line(PeerLine::Ended, NOBODY) {
                         info!(%stream, held_back, "stream ended");

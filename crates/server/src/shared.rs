@@ -104,6 +104,7 @@ impl Shared {
             access: config.access.clone(),
             max_streams: config.max_streams,
             publication,
+            pipeline: config.stream_config(),
             limits: limits.clone(),
         };
         let viewers = config.viewers_max.map(|max| Viewers::new(max, limits.viewer_idle));

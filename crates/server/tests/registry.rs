@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hls::{Cut, Numbering, Segment, Span};
 use media::Timestamp;
-use pipeline::{GridMode, GridState, Preset, RenditionInfo};
+use pipeline::{DecoderChoice, GridMode, GridState, Preset, RenditionInfo, StreamConfig};
 use rtmp::{Refusal, StreamKey, StreamName};
 use server::registry::{
     Admission, Change, PublishAttempt, Registry, RegistryConfig, State, StreamStatus,
@@ -46,7 +46,14 @@ fn registry_with(access: PublishAccess, max_streams: usize, limits: Limits) -> R
         viewer_secret: None,
         memory: Memory::new(1 << 30, max_streams),
     };
-    Registry::new(RegistryConfig { access, max_streams, publication, limits })
+    let pipeline = pipeline_config(publication.renditions.clone());
+    Registry::new(RegistryConfig { access, max_streams, publication, pipeline, limits })
+}
+
+/// Segments of two seconds.
+fn pipeline_config(renditions: Vec<Preset>) -> StreamConfig {
+    let segment_duration = media::Duration::from_secs(2);
+    StreamConfig { renditions, segment_duration, decoder: DecoderChoice::Auto }
 }
 
 fn registry() -> Registry {
@@ -67,6 +74,7 @@ fn small_registry() -> Registry {
         access,
         max_streams: 10,
         publication,
+        pipeline: pipeline_config(Vec::new()),
         limits: Limits::default(),
     })
 }
