@@ -98,7 +98,11 @@ impl<'a> Viewer<'a> {
         // Each publisher but the first begins behind a discontinuity; one that was cut at once
         // never began.
         let comings = self.stage.presence.comings();
-        assert!(self.played.discontinuities < comings, "{:?} of {comings} comings", self.played);
+        assert!(
+            self.played.discontinuities < 2 * comings,
+            "{:?} of {comings} comings",
+            self.played
+        );
         assert!(self.played.segments > 0, "nothing was played");
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -539,6 +540,12 @@ impl Registry {
     }
 }
 
+/// None where it panicked: whatever one publisher left behind, the clock of the registry goes on for
+/// all others. Slates are the only work on media that is done here.
+fn guarded<T>(slate: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(slate)).ok()
+}
+
 impl Stream {
     fn should_end(&self, now: Moment, limits: &Limits) -> bool {
         // Workers that still drain will publish: an ended playlist must not grow.
@@ -599,14 +606,21 @@ impl Stream {
         }
         if matches!(self.stand_in, StandIn::Nothing) && self.needs_slate(&view, now, &config.limits)
         {
-            let slate = Slate::begin(&self.publication, &config.pipeline, left, now);
+            let begin = || Slate::begin(&self.publication, &config.pipeline, left, now);
+            let slate = guarded(begin).flatten();
             changes.extend(slate.is_some().then(|| Change::Slate(name.clone())));
             self.stand_in =
                 slate.map_or(StandIn::Impossible, |slate| StandIn::Slate(Box::new(slate)));
         }
         if let StandIn::Slate(slate) = &mut self.stand_in {
-            let awaited = slate.go_on(now).into_iter();
-            changes.extend(awaited.map(|it| Change::Awaited(name.clone(), it.index, it.sequence)));
+            match guarded(|| slate.go_on(now)) {
+                Some(awaited) => {
+                    changes.extend(awaited.into_iter().map(|awaited| {
+                        Change::Awaited(name.clone(), awaited.index, awaited.sequence)
+                    }))
+                }
+                None => self.stand_in = StandIn::Impossible,
+            }
         }
     }
 
@@ -621,7 +635,8 @@ impl Stream {
     /// Somebody publishes again, whose grid goes on behind the slate.
     fn end_slate(&mut self, now: Moment) {
         if let StandIn::Slate(slate) = std::mem::replace(&mut self.stand_in, StandIn::Nothing) {
-            slate.end(now);
+            // What it had listed stands, whatever becomes of its last part.
+            guarded(|| slate.end(now));
         }
     }
 
