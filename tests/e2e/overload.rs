@@ -111,6 +111,9 @@ impl Stream {
         let publisher = Publisher::start(&line, &server.url(&name));
         pin(publisher.process_id(), 1);
         server.wait_for_state(&name, "live");
+        // A young playlist is answered after 8 s where the ladder is behind. The one viewer of all
+        // streams waits for no two of them in turn: a window has 12 s.
+        server.get_when_there(&format!("/stream/{name}/{}.m3u8", LADDER[0]));
         Self {
             source: Recording::new(&name, "source"),
             ladder: LADDER.map(|rendition| Recording::new(&name, rendition)),
