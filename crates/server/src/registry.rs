@@ -540,8 +540,8 @@ impl Registry {
     }
 }
 
-/// None where it panicked: whatever one publisher left behind, the clock of the registry goes on for
-/// all others. Slates are the only work on media that is done here.
+/// None where it panicked: whatever one publisher left behind, the clock of the registry goes on
+/// for all others. Slates are the only work on media that is done here.
 fn guarded<T>(slate: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(slate)).ok()
 }

@@ -1,6 +1,8 @@
 //! Inverse transforms (ITU-T H.264 8.5.10 to 8.5.14). Coefficients are cleared for the next
 //! macroblock.
 
+use std::ops::{Add, Shr, Sub};
+
 use fearless_simd::{Simd, i16x8, i32x4, prelude::*, u8x16, u16x8};
 
 use super::clip;
@@ -160,8 +162,12 @@ fn turned_8<S: Simd>(mut rows: [i16x8<S>; 8]) -> [i16x8<S>; 8] {
     rows
 }
 
+/// One row or column (8.5.13), of single numbers or of several side by side.
 #[inline(always)]
-fn butterfly_8<S: Simd>(c: [i16x8<S>; 8]) -> [i16x8<S>; 8] {
+fn butterfly_8<T>(c: [T; 8]) -> [T; 8]
+where
+    T: Copy + Add<Output = T> + Sub<Output = T> + Shr<u32, Output = T>,
+{
     let a0 = c[0] + c[4];
     let a2 = c[0] - c[4];
     let a4 = (c[2] >> 1) - c[6];
@@ -186,12 +192,12 @@ fn butterfly_8<S: Simd>(c: [i16x8<S>; 8]) -> [i16x8<S>; 8] {
 fn add_any_8x8(plane: &mut [u8], stride: usize, position: usize, coefficients: &mut [i16; 64]) {
     let mut block = [[0; 8]; 8];
     for (row, c) in block.iter_mut().zip(coefficients.as_chunks::<8>().0) {
-        *row = wide_butterfly_8(c.map(i32::from));
+        *row = butterfly_8(c.map(i32::from));
     }
     *coefficients = [0; 64];
     let mut columns = [[0; 8]; 8];
     for (x, column) in columns.iter_mut().enumerate() {
-        *column = wide_butterfly_8(std::array::from_fn(|y| block[y][x]));
+        *column = butterfly_8(std::array::from_fn(|y| block[y][x]));
     }
     for y in 0..8 {
         let start = position + y * stride;
@@ -202,26 +208,6 @@ fn add_any_8x8(plane: &mut [u8], stride: usize, position: usize, coefficients: &
             row[x] = clip(i32::from(row[x]) + ((columns[x][y] + 32) >> 6));
         }
     }
-}
-
-fn wide_butterfly_8(c: [i32; 8]) -> [i32; 8] {
-    let a0 = c[0] + c[4];
-    let a2 = c[0] - c[4];
-    let a4 = (c[2] >> 1) - c[6];
-    let a6 = c[2] + (c[6] >> 1);
-    let b0 = a0 + a6;
-    let b2 = a2 + a4;
-    let b4 = a2 - a4;
-    let b6 = a0 - a6;
-    let a1 = c[5] - c[3] - c[7] - (c[7] >> 1);
-    let a3 = c[1] + c[7] - c[3] - (c[3] >> 1);
-    let a5 = c[7] - c[1] + c[5] + (c[5] >> 1);
-    let a7 = c[3] + c[5] + c[1] + (c[1] >> 1);
-    let b1 = a1 + (a7 >> 2);
-    let b3 = a3 + (a5 >> 2);
-    let b5 = (a3 >> 2) - a5;
-    let b7 = a7 - (a1 >> 2);
-    [b0 + b7, b2 + b5, b4 + b3, b6 + b1, b6 - b1, b4 - b3, b2 - b5, b0 - b7]
 }
 
 /// The DC coefficients of Intra_16x16 (8.5.10): transformed, scaled with `LevelScale4x4(qP, 0, 0)`
