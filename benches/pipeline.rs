@@ -173,7 +173,6 @@ fn playlists(criterion: &mut Criterion) {
             fragmented_mp4: "P144p30fps16x9/".to_owned(),
         },
         listed: 6,
-        min_bandwidth_bps: 400_000,
         segment_key: None,
     });
     window.set_target_duration(2);

@@ -83,13 +83,8 @@ fn bandwidth_is_true(variant: &VariantStream, recording: &Recording) {
     let announced = variant.average_bandwidth.expect("AVERAGE-BANDWIDTH") as f64;
     // Apple 1.28: within ten percent.
     assert_close(announced, average, 0.1 * average, "AVERAGE-BANDWIDTH");
-    // Apple 1.29, for the source; our own renditions announce their cap.
-    if recording.rendition == "source" {
-        assert!(
-            variant.bandwidth as f64 <= 1.25 * peak,
-            "{variant:?}: no run has more than {peak}"
-        );
-    }
+    // Apple 1.29.
+    assert!(variant.bandwidth as f64 <= 1.25 * peak, "{variant:?}: no run has more than {peak}");
 }
 
 fn bits(segments: &[crate::support::recording::Segment]) -> f64 {

@@ -20,6 +20,7 @@ use crate::message_error::{MessageError, SkippedMessage};
 use crate::package::Package;
 use crate::pause::{Flow, Pauses, TrackMessage};
 use crate::picture::{Picture, VideoConfig};
+use crate::rates::{Sent, SourceMeter};
 use crate::rendition_set::RenditionSet;
 use crate::short_spans::ShortSpans;
 use crate::silence::Silence;
@@ -199,6 +200,8 @@ struct RunningLadder {
     next_start: Option<Timestamp>,
     /// Time from one picture to the next, as measured up to the newest.
     interval: Duration,
+    /// What the publisher sends, measured up to the newest span.
+    meter: SourceMeter,
 }
 
 impl Ingest {
@@ -904,7 +907,8 @@ impl Ingest {
         let wanted =
             if is_decided && is_running { self.ladder.wanted } else { RenditionSet::EMPTY };
         let (live, preroll) = self.ladder.go_live(wanted, cut);
-        let begins = Some(SpanStart { cut, live, preroll });
+        let rates = self.ladder.meter.rates();
+        let begins = Some(SpanStart { cut, live, rates, preroll });
         let pictures_stopped = self.message.track == TagKind::Audio;
         let cut = LadderCut { ended, begins, pictures_stopped };
         self.outputs.push_back(IngestOutput::Grid(self.grid.state()));
@@ -1086,6 +1090,17 @@ impl RunningLadder {
             self.pictures = pictures.split_off(later);
         }
         let picture_count = pictures.len();
+        let before = self.meter.rates();
+        let frames = sound.iter().flat_map(|sound| &sound.frames);
+        // A span without pictures says nothing of what they need.
+        if !pictures.is_empty() {
+            let bytes = |picture: &Picture| picture.unit.nal_units.payload_bytes() as u64;
+            self.meter.push(Sent {
+                video_bytes: pictures.iter().map(bytes).sum(),
+                audio_bytes: frames.map(|frame| frame.data.len() as u64).sum(),
+                duration: span.duration,
+            });
+        }
         if pictures.is_empty() {
             pictures.extend(still);
         }
@@ -1101,6 +1116,7 @@ impl RunningLadder {
             picture_count,
             sound,
             interval: self.interval,
+            rates: before.or_else(|| self.meter.rates()),
         };
         SourceSegment { ended: Arc::new(ended), pictures }
     }

@@ -70,6 +70,7 @@ struct Encoder {
     plan: RungPlan,
     h264: H264Encoder,
     guard: RateGuard,
+    cap_bps: u32,
     /// The canvas a very thin picture is padded on.
     canvas: Option<I420Buf>,
 }
@@ -241,9 +242,13 @@ impl Rung {
         Ok(())
     }
 
-    /// Begins a segment. Nothing comes of pictures before the first one.
-    pub(crate) fn begin_segment(&mut self, cut: Cut) {
+    /// Begins a segment whose video has this cap. Nothing comes of pictures before the first one.
+    ///
+    /// # Errors
+    /// The encoder refuses the cap, and keeps the one it has.
+    pub(crate) fn begin_segment(&mut self, cut: Cut, cap_bps: u32) -> Result<(), codec::Error> {
         self.segment = Some(Segment { cut, units: Vec::new() });
+        self.encoder.as_mut().map_or(Ok(()), |encoder| encoder.set_cap(cap_bps))
     }
 
     /// The turn of the picture at `pts` in display order has come: encodes it, where it was scaled
@@ -347,9 +352,19 @@ impl Encoder {
         Ok(Self {
             h264: H264Encoder::new(&plan.config)?,
             guard: RateGuard::new(plan.config.bitrate_bps),
+            cap_bps: plan.config.bitrate_bps,
             canvas: (picture != coded).then(|| black(coded.0 as usize, coded.1 as usize)),
             plan,
         })
+    }
+
+    fn set_cap(&mut self, cap_bps: u32) -> Result<(), codec::Error> {
+        if self.cap_bps != cap_bps {
+            self.h264.set_bitrate(cap_bps)?;
+            self.guard.set_cap(cap_bps);
+            self.cap_bps = cap_bps;
+        }
+        Ok(())
     }
 
     /// The picture's access unit; None where it was left out to stay under the cap.

@@ -10,6 +10,7 @@ use hls::{Cut, CutPoint, Span};
 use media::{AudioFrame, Duration, Timestamp};
 
 use crate::picture::{Picture, VideoConfig};
+use crate::rates::SourceRates;
 use crate::rendition_set::RenditionSet;
 
 /// The sound of one span.
@@ -35,6 +36,9 @@ pub struct EndedSpan {
     pub sound: Option<Sound>,
     /// Time from one source picture to the next.
     pub interval: Duration,
+    /// What the publisher sends, as measured in the spans before it, or in the first one itself.
+    /// None where there are no pictures.
+    pub rates: Option<SourceRates>,
 }
 
 /// A span of the ladder's grid, as the publisher sent it: all renditions of the span are made of
@@ -76,6 +80,8 @@ pub struct SpanStart {
     pub cut: Cut,
     /// The renditions that are made of it picture by picture, as they come.
     pub live: RenditionSet,
+    /// What the publisher sends, as measured in the spans before it; None before the first one.
+    pub rates: Option<SourceRates>,
     /// Where renditions begin and no other has been live: the pictures before this cut, in
     /// decoding order, that a decoder has to be given before the next ones. Empty where the
     /// next picture is one to start with, and where a decoder is at work already.

@@ -13,6 +13,8 @@ use crate::message_error::VideoRefusal;
 use crate::package::Package;
 use crate::picture::{Picture, VideoConfig};
 use crate::queue::QueueStats;
+use crate::rates::allowances;
+use crate::rendition::Preset;
 use crate::rendition_set::RenditionSet;
 use crate::rung::{Rung, RungPlan, RungStats, heaviest_first};
 use crate::source_segment::{EndedSpan, Item, LadderCut, SegmentSource, SpanStart};
@@ -37,6 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 ///
 /// After every [`push`](Self::push), drain [`poll`](Self::poll) to None.
 pub struct Transcoder {
+    presets: Vec<Preset>,
     rungs: Vec<Rung>,
     live: RenditionSet,
     /// Those that begin with the next cut, and are scaled for already.
@@ -152,6 +155,7 @@ pub fn make_segment(
     let begins = SpanStart {
         cut: segment.ended.span.cut,
         live: RenditionSet::EMPTY.with(index),
+        rates: segment.ended.rates,
         preroll: source.preroll.clone(),
     };
     transcoder.push(Item::Cut(LadderCut {
@@ -186,6 +190,7 @@ impl Transcoder {
     #[must_use]
     pub fn new(config: &StreamConfig) -> Self {
         Self {
+            presets: config.renditions.clone(),
             rungs: config.renditions.iter().cloned().map(Rung::new).collect(),
             live: RenditionSet::EMPTY,
             expected: RenditionSet::EMPTY,
@@ -610,9 +615,11 @@ impl Transcoder {
         } else if let Some(config) = self.decoding.as_ref().map(|it| Arc::clone(it.config())) {
             self.open_live(&config, self.interval);
         }
-        for place in 0..self.rungs.len() {
-            if self.live.contains(place) {
-                self.rungs[place].begin_segment(begins.cut);
+        for (place, allowance) in allowances(&self.presets, begins.rates).iter().enumerate() {
+            if self.live.contains(place)
+                && let Err(error) = self.rungs[place].begin_segment(begins.cut, allowance.cap_bps)
+            {
+                self.failed(error);
             }
         }
     }

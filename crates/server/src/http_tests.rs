@@ -239,6 +239,14 @@ async fn the_multivariant_playlist_also_as_current() {
     assert_eq!((named.status, current.status), (200, 200));
     assert_eq!(named.body, current.body);
     assert!(named.text().contains("FRAME-RATE=29.970\ncam/source.m3u8\n"), "{}", named.text());
+    assert_eq!(named.header("vary"), "Accept-Encoding, Save-Data");
+    for low in [
+        site.send("GET", "/stream/cam.m3u8", &["Save-Data: on"]).await,
+        site.get("/stream/cam.m3u8?data=low").await,
+    ] {
+        assert_eq!(low.status, 200);
+        assert_eq!(low.body, named.body, "source is all there is");
+    }
 }
 
 #[tokio::test]

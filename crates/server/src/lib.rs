@@ -95,7 +95,7 @@ pub use pipeline::{
     DecoderChoice, DecoderKind, FrameRate, Preset, Profile, TestSignalConfig, preset_names,
 };
 pub use publication::{
-    Publication, PublicationConfig, Reception, Rendition, SOURCE, Slot, TranscodeLoad, View,
+    Offer, Publication, PublicationConfig, Reception, Rendition, SOURCE, Slot, TranscodeLoad, View,
 };
 pub use publisher::{
     OnFault, Programme, Progress, PublishConfig, PublishError, PublishReport, publish,

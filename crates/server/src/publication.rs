@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hls::{
-    Body, Container, Lookup, PerContainer, Segment, Snapshot, Span, VariantStream, Window,
-    WindowConfig,
+    Body, Container, KnownRates, Lookup, PerContainer, Rates, Segment, Snapshot, Span,
+    VariantStream, Window, WindowConfig,
 };
 use media::Timestamp;
 use pipeline::{
     AudioRefusal, Continuity, DecoderKind, GridState, Keyframes, Notice, Package, Preset,
-    RenditionInfo, RenditionSet, RungStats, SegmentSource, SegmentStore, SourceFacts,
-    SourceSegment, StreamTracks, TranscoderStats, measure_ts, write_cmaf, write_ts,
+    RenditionInfo, RenditionSet, RungStats, SegmentSource, SegmentStore, SourceFacts, SourceRates,
+    SourceSegment, StreamTracks, TranscoderStats, allowances, measure_ts, write_cmaf, write_ts,
 };
 use rtmp::StreamName;
 use tokio::sync::watch;
@@ -31,8 +31,13 @@ use crate::viewer_secret::ViewerSecret;
 /// The rendition that is the publisher's own encoding.
 pub const SOURCE: &str = "source";
 
-/// Audio is passed through into every rendition; what encoders send by default.
-const AUDIO_BPS: u64 = 128_000;
+/// Who wants to save data is offered nothing heavier, in bits per second: what Apple's authoring
+/// rules want on a cellular link (9.22).
+const LOW_DATA_BPS: u64 = 192_000;
+
+/// Players start with what is listed first, before they know the link: the best rendition whose cap
+/// is no more than this, in bits per second, which is that of 144p.
+const START_BPS: u32 = 400_000;
 
 /// The multivariant playlist waits until every rendition has said what it will be, but no longer
 /// than for so many segments of the source.
@@ -102,10 +107,23 @@ pub struct Publication {
 pub struct View {
     /// Renditions that have segments or can have them: ladder ascending, source last.
     pub renditions: Vec<Rendition>,
-    /// The choices of the multivariant playlist.
+    /// The choices of the multivariant playlist: ladder ascending, source last.
     variants: Vec<VariantStream>,
+    /// The place in `variants` of the one that players are to start with.
+    first: Option<usize>,
     /// Rendered by the first who reads it.
     multivariant: PerContainer<OnceLock<Body>>,
+    /// The same, of what saves data.
+    low_data: PerContainer<OnceLock<Body>>,
+}
+
+/// Which choices a viewer is offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// All.
+    Everything,
+    /// The light ones, the lightest first.
+    LowData,
 }
 
 /// How the transcoder of the present or last publisher keeps up.
@@ -156,6 +174,8 @@ pub struct Rendition {
     pub snapshot: Arc<Snapshot>,
     /// Codecs, size, frame rate.
     pub info: RenditionInfo,
+    /// BANDWIDTH and AVERAGE-BANDWIDTH.
+    pub declared: Rates,
     /// The spans that come next will have segments of it, as far as is known.
     pub goes_on: bool,
     /// Segments made since the process has known the stream.
@@ -237,6 +257,12 @@ impl Reception {
 struct Writer {
     /// Ladder ascending, source last; never changes its length.
     tracks: Vec<Track>,
+    /// The ladder, in the order of the configuration.
+    presets: Vec<Preset>,
+    /// What the publisher sends, as measured; None before the first span with pictures.
+    source_rates: Option<SourceRates>,
+    /// Which renditions the multivariant playlist lists.
+    listing: Listing,
     grid: GridState,
     stream_tracks: StreamTracks,
     facts: SourceFacts,
@@ -245,6 +271,15 @@ struct Writer {
     /// The load of segments that were made when somebody asked for them, in the present or last
     /// stay; it adds to `load`.
     made: TranscodeLoad,
+}
+
+/// Players do not read the multivariant playlist again: what it has listed once it goes on listing.
+#[derive(Clone, Copy, Debug)]
+enum Listing {
+    /// It has listed nothing yet.
+    Open,
+    /// It has begun, without these of the ladder: they have no room below the next.
+    Without(RenditionSet),
 }
 
 #[derive(Debug)]
@@ -309,18 +344,16 @@ impl Publication {
     #[must_use]
     pub(crate) fn new(name: StreamName, config: &PublicationConfig, numbers: Numbers) -> Self {
         let mut ladder: Vec<_> = config.renditions.iter().enumerate().collect();
-        ladder.sort_by_key(|(_, preset)| (preset.bitrate_bps, preset.height));
-        let ladder = ladder
-            .into_iter()
-            .map(|(index, preset)| (Slot::Ladder(index), preset.name.as_str(), floor_bps(preset)));
+        ladder.sort_by_key(|(_, preset)| (preset.width * preset.height, preset.bitrate_bps));
+        let ladder =
+            ladder.into_iter().map(|(index, preset)| (Slot::Ladder(index), preset.name.as_str()));
         let tracks = ladder
-            .chain([(Slot::Source, SOURCE, 0)])
-            .map(|(slot, rendition, min_bandwidth_bps)| {
+            .chain([(Slot::Source, SOURCE)])
+            .map(|(slot, rendition)| {
                 let secret = config.viewer_secret.as_ref();
                 let window = WindowConfig {
                     uri_prefix: http_path::segment_prefix(&name, rendition),
                     listed: config.playlist_segments,
-                    min_bandwidth_bps,
                     segment_key: secret.map(|secret| secret.segment_key(&name, rendition)),
                 };
                 Track::new(slot, rendition, Window::new(window))
@@ -328,6 +361,9 @@ impl Publication {
             .collect();
         let writer = Writer {
             tracks,
+            presets: config.renditions.clone(),
+            source_rates: None,
+            listing: Listing::Open,
             stream_tracks: StreamTracks::default(),
             grid: GridState::new(numbers.first()),
             facts: SourceFacts::default(),
@@ -367,7 +403,7 @@ impl Publication {
         self.taken.store(i64::MIN, Ordering::Relaxed);
         let cut_apart = writer.grid.mode.is_some_and(|mode| mode.own_grid);
         writer.reception = Reception { cut_apart, ..Reception::default() };
-        self.publish(&writer);
+        self.publish(&mut writer);
         writer.grid
     }
 
@@ -404,7 +440,7 @@ impl Publication {
         {
             track.note_continuity(sequence, continuity);
         }
-        self.publish(&writer);
+        self.publish(&mut writer);
     }
 
     /// Segment `sequence` in this container; it is written now, unless somebody has asked for it
@@ -430,7 +466,7 @@ impl Publication {
         }
         if track.window.fill(container, sequence, data.clone()) {
             track.refresh();
-            self.publish(&writer);
+            self.publish(&mut writer);
         }
         Some(data)
     }
@@ -448,7 +484,7 @@ impl Publication {
         let mut writer = lock(&self.writer);
         let Some(track) = writer.track(slot) else { return };
         track.push(segment, info, is_independent);
-        self.publish(&writer);
+        self.publish(&mut writer);
     }
 
     /// Lists a span of a rendition that nobody has made: it is made when somebody asks for it.
@@ -463,7 +499,7 @@ impl Publication {
         let is_unmakeable = track.unmakeable == Some(span.cut.discontinuity_sequence);
         if !is_unmakeable {
             track.promise(span, info);
-            self.publish(&writer);
+            self.publish(&mut writer);
         }
         !is_unmakeable
     }
@@ -492,7 +528,7 @@ impl Publication {
         let mut writer = lock(&self.writer);
         let Some(track) = writer.track(slot) else { return };
         if track.set_impossible() {
-            self.publish(&writer);
+            self.publish(&mut writer);
         }
     }
 
@@ -506,7 +542,7 @@ impl Publication {
         track.window.withdraw_promises_before(u64::MAX);
         track.set_impossible();
         track.refresh();
-        self.publish(&writer);
+        self.publish(&mut writer);
     }
 
     /// Where the grid stands: how the stream is cut, and which numbers are used.
@@ -520,7 +556,7 @@ impl Publication {
                 track.window.set_target_duration(mode.target_duration_secs);
                 track.refresh();
             }
-            self.publish(&writer);
+            self.publish(&mut writer);
         }
     }
 
@@ -541,7 +577,8 @@ impl Publication {
                 track.window.begin_anew();
                 track.refresh();
             }
-            self.publish(&writer);
+            writer.listing = Listing::Open;
+            self.publish(&mut writer);
         }
     }
 
@@ -603,6 +640,9 @@ impl Publication {
     /// Keeps what segments of a span can be made of. What cannot be made any more for it is not
     /// promised any more.
     pub fn store(&self, segment: SourceSegment) {
+        if let Some(rates) = segment.ended.rates {
+            lock(&self.writer).source_rates = Some(rates);
+        }
         let oldest = {
             let mut store = lock(&self.store);
             store.push(segment);
@@ -631,7 +671,7 @@ impl Publication {
                 left = left.saturating_sub(given_up);
             }
             if left < bytes {
-                self.publish(&writer);
+                self.publish(&mut writer);
             }
         }
         let kept_from = {
@@ -663,7 +703,7 @@ impl Publication {
             }
         }
         if withdrawn {
-            self.publish(&writer);
+            self.publish(&mut writer);
         }
     }
 
@@ -741,7 +781,7 @@ impl Publication {
             track.window.end();
             track.refresh();
         }
-        self.publish(&writer);
+        self.publish(&mut writer);
     }
 
     /// The stream's name.
@@ -837,7 +877,8 @@ impl Publication {
 
     /// Swaps what viewers get. The writer's lock is held, so views follow each other in order;
     /// nothing is rendered here.
-    fn publish(&self, writer: &Writer) {
+    fn publish(&self, writer: &mut Writer) {
+        writer.settle();
         self.view.send_replace(Arc::new(writer.view(&self.name)));
     }
 }
@@ -845,21 +886,39 @@ impl Publication {
 impl View {
     /// The multivariant playlist; None before the first segment.
     #[must_use]
-    pub fn multivariant(&self, container: Container) -> Option<&Body> {
+    pub fn multivariant(&self, container: Container, offer: Offer) -> Option<&Body> {
         if self.variants.is_empty() {
             return None;
         }
-        let render = || match container {
-            Container::MpegTs => hls::multivariant_playlist::render(&self.variants, container),
-            Container::FragmentedMp4 => {
-                let mut variants = self.variants.clone();
+        let render = || {
+            let mut variants = self.offered(offer);
+            if container == Container::FragmentedMp4 {
                 for variant in &mut variants {
                     variant.uri = http_path::cmaf_variant_uri(&variant.uri).to_owned();
                 }
-                hls::multivariant_playlist::render(&variants, container)
             }
+            hls::multivariant_playlist::render(&variants, container)
         };
-        Some(self.multivariant.of(container).get_or_init(render))
+        let rendered = match offer {
+            Offer::Everything => &self.multivariant,
+            Offer::LowData => &self.low_data,
+        };
+        Some(rendered.of(container).get_or_init(render))
+    }
+
+    /// The choices in the order in which they are listed: the first is the one to start with.
+    fn offered(&self, offer: Offer) -> Vec<VariantStream> {
+        let mut variants = self.variants.clone();
+        match (offer, self.first) {
+            (Offer::Everything, Some(first)) => variants[..=first].rotate_right(1),
+            (Offer::Everything, None) => {}
+            (Offer::LowData, _) => {
+                // Something has to play.
+                let light = variants.iter().filter(|it| it.bandwidth_bps <= LOW_DATA_BPS).count();
+                variants.truncate(light.max(1));
+            }
+        }
+        variants
     }
 
     /// Whether there is something to play.
@@ -902,10 +961,73 @@ impl Writer {
         self.tracks.iter_mut().find(|track| track.slot == slot)
     }
 
+    /// Before the first playlist that lists anything is shown: what has no room in it.
+    fn settle(&mut self) {
+        if matches!(self.listing, Listing::Open) && self.is_settled() {
+            let mut without = RenditionSet::EMPTY;
+            for (index, allowance) in
+                allowances(&self.presets, self.source_rates).iter().enumerate()
+            {
+                if !allowance.has_room {
+                    without = without.with(index);
+                }
+            }
+            self.listing = Listing::Without(without);
+        }
+    }
+
     fn view(&self, name: &StreamName) -> View {
-        let variants = if self.is_settled() { self.variants(name) } else { Vec::new() };
-        let renditions = self.tracks.iter().filter_map(Track::rendition).collect();
-        View { renditions, variants, multivariant: PerContainer::default() }
+        let declared = self.declared();
+        let mut variants = Vec::new();
+        let mut renditions = Vec::new();
+        let mut first = None;
+        for (track, declared) in self.tracks.iter().zip(declared) {
+            let Some(rendition) = track.rendition(declared) else { continue };
+            if self.lists(track)
+                && let Some(variant) = track.variant(name, declared)
+            {
+                // The best of those that are light enough to begin with.
+                if let Slot::Ladder(index) = track.slot
+                    && self.presets[index].bitrate_bps <= START_BPS
+                {
+                    first = Some(variants.len());
+                }
+                variants.push(variant);
+            }
+            renditions.push(rendition);
+        }
+        View { renditions, variants, first, ..View::default() }
+    }
+
+    /// What each track declares, so that those that are listed ascend.
+    fn declared(&self) -> Vec<Rates> {
+        let allowances = allowances(&self.presets, self.source_rates);
+        let known = |track: &Track| match (track.measured(), track.slot) {
+            (Some(rates), _) => KnownRates::Measured(rates),
+            (None, Slot::Source) => KnownRates::Expected(Rates::default()),
+            (None, Slot::Ladder(index)) => {
+                let bps = allowances[index].wire_bps;
+                KnownRates::Expected(Rates { peak_bps: bps, average_bps: bps })
+            }
+        };
+        let listed: Vec<_> = self.tracks.iter().filter(|it| self.lists(it)).map(known).collect();
+        let mut listed = hls::declare(&listed).into_iter();
+        let declared = self.tracks.iter().map(|track| {
+            let of_listed = if self.lists(track) { listed.next() } else { None };
+            of_listed.unwrap_or_else(|| hls::declare(&[known(track)])[0])
+        });
+        declared.collect()
+    }
+
+    /// Whether the multivariant playlist lists it.
+    fn lists(&self, track: &Track) -> bool {
+        let Listing::Without(without) = self.listing else { return false };
+        let has_place = match track.slot {
+            // Alone it is the stream.
+            Slot::Source => !self.leaves_source_out(),
+            Slot::Ladder(index) => !without.contains(index),
+        };
+        has_place && track.is_listed()
     }
 
     /// Whether every rendition has said what it will be: players do not read the multivariant
@@ -916,20 +1038,11 @@ impl Writer {
         segments >= PATIENCE_SEGMENTS || self.tracks.iter().all(is_known)
     }
 
-    fn variants(&self, name: &StreamName) -> Vec<VariantStream> {
-        let mut variants: Vec<_> = self.ladder().filter_map(|track| track.variant(name)).collect();
-        // Alone it is the stream.
-        if !self.leaves_source_out() {
-            variants.extend(self.source().and_then(|track| track.variant(name)));
-        }
-        variants
-    }
-
     /// Whether the multivariant playlist is without source: it is on a grid of its own beside a
     /// ladder.
     fn leaves_source_out(&self) -> bool {
         let cut_apart = self.grid.mode.is_some_and(|mode| mode.own_grid);
-        cut_apart && self.ladder().any(Track::is_listed)
+        cut_apart && self.ladder().any(|track| self.lists(track))
     }
 
     fn ladder(&self) -> impl Iterator<Item = &Track> {
@@ -1081,12 +1194,13 @@ impl Track {
         }
     }
 
-    fn rendition(&self) -> Option<Rendition> {
+    fn rendition(&self, declared: Rates) -> Option<Rendition> {
         Some(Rendition {
             slot: self.slot,
             name: Arc::clone(&self.name),
             snapshot: Arc::clone(self.snapshot.as_ref()?),
             info: self.info()?.clone(),
+            declared,
             goes_on: matches!(self.prospect, Prospect::Possible(_)),
             published_segments: self.published_segments,
             published_bytes: self.published_bytes,
@@ -1098,26 +1212,22 @@ impl Track {
         matches!(self.prospect, Prospect::Possible(_)) && self.snapshot.is_some()
     }
 
-    fn variant(&self, name: &StreamName) -> Option<VariantStream> {
+    /// Its rates, once something of it has been made.
+    fn measured(&self) -> Option<Rates> {
+        self.snapshot.as_ref().and_then(|snapshot| snapshot.rates)
+    }
+
+    fn variant(&self, name: &StreamName, declared: Rates) -> Option<VariantStream> {
         let Prospect::Possible(info) = &self.prospect else { return None };
         let snapshot = self.snapshot.as_ref()?;
         Some(VariantStream {
             uri: http_path::variant_uri(name, &self.name),
-            bandwidth_bps: snapshot.bandwidth_bps,
-            average_bandwidth_bps: snapshot.average_bandwidth_bps,
+            bandwidth_bps: declared.peak_bps,
+            average_bandwidth_bps: declared.average_bps,
             codecs: info.codecs.clone(),
             resolution: info.resolution,
             frame_rate: info.frame_rate,
             independent: snapshot.independent,
         })
     }
-}
-
-/// The least BANDWIDTH announced for a rendition we make, whatever easy pictures need: its cap,
-/// audio, and what MPEG-TS adds (4 of 188 bytes, and about half a packet of stuffing for each
-/// picture).
-fn floor_bps(preset: &Preset) -> u64 {
-    let frame_rate = preset.frame_rate.map_or(30.0, |rate| rate.as_f64()).clamp(0.0, 240.0);
-    let payload = u64::from(preset.bitrate_bps) + AUDIO_BPS;
-    payload + payload / 40 + (frame_rate * 94.0 * 8.0) as u64
 }

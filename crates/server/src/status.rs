@@ -154,11 +154,11 @@ fn manifest(stream: &StreamStatus) -> (String, Manifest) {
 }
 
 fn variant(stream: &StreamName, rendition: &Rendition) -> Variant {
-    let Rendition { name, snapshot, info, .. } = rendition;
+    let Rendition { name, snapshot, info, declared, .. } = rendition;
     Variant {
         uri: http_path::variant_uri(stream, name),
-        bandwidth: snapshot.bandwidth_bps,
-        average_bandwidth: snapshot.average_bandwidth_bps,
+        bandwidth: declared.peak_bps,
+        average_bandwidth: declared.average_bps,
         codecs: info.codecs.clone(),
         resolution: info
             .resolution
@@ -241,15 +241,15 @@ fn rendition_status(
     };
     let seconds_since = |moment: Option<Moment>| moment.map(|moment| now.since(moment).as_secs());
     let rung = load.rung(rendition.slot).unwrap_or_default();
-    let Rendition { name, snapshot, info, .. } = rendition;
+    let Rendition { name, snapshot, info, declared, .. } = rendition;
     RenditionStatus {
         name: name.to_string(),
         codecs: info.codecs.clone(),
         width: info.resolution.map(|size| size.0),
         height: info.resolution.map(|size| size.1),
         fps: info.frame_rate,
-        bandwidth_bps: snapshot.bandwidth_bps,
-        average_bandwidth_bps: snapshot.average_bandwidth_bps,
+        bandwidth_bps: declared.peak_bps,
+        average_bandwidth_bps: declared.average_bps,
         target_duration_secs: snapshot.target_duration_secs,
         published_segments: rendition.published_segments,
         published_bytes: rendition.published_bytes,
