@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use flv::TagKind;
-use hls::{Lookup, Span};
+use hls::{Container, Lookup, Span};
 use pipeline::{DecoderChoice, Ingest, IngestOutput, Preset, RenditionInfo, StreamConfig};
 use rtmp::StreamName;
 use server::registry::{Admission, Change, PublishAttempt, Registry, RegistryConfig};
@@ -115,6 +115,8 @@ fn play_with_keyframes_every(interval: u32, admission: &Admission, seconds: u32,
     }
 }
 
+const TS: Container = Container::MpegTs;
+
 fn info() -> RenditionInfo {
     RenditionInfo {
         codecs: "avc1.42c00b,mp4a.40.2".into(),
@@ -150,7 +152,7 @@ fn listed(publication: &Publication, rendition: &str) -> Vec<Span> {
 
 fn playlist(view: &View, rendition: &str) -> String {
     let snapshot = &view.rendition(rendition).unwrap().snapshot;
-    String::from_utf8(snapshot.playlist(hls::Container::MpegTs).plain.to_vec()).unwrap()
+    String::from_utf8(snapshot.playlist(TS).plain.to_vec()).unwrap()
 }
 
 /// Every span follows the one before it by number; the places behind discontinuities.
@@ -335,10 +337,10 @@ fn an_hour_of_slate_takes_no_more_than_a_minute_of_it() {
     let last = spans.last().unwrap().sequence();
     assert_eq!(spans.len(), 6);
     let lookup =
-        |sequence| publication.view().rendition("source").unwrap().snapshot.segment(sequence);
-    assert_eq!(lookup(last), Lookup::NotMade, "written when somebody asks for it");
+        |sequence| publication.view().rendition("source").unwrap().snapshot.segment(TS, sequence);
+    assert_eq!(lookup(last), Lookup::NotWritten, "written when somebody asks for it");
     assert_eq!(lookup(last - 6), Lookup::Gone, "nobody has read of it");
-    assert!(publication.write_source(last).is_some_and(|ts| ts.len() < 64 << 10));
+    assert!(publication.written(Slot::Source, last, TS).is_some_and(|ts| ts.len() < 64 << 10));
     assert!(publication.source_of(last - 12).is_none());
     // In time with the clock all the while, whoever looks when.
     let end = spans[5].cut.unix_ms + 2000;
