@@ -38,6 +38,7 @@ mod pause;
 mod picture;
 mod picture_order;
 mod picture_watch;
+mod poster;
 mod queue;
 mod rendition;
 mod rendition_set;
