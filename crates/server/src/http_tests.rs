@@ -352,7 +352,8 @@ async fn what_is_not_there_is_404_uncached_and_readable_elsewhere() {
     };
     let _silent = site.shared.registry().publish(attempt, site.shared.clock.now()).unwrap();
     let paths = [
-        "/".into(),
+        "/watch/".into(),
+        "/watch/cam/other".into(),
         "/stream/cam".into(),
         "/stream/other.m3u8".into(),
         "/stream/silent.m3u8".into(),
