@@ -168,7 +168,10 @@ fn segment(n: i64, data: &Bytes) -> Segment {
 fn playlists(criterion: &mut Criterion) {
     let data = Bytes::from(vec![0x47; 188 * 1_000]);
     let mut window = Window::new(WindowConfig {
-        uri_prefix: "/stream/hello_world/P144p30fps16x9/".to_owned(),
+        uri_prefix: hls::PerContainer {
+            mpeg_ts: "/stream/hello_world/P144p30fps16x9/".to_owned(),
+            fragmented_mp4: "P144p30fps16x9/".to_owned(),
+        },
         listed: 6,
         min_bandwidth_bps: 400_000,
         segment_key: None,
@@ -181,7 +184,7 @@ fn playlists(criterion: &mut Criterion) {
             n += 1;
             window.push(segment(n, &data));
             let snapshot = window.snapshot().expect("a segment");
-            black_box(snapshot.playlist().gzip().len())
+            black_box(snapshot.playlist(hls::Container::MpegTs).gzip().len())
         });
     });
     let variant = |name: &str| VariantStream {
@@ -195,7 +198,11 @@ fn playlists(criterion: &mut Criterion) {
     };
     let variants = [variant("P144p30fps16x9"), variant("source")];
     group.bench_function("multivariant playlist rendered and gzipped", |bencher| {
-        bencher.iter(|| black_box(hls::multivariant_playlist::render(&variants).gzip().len()));
+        bencher.iter(|| {
+            black_box(
+                hls::multivariant_playlist::render(&variants, hls::Container::MpegTs).gzip().len(),
+            )
+        });
     });
     group.finish();
 }

@@ -1,6 +1,6 @@
 //! AudioSpecificConfig.
 
-use crate::bits::Bits;
+use crate::bits::{BitWriter, Bits};
 use crate::{Error, frequency, program_config};
 
 const OBJECT_TYPE_SBR: u8 = 5;
@@ -107,6 +107,38 @@ impl AudioSpecificConfig {
         let bits = object_type | (u16::from(frequency_index) << 7) | channels;
         (self.channel_configuration > 0 && self.samples_per_frame == 1024)
             .then(|| bits.to_be_bytes())
+    }
+
+    /// The whole configuration, SBR and PS signalled explicitly and hierarchically (14496-3
+    /// 1.6.5.2). None where the channels stand in a program config element, which is not kept.
+    #[must_use]
+    pub fn to_bytes(&self) -> Option<Vec<u8>> {
+        if self.channel_configuration == 0 {
+            return None;
+        }
+        let mut bits = BitWriter::default();
+        let extension = match self.sbr {
+            _ if self.ps => Some(OBJECT_TYPE_PS),
+            Some(_) => Some(OBJECT_TYPE_SBR),
+            None => None,
+        };
+        bits.push(extension.unwrap_or(self.object_type).into(), 5);
+        frequency::write(self.sample_rate_hz, &mut bits);
+        bits.push(self.channel_configuration.into(), 4);
+        if extension.is_some() {
+            frequency::write(self.output_sample_rate_hz(), &mut bits);
+            bits.push(self.object_type.into(), 5);
+        }
+        bits.push(u32::from(self.samples_per_frame == 960), 1);
+        // No core coder, no extension.
+        bits.push(0, 2);
+        Some(bits.into_bytes())
+    }
+
+    /// Channels that are heard: PS makes two of one.
+    #[must_use]
+    pub fn output_channels(&self) -> u8 {
+        if self.ps { self.channels.max(2) } else { self.channels }
     }
 
     /// What an ADTS header says: `profile_ObjectType`, `sampling_frequency_index`,
@@ -316,6 +348,29 @@ mod tests {
         assert_eq!((he.core_bytes(), core.sbr), (Some(hex!("1390")), None));
         assert_eq!(parse(&hex!("1214")).core_bytes(), None, "960 samples");
         assert!(!parse(&hex!("1210")).has_core_of(&parse(&hex!("1190"))));
+    }
+
+    #[test]
+    fn s1_6_5_2_what_is_written_is_read() {
+        for data in [
+            &hex!("1210")[..],
+            &hex!("1408"),
+            &hex!("1214"),
+            &hex!("1780 5622 10"),
+            &hex!("2b9208 00"),
+            &hex!("eb0988 00"),
+            &hex!("1310 56e5 98"),
+            &hex!("1308 56e5 9d4880"),
+        ] {
+            let config = parse(data);
+            assert_eq!(parse(&config.to_bytes().unwrap()), config, "{data:02x?}");
+        }
+        assert_eq!(parse(&hex!("1210")).to_bytes().unwrap(), hex!("1210"));
+        // As fdk-aac writes HE-AAC v2.
+        assert_eq!(parse(&hex!("eb0988 00")).to_bytes().unwrap(), hex!("eb0988 00"));
+        assert_eq!(parse(&hex!("eb0988 00")).output_channels(), 2);
+        let quad = parse(&hex!("118004c40400 21100d 4c61766335392e33372e313030 56e500"));
+        assert_eq!(quad.to_bytes(), None, "a program config element");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Sampling frequency indices.
 
 use crate::Error;
-use crate::bits::Bits;
+use crate::bits::{BitWriter, Bits};
 
 /// 14496-3 table 1.18. Indices 13 and 14 are reserved, 15 is the escape.
 const FREQUENCIES_HZ: [u32; 13] = [
@@ -19,6 +19,17 @@ pub(crate) fn read(bits: &mut Bits<'_>) -> Result<u32, Error> {
         _ => FREQUENCIES_HZ.get(usize::from(index)).copied().unwrap_or(0),
     };
     if hz == 0 { Err(Error::SampleRate { index, position }) } else { Ok(hz) }
+}
+
+/// Writes the index of the frequency, or the escape and 24 bits of hertz.
+pub(crate) fn write(hz: u32, bits: &mut BitWriter) {
+    match index_of(hz) {
+        Some(index) => bits.push(index.into(), 4),
+        None => {
+            bits.push(ESCAPE.into(), 4);
+            bits.push(hz, 24);
+        }
+    }
 }
 
 /// The frequency of this index, in hertz.

@@ -50,7 +50,7 @@ fn gzip(bytes: &[u8]) -> Bytes {
 
 /// FNV-1a, 64 bits: tells versions of one playlist apart, and is the same in every process and
 /// release.
-fn fnv_1a(bytes: &[u8]) -> u64 {
+pub(crate) fn fnv_1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     })

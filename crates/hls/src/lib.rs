@@ -12,11 +12,14 @@
 //! **After every change of a [`Window`], take a [`Window::snapshot`] and publish it.**
 //!
 //! ```
-//! use hls::{Cut, Lookup, Segment, Span, Window, WindowConfig};
+//! use hls::{Container, Cut, Lookup, PerContainer, Segment, Span, Window, WindowConfig};
 //! use media::{Duration, Timestamp};
 //!
 //! let mut window = Window::new(WindowConfig {
-//!     uri_prefix: "/stream/hello_world/source/".into(),
+//!     uri_prefix: PerContainer {
+//!         mpeg_ts: "/stream/hello_world/source/".into(),
+//!         fragmented_mp4: "source/".into(),
+//!     },
 //!     listed: 6,
 //!     min_bandwidth_bps: 0,
 //!     segment_key: None,
@@ -34,9 +37,9 @@
 //! let span = Span { cut, duration: Duration::from_millis(1980) };
 //! window.push(Segment { span, data: vec![0x47; 188].into() });
 //! let snapshot = window.snapshot().expect("a segment to list");
-//! assert!(matches!(snapshot.segment(1_795_266_725), Lookup::Made(data) if data.len() == 188));
+//! assert!(matches!(snapshot.segment(Container::MpegTs, 1_795_266_725), Lookup::Made(data) if data.len() == 188));
 //! assert_eq!(
-//!     String::from_utf8_lossy(&snapshot.playlist().plain),
+//!     String::from_utf8_lossy(&snapshot.playlist(Container::MpegTs).plain),
 //!     "#EXTM3U
 //! #EXT-X-VERSION:3
 //! #EXT-X-INDEPENDENT-SEGMENTS
@@ -53,8 +56,10 @@
 
 mod bandwidth;
 mod body;
+mod container;
 mod date;
 mod grid;
+mod init_section;
 mod made;
 mod media_playlist;
 pub mod multivariant_playlist;
@@ -72,7 +77,9 @@ mod grid_model;
 mod model;
 
 pub use body::Body;
+pub use container::{Container, PerContainer};
 pub use grid::{CutPoint, Grid, GridMode, GridState, Step, TOLERANCE};
+pub use init_section::InitSection;
 pub use multivariant_playlist::VariantStream;
 pub use segment_key::SegmentKey;
 pub use snapshot::{Lookup, Snapshot};

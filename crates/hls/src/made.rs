@@ -8,7 +8,7 @@ use bytes::Bytes;
 /// The bytes of a segment, shared by all snapshots that have it.
 #[derive(Debug)]
 pub(crate) struct Made {
-    /// The transport stream.
+    /// In whatever container.
     pub(crate) data: Bytes,
     etag: OnceLock<String>,
 }

@@ -3,30 +3,32 @@
 use std::fmt::Write;
 
 use crate::date::rfc3339;
-use crate::{Snapshot, Span};
+use crate::{Container, Snapshot, Span};
 
 const TICKS_PER_MS: u64 = 90;
 
 /// What a media playlist says.
 pub(crate) struct MediaPlaylist<'a> {
     snapshot: &'a Snapshot,
+    container: Container,
 }
 
 impl<'a> MediaPlaylist<'a> {
-    pub(crate) fn of(snapshot: &'a Snapshot) -> Self {
-        Self { snapshot }
+    pub(crate) fn of(snapshot: &'a Snapshot, container: Container) -> Self {
+        Self { snapshot, container }
     }
 
     /// The text.
     pub(crate) fn render(&self) -> String {
         let mut text = String::with_capacity(1024);
-        text.push_str("#EXTM3U\n#EXT-X-VERSION:3\n");
+        line(&mut text, format_args!("#EXTM3U\n#EXT-X-VERSION:{}", self.container.version()));
         if self.snapshot.independent {
             text.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
         }
         self.render_numbers(&mut text);
+        let mut init = None;
         for span in self.snapshot.offered() {
-            self.render_segment(span, &mut text);
+            self.render_segment(span, &mut init, &mut text);
         }
         if self.snapshot.ended {
             text.push_str("#EXT-X-ENDLIST\n");
@@ -46,14 +48,30 @@ impl<'a> MediaPlaylist<'a> {
         line(text, format_args!("#EXT-X-DISCONTINUITY-SEQUENCE:{discontinuity_sequence}"));
     }
 
-    fn render_segment(&self, span: &Span, text: &mut String) {
+    /// `init` is the id of what the segment before is played behind.
+    fn render_segment(&self, span: &Span, init: &mut Option<u64>, text: &mut String) {
         if span.cut.discontinuity {
             text.push_str("#EXT-X-DISCONTINUITY\n");
+        }
+        if self.container == Container::FragmentedMp4 {
+            self.render_init(span, init, text);
         }
         line(text, format_args!("#EXT-X-PROGRAM-DATE-TIME:{}", rfc3339(span.cut.unix_ms)));
         let ms = rounded_ms(span);
         line(text, format_args!("#EXTINF:{}.{:03},", ms / 1000, ms % 1000));
-        line(text, format_args!("{}", self.snapshot.uri(span.sequence())));
+        line(text, format_args!("{}", self.snapshot.uri(self.container, span.sequence())));
+    }
+
+    /// The section that the segment is played behind, where it is not that of the one before.
+    fn render_init(&self, span: &Span, init: &mut Option<u64>, text: &mut String) {
+        let content = self.snapshot.content(span.sequence());
+        let own = content.and_then(|content| content.init.as_ref()).map(|init| init.id());
+        if let Some(id) = own
+            && *init != own
+        {
+            line(text, format_args!("#EXT-X-MAP:URI=\"{}\"", self.snapshot.init_uri(id)));
+            *init = own;
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::io::Read;
 use m3u8_rs::MediaPlaylist;
 use media::{Duration, Timestamp};
 
-use super::{Cut, Lookup, Segment, Snapshot, Span, Window, WindowConfig};
+use super::{Container, Cut, Lookup, PerContainer, Segment, Snapshot, Span, Window, WindowConfig};
 
 const PREFIX: &str = "/stream/name/source/";
 
@@ -34,8 +34,8 @@ pub(crate) enum Op {
 
 /// Runs `ops`, and looks at the window after each.
 pub(crate) fn check(listed: usize, first_sequence: u64, min_bandwidth_bps: u64, ops: &[Op]) {
-    let config =
-        WindowConfig { uri_prefix: PREFIX.into(), listed, min_bandwidth_bps, segment_key: None };
+    let uri_prefix = PerContainer { mpeg_ts: PREFIX.into(), fragmented_mp4: "source/".into() };
+    let config = WindowConfig { uri_prefix, listed, min_bandwidth_bps, segment_key: None };
     let mut run = Run {
         window: Window::new(config),
         listed: listed.max(1),
@@ -137,7 +137,11 @@ impl Run {
     fn push(&mut self, segment: Segment) {
         if let Some(promised) = self.promised.take() {
             let segment = &self.pushed[promised].segment;
-            assert!(self.window.fill(segment.span.sequence(), segment.data.clone()));
+            assert!(self.window.fill(
+                Container::MpegTs,
+                segment.span.sequence(),
+                segment.data.clone()
+            ));
         }
         if std::mem::take(&mut self.promise_next) {
             self.window.list(segment.span);
@@ -194,7 +198,7 @@ impl Run {
             .filter(|pushed| pushed.segment.span.cut.discontinuity)
             .count();
         assert_eq!(playlist.discontinuity_sequence, gone as u64);
-        let text = String::from_utf8_lossy(&snapshot.playlist().plain);
+        let text = String::from_utf8_lossy(&snapshot.playlist(Container::MpegTs).plain);
         assert!(text.contains("\n#EXT-X-DISCONTINUITY-SEQUENCE:"), "always present");
         let most = MOST_OF_A_HEAD + snapshot.listed.len() * (MOST_OF_AN_ENTRY + PREFIX.len());
         assert!(text.len() <= most, "{} bytes: {text}", text.len());
@@ -235,7 +239,7 @@ impl Run {
             } else {
                 Lookup::Made(pushed.segment.data.clone())
             };
-            assert_eq!(snapshot.segment(sequence), expected);
+            assert_eq!(snapshot.segment(Container::MpegTs, sequence), expected);
         }
     }
 
@@ -245,9 +249,9 @@ impl Run {
         for (sequence, pushed) in (self.first_sequence..).zip(&self.pushed[..self.removed()]) {
             let stay = pushed.segment.span.duration + pushed.longest_playlist;
             let must_stay = pushed.pushes_since <= self.listed + 1 || pushed.media_since < stay;
-            let found = match snapshot.segment(sequence) {
+            let found = match snapshot.segment(Container::MpegTs, sequence) {
                 Lookup::Made(data) => Some(data),
-                Lookup::NotMade => Some(pushed.segment.data.clone()),
+                Lookup::NotMade | Lookup::NotWritten => Some(pushed.segment.data.clone()),
                 Lookup::Gone => None,
             };
             assert!(
@@ -270,8 +274,11 @@ impl Run {
             );
         }
         let behind = self.first_sequence + self.pushed.len() as u64;
-        assert_eq!(snapshot.segment(behind), Lookup::Gone);
-        assert_eq!(snapshot.segment(self.first_sequence.wrapping_sub(1)), Lookup::Gone);
+        assert_eq!(snapshot.segment(Container::MpegTs, behind), Lookup::Gone);
+        assert_eq!(
+            snapshot.segment(Container::MpegTs, self.first_sequence.wrapping_sub(1)),
+            Lookup::Gone
+        );
     }
 
     /// RFC 8216 4.3.4.2, the slow way: every run that ends with the newest segment.
@@ -303,13 +310,16 @@ impl Run {
     }
 
     fn check_change(&self, snapshot: &Snapshot, playlist: &MediaPlaylist) {
-        let body = snapshot.playlist();
+        let body = snapshot.playlist(Container::MpegTs);
         let mut unzipped = Vec::new();
         flate2::read::GzDecoder::new(&body.gzip()[..]).read_to_end(&mut unzipped).expect("gzip");
         assert_eq!(unzipped, body.plain);
         assert_ne!(body.etag, body.etag_gzip);
         let Some((before, playlist_before)) = &self.last else { return };
-        assert_eq!(before.playlist().etag == body.etag, before.playlist().plain == body.plain);
+        assert_eq!(
+            before.playlist(Container::MpegTs).etag == body.etag,
+            before.playlist(Container::MpegTs).plain == body.plain
+        );
         assert!(before.bandwidth_bps <= snapshot.bandwidth_bps, "BANDWIDTH falls");
         assert!(before.target_duration_secs <= snapshot.target_duration_secs);
         assert!(playlist_before.media_sequence <= playlist.media_sequence);
@@ -317,7 +327,7 @@ impl Run {
 }
 
 fn parse(snapshot: &Snapshot) -> MediaPlaylist {
-    match m3u8_rs::parse_playlist_res(&snapshot.playlist().plain) {
+    match m3u8_rs::parse_playlist_res(&snapshot.playlist(Container::MpegTs).plain) {
         Ok(m3u8_rs::Playlist::MediaPlaylist(playlist)) => playlist,
         other => panic!("no media playlist: {other:?}"),
     }

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use bytes::Bytes;
 
-use crate::Body;
 use crate::media_playlist::line;
+use crate::{Body, Container};
 
 /// One rendition as a choice for the player.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,11 +27,11 @@ pub struct VariantStream {
 }
 
 /// Renders the playlist with these variant streams, one at least, in this order: players start with
-/// the first.
+/// the first. Their segments are in this container.
 #[must_use]
-pub fn render(variants: &[VariantStream]) -> Body {
+pub fn render(variants: &[VariantStream], container: Container) -> Body {
     let mut text = String::with_capacity(1024);
-    text.push_str("#EXTM3U\n#EXT-X-VERSION:3\n");
+    line(&mut text, format_args!("#EXTM3U\n#EXT-X-VERSION:{}", container.version()));
     // Here the tag speaks for all media playlists (RFC 8216 4.3.5.1).
     if variants.iter().all(|variant| variant.independent) {
         text.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");

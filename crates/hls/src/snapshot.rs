@@ -5,9 +5,9 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use media::Duration;
 
-use crate::made::Made;
 use crate::media_playlist::{MediaPlaylist, rounded_ms};
-use crate::{Body, SegmentKey, Span};
+use crate::window::{Content, Stage};
+use crate::{Body, Container, InitSection, PerContainer, SegmentKey, Span};
 
 /// A rendition at one moment: its playlist, and every segment that may be asked for. Never changes.
 ///
@@ -30,12 +30,12 @@ pub struct Snapshot {
     /// What the playlist lists, in order, contiguous numbers; but for short ones at its end, as
     /// long as it may go on.
     pub listed: Vec<Span>,
-    pub(crate) uri_prefix: String,
+    pub(crate) uri_prefix: PerContainer<String>,
     pub(crate) segment_key: Option<SegmentKey>,
-    /// Every segment that may be asked for, by number, ascending; the last ones are those that are
-    /// listed. None where the segment has not been made, or not been written, yet.
-    pub(crate) fetchable: Vec<(u64, Option<Arc<Made>>)>,
-    pub(crate) playlist: OnceLock<Body>,
+    /// What there is of every segment that may be asked for, by number, ascending; the last ones
+    /// are those that are listed.
+    pub(crate) fetchable: Vec<(u64, Content)>,
+    pub(crate) playlist: PerContainer<OnceLock<Body>>,
 }
 
 /// The shortest last segment of a playlist that goes on: seen with Chromium 156, where 0.98 s are
@@ -68,8 +68,10 @@ pub(crate) fn held_back<'a>(
 pub enum Lookup {
     /// The segment.
     Made(Bytes),
-    /// It is listed, and has not been made or written: it may be asked for.
+    /// It is listed, and has not been made: it may be asked for.
     NotMade,
+    /// It has been made, and not been written in this container: it may be asked for.
+    NotWritten,
     /// It never was, or is not any more.
     Gone,
 }
@@ -77,31 +79,43 @@ pub enum Lookup {
 impl Snapshot {
     /// What there is of segment `sequence`: it is listed, or was a short while ago.
     #[must_use]
-    pub fn segment(&self, sequence: u64) -> Lookup {
-        match self.made(sequence) {
-            Some(Some(made)) => Lookup::Made(made.data.clone()),
-            Some(None) => Lookup::NotMade,
-            None => Lookup::Gone,
+    pub fn segment(&self, container: Container, sequence: u64) -> Lookup {
+        let Some(content) = self.content(sequence) else { return Lookup::Gone };
+        match (content.stage.made(container), &content.stage) {
+            (Some(made), _) => Lookup::Made(made.data.clone()),
+            (None, Stage::Promised) => Lookup::NotMade,
+            (None, Stage::Packaged { .. }) => Lookup::NotWritten,
+            (None, Stage::Made(..)) => Lookup::Gone,
         }
     }
 
     /// Strong entity tag of segment `sequence`, in quotes (RFC 9110 section 8.8.3), if it has been
     /// made: other bytes have another one, under whatever number. The first who asks hashes them.
     #[must_use]
-    pub fn etag(&self, sequence: u64) -> Option<&str> {
-        self.made(sequence)?.as_ref().map(|made| made.etag())
+    pub fn etag(&self, container: Container, sequence: u64) -> Option<&str> {
+        self.content(sequence)?.stage.made(container).map(|made| made.etag())
+    }
+
+    /// The initialization section of this id, if a segment that may be asked for is played behind
+    /// it.
+    #[must_use]
+    pub fn init(&self, id: u64) -> Option<&Arc<InitSection>> {
+        let inits = self.fetchable.iter().filter_map(|(_, content)| content.init.as_ref());
+        inits.rev().find(|init| init.id() == id)
     }
 
     /// The media playlist.
     #[must_use]
-    pub fn playlist(&self) -> &Body {
-        self.playlist.get_or_init(|| Body::new(MediaPlaylist::of(self).render()))
+    pub fn playlist(&self, container: Container) -> &Body {
+        let render = || Body::new(MediaPlaylist::of(self, container).render());
+        self.playlist.of(container).get_or_init(render)
     }
 
     /// Whether somebody has read the playlist.
     #[must_use]
     pub fn was_read(&self) -> bool {
-        self.playlist.get().is_some()
+        let PerContainer { mpeg_ts, fragmented_mp4 } = &self.playlist;
+        mpeg_ts.get().is_some() || fragmented_mp4.get().is_some()
     }
 
     /// The number of the first listed segment.
@@ -133,26 +147,36 @@ impl Snapshot {
         &self.listed[..self.listed.len() - held_back]
     }
 
-    /// The segment of a number that may be asked for.
-    fn made(&self, sequence: u64) -> Option<&Option<Arc<Made>>> {
+    /// What there is of a segment that may be asked for.
+    pub(crate) fn content(&self, sequence: u64) -> Option<&Content> {
         let place = self.fetchable.binary_search_by_key(&sequence, |(sequence, _)| *sequence);
         place.ok().map(|place| &self.fetchable[place].1)
     }
 
     /// The URI of a segment, as the playlist has it.
     #[must_use]
-    pub fn uri(&self, sequence: u64) -> String {
-        match &self.segment_key {
-            Some(key) => format!("{}{sequence}.ts?tag={}", self.uri_prefix, key.tag(sequence)),
-            None => format!("{}{sequence}.ts", self.uri_prefix),
-        }
+    pub fn uri(&self, container: Container, sequence: u64) -> String {
+        let (prefix, extension) = (self.uri_prefix.of(container), container.extension());
+        format!("{prefix}{sequence}.{extension}{}", self.tag_query(sequence))
     }
 
-    /// Whether who asks for segment `sequence` with this tag has read its URI in a playlist. Where
-    /// URIs have no tags, everybody counts as such.
+    /// The URI of an initialization section, as the playlist has it.
+    pub(crate) fn init_uri(&self, id: u64) -> String {
+        let (prefix, name) = (&self.uri_prefix.fragmented_mp4, InitSection::file_name(id));
+        format!("{prefix}{name}{}", self.tag_query(id))
+    }
+
+    fn tag_query(&self, number: u64) -> String {
+        let tag = self.segment_key.as_ref().map(|key| key.tag(number));
+        tag.map_or_else(String::new, |tag| format!("?tag={tag}"))
+    }
+
+    /// Whether who asks for the segment with this number, or the initialization section with this
+    /// id, and has this tag, has read its URI in a playlist. Where URIs have no tags, everybody
+    /// counts as such.
     #[must_use]
-    pub fn admits(&self, sequence: u64, tag: Option<&str>) -> bool {
+    pub fn admits(&self, number: u64, tag: Option<&str>) -> bool {
         let Some(key) = &self.segment_key else { return true };
-        tag.is_some_and(|tag| key.is_tag(sequence, tag))
+        tag.is_some_and(|tag| key.is_tag(number, tag))
     }
 }

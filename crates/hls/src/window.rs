@@ -1,7 +1,7 @@
 //! One rendition's sliding window of spans, made or promised.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use media::Duration;
@@ -10,7 +10,7 @@ use crate::bandwidth::BandwidthMeter;
 use crate::made::Made;
 use crate::media_playlist::rounded_ms;
 use crate::snapshot::held_back;
-use crate::{SegmentKey, Snapshot, Span};
+use crate::{Container, InitSection, PerContainer, SegmentKey, Snapshot, Span};
 
 /// A segment without, or with hardly any, duration ages removed ones by this much all the same: it
 /// bounds how many can be kept.
@@ -35,8 +35,9 @@ pub struct Segment {
 /// What a window is made with.
 #[derive(Clone, Debug)]
 pub struct WindowConfig {
-    /// Goes before `N.ts` in segment URIs: `/stream/NAME/RENDITION/`.
-    pub uri_prefix: String,
+    /// Goes before `N.ts` in segment URIs: `/stream/NAME/RENDITION/`; before `N.m4s` in those of
+    /// fragmented MPEG-4, and before the names of initialization sections.
+    pub uri_prefix: PerContainer<String>,
     /// How many segments the playlist lists once there are as many; at least 1.
     pub listed: usize,
     /// BANDWIDTH is never less than this, in bits per second: what an encoder's cap allows it to
@@ -69,18 +70,30 @@ pub struct Window {
     /// The highest number that was ever listed: none comes again, also where nothing is listed.
     newest: Option<u64>,
     bandwidth: BandwidthMeter,
+    /// What the spans are played behind that are listed from now on.
+    init: Option<Arc<InitSection>>,
 }
 
 /// What there is of a span.
-#[derive(Debug)]
-enum Content {
+#[derive(Clone, Debug)]
+pub(crate) struct Content {
+    /// What its segment as fragmented MPEG-4 is played behind.
+    pub(crate) init: Option<Arc<InitSection>>,
+    pub(crate) stage: Stage,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Stage {
     /// Nothing yet: it can be made when somebody asks for it.
     Promised,
-    /// The caller keeps its samples: so many bytes once somebody has asked for it and they are
-    /// written.
-    Packaged(usize),
-    /// The segment.
-    Made(Arc<Made>),
+    /// The caller keeps its samples, and somebody has asked for what is written.
+    Packaged {
+        /// What it takes where nothing is written.
+        bytes: usize,
+        written: PerContainer<Option<Arc<Made>>>,
+    },
+    /// The segment, in one container.
+    Made(Container, Arc<Made>),
 }
 
 #[derive(Debug)]
@@ -119,6 +132,7 @@ impl Window {
             listed: VecDeque::new(),
             newest: None,
             bandwidth: BandwidthMeter::default(),
+            init: None,
         }
     }
 
@@ -129,6 +143,23 @@ impl Window {
             self.target_duration_secs = secs;
             self.bandwidth.measure(secs);
         }
+    }
+
+    /// Sets what the segments of spans that are listed from here on are played behind, as fragmented
+    /// MPEG-4. What a span was listed with stays its own.
+    pub fn set_init(&mut self, data: Bytes) {
+        if self.init.as_ref().is_none_or(|init| init.data != data) {
+            self.init = Some(Arc::new(InitSection::new(data)));
+        }
+    }
+
+    /// What the segment of the number is played behind, as fragmented MPEG-4.
+    #[must_use]
+    pub fn init(&self, sequence: u64) -> Option<&Arc<InitSection>> {
+        let listed = self.listed.iter().map(|it| (it.span.sequence(), &it.content));
+        let removed = self.removed.iter().map(|it| (it.sequence, &it.content));
+        let found = listed.chain(removed).find(|(number, _)| *number == sequence);
+        found.and_then(|(_, content)| content.init.as_ref())
     }
 
     /// Not every segment starts with an IDR from here on: no `EXT-X-INDEPENDENT-SEGMENTS` (RFC 8216
@@ -145,7 +176,7 @@ impl Window {
     /// once is never another. Whether the segment was taken.
     pub fn push(&mut self, segment: Segment) -> bool {
         self.list(segment.span);
-        self.fill(segment.span.sequence(), segment.data)
+        self.fill(Container::MpegTs, segment.span.sequence(), segment.data)
     }
 
     /// Lists a span whose segment will be made when it is asked for. A number that was passed is
@@ -166,7 +197,7 @@ impl Window {
             self.target_duration_secs = span.duration.ceil_secs().max(rounded_secs);
             self.bandwidth.measure(self.target_duration_secs);
         }
-        let content = Content::Promised;
+        let content = Content { init: self.init.clone(), stage: Stage::Promised };
         let longest_playlist = Duration::ZERO;
         self.listed.push_back(Listed { span, content, longest_playlist, was_read: false });
         self.newest = Some(span.sequence());
@@ -178,27 +209,28 @@ impl Window {
     }
 
     /// Lists a span whose samples the caller keeps, and [`fill`](Self::fill)s in when somebody asks
-    /// for it: `bytes` long. Where it is listed as a promise, that is kept now. A number that was
+    /// for it, in the container that is asked for: `bytes` long as a transport stream. Where it is listed as a promise, that is kept now. A number that was
     /// passed, or has its segment already, is ignored. Whether it was taken.
     pub fn push_packaged(&mut self, span: Span, bytes: usize) -> bool {
         self.list(span);
-        self.put(span.sequence(), Content::Packaged(bytes))
+        let written = PerContainer::default();
+        self.put(span.sequence(), Stage::Packaged { bytes, written })
     }
 
-    /// Keeps the promise of a span that is listed, or was a short while ago; whether there was one
-    /// to keep.
-    pub fn fill(&mut self, sequence: u64, data: Bytes) -> bool {
-        self.put(sequence, Content::Made(Made::new(data)))
+    /// Keeps the promise of a span that is listed, or was a short while ago, in this container;
+    /// whether there was one to keep.
+    pub fn fill(&mut self, container: Container, sequence: u64, data: Bytes) -> bool {
+        self.put(sequence, Stage::Made(container, Made::new(data)))
     }
 
-    fn put(&mut self, sequence: u64, content: Content) -> bool {
+    fn put(&mut self, sequence: u64, next: Stage) -> bool {
         let target_duration_secs = self.target_duration_secs;
         let listed = self.listed.iter_mut().find(|listed| listed.span.sequence() == sequence);
         let removed = self.removed.iter_mut().find(|removed| removed.sequence == sequence);
         let place = match (listed, removed) {
             (Some(listed), _) => {
-                if matches!(listed.content, Content::Promised) {
-                    let bytes = content.bytes();
+                if matches!(listed.content.stage, Stage::Promised) {
+                    let bytes = next.bytes();
                     self.bandwidth.push(bytes, listed.span.duration, target_duration_secs);
                 }
                 &mut listed.content
@@ -206,12 +238,11 @@ impl Window {
             (None, Some(removed)) => &mut removed.content,
             (None, None) => return false,
         };
-        if !place.gives_way_to(&content) {
-            return false;
+        let is_taken = place.stage.take(next);
+        if is_taken {
+            self.enforce_bytes();
         }
-        *place = content;
-        self.enforce_bytes();
-        true
+        is_taken
     }
 
     /// The number of the oldest segment that may still be asked for.
@@ -225,7 +256,7 @@ impl Window {
     /// them. Whether there were any.
     pub fn withdraw_promises_before(&mut self, sequence: u64) -> bool {
         let is_lost = |content: &Content, number: u64| {
-            matches!(content, Content::Promised) && number < sequence
+            matches!(content.stage, Stage::Promised) && number < sequence
         };
         let lost = self.listed.iter().rposition(|it| is_lost(&it.content, it.span.sequence()));
         for _ in 0..lost.map_or(0, |place| place + 1) {
@@ -281,7 +312,7 @@ impl Window {
 
     /// The numbers of the spans that are listed as promises, ascending.
     pub fn promised(&self) -> impl Iterator<Item = u64> {
-        let is_promised = |listed: &&Listed| matches!(listed.content, Content::Promised);
+        let is_promised = |listed: &&Listed| matches!(listed.content.stage, Stage::Promised);
         let promised = self.listed.iter().filter(is_promised);
         promised.map(|listed| listed.span.sequence())
     }
@@ -292,8 +323,8 @@ impl Window {
         if self.listed.is_empty() {
             return None;
         }
-        let removed = self.removed.iter().map(|it| (it.sequence, it.content.made()));
-        let listed = self.listed.iter().map(|it| (it.span.sequence(), it.content.made()));
+        let removed = self.removed.iter().map(|it| (it.sequence, it.content.clone()));
+        let listed = self.listed.iter().map(|it| (it.span.sequence(), it.content.clone()));
         Some(Snapshot {
             bandwidth_bps: self.bandwidth.peak_bps().max(self.config.min_bandwidth_bps),
             average_bandwidth_bps: match self.bandwidth.average_bps() {
@@ -309,7 +340,7 @@ impl Window {
             uri_prefix: self.config.uri_prefix.clone(),
             segment_key: self.config.segment_key.clone(),
             fetchable: removed.chain(listed).collect(),
-            playlist: OnceLock::new(),
+            playlist: PerContainer::default(),
         })
     }
 
@@ -370,28 +401,48 @@ impl Window {
 }
 
 impl Content {
-    /// What it takes in memory, here or where its samples are.
+    fn bytes(&self) -> usize {
+        self.stage.bytes()
+    }
+}
+
+impl Stage {
+    /// What it takes in memory, here or where its samples are: once something is written, that is
+    /// most of it.
     fn bytes(&self) -> usize {
         match self {
             Self::Promised => 0,
-            Self::Packaged(bytes) => *bytes,
-            Self::Made(made) => made.data.len(),
+            Self::Packaged { bytes, written } => {
+                let len = |made: &Option<Arc<Made>>| made.as_ref().map_or(0, |it| it.data.len());
+                (*bytes).max(len(&written.mpeg_ts) + len(&written.fragmented_mp4))
+            }
+            Self::Made(_, made) => made.data.len(),
         }
     }
 
-    fn made(&self) -> Option<Arc<Made>> {
+    /// The segment in this container, where it has been made in it.
+    pub(crate) fn made(&self, container: Container) -> Option<&Arc<Made>> {
         match self {
-            Self::Promised | Self::Packaged(_) => None,
-            Self::Made(made) => Some(Arc::clone(made)),
+            Self::Promised => None,
+            Self::Packaged { written, .. } => written.of(container).as_ref(),
+            Self::Made(written, made) => (*written == container).then_some(made),
         }
     }
 
-    /// What was served once is never another.
-    fn gives_way_to(&self, next: &Self) -> bool {
-        match self {
-            Self::Promised => true,
-            Self::Packaged(_) => matches!(next, Self::Made(_)),
-            Self::Made(_) => false,
+    /// Becomes `next`, if it may: what was served once is never another.
+    fn take(&mut self, next: Self) -> bool {
+        match (&mut *self, next) {
+            (Self::Promised, next) => {
+                *self = next;
+                true
+            }
+            (Self::Packaged { written, .. }, Self::Made(container, made)) => {
+                let place = written.of_mut(container);
+                let is_new = place.is_none();
+                place.get_or_insert(made);
+                is_new
+            }
+            (Self::Packaged { .. } | Self::Made(..), _) => false,
         }
     }
 }
@@ -411,7 +462,7 @@ mod tests {
 
     fn window(listed: usize) -> Window {
         Window::new(WindowConfig {
-            uri_prefix: "/".into(),
+            uri_prefix: PerContainer { mpeg_ts: "/".into(), fragmented_mp4: String::new() },
             listed,
             min_bandwidth_bps: 0,
             segment_key: None,
@@ -460,7 +511,10 @@ mod tests {
         window.note_read();
         window.push(segment(5, second, &data));
         assert_eq!(window.oldest_sequence(), Some(2), "fetchable, and listed no more");
-        assert!(matches!(window.snapshot().unwrap().segment(2), Lookup::Made(_)));
+        assert!(matches!(
+            window.snapshot().unwrap().segment(Container::MpegTs, 2),
+            Lookup::Made(_)
+        ));
     }
 
     #[test]
@@ -472,7 +526,7 @@ mod tests {
             assert!(window.bytes() <= MAX_BYTES);
         }
         assert_eq!(window.listed.len(), 4);
-        let newest = window.snapshot().unwrap().segment(39);
+        let newest = window.snapshot().unwrap().segment(Container::MpegTs, 39);
         assert!(matches!(newest, Lookup::Made(_)));
     }
 
@@ -482,7 +536,7 @@ mod tests {
         let etag = |data: &'static [u8]| {
             let mut window = window(2);
             window.push(segment(7, Duration::from_secs(2), &Bytes::from_static(data)));
-            window.snapshot().unwrap().etag(7).map(str::to_owned).unwrap()
+            window.snapshot().unwrap().etag(Container::MpegTs, 7).map(str::to_owned).unwrap()
         };
         assert_eq!(etag(b"one"), etag(b"one"));
         assert_ne!(etag(b"one"), etag(b"two"));
@@ -505,7 +559,7 @@ mod tests {
         assert_eq!(window.cut_down(usize::MAX), (kept_before - 4) * 1000);
         let snapshot = window.snapshot().unwrap();
         assert_eq!(snapshot.listed.iter().map(Span::sequence).collect::<Vec<_>>(), [17, 18, 19]);
-        assert_eq!(snapshot.segment(16), Lookup::Gone);
+        assert_eq!(snapshot.segment(Container::MpegTs, 16), Lookup::Gone);
         assert_eq!(window.cut_down(1), 0);
         window.push(segment(20, Duration::from_secs(2), &data));
         assert_eq!(window.snapshot().unwrap().media_sequence(), 17, "it goes on");
@@ -517,7 +571,10 @@ mod tests {
         for (sequence, ticks) in (0..).zip([-1, i64::MIN, 0, i64::MAX, i64::MAX]) {
             window.push(segment(sequence, Duration::from_ticks(ticks), &Bytes::new()));
         }
-        assert_eq!(window.snapshot().unwrap().segment(4), Lookup::Made(Bytes::new()));
+        assert_eq!(
+            window.snapshot().unwrap().segment(Container::MpegTs, 4),
+            Lookup::Made(Bytes::new())
+        );
     }
 
     #[test]
@@ -526,19 +583,25 @@ mod tests {
         let two = Duration::from_secs(2);
         (5..8).for_each(|sequence| window.list(span(sequence, two)));
         assert_eq!(window.promised().collect::<Vec<_>>(), [5, 6, 7]);
-        assert_eq!(window.snapshot().unwrap().segment(6), Lookup::NotMade);
-        assert!(window.fill(6, Bytes::from_static(b"six")));
-        assert!(!window.fill(6, Bytes::from_static(b"another")));
+        assert_eq!(window.snapshot().unwrap().segment(Container::MpegTs, 6), Lookup::NotMade);
+        assert!(window.fill(Container::MpegTs, 6, Bytes::from_static(b"six")));
+        assert!(!window.fill(Container::MpegTs, 6, Bytes::from_static(b"another")));
         let snapshot = window.snapshot().unwrap();
-        assert_eq!(snapshot.segment(6), Lookup::Made(Bytes::from_static(b"six")));
-        assert_eq!(snapshot.segment(8), Lookup::Gone);
+        assert_eq!(
+            snapshot.segment(Container::MpegTs, 6),
+            Lookup::Made(Bytes::from_static(b"six"))
+        );
+        assert_eq!(snapshot.segment(Container::MpegTs, 8), Lookup::Gone);
         // It has left the playlist, and is still waited for.
         window.note_read();
         window.list(span(8, two));
-        assert!(window.fill(5, Bytes::from_static(b"five")));
+        assert!(window.fill(Container::MpegTs, 5, Bytes::from_static(b"five")));
         let snapshot = window.snapshot().unwrap();
         assert_eq!(snapshot.media_sequence(), 6);
-        assert_eq!(snapshot.segment(5), Lookup::Made(Bytes::from_static(b"five")));
+        assert_eq!(
+            snapshot.segment(Container::MpegTs, 5),
+            Lookup::Made(Bytes::from_static(b"five"))
+        );
     }
 
     #[test]
@@ -550,13 +613,19 @@ mod tests {
         assert!(!window.push_packaged(span(5, two), 1), "it is there");
         let snapshot = window.snapshot().unwrap();
         assert_eq!(snapshot.bandwidth_bps, 2_000_000);
-        assert_eq!((snapshot.segment(5), window.bytes()), (Lookup::NotMade, 500_000));
+        assert_eq!(
+            (snapshot.segment(Container::MpegTs, 5), window.bytes()),
+            (Lookup::NotWritten, 500_000)
+        );
         assert!(!window.withdraw_promises_before(u64::MAX));
         assert_eq!(window.promised().count(), 0);
-        assert!(window.fill(5, Bytes::from_static(b"five")));
+        assert!(window.fill(Container::MpegTs, 5, Bytes::from_static(b"five")));
         assert!(!window.push_packaged(span(5, two), 7), "it was served");
         let snapshot = window.snapshot().unwrap();
-        assert_eq!(snapshot.segment(5), Lookup::Made(Bytes::from_static(b"five")));
+        assert_eq!(
+            snapshot.segment(Container::MpegTs, 5),
+            Lookup::Made(Bytes::from_static(b"five"))
+        );
         assert_eq!(snapshot.bandwidth_bps, 2_000_000, "measured once");
         window.note_read();
         (6..9).for_each(|sequence| assert!(window.push_packaged(span(sequence, two), 9)));
@@ -574,7 +643,10 @@ mod tests {
         window.push(segment(7, Duration::from_millis(980), &Bytes::new()));
         window.push(segment(8, Duration::from_millis(520), &Bytes::new()));
         assert_eq!(offered(&window), 2);
-        assert!(matches!(window.snapshot().unwrap().segment(8), Lookup::Made(_)));
+        assert!(matches!(
+            window.snapshot().unwrap().segment(Container::MpegTs, 8),
+            Lookup::Made(_)
+        ));
         window.end();
         assert_eq!(offered(&window), 4);
         window.reopen();
@@ -611,15 +683,18 @@ mod tests {
         let mut window = window(6);
         let two = Duration::from_secs(2);
         (5..9).for_each(|sequence| window.list(span(sequence, two)));
-        window.fill(5, Bytes::from_static(b"five"));
+        window.fill(Container::MpegTs, 5, Bytes::from_static(b"five"));
         assert!(!window.withdraw_promises_before(5));
         window.note_read();
         assert!(window.withdraw_promises_before(7));
         let snapshot = window.snapshot().unwrap();
         assert_eq!(snapshot.media_sequence(), 7);
-        assert!(matches!(snapshot.segment(5), Lookup::Made(_)), "who was told of it may come");
-        assert_eq!(snapshot.segment(6), Lookup::Gone);
-        assert_eq!(snapshot.segment(7), Lookup::NotMade);
+        assert!(
+            matches!(snapshot.segment(Container::MpegTs, 5), Lookup::Made(_)),
+            "who was told of it may come"
+        );
+        assert_eq!(snapshot.segment(Container::MpegTs, 6), Lookup::Gone);
+        assert_eq!(snapshot.segment(Container::MpegTs, 7), Lookup::NotMade);
     }
 
     #[test]
@@ -635,7 +710,11 @@ mod tests {
         window.list(span(12, two));
         let snapshot = window.snapshot().unwrap();
         assert_eq!(snapshot.listed.iter().map(Span::sequence).collect::<Vec<_>>(), [12]);
-        assert_eq!(snapshot.segment(7), Lookup::Made(Bytes::new()), "who was told of it may come");
-        assert_eq!(snapshot.segment(9), Lookup::Gone);
+        assert_eq!(
+            snapshot.segment(Container::MpegTs, 7),
+            Lookup::Made(Bytes::new()),
+            "who was told of it may come"
+        );
+        assert_eq!(snapshot.segment(Container::MpegTs, 9), Lookup::Gone);
     }
 }

@@ -1,7 +1,7 @@
 //! Golden text: playlists as viewers get them.
 
 use hls::multivariant_playlist::{self, VariantStream};
-use hls::{Body, Cut, Segment, SegmentKey, Span, Window, WindowConfig};
+use hls::{Body, Container, Cut, PerContainer, Segment, SegmentKey, Span, Window, WindowConfig};
 use media::{Duration, Timestamp};
 
 fn text(body: &Body) -> &str {
@@ -14,7 +14,10 @@ fn window() -> Window {
 }
 
 fn window_with(segment_key: Option<SegmentKey>) -> Window {
-    let uri_prefix = "/stream/hello_world/P144p30fps16x9/".into();
+    let uri_prefix = PerContainer {
+        mpeg_ts: "/stream/hello_world/P144p30fps16x9/".into(),
+        fragmented_mp4: "P144p30fps16x9/".into(),
+    };
     let config = WindowConfig { uri_prefix, listed: 3, min_bandwidth_bps: 400_000, segment_key };
     let mut window = Window::new(config);
     window.set_target_duration(2);
@@ -36,7 +39,7 @@ fn segment(nth: u64, start_ms: i64, duration_ms: i64, discontinuity: bool) -> Se
 }
 
 fn playlist(window: &Window) -> String {
-    text(window.snapshot().expect("segments").playlist()).to_owned()
+    text(window.snapshot().expect("segments").playlist(Container::MpegTs)).to_owned()
 }
 
 #[test]
@@ -131,8 +134,8 @@ fn multivariant() {
         independent: false,
         ..source.clone()
     };
-    let ladder = multivariant_playlist::render(&[small, source]);
-    let alone = multivariant_playlist::render(&[audio_only]);
+    let ladder = multivariant_playlist::render(&[small, source], Container::MpegTs);
+    let alone = multivariant_playlist::render(&[audio_only], Container::MpegTs);
     insta::assert_snapshot!([text(&ladder), text(&alone)].join("\n"));
     let Ok(m3u8_rs::Playlist::MasterPlaylist(parsed)) = m3u8_rs::parse_playlist_res(&ladder.plain)
     else {
@@ -155,7 +158,7 @@ fn with_a_segment_key_every_uri_has_a_tag_of_its_own() {
     window.push(segment(0, 0, 1980, false));
     window.push(segment(1, 1980, 2000, false));
     let snapshot = window.snapshot().expect("segments");
-    let playlist = text(snapshot.playlist()).to_owned();
+    let playlist = text(snapshot.playlist(Container::MpegTs)).to_owned();
     let uris: Vec<&str> = playlist.lines().filter(|line| !line.starts_with('#')).collect();
     let expected = [1_795_266_725, 1_795_266_726].map(|sequence| {
         format!("/stream/hello_world/P144p30fps16x9/{sequence}.ts?tag={}", key.tag(sequence))
@@ -178,7 +181,10 @@ fn a_query_goes_behind_every_uri_and_nowhere_else() {
         frame_rate: None,
         independent: true,
     };
-    let playlist = multivariant_playlist::render(&[variant("a/x.m3u8"), variant("a/y.m3u8")]);
+    let playlist = multivariant_playlist::render(
+        &[variant("a/x.m3u8"), variant("a/y.m3u8")],
+        Container::MpegTs,
+    );
     let personal = multivariant_playlist::with_query(&playlist, "token=1-2");
     let expected = text(&playlist).replace(".m3u8", ".m3u8?token=1-2");
     assert_eq!(personal, expected.as_bytes());

@@ -3,7 +3,7 @@
 #[path = "../src/model.rs"]
 mod model;
 
-use hls::{Cut, Lookup, Segment, Snapshot, Span, Window, WindowConfig};
+use hls::{Container, Cut, Lookup, PerContainer, Segment, Snapshot, Span, Window, WindowConfig};
 use model::Op;
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -3,11 +3,13 @@
 use std::fmt;
 
 use aac::{AudioSpecificConfig, NotInAdts};
+use bytes::Bytes;
 use codec::DecoderKind;
 use flv::{AudioCodec, TagKind, VideoCodec};
 use hls::{GridState, Span};
 use media::Duration;
 
+use crate::cmaf_writer::init_section;
 use crate::keyframes::Keyframes;
 use crate::message_error::{SkippedMessage, VideoRefusal};
 use crate::package::Package;
@@ -91,6 +93,8 @@ pub struct RenditionInfo {
     /// Pictures per second: as measured over the first segment, or a later one with far more, or as
     /// they will be; None without video.
     pub frame_rate: Option<f64>,
+    /// What its segments as fragmented MP4 are played behind (`EXT-X-MAP`).
+    pub init: Bytes,
 }
 
 impl RenditionInfo {
@@ -105,6 +109,7 @@ impl RenditionInfo {
             codecs: video_codec.into_iter().chain(audio_codec).collect::<Vec<_>>().join(","),
             resolution: video.map(|video| (video.sps.width, video.sps.height)),
             frame_rate: frame_rate.filter(|_| video.is_some()),
+            init: init_section(video, audio),
         }
     }
 

@@ -11,7 +11,7 @@
 //!
 //! While nobody publishes, [`Slate`] makes packages and spans of what the last publisher left.
 //!
-//! [`write_ts`] makes a segment of a package.
+//! [`write_ts`] makes a segment of a package, and so does [`write_cmaf`].
 //!
 //! The two halves run on a thread each; the [`Queue`] between them says what is dropped when the
 //! second falls behind. **After every call that takes input, drain `poll` to None.** The same input
@@ -21,6 +21,7 @@
 mod access_units;
 mod audio_group;
 mod audio_track;
+mod cmaf_writer;
 mod decode_budget;
 mod decoding;
 #[cfg(test)]
@@ -63,6 +64,7 @@ pub mod fuzzing;
 #[cfg(any(test, fuzzing))]
 mod model;
 
+pub use cmaf_writer::{init_section, measure_cmaf, write_cmaf};
 pub use codec::{DecoderKind, give_back_free_memory, share_one_heap};
 pub use decoding::DecoderChoice;
 pub use event::{

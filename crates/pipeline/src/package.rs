@@ -67,6 +67,16 @@ impl Package {
         self.samples.iter().filter(|sample| matches!(sample, Sample::Picture(..))).count()
     }
 
+    /// Bytes of its samples, without any framing.
+    #[must_use]
+    pub fn payload_bytes(&self) -> usize {
+        let bytes = |sample: &Sample| match sample {
+            Sample::Picture(unit, _) => unit.nal_units.payload_bytes(),
+            Sample::Audio(frame) => frame.data.len(),
+        };
+        self.samples.iter().map(bytes).sum()
+    }
+
     /// Whether a decoder can start with it: its first picture is an IDR, or it has none.
     #[must_use]
     pub fn is_independent(&self) -> bool {

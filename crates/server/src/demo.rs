@@ -237,7 +237,8 @@ impl Stage {
         let view = self.view();
         let rendition = view.as_ref().and_then(|view| view.rendition(RENDITION));
         rendition.map_or_else(String::new, |rendition| {
-            String::from_utf8_lossy(&rendition.snapshot.playlist().plain).into_owned()
+            String::from_utf8_lossy(&rendition.snapshot.playlist(hls::Container::MpegTs).plain)
+                .into_owned()
         })
     }
 

@@ -8,12 +8,13 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use bytes::Bytes;
+use hls::Container;
 use rtmp::StreamName;
 use tokio::io::{AsyncWriteExt, duplex};
 use tokio::runtime::Builder;
 
 use crate::clock::Moment;
-use crate::http_path::{self, Resource};
+use crate::http_path;
 use crate::http_response::{self as response, Conditions};
 use crate::viewer_secret::ViewerSecret;
 use crate::webhook::{self, WebhookUrl};
@@ -45,23 +46,13 @@ pub fn http_request(data: &[u8]) {
 }
 
 fn path(path: &str) {
-    let written = match http_path::parse(path) {
-        Some(Resource::Current) => "/stream/current.m3u8".to_owned(),
-        Some(Resource::Multivariant(name)) => format!("/stream/{name}.m3u8"),
-        Some(Resource::Playlist(name, rendition)) => {
-            format!("/stream/{}", http_path::variant_uri(&name, rendition))
-        }
-        Some(Resource::Segment(name, rendition, number)) => {
-            format!("{}{number}.ts", http_path::segment_prefix(&name, rendition))
-        }
-        None => return,
-    };
-    assert_eq!(written, path);
+    let Some(resource) = http_path::parse(path) else { return };
+    assert_eq!(resource.path(), path);
 }
 
 fn segment(request: Conditions<'_>) {
     let data = Bytes::from_static(&[0x47; SEGMENT_BYTES]);
-    let answer = response::segment(request, &data, "\"1f\"");
+    let answer = response::segment(request, &data, "\"1f\"", Container::MpegTs);
     let length = header(&answer, CONTENT_LENGTH.as_str()).and_then(|text| text.parse().ok());
     match answer.status() {
         StatusCode::OK => assert_eq!(length, Some(SEGMENT_BYTES)),

@@ -12,8 +12,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, Response, StatusCode};
 use axum::middleware::map_response;
 use axum::routing::{any, get};
-use hls::Lookup;
 use hls::multivariant_playlist::with_query;
+use hls::{Container, Lookup};
 use tokio::time::timeout;
 
 use crate::config::Pages;
@@ -48,6 +48,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/stream/{file}", any(stream))
         .route("/stream/{name}/{file}", any(stream))
         .route("/stream/{name}/{rendition}/{file}", any(stream))
+        .route("/stream/{name}/{container}/{rendition}/{file}", any(stream))
         .fallback(nothing_here)
         .layer(map_response(allow_all_origins))
         .with_state(shared)
@@ -104,9 +105,13 @@ async fn serve(
         return Some(refusal);
     }
     match resource {
-        Resource::Current | Resource::Multivariant(_) => {
+        Resource::Current | Resource::Multivariant(..) => {
             let view = publication.view();
-            let playlist = view.multivariant()?;
+            let container = match resource {
+                Resource::Multivariant(_, container) => *container,
+                _ => Container::MpegTs,
+            };
+            let playlist = view.multivariant(container)?;
             shared.metrics.http_playlists.add(1);
             let max_age_secs = view.target_duration_secs() / 2;
             // The media playlists want the token, too: it goes behind their URIs.
@@ -119,13 +124,24 @@ async fn serve(
                 None => response::playlist(conditions, playlist, max_age_secs, Audience::Everybody),
             })
         }
-        Resource::Playlist(_, rendition) => {
-            media_playlist(shared, conditions, &publication, rendition).await
+        Resource::Playlist(_, rendition, container) => {
+            media_playlist(shared, conditions, &publication, rendition, *container).await
         }
-        Resource::Segment(_, rendition, sequence) => {
+        Resource::Segment(_, name, sequence, container) => {
             let tag = query_value(query, TAG);
             let deliveries = request.extensions.get::<Deliveries>()?;
-            segment(shared, conditions, deliveries, &publication, rendition, *sequence, tag).await
+            let wanted = WantedSegment { name, sequence: *sequence, container: *container, tag };
+            segment(shared, conditions, deliveries, &publication, &wanted).await
+        }
+        Resource::Init(_, rendition, id) => {
+            let view = publication.view();
+            let snapshot = &view.rendition(rendition)?.snapshot;
+            if !snapshot.admits(*id, query_value(query, TAG)) {
+                return None;
+            }
+            let init = snapshot.init(*id)?;
+            let container = Container::FragmentedMp4;
+            Some(response::segment(conditions, &init.data, &init.etag(), container))
         }
     }
 }
@@ -139,7 +155,7 @@ fn without_token(
     publication: Option<&Publication>,
 ) -> Option<Response<Body>> {
     let secret = shared.viewer_secret.as_ref()?;
-    if matches!(resource, Resource::Segment(..)) {
+    if matches!(resource, Resource::Segment(..) | Resource::Init(..)) {
         return None;
     }
     let name = resource.name().or_else(|| publication.map(Publication::name));
@@ -159,9 +175,9 @@ fn without_place(
     resource: &Resource<'_>,
 ) -> Option<Response<Body>> {
     let want = match resource {
-        Resource::Current | Resource::Multivariant(_) => Want::Look,
+        Resource::Current | Resource::Multivariant(..) => Want::Look,
         Resource::Playlist(..) => Want::Watch,
-        Resource::Segment(..) => return None,
+        Resource::Segment(..) | Resource::Init(..) => return None,
     };
     let PeerIp(ip) = *request.extensions.get::<PeerIp>()?;
     let player = request.headers.get(USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes);
@@ -180,6 +196,7 @@ async fn media_playlist(
     conditions: Conditions<'_>,
     publication: &Publication,
     name: &str,
+    container: Container,
 ) -> Option<Response<Body>> {
     let mut views = publication.watch();
     let view = Arc::clone(&views.borrow_and_update());
@@ -209,35 +226,37 @@ async fn media_playlist(
         None => Audience::Everybody,
     };
     let max_age_secs = snapshot.target_duration_secs / 2;
-    Some(response::playlist(conditions, snapshot.playlist(), max_age_secs, audience))
+    Some(response::playlist(conditions, snapshot.playlist(container), max_age_secs, audience))
 }
 
-/// The segment, where it is asked for by its whole URI. One that is listed and not made is made
-/// now.
+/// A segment that somebody asks for.
+struct WantedSegment<'a> {
+    /// The rendition's.
+    name: &'a str,
+    sequence: u64,
+    container: Container,
+    tag: Option<&'a str>,
+}
+
+/// The segment, where it is asked for by its whole URI. One that is listed and not made, or not
+/// written in this container, is made now.
 async fn segment(
     shared: &Shared,
     conditions: Conditions<'_>,
     deliveries: &Deliveries,
     publication: &Arc<Publication>,
-    name: &str,
-    sequence: u64,
-    tag: Option<&str>,
+    wanted: &WantedSegment<'_>,
 ) -> Option<Response<Body>> {
+    let &WantedSegment { name, sequence, container, tag } = wanted;
     let view = publication.view();
     let rendition = view.rendition(name)?;
     if !rendition.snapshot.admits(sequence, tag) {
         return None;
     }
-    let mut snapshot = Arc::clone(&rendition.snapshot);
-    let data = match snapshot.segment(sequence) {
-        Lookup::Made(data) => {
+    let slot = rendition.slot;
+    match rendition.snapshot.segment(container, sequence) {
+        Lookup::Made(_) | Lookup::NotWritten => {
             shared.note_demand(publication, rendition, sequence);
-            data
-        }
-        Lookup::NotMade if rendition.slot == Slot::Source => {
-            let data = publication.write_source(sequence)?;
-            snapshot = Arc::clone(&publication.view().rendition(name)?.snapshot);
-            data
         }
         Lookup::NotMade => {
             let began = shared.clock.now();
@@ -253,9 +272,9 @@ async fn segment(
             }
             drop(waited);
             shared.metrics.segment_waits.observe(shared.clock.now().since(began));
-            snapshot = Arc::clone(&publication.view().rendition(name)?.snapshot);
-            match snapshot.segment(sequence) {
-                Lookup::Made(data) => data,
+            let view = publication.view();
+            match view.rendition(name)?.snapshot.segment(container, sequence) {
+                Lookup::Made(_) | Lookup::NotWritten => {}
                 Lookup::NotMade if !is_gone => {
                     shared.metrics.http_segments_not_made.add(1);
                     return Some(response::come_again(conditions.method));
@@ -264,21 +283,25 @@ async fn segment(
             }
         }
         Lookup::Gone => return None,
-    };
+    }
+    let data = publication.written(slot, sequence, container)?;
+    let snapshot = Arc::clone(&publication.view().rendition(name)?.snapshot);
     shared.metrics.http_segments.add(1);
     let target_duration = Duration::from_secs(snapshot.target_duration_secs);
     let time = target_duration * shared.limits.http_segment_target_durations;
     let data = deliveries.begin(data, time);
-    Some(response::segment(conditions, &data, snapshot.etag(sequence)?))
+    let etag = snapshot.etag(container, sequence)?;
+    Some(response::segment(conditions, &data, etag, container))
 }
 
 fn find(shared: &Shared, resource: &Resource<'_>) -> Option<Arc<Publication>> {
     match resource {
         Resource::Current if shared.current_manifest => shared.registry().current(),
         Resource::Current => None,
-        Resource::Multivariant(name)
-        | Resource::Playlist(name, _)
-        | Resource::Segment(name, ..) => shared.registry().publication(name),
+        Resource::Multivariant(name, _)
+        | Resource::Playlist(name, ..)
+        | Resource::Segment(name, ..)
+        | Resource::Init(name, ..) => shared.registry().publication(name),
     }
 }
 

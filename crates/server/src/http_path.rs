@@ -1,5 +1,6 @@
 //! What a request path names. One function, because axum 0.8 cannot route on `{name}.m3u8`.
 
+use hls::{Container, InitSection, PerContainer};
 use rtmp::StreamName;
 
 /// Longest path that is looked at: a name and a rendition of 128 each, a 20-digit number, and the
@@ -9,15 +10,31 @@ const MAX_PATH_BYTES: usize = 320;
 /// What all paths of streams begin with.
 const ROOT: &str = "/stream/";
 
+/// The folder of a stream in which its segments are fragmented MP4.
+const CMAF: &str = "cmaf";
+
+/// Its multivariant playlist.
+const INDEX: &str = "index";
+
 /// A media playlist's URI as the multivariant playlist has it: relative, so that it holds behind
 /// any proxy.
 pub(crate) fn variant_uri(stream: &StreamName, rendition: &str) -> String {
     format!("{stream}/{rendition}.m3u8")
 }
 
-/// What goes before `N.ts` in the paths of a rendition's segments.
-pub(crate) fn segment_prefix(stream: &StreamName, rendition: &str) -> String {
-    format!("{ROOT}{stream}/{rendition}/")
+/// The same of the rendition's playlist of fragmented MP4, as the multivariant playlist beside it
+/// has it.
+pub(crate) fn cmaf_variant_uri(variant_uri: &str) -> &str {
+    variant_uri.rsplit_once('/').map_or(variant_uri, |(_, file)| file)
+}
+
+/// What goes before the names of a rendition's segments in its playlists: the paths of transport
+/// streams are whole. Those of fragmented MP4 are short, as slow links have to carry them.
+pub(crate) fn segment_prefix(stream: &StreamName, rendition: &str) -> PerContainer<String> {
+    PerContainer {
+        mpeg_ts: format!("{ROOT}{stream}/{rendition}/"),
+        fragmented_mp4: format!("{rendition}/"),
+    }
 }
 
 /// Something under `/stream/`.
@@ -25,12 +42,14 @@ pub(crate) fn segment_prefix(stream: &StreamName, rendition: &str) -> String {
 pub(crate) enum Resource<'a> {
     /// `/stream/current.m3u8`: the multivariant playlist of the newest live stream.
     Current,
-    /// `/stream/NAME.m3u8`: a multivariant playlist.
-    Multivariant(StreamName),
-    /// `/stream/NAME/RENDITION.m3u8`: a media playlist.
-    Playlist(StreamName, &'a str),
-    /// `/stream/NAME/RENDITION/N.ts`: a media segment.
-    Segment(StreamName, &'a str, u64),
+    /// `/stream/NAME.m3u8` or `/stream/NAME/cmaf/index.m3u8`: a multivariant playlist.
+    Multivariant(StreamName, Container),
+    /// `/stream/NAME/RENDITION.m3u8` or `/stream/NAME/cmaf/RENDITION.m3u8`: a media playlist.
+    Playlist(StreamName, &'a str, Container),
+    /// `/stream/NAME/RENDITION/N.ts` or `/stream/NAME/cmaf/RENDITION/N.m4s`: a media segment.
+    Segment(StreamName, &'a str, u64, Container),
+    /// `/stream/NAME/cmaf/RENDITION/HASH.mp4`: an initialization section, by its id.
+    Init(StreamName, &'a str, u64),
 }
 
 impl Resource<'_> {
@@ -38,8 +57,40 @@ impl Resource<'_> {
     pub(crate) fn name(&self) -> Option<&StreamName> {
         match self {
             Self::Current => None,
-            Self::Multivariant(name) | Self::Playlist(name, _) | Self::Segment(name, ..) => {
-                Some(name)
+            Self::Multivariant(name, _)
+            | Self::Playlist(name, ..)
+            | Self::Segment(name, ..)
+            | Self::Init(name, ..) => Some(name),
+        }
+    }
+}
+
+#[cfg(any(test, fuzzing))]
+impl Resource<'_> {
+    /// The one path of it.
+    pub(crate) fn path(&self) -> String {
+        use Container::{FragmentedMp4 as Mp4, MpegTs as Ts};
+        match self {
+            Self::Current => format!("{ROOT}current.m3u8"),
+            Self::Multivariant(name, Ts) => format!("{ROOT}{name}.m3u8"),
+            Self::Multivariant(name, Mp4) => format!("{ROOT}{name}/cmaf/index.m3u8"),
+            Self::Playlist(name, rendition, Ts) => {
+                format!("{ROOT}{}", variant_uri(name, rendition))
+            }
+            Self::Playlist(name, rendition, Mp4) => {
+                let uri = variant_uri(name, rendition);
+                format!("{ROOT}{name}/cmaf/{}", cmaf_variant_uri(&uri))
+            }
+            Self::Segment(name, rendition, number, Ts) => {
+                format!("{}{number}.ts", segment_prefix(name, rendition).mpeg_ts)
+            }
+            Self::Segment(name, rendition, number, Mp4) => {
+                let prefix = segment_prefix(name, rendition).fragmented_mp4;
+                format!("{ROOT}{name}/cmaf/{prefix}{number}.m4s")
+            }
+            Self::Init(name, rendition, id) => {
+                let prefix = segment_prefix(name, rendition).fragmented_mp4;
+                format!("{ROOT}{name}/cmaf/{prefix}{}", InitSection::file_name(*id))
             }
         }
     }
@@ -56,17 +107,23 @@ pub(crate) fn parse(path: &str) -> Option<Resource<'_>> {
         return None;
     }
     let mut elements = path.strip_prefix(ROOT)?.split('/');
-    let (first, second, third) = (elements.next()?, elements.next(), elements.next());
-    match (second, third, elements.next()) {
-        (None, None, None) => multivariant(first.strip_suffix(".m3u8")?),
-        (Some(file), None, None) => {
-            Some(Resource::Playlist(name(first)?, rendition(file.strip_suffix(".m3u8")?)?))
+    let elements: [Option<&str>; 5] = std::array::from_fn(|_| elements.next());
+    match elements {
+        [Some(file), None, ..] => multivariant(file.strip_suffix(".m3u8")?),
+        [Some(stream), Some(file), None, ..] => {
+            let rendition = rendition(file.strip_suffix(".m3u8")?)?;
+            Some(Resource::Playlist(name(stream)?, rendition, Container::MpegTs))
         }
-        (Some(second), Some(file), None) => Some(Resource::Segment(
-            name(first)?,
-            rendition(second)?,
-            sequence(file.strip_suffix(".ts")?)?,
-        )),
+        [Some(stream), Some(CMAF), Some(file), None, _] if file.ends_with(".m3u8") => {
+            cmaf_playlist(name(stream)?, file.strip_suffix(".m3u8")?)
+        }
+        [Some(stream), Some(second), Some(file), None, _] => {
+            let sequence = sequence(file.strip_suffix(".ts")?)?;
+            Some(Resource::Segment(name(stream)?, rendition(second)?, sequence, Container::MpegTs))
+        }
+        [Some(stream), Some(CMAF), Some(third), Some(file), None] => {
+            cmaf_file(name(stream)?, rendition(third)?, file)
+        }
         _ => None,
     }
 }
@@ -130,6 +187,25 @@ pub(crate) fn page(path: &str) -> Option<Page> {
     }
 }
 
+fn cmaf_playlist(stream: StreamName, stem: &str) -> Option<Resource<'_>> {
+    let container = Container::FragmentedMp4;
+    Some(match stem {
+        // No rendition may have this name.
+        INDEX => Resource::Multivariant(stream, container),
+        _ => Resource::Playlist(stream, rendition(stem)?, container),
+    })
+}
+
+fn cmaf_file<'a>(stream: StreamName, rendition: &'a str, file: &str) -> Option<Resource<'a>> {
+    if let Some(digits) = file.strip_suffix(".m4s") {
+        let container = Container::FragmentedMp4;
+        return Some(Resource::Segment(stream, rendition, sequence(digits)?, container));
+    }
+    let id = u64::from_str_radix(file.strip_suffix(".mp4")?, 16).ok()?;
+    // Written in the one way a playlist writes it.
+    (file == InitSection::file_name(id)).then_some(Resource::Init(stream, rendition, id))
+}
+
 /// The value of the first such parameter of a query as it came: what is ours in a query needs no
 /// percent-encoding.
 #[must_use]
@@ -142,7 +218,7 @@ fn multivariant(stem: &str) -> Option<Resource<'static>> {
     match stem {
         // No stream may have this name.
         "current" => Some(Resource::Current),
-        _ => Some(Resource::Multivariant(name(stem)?)),
+        _ => Some(Resource::Multivariant(name(stem)?, Container::MpegTs)),
     }
 }
 
@@ -173,17 +249,30 @@ mod tests {
 
     #[test]
     fn the_urls_of_the_contract() {
+        use Container::{FragmentedMp4 as Mp4, MpegTs as Ts};
         let table = [
-            ("/stream/hello_world.m3u8", Resource::Multivariant(stream("hello_world"))),
-            ("/stream/cam1.main.m3u8", Resource::Multivariant(stream("cam1.main"))),
+            ("/stream/hello_world.m3u8", Resource::Multivariant(stream("hello_world"), Ts)),
+            ("/stream/cam1.main.m3u8", Resource::Multivariant(stream("cam1.main"), Ts)),
             ("/stream/current.m3u8", Resource::Current),
-            ("/stream/a/source.m3u8", Resource::Playlist(stream("a"), "source")),
-            ("/stream/a/P144p30fps16x9.m3u8", Resource::Playlist(stream("a"), "P144p30fps16x9")),
-            ("/stream/a/source/0.ts", Resource::Segment(stream("a"), "source", 0)),
+            ("/stream/a/source.m3u8", Resource::Playlist(stream("a"), "source", Ts)),
+            (
+                "/stream/a/P144p30fps16x9.m3u8",
+                Resource::Playlist(stream("a"), "P144p30fps16x9", Ts),
+            ),
+            ("/stream/a/source/0.ts", Resource::Segment(stream("a"), "source", 0, Ts)),
             (
                 "/stream/a~-_/P1/1763800000.ts",
-                Resource::Segment(stream("a~-_"), "P1", 1_763_800_000),
+                Resource::Segment(stream("a~-_"), "P1", 1_763_800_000, Ts),
             ),
+            ("/stream/a/cmaf/index.m3u8", Resource::Multivariant(stream("a"), Mp4)),
+            ("/stream/a/cmaf/source.m3u8", Resource::Playlist(stream("a"), "source", Mp4)),
+            ("/stream/a/cmaf/source/7.m4s", Resource::Segment(stream("a"), "source", 7, Mp4)),
+            ("/stream/a/cmaf/P1/00000000000000ff.mp4", Resource::Init(stream("a"), "P1", 255)),
+            // A rendition may have the folder's name, and a stream the index's.
+            ("/stream/a/cmaf.m3u8", Resource::Playlist(stream("a"), "cmaf", Ts)),
+            ("/stream/a/cmaf/7.ts", Resource::Segment(stream("a"), "cmaf", 7, Ts)),
+            ("/stream/index.m3u8", Resource::Multivariant(stream("index"), Ts)),
+            ("/stream/cmaf/cmaf/cmaf.m3u8", Resource::Playlist(stream("cmaf"), "cmaf", Mp4)),
         ];
         for (path, resource) in table {
             assert_eq!(parse(path), Some(resource), "{path}");
@@ -270,6 +359,15 @@ mod tests {
             "/stream/a/source/1.TS",
             "/stream/a/source/1.ts/x",
             "/stream/a/source/1e3.ts",
+            "/stream/a/source/1.m4s",
+            "/stream/a/cmaf/source/1.ts",
+            "/stream/a/cmaf/source/01.m4s",
+            "/stream/a/cmaf/source/ff.mp4",
+            "/stream/a/cmaf/source/00000000000000FF.mp4",
+            "/stream/a/cmaf/source/+0000000000000ff.mp4",
+            "/stream/a/cmaf/cmaf/source/1.m4s",
+            "/stream/a/cmaf/.m3u8",
+            "/stream/a/cmaf/source.m3u8/",
             "/stream/a/current",
             "/stream/ü.m3u8",
             "/stream/a b.m3u8",
@@ -288,13 +386,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_named_is_written_in_one_way_only(path in "(/stream|/|[a.%~0-9]{1,3}|[^/]{1,4}|/source|\\.m3u8|\\.ts){1,8}") {
-            let rewritten = parse(&path).map(|resource| match resource {
-                Resource::Current => "/stream/current.m3u8".to_owned(),
-                Resource::Multivariant(name) => format!("/stream/{name}.m3u8"),
-                Resource::Playlist(name, rendition) => format!("{ROOT}{}", variant_uri(&name, rendition)),
-                Resource::Segment(name, rendition, number) => format!("{}{number}.ts", segment_prefix(&name, rendition)),
-            });
+        fn whatever_is_named_is_written_in_one_way_only(path in "(/stream|/|[a.%~0-9]{1,3}|[^/]{1,4}|/source|/cmaf|\\.m3u8|\\.ts|\\.m4s){1,9}") {
+            let rewritten = parse(&path).map(|resource| resource.path());
             prop_assert!(rewritten.is_none_or(|rewritten| rewritten == path));
         }
 
@@ -304,7 +397,7 @@ mod tests {
         ) {
             prop_assume!(StreamName::parse(&name).is_ok() && StreamName::parse(&rendition).is_ok());
             let path = format!("/stream/{name}/{rendition}/{number}.ts");
-            prop_assert_eq!(parse(&path), Some(Resource::Segment(stream(&name), &rendition, number)));
+            prop_assert_eq!(parse(&path), Some(Resource::Segment(stream(&name), &rendition, number, Container::MpegTs)));
         }
     }
 }

@@ -11,12 +11,22 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use bytes::Bytes;
+use hls::Container;
 
 /// The methods every path knows.
 const ALLOWED_METHODS: &str = "GET, HEAD, OPTIONS";
 
 const PLAYLIST_TYPE: &str = "application/vnd.apple.mpegurl";
-const SEGMENT_TYPE: &str = "video/mp2t";
+
+/// What segments are. Those of fragmented MP4 are called as the initialization section that they
+/// follow: it is what Apple's authoring rules ask for, and some players know no `video/iso.segment`,
+/// which is meant for segments that begin with a box of types of their own.
+fn media_type(container: Container) -> &'static str {
+    match container {
+        Container::MpegTs => "video/mp2t",
+        Container::FragmentedMp4 => "video/mp4",
+    }
+}
 
 /// What of a request decides about the response.
 #[derive(Clone, Copy, Debug)]
@@ -92,12 +102,17 @@ pub(crate) fn personal_playlist(method: &Method, text: Bytes, max_age_secs: u64)
     response
 }
 
-/// A media segment, or the part of it that is asked for. It never changes: its number is never used
-/// again.
-pub(crate) fn segment(request: Conditions<'_>, data: &Bytes, etag: &str) -> Response<Body> {
+/// A media segment or an initialization section, or the part of it that is asked for. It never
+/// changes: its number is never used again, and a section is called by its content.
+pub(crate) fn segment(
+    request: Conditions<'_>,
+    data: &Bytes,
+    etag: &str,
+    container: Container,
+) -> Response<Body> {
     let mut response = match matches_etag(request.headers, etag) {
         true => status(StatusCode::NOT_MODIFIED),
-        false => segment_part(request, data, etag),
+        false => segment_part(request, data, etag, media_type(container)),
     };
     let headers = response.headers_mut();
     if response_is_cacheable(headers) {
@@ -199,16 +214,21 @@ fn with_body(
     response
 }
 
-fn segment_part(request: Conditions<'_>, data: &Bytes, etag: &str) -> Response<Body> {
+fn segment_part(
+    request: Conditions<'_>,
+    data: &Bytes,
+    etag: &str,
+    media_type: &'static str,
+) -> Response<Body> {
     match requested_range(request, data.len(), etag) {
-        Requested::Whole => with_body(request.method, StatusCode::OK, data.clone(), SEGMENT_TYPE),
+        Requested::Whole => with_body(request.method, StatusCode::OK, data.clone(), media_type),
         Requested::Part(range) => {
             let text = format!("bytes {}-{}/{}", range.start(), range.end(), data.len());
             let mut response = with_body(
                 request.method,
                 StatusCode::PARTIAL_CONTENT,
                 data.slice(range),
-                SEGMENT_TYPE,
+                media_type,
             );
             insert(response.headers_mut(), CONTENT_RANGE, &text);
             response

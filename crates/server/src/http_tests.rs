@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hls::{Cut, GridMode, GridState, Lookup, Numbering, Segment, Span};
+use bytes::Bytes;
+use hls::{Container, Cut, GridMode, GridState, Lookup, Numbering, Segment, Span};
 use pipeline::{Package, RenditionInfo};
 use rtmp::{StreamKey, StreamName};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -136,11 +137,14 @@ fn span(sequence: u64) -> Span {
     Span { cut, duration: media::Duration::from_secs(4) }
 }
 
+const TS: Container = Container::MpegTs;
+
 fn info(size: (u32, u32)) -> RenditionInfo {
     RenditionInfo {
         codecs: "avc1.64001f,mp4a.40.2".into(),
         resolution: Some(size),
         frame_rate: Some(29.97),
+        init: Bytes::new(),
     }
 }
 
@@ -190,8 +194,8 @@ async fn the_source_is_written_when_somebody_asks_for_it_and_once() {
         publication.publish_package(Slot::Source, package);
     }
     let lookup =
-        |sequence| publication.view().rendition("source").unwrap().snapshot.segment(sequence);
-    assert_eq!(lookup(first + 3), Lookup::NotMade);
+        |sequence| publication.view().rendition("source").unwrap().snapshot.segment(TS, sequence);
+    assert_eq!(lookup(first + 3), Lookup::NotWritten);
     let bytes = publication.view().rendition("source").unwrap().published_bytes;
     assert!(bytes > 2 * SEGMENT_BYTES as u64, "they count all the same");
 
@@ -200,9 +204,10 @@ async fn the_source_is_written_when_somebody_asks_for_it_and_once() {
     assert_eq!((response.status, response.body[0]), (200, 0x47));
     assert_eq!(lookup(first + 3), Lookup::Made(response.body.clone().into()));
     assert_eq!(site.get(&path).await.body, response.body);
-    assert_eq!(publication.write_source(first + 3).unwrap(), response.body, "who came too late");
-    assert_eq!(lookup(first + 4), Lookup::NotMade, "that one nobody has asked for");
-    assert_eq!(publication.write_source(first + 9), None);
+    let written = |sequence| publication.written(Slot::Source, sequence, TS);
+    assert_eq!(written(first + 3).unwrap(), response.body, "who came too late");
+    assert_eq!(lookup(first + 4), Lookup::NotWritten, "that one nobody has asked for");
+    assert_eq!(written(first + 9), None);
 }
 
 /// A stream whose publisher has only just come has nothing to list.

@@ -182,9 +182,15 @@ impl Account {
         to_own.min(to_share)
     }
 
+    /// Counts so many bytes for as long as anybody holds what is returned.
+    pub(crate) fn reserve(self: &Arc<Self>, bytes: usize) -> Reserved {
+        self.add(bytes);
+        Reserved { account: Arc::clone(self), cost: bytes }
+    }
+
     fn wrap(self: &Arc<Self>, bytes: Bytes) -> Bytes {
-        let account = Arc::clone(self);
-        Bytes::from_owner(Held { cost: cost(&bytes), bytes, account })
+        let reserved = Reserved { account: Arc::clone(self), cost: cost(&bytes) };
+        Bytes::from_owner(Held { bytes, _reserved: reserved })
     }
 
     /// What the stream holds then, and what all hold.
@@ -207,8 +213,7 @@ fn cost(bytes: &Bytes) -> usize {
 /// Bytes on an account.
 struct Held {
     bytes: Bytes,
-    cost: usize,
-    account: Arc<Account>,
+    _reserved: Reserved,
 }
 
 impl AsRef<[u8]> for Held {
@@ -217,7 +222,14 @@ impl AsRef<[u8]> for Held {
     }
 }
 
-impl Drop for Held {
+/// So many bytes on an account; dropped, they are free again.
+#[derive(Debug)]
+pub(crate) struct Reserved {
+    account: Arc<Account>,
+    cost: usize,
+}
+
+impl Drop for Reserved {
     fn drop(&mut self) {
         self.account.remove(self.cost);
     }

@@ -7,12 +7,15 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hls::{Body, Lookup, Segment, Snapshot, Span, VariantStream, Window, WindowConfig};
+use hls::{
+    Body, Container, Lookup, PerContainer, Segment, Snapshot, Span, VariantStream, Window,
+    WindowConfig,
+};
 use media::Timestamp;
 use pipeline::{
     AudioRefusal, Continuity, DecoderChoice, DecoderKind, GridState, Keyframes, Notice, Package,
     Preset, RenditionInfo, RenditionSet, RungStats, SegmentSource, SegmentStore, SourceFacts,
-    SourceSegment, StreamTracks, TranscoderStats, measure_ts, write_ts,
+    SourceSegment, StreamTracks, TranscoderStats, measure_ts, write_cmaf, write_ts,
 };
 use rtmp::StreamName;
 use tokio::sync::watch;
@@ -20,7 +23,7 @@ use tokio::sync::watch;
 use crate::clock::Moment;
 use crate::demand::{Demand, Transcode, Wakefulness};
 use crate::http_path;
-use crate::memory::{Account, Memory};
+use crate::memory::{Account, Memory, Reserved};
 use crate::numbers::Numbers;
 use crate::sync::lock;
 use crate::viewer_secret::ViewerSecret;
@@ -102,7 +105,7 @@ pub struct View {
     /// The choices of the multivariant playlist.
     variants: Vec<VariantStream>,
     /// Rendered by the first who reads it.
-    multivariant: OnceLock<Body>,
+    multivariant: PerContainer<OnceLock<Body>>,
 }
 
 /// How the transcoder of the present or last publisher keeps up.
@@ -251,9 +254,9 @@ struct Track {
     window: Window,
     prospect: Prospect,
     snapshot: Option<Arc<Snapshot>>,
-    /// Segments that are listed, or were a short while ago, and that nobody has asked for yet; of
-    /// the source only.
-    unwritten: VecDeque<Arc<Unwritten>>,
+    /// The samples of segments that are listed, or were a short while ago, and that nobody has
+    /// asked for yet in every container.
+    packages: VecDeque<Arc<Packaged>>,
     /// Where the newest segments that were made left the continuity counters, by number.
     continuities: VecDeque<(u64, Continuity)>,
     /// The discontinuity number of spans of which nothing can be made, as somebody has tried.
@@ -262,14 +265,32 @@ struct Track {
     published_bytes: u64,
 }
 
-/// A segment whose bytes nobody has asked for yet.
+/// A segment's samples, and what has been written of them.
 #[derive(Debug)]
-struct Unwritten {
+struct Packaged {
     package: Package,
     /// Where the segment before it left the continuity counters.
     before: Option<Continuity>,
+    /// What was announced as its initialization section.
+    init: Bytes,
     /// Once somebody has asked for it.
-    data: OnceLock<Bytes>,
+    written: PerContainer<OnceLock<Bytes>>,
+    /// The samples on the stream's account, where nothing else of them is.
+    _reserved: Option<Reserved>,
+}
+
+impl Packaged {
+    fn write(&self, container: Container) -> Bytes {
+        match container {
+            Container::MpegTs => write_ts(&self.package, self.before).0,
+            Container::FragmentedMp4 => write_cmaf(&self.package, &self.init),
+        }
+    }
+
+    fn is_written(&self) -> bool {
+        let PerContainer { mpeg_ts, fragmented_mp4 } = &self.written;
+        mpeg_ts.get().is_some() && fragmented_mp4.get().is_some()
+    }
 }
 
 /// What is known of a rendition.
@@ -353,25 +374,18 @@ impl Publication {
     /// Takes a segment of a rendition that was made as its pictures came, or when somebody asked
     /// for it.
     ///
-    /// The source's is kept as it came and written when somebody asks for it: its samples are in
-    /// memory anyway, for the segments that can be made of them, and a stream that nobody watches
-    /// has no use for a second copy.
+    /// It is kept as it is, and written in a container when somebody asks for it in that. The
+    /// source's samples are in memory anyway, for the segments that can be made of them.
     pub fn publish_package(&self, slot: Slot, package: Package) {
         let sequence = package.span.sequence();
         let before = self.continuity_before(slot, sequence);
         let (info, is_independent) = (package.info(), package.is_independent());
-        if slot == Slot::Source {
-            let (bytes, continuity) = measure_ts(&package, before);
-            self.push(slot, sequence, continuity, |track| {
-                track.push_packaged(package, before, bytes, &info, is_independent)
-            });
-        } else {
-            let (data, continuity) = write_ts(&package, before);
-            let segment = Segment { span: package.span, data: self.account.hold(data) };
-            self.push(slot, sequence, continuity, |track| {
-                track.push(segment, &info, is_independent)
-            });
-        }
+        let (bytes, continuity) = measure_ts(&package, before);
+        let reserved =
+            (slot != Slot::Source).then(|| self.account.reserve(package.payload_bytes()));
+        self.push(slot, sequence, continuity, |track| {
+            track.push_packaged(package, before, bytes, &info, is_independent, reserved)
+        });
     }
 
     /// Puts segment `sequence` into the window of a slot by `push`, which says whether it was
@@ -393,32 +407,28 @@ impl Publication {
         self.publish(&writer);
     }
 
-    /// Writes segment `sequence` of the source, unless somebody has asked for it before; None where
-    /// it is not kept any more. It takes as long as copying it, and everybody who asks meanwhile
-    /// waits for the one who writes.
+    /// Segment `sequence` in this container; it is written now, unless somebody has asked for it
+    /// before. None where it has not been made, or is not kept any more. It takes as long as
+    /// copying it, and everybody who asks meanwhile waits for the one who writes.
     #[must_use]
-    pub fn write_source(&self, sequence: u64) -> Option<Bytes> {
-        let unwritten = {
+    pub fn written(&self, slot: Slot, sequence: u64, container: Container) -> Option<Bytes> {
+        let packaged = {
             let mut writer = lock(&self.writer);
-            let track = writer.track(Slot::Source)?;
-            let mut unwritten = track.unwritten.iter();
-            let found = unwritten.find(|it| it.package.span.sequence() == sequence);
-            found.map(Arc::clone)
+            let track = writer.track(slot)?;
+            if let Lookup::Made(data) = track.snapshot.as_ref()?.segment(container, sequence) {
+                return Some(data);
+            }
+            let mut packages = track.packages.iter();
+            packages.find(|it| it.package.span.sequence() == sequence).map(Arc::clone)?
         };
-        let Some(unwritten) = unwritten else {
-            // Somebody was faster.
-            let view = self.view();
-            return match view.rendition(SOURCE)?.snapshot.segment(sequence) {
-                Lookup::Made(data) => Some(data),
-                Lookup::NotMade | Lookup::Gone => None,
-            };
-        };
-        let written = || self.account.hold(write_ts(&unwritten.package, unwritten.before).0);
-        let data = unwritten.data.get_or_init(written).clone();
+        let write = || self.account.hold(packaged.write(container));
+        let data = packaged.written.of(container).get_or_init(write).clone();
         let mut writer = lock(&self.writer);
-        let track = writer.track(Slot::Source)?;
-        track.unwritten.retain(|it| it.package.span.sequence() != sequence);
-        if track.window.fill(sequence, data.clone()) {
+        let track = writer.track(slot)?;
+        if packaged.is_written() {
+            track.packages.retain(|it| it.package.span.sequence() != sequence);
+        }
+        if track.window.fill(container, sequence, data.clone()) {
             track.refresh();
             self.publish(&writer);
         }
@@ -614,7 +624,7 @@ impl Publication {
             let mut writer = lock(&self.writer);
             for track in writer.tracks.iter_mut().rev() {
                 let given_up = track.window.cut_down(left);
-                track.forget_unwritten();
+                track.forget_packages();
                 if given_up > 0 {
                     track.refresh();
                 }
@@ -842,11 +852,21 @@ impl Publication {
 impl View {
     /// The multivariant playlist; None before the first segment.
     #[must_use]
-    pub fn multivariant(&self) -> Option<&Body> {
-        let has_variants = !self.variants.is_empty();
-        has_variants.then(|| {
-            self.multivariant.get_or_init(|| hls::multivariant_playlist::render(&self.variants))
-        })
+    pub fn multivariant(&self, container: Container) -> Option<&Body> {
+        if self.variants.is_empty() {
+            return None;
+        }
+        let render = || match container {
+            Container::MpegTs => hls::multivariant_playlist::render(&self.variants, container),
+            Container::FragmentedMp4 => {
+                let mut variants = self.variants.clone();
+                for variant in &mut variants {
+                    variant.uri = http_path::cmaf_variant_uri(&variant.uri).to_owned();
+                }
+                hls::multivariant_playlist::render(&variants, container)
+            }
+        };
+        Some(self.multivariant.of(container).get_or_init(render))
     }
 
     /// Whether there is something to play.
@@ -899,7 +919,7 @@ impl Writer {
     fn view(&self, name: &StreamName) -> View {
         let variants = if self.is_settled() { self.variants(name) } else { Vec::new() };
         let renditions = self.tracks.iter().filter_map(Track::rendition).collect();
-        View { renditions, variants, multivariant: OnceLock::new() }
+        View { renditions, variants, multivariant: PerContainer::default() }
     }
 
     /// Whether every rendition has said what it will be: players do not read the multivariant
@@ -943,7 +963,7 @@ impl Track {
             window,
             prospect: Prospect::Unknown,
             snapshot: None,
-            unwritten: VecDeque::new(),
+            packages: VecDeque::new(),
             continuities: VecDeque::new(),
             unmakeable: None,
             published_segments: 0,
@@ -955,12 +975,14 @@ impl Track {
     fn push(&mut self, segment: Segment, info: &RenditionInfo, is_independent: bool) -> bool {
         self.note_readers();
         self.note_info(&segment.span, info, is_independent);
+        self.window.set_init(info.init.clone());
         let bytes = segment.data.len();
         let is_taken = self.window.push(segment);
         self.count(is_taken, bytes)
     }
 
-    /// The same of a segment of `bytes` that is written when somebody asks for it.
+    /// The same of a segment of `bytes` as a transport stream, which is written when somebody asks
+    /// for it.
     fn push_packaged(
         &mut self,
         package: Package,
@@ -968,22 +990,31 @@ impl Track {
         bytes: usize,
         info: &RenditionInfo,
         is_independent: bool,
+        reserved: Option<Reserved>,
     ) -> bool {
         self.note_readers();
         self.note_info(&package.span, info, is_independent);
+        self.window.set_init(info.init.clone());
+        let sequence = package.span.sequence();
         let is_taken = self.window.push_packaged(package.span, bytes);
         if is_taken {
-            let data = OnceLock::new();
-            self.unwritten.push_back(Arc::new(Unwritten { package, before, data }));
+            let init = self.window.init(sequence).map(|init| init.data.clone());
+            self.packages.push_back(Arc::new(Packaged {
+                package,
+                before,
+                init: init.unwrap_or_default(),
+                written: PerContainer::default(),
+                _reserved: reserved,
+            }));
         }
-        self.forget_unwritten();
+        self.forget_packages();
         self.count(is_taken, bytes)
     }
 
-    /// Forgets the segments that cannot be asked for any more.
-    fn forget_unwritten(&mut self) {
+    /// Forgets the samples of segments that cannot be asked for any more.
+    fn forget_packages(&mut self) {
         let oldest = self.window.oldest_sequence().unwrap_or(0);
-        self.unwritten.retain(|it| it.package.span.sequence() >= oldest);
+        self.packages.retain(|it| it.package.span.sequence() >= oldest);
     }
 
     fn note_info(&mut self, span: &Span, info: &RenditionInfo, is_independent: bool) {
@@ -1014,6 +1045,7 @@ impl Track {
     }
 
     fn promise(&mut self, span: Span, info: RenditionInfo) {
+        self.window.set_init(info.init.clone());
         let is_known = matches!(&self.prospect, Prospect::Possible(known)
             if (&known.codecs, known.resolution) == (&info.codecs, info.resolution));
         if !is_known {

@@ -46,7 +46,8 @@ impl Site {
         let view = publication.map(|publication| publication.view());
         let rendition = view.as_ref().and_then(|view| view.rendition(crate::SOURCE));
         rendition.map_or_else(String::new, |rendition| {
-            String::from_utf8(rendition.snapshot.playlist().plain.to_vec()).unwrap()
+            String::from_utf8(rendition.snapshot.playlist(hls::Container::MpegTs).plain.to_vec())
+                .unwrap()
         })
     }
 

@@ -171,7 +171,7 @@ fn variant(stream: &StreamName, rendition: &Rendition) -> Variant {
 fn chunklist(snapshot: &Snapshot) -> Chunklist {
     let segment = |span: &Span| Segment {
         seq_id: span.sequence(),
-        uri: snapshot.uri(span.sequence()),
+        uri: snapshot.uri(hls::Container::MpegTs, span.sequence()),
         duration: span.duration.as_millis() as f64 / 1000.0,
     };
     Chunklist {

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hls::{Cut, Numbering, Segment, Span};
 use media::Timestamp;
 use pipeline::{DecoderChoice, GridMode, GridState, Preset, RenditionInfo, StreamConfig};
@@ -109,6 +110,7 @@ fn info(rendition: Slot) -> RenditionInfo {
         codecs: "avc1.64001f".into(),
         resolution: Some(resolution),
         frame_rate: Some(30.0),
+        init: Bytes::new(),
     }
 }
 
@@ -163,11 +165,11 @@ fn cut_apart(admission: &Admission) {
 
 fn media_playlist(view: &View, rendition: &str) -> String {
     let snapshot = &view.rendition(rendition).unwrap().snapshot;
-    String::from_utf8(snapshot.playlist().plain.to_vec()).unwrap()
+    String::from_utf8(snapshot.playlist(hls::Container::MpegTs).plain.to_vec()).unwrap()
 }
 
 fn multivariant(view: &View) -> String {
-    String::from_utf8(view.multivariant().unwrap().plain.to_vec()).unwrap()
+    String::from_utf8(view.multivariant(hls::Container::MpegTs).unwrap().plain.to_vec()).unwrap()
 }
 
 fn states(registry: &Registry) -> Vec<State> {
@@ -698,7 +700,7 @@ async fn closing_refuses_new_publishers_and_ends_the_others() {
 fn the_multivariant_playlist_is_the_ladder_ascending_then_source_all_from_the_first_segment_on() {
     let mut registry = registry();
     let publisher = admit(&mut registry, "cam", "", 0.0);
-    assert!(publisher.publication.view().multivariant().is_none());
+    assert!(publisher.publication.view().multivariant(hls::Container::MpegTs).is_none());
     let uris = |admission: &Admission| -> Vec<String> {
         let text = multivariant(&admission.publication.view());
         text.lines().filter(|line| !line.starts_with('#')).map(String::from).collect()
@@ -706,7 +708,7 @@ fn the_multivariant_playlist_is_the_ladder_ascending_then_source_all_from_the_fi
     publish_segment(&publisher, Slot::Source, false);
     publish_segment(&publisher, Slot::Ladder(0), false);
     let view = publisher.publication.view();
-    assert!(view.multivariant().is_none(), "players do not read it again");
+    assert!(view.multivariant(hls::Container::MpegTs).is_none(), "players do not read it again");
     publish_segment(&publisher, Slot::Ladder(1), false);
     let all = ["cam/P144p30fps16x9.m3u8", "cam/P240p30fps16x9.m3u8", "cam/source.m3u8"];
     assert_eq!(uris(&publisher), all);

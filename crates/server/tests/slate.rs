@@ -120,6 +120,7 @@ fn info() -> RenditionInfo {
         codecs: "avc1.42c00b,mp4a.40.2".into(),
         resolution: Some((192, 144)),
         frame_rate: Some(25.0),
+        init: Bytes::new(),
     }
 }
 
@@ -149,7 +150,7 @@ fn listed(publication: &Publication, rendition: &str) -> Vec<Span> {
 
 fn playlist(view: &View, rendition: &str) -> String {
     let snapshot = &view.rendition(rendition).unwrap().snapshot;
-    String::from_utf8(snapshot.playlist().plain.to_vec()).unwrap()
+    String::from_utf8(snapshot.playlist(hls::Container::MpegTs).plain.to_vec()).unwrap()
 }
 
 /// Every span follows the one before it by number; the places behind discontinuities.
