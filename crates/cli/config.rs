@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use server::{
-    AdminAccess, Config, PublishAccess, SecretDigest, StreamName, TrustedProxies, ViewerSecret,
-    WebhookUrl, parse_duration,
+    AdminAccess, Config, Pages, PublishAccess, SecretDigest, StreamName, TrustedProxies,
+    ViewerSecret, WebhookUrl, parse_duration,
 };
 
 use crate::args::{ServeArgs, UsageError};
@@ -101,6 +101,11 @@ pub(crate) fn server_config(mut settings: Settings) -> Result<Config, UsageError
             .memory
             .map_or(Ok(defaults.memory_bytes), |text| memory_bytes(&text))?,
         current_manifest: settings.current_manifest.unwrap_or(defaults.current_manifest),
+        pages: match (settings.no_page, settings.unlisted) {
+            (Some(true), _) => Pages::None,
+            (_, Some(true)) => Pages::Unlisted,
+            _ => defaults.pages,
+        },
         access: PublishAccess {
             shared_key: settings.publish_key.map(|key| publish_key(&key)).transpose()?,
             keys: settings.keys.map_or_else(|| Ok(Default::default()), keys)?,
@@ -323,6 +328,7 @@ pub(crate) mod tests {
             decoder = "openh264"
             trusted_proxies = "10.0.0.0/8, ::1"
             current_manifest = true
+            unlisted = true
             segment_duration = "1500ms"
             playlist_segments = 10
             max_streams = 3
@@ -347,6 +353,8 @@ pub(crate) mod tests {
             (config.current_manifest, config.playlist_segments, config.max_streams),
             (true, 10, 3)
         );
+        assert_eq!(config.pages, Pages::Unlisted);
+        assert_eq!(resolved("no_page = true\nunlisted = true").unwrap().pages, Pages::None);
         assert!(config.trusted_proxies.contains("10.1.2.3".parse().unwrap()));
         assert_eq!(config.transcode, server::Transcode::Always);
         assert_eq!(config.admin.token, Some(SecretDigest::of("0123456789abcdef")));

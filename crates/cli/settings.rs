@@ -81,6 +81,15 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "BOOL", env = "FEATHERCAST_CURRENT_MANIFEST", value_parser = BoolishValueParser::new(),
         num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) current_manifest: Option<bool>,
+    /// Serve no pages: no list of streams at /, no /watch/NAME
+    #[arg(long, value_name = "BOOL", env = "FEATHERCAST_NO_PAGE", value_parser = BoolishValueParser::new(),
+        num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) no_page: Option<bool>,
+    /// List no streams, neither at / nor in /index.m3u8 and /streams.json: who knows a name watches
+    /// at /watch/NAME
+    #[arg(long, value_name = "BOOL", env = "FEATHERCAST_UNLISTED", value_parser = BoolishValueParser::new(),
+        num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) unlisted: Option<bool>,
     /// Length of a segment, 1s to 10s [default: 2s]
     #[arg(long, value_name = "TIME", env = "FEATHERCAST_SEGMENT_DURATION")]
     pub(crate) segment_duration: Option<String>,
@@ -147,6 +156,8 @@ impl Settings {
             transcode: self.transcode.or(fallback.transcode),
             decoder: self.decoder.or(fallback.decoder),
             current_manifest: self.current_manifest.or(fallback.current_manifest),
+            no_page: self.no_page.or(fallback.no_page),
+            unlisted: self.unlisted.or(fallback.unlisted),
             segment_duration: self.segment_duration.or(fallback.segment_duration),
             playlist_segments: self.playlist_segments.or(fallback.playlist_segments),
             max_streams: self.max_streams.or(fallback.max_streams),

@@ -195,7 +195,7 @@ fn what_is_not_there(server: &Server, recording: &Recording) {
         format!("/stream/a/{P144}/{before}.ts"),
         format!("/stream/a/{P144}/0{}.ts", next - 1),
         "/stream/b/source/1.ts".to_owned(),
-        "/".to_owned(),
+        "/watch/a/other".to_owned(),
         "/status".to_owned(),
         "/metrics".to_owned(),
     ];

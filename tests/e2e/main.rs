@@ -19,6 +19,7 @@ mod ladder;
 mod lifecycle;
 mod on_demand;
 mod overload;
+mod page;
 mod players;
 mod publish;
 mod publishers;

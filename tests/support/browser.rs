@@ -69,6 +69,23 @@ for (const {url, native} of PLAYERS) {
 }
 </script>"#;
 
+/// Not the script of this name in /usr/bin, which would be killed in its place.
+pub(crate) const CHROMIUM: &str = "/usr/lib/chromium/chromium-headless-shell";
+
+/// Chromium without what it does beside showing pages.
+pub(crate) const QUIET: [&str; 9] = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-sync",
+    "--disable-component-update",
+    // Nobody clicks, and sound is to be heard.
+    "--autoplay-policy=no-user-gesture-required",
+];
+
 /// What the page says of all its players at a time.
 #[derive(serde::Deserialize)]
 struct Report {
@@ -138,14 +155,9 @@ impl Browser {
         let page = PAGE.replace("PLAYERS", &players.to_string());
         let address = serve(&page, &reports);
         let folder = Scratch::new();
-        // Not the script of this name in /usr/bin, which would be killed in its place.
-        let mut command = Command::new("/usr/lib/chromium/chromium-headless-shell");
+        let mut command = Command::new(CHROMIUM);
         command
-            .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"])
-            .args(["--no-first-run", "--disable-background-networking", "--disable-sync"])
-            .arg("--disable-component-update")
-            // Nobody clicks, and sound is to be heard.
-            .arg("--autoplay-policy=no-user-gesture-required")
+            .args(QUIET)
             .arg(format!("--user-data-dir={}", folder.path().display()))
             // Keeps it open until it is killed; nobody connects.
             .arg("--remote-debugging-port=0")
@@ -226,7 +238,7 @@ fn answer(mut socket: &TcpStream, page: &[u8], script: &[u8], reports: &Reports)
 }
 
 /// `cargo xtask test` puts it there.
-fn hls_js() -> Vec<u8> {
+pub(crate) fn hls_js() -> Vec<u8> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("target/");
     let file = target.join("players/node_modules/hls.js/dist/hls.min.js");
     fs::read(&file).unwrap_or_else(|error| {

@@ -22,5 +22,6 @@ pub(crate) mod rtmp_client;
 pub(crate) mod scratch;
 pub(crate) mod seen;
 pub(crate) mod server;
+pub(crate) mod tab;
 pub(crate) mod ts;
 pub(crate) mod wait;

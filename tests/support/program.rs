@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use super::scratch::Scratch;
@@ -18,12 +18,29 @@ pub(crate) struct Program {
 impl Program {
     /// Starts it, silent; what it says is in `NAME.log` of `scratch`.
     pub(crate) fn start(command: &mut Command, name: &str, scratch: &Scratch) -> Self {
+        Self::spawn(command.stdin(Stdio::null()), name, scratch)
+    }
+
+    /// The same, for who talks with it: its input and its output.
+    pub(crate) fn start_talking(
+        command: &mut Command,
+        name: &str,
+        scratch: &Scratch,
+    ) -> (Self, ChildStdin, ChildStdout) {
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut program = Self::spawn(command, name, scratch);
+        let input = program.child.stdin.take().expect("it is piped");
+        let output = program.child.stdout.take().expect("it is piped");
+        (program, input, output)
+    }
+
+    fn spawn(command: &mut Command, name: &str, scratch: &Scratch) -> Self {
         let said = scratch.file(&format!("{name}.log"));
         let log = File::create(&said).expect("a log file");
-        let child =
-            command.stdin(Stdio::null()).stderr(log).spawn().unwrap_or_else(|error| {
-                panic!("{command:?}: {error}; `cargo xtask test` installs it")
-            });
+        let child = command
+            .stderr(log)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}; `cargo xtask test` installs it"));
         Self { child, name: name.to_owned(), said }
     }
 

@@ -1,5 +1,6 @@
 //! Safe, synchronous adapters over the codecs: H.264 decoding (rusty_h264, openh264) and encoding
-//! (openh264), scaling (fast_image_resize), AAC encoding (fdk-aac), MP3 decoding (symphonia).
+//! (openh264), scaling (fast_image_resize), AAC encoding (fdk-aac), MP3 decoding (symphonia), stills
+//! (jpeg-encoder).
 //!
 //! | Specification | What of it | Here |
 //! |---|---|---|
@@ -8,6 +9,7 @@
 //! | ISO/IEC 14496-3 | AAC-LC, mono and stereo | [`AacEncoder`] |
 //! | ISO/IEC 14496-3 1.6.6 | implicit signalling of SBR and PS | [`SbrProbe`] |
 //! | ISO/IEC 11172-3, 13818-3 | Layer III, but not of free format | [`Mp3Decoder`] |
+//! | ITU-T T.81, T.871 | baseline JPEG, 4:2:0 | [`jpeg()`] |
 //!
 //! Nothing here has threads, clocks or logs. **A decoder is fed parameter sets that somebody has
 //! judged** (monochrome decodes to garbage without an error): the caller looks at SPS and PPS
@@ -54,6 +56,7 @@ mod error;
 pub mod fuzzing;
 mod h264_encoder;
 mod headers;
+mod jpeg;
 mod mp3_decoder;
 mod mp3_frames;
 mod native_decoder;
@@ -70,6 +73,7 @@ pub use decoder::{H264Decoder, Limits};
 pub use decoder_kind::{DecoderKind, DecoderStart, decodable};
 pub use error::Error;
 pub use h264_encoder::{Force, H264Encoder, H264EncoderConfig, Profile};
+pub use jpeg::jpeg;
 pub use mp3_decoder::{Mp3Decoder, Mp3Sound};
 pub use rate_guard::RateGuard;
 pub use sbr_probe::{FoundSbr, SbrProbe};

@@ -1,4 +1,4 @@
-//! A playlist as it goes over HTTP, in both encodings.
+//! A text as it goes over HTTP, in both encodings: a playlist, and what people read.
 
 use std::io::Write;
 use std::sync::OnceLock;
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-/// A rendered playlist: made once per change, handed out as often as asked for.
+/// A rendered text: made once per change, handed out as often as asked for.
 ///
 /// It is compressed by the first reader who takes gzip, so that nothing is compressed that nobody
 /// reads, and nobody who writes playlists waits for it.
@@ -23,7 +23,9 @@ pub struct Body {
 }
 
 impl Body {
-    pub(crate) fn new(text: String) -> Self {
+    /// The text as a body.
+    #[must_use]
+    pub fn new(text: String) -> Self {
         let hash = fnv_1a(text.as_bytes());
         Self {
             etag: format!("\"{hash:016x}\""),

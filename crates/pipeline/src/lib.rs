@@ -39,6 +39,7 @@ mod pause;
 mod picture;
 mod picture_order;
 mod picture_watch;
+mod poster;
 mod queue;
 mod rates;
 mod rendition;

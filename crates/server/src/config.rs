@@ -43,6 +43,8 @@ pub struct Config {
     pub memory_bytes: u64,
     /// Whether `/stream/current.m3u8` is served.
     pub current_manifest: bool,
+    /// What there is for people who come with a browser.
+    pub pages: Pages,
     /// Who may publish.
     pub access: PublishAccess,
     /// Who is asked besides the keys, before somebody publishes.
@@ -53,6 +55,18 @@ pub struct Config {
     pub viewer_secret: Option<ViewerSecret>,
     /// Viewers at once; None: as many as connections allow.
     pub viewers_max: Option<usize>,
+}
+
+/// What there is for people who come with a browser.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pages {
+    /// A page for each stream, and lists of those that are live.
+    #[default]
+    Listed,
+    /// A page for each stream; who does not know a name finds none.
+    Unlisted,
+    /// Playlists and segments alone.
+    None,
 }
 
 /// RTMPS and HTTPS.
@@ -133,6 +147,7 @@ impl Default for Config {
             max_streams: 10,
             memory_bytes: default_memory(),
             current_manifest: false,
+            pages: Pages::default(),
             access: PublishAccess::default(),
             auth_webhook: None,
             admin: AdminAccess::default(),

@@ -16,17 +16,19 @@ use hls::multivariant_playlist::with_query;
 use hls::{Container, Lookup};
 use tokio::time::timeout;
 
+use crate::config::Pages;
 use crate::http_listener::{Deliveries, PeerIp};
 use crate::http_path::{self, Resource, query_value};
 use crate::http_response::{self as response, Audience, Conditions};
 use crate::maker::Making;
+use crate::page;
 use crate::publication::{Offer, Publication, Slot, View};
 use crate::shared::{LEAST_TARGET_DURATIONS, Shared};
 use crate::tls::Certificates;
 use crate::viewers::Want;
 
-/// The parameter of a playlist's query that has a viewer's token.
-const TOKEN: &str = "token";
+/// The parameter of a query that has a viewer's token: of a playlist's, and of a page's.
+pub(crate) const TOKEN: &str = "token";
 
 /// The parameter of a segment's query that has its tag.
 const TAG: &str = "tag";
@@ -39,7 +41,11 @@ const MARGIN: Duration = Duration::from_secs(1);
 
 /// The routes of the viewers' port.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
-    Router::new()
+    let pages = match shared.pages {
+        Pages::Listed | Pages::Unlisted => page::router(),
+        Pages::None => Router::new(),
+    };
+    pages
         .route("/healthz", any(healthz))
         // axum cannot route on a suffix; `http_path` tells these apart, from the path as it came.
         .route("/stream/{file}", any(stream))
@@ -311,13 +317,13 @@ fn find(shared: &Shared, resource: &Resource<'_>) -> Option<Arc<Publication>> {
     }
 }
 
-fn not_found(shared: &Shared, method: &Method) -> Response<Body> {
+pub(crate) fn not_found(shared: &Shared, method: &Method) -> Response<Body> {
     shared.metrics.http_not_found.add(1);
     response::uncached(method, StatusCode::NOT_FOUND, "not found\n")
 }
 
 /// The answer to everything but GET and HEAD.
-fn refused_method(request: &Request) -> Option<Response<Body>> {
+pub(crate) fn refused_method(request: &Request) -> Option<Response<Body>> {
     match *request.method() {
         Method::GET | Method::HEAD => None,
         Method::OPTIONS => Some(response::preflight(request.headers())),

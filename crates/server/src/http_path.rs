@@ -128,6 +128,65 @@ pub(crate) fn parse(path: &str) -> Option<Resource<'_>> {
     }
 }
 
+/// What there is for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Page {
+    /// `/`: the live streams.
+    List,
+    /// `/index.m3u8`: the same for players that show a list of channels.
+    Channels,
+    /// `/streams.json`: the same for other people's pages.
+    Streams,
+    /// `/watch/NAME`: a stream.
+    Watch(StreamName),
+    /// `/watch/NAME/embed`: the same, to be put into other pages.
+    Embed(StreamName),
+    /// `/watch/NAME/stream.json`: what is known of a stream.
+    Facts(StreamName),
+    /// `/watch/NAME/poster.jpg`: a still of it.
+    Poster(StreamName),
+    /// `/page/style.css`.
+    Style,
+    /// `/page/watch.js`.
+    Script,
+}
+
+impl Page {
+    /// The stream's name, where it is a stream's.
+    pub(crate) fn name(&self) -> Option<&StreamName> {
+        match self {
+            Self::Watch(name) | Self::Embed(name) | Self::Facts(name) | Self::Poster(name) => {
+                Some(name)
+            }
+            Self::List | Self::Channels | Self::Streams | Self::Style | Self::Script => None,
+        }
+    }
+}
+
+/// The page at `path`, by the same rules as [`parse`].
+#[must_use]
+pub(crate) fn page(path: &str) -> Option<Page> {
+    if path.len() > MAX_PATH_BYTES {
+        return None;
+    }
+    match path {
+        "/" => return Some(Page::List),
+        "/index.m3u8" => return Some(Page::Channels),
+        "/streams.json" => return Some(Page::Streams),
+        "/page/style.css" => return Some(Page::Style),
+        "/page/watch.js" => return Some(Page::Script),
+        _ => {}
+    }
+    let rest = path.strip_prefix("/watch/")?;
+    match rest.split_once('/') {
+        None => Some(Page::Watch(name(rest)?)),
+        Some((stream, "embed")) => Some(Page::Embed(name(stream)?)),
+        Some((stream, "stream.json")) => Some(Page::Facts(name(stream)?)),
+        Some((stream, "poster.jpg")) => Some(Page::Poster(name(stream)?)),
+        Some(_) => None,
+    }
+}
+
 fn cmaf_playlist(stream: StreamName, stem: &str) -> Option<Resource<'_>> {
     let container = Container::FragmentedMp4;
     Some(match stem {
@@ -218,6 +277,42 @@ mod tests {
         for (path, resource) in table {
             assert_eq!(parse(path), Some(resource), "{path}");
         }
+    }
+
+    #[test]
+    fn the_urls_of_pages() {
+        let table = [
+            ("/", Page::List),
+            ("/index.m3u8", Page::Channels),
+            ("/streams.json", Page::Streams),
+            ("/watch/cam1.main", Page::Watch(stream("cam1.main"))),
+            ("/watch/embed", Page::Watch(stream("embed"))),
+            ("/watch/a/embed", Page::Embed(stream("a"))),
+            ("/watch/a/stream.json", Page::Facts(stream("a"))),
+            ("/watch/a/poster.jpg", Page::Poster(stream("a"))),
+            ("/page/watch.js", Page::Script),
+            ("/page/style.css", Page::Style),
+        ];
+        for (path, expected) in table {
+            assert_eq!(page(path), Some(expected), "{path}");
+        }
+        for path in [
+            "",
+            "/watch",
+            "/watch/",
+            "/watch//embed",
+            "/watch/a/",
+            "/watch/a/b",
+            "/watch/a b",
+            "/watch/%61",
+            "/watch/<",
+            "/watch/../x",
+            "/page/",
+            "//",
+        ] {
+            assert_eq!(page(path), None, "{path}");
+        }
+        assert_eq!(page(&format!("/watch/{}", "a".repeat(129))), None);
     }
 
     #[test]

@@ -60,12 +60,22 @@ pub(crate) fn playlist(
     max_age_secs: u64,
     audience: Audience,
 ) -> Response<Body> {
+    text(request, body, PLAYLIST_TYPE, &audience.cache_control(max_age_secs))
+}
+
+/// A text of this type, gzipped where the viewer takes it.
+pub(crate) fn text(
+    request: Conditions<'_>,
+    body: &hls::Body,
+    content_type: &'static str,
+    cache_control: &str,
+) -> Response<Body> {
     let gzip = accepts_gzip(request.headers);
     let (data, etag) =
         if gzip { (body.gzip(), &body.etag_gzip) } else { (&body.plain, &body.etag) };
     let mut response = match matches_etag(request.headers, etag) {
         true => status(StatusCode::NOT_MODIFIED),
-        false => with_body(request.method, StatusCode::OK, data.clone(), PLAYLIST_TYPE),
+        false => with_body(request.method, StatusCode::OK, data.clone(), content_type),
     };
     let headers = response.headers_mut();
     if gzip && headers.contains_key(CONTENT_TYPE) {
@@ -73,7 +83,14 @@ pub(crate) fn playlist(
     }
     headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
     insert(headers, ETAG, etag);
-    insert(headers, CACHE_CONTROL, &audience.cache_control(max_age_secs));
+    insert(headers, CACHE_CONTROL, cache_control);
+    response
+}
+
+/// A still.
+pub(crate) fn still(method: &Method, jpeg: Bytes, cache_control: &str) -> Response<Body> {
+    let mut response = with_body(method, StatusCode::OK, jpeg, "image/jpeg");
+    insert(response.headers_mut(), CACHE_CONTROL, cache_control);
     response
 }
 

@@ -14,35 +14,35 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::publication::Slot;
-use crate::registry::{Admission, PublishAttempt};
+use crate::registry::{Admission, Naming, PublishAttempt};
 use crate::shared::Shared;
 use crate::{AdminAccess, Config, Limits, SecretDigest, ViewerSecret, admin, http, http_listener};
 
 const SEGMENT_BYTES: usize = 188 * 5;
 
-struct Response {
-    status: u16,
-    headers: BTreeMap<String, String>,
-    body: Vec<u8>,
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Response {
-    fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
 
-    fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 }
 
-struct Site {
-    shared: Arc<Shared>,
+pub(crate) struct Site {
+    pub(crate) shared: Arc<Shared>,
     addr: SocketAddr,
 }
 
 impl Site {
-    async fn viewers() -> Self {
+    pub(crate) async fn viewers() -> Self {
         Self::new(Limits::default(), http::router).await
     }
 
@@ -54,7 +54,7 @@ impl Site {
         Self::with(Config { current_manifest: true, ..Config::default() }, limits, router).await
     }
 
-    async fn with(
+    pub(crate) async fn with(
         config: Config,
         limits: Limits,
         router: impl FnOnce(Arc<Shared>) -> Router,
@@ -72,13 +72,14 @@ impl Site {
 
     /// A stream with two segments of `source`, numbers from `first` on, that has just ended: who
     /// asks for its playlist need not wait for more.
-    fn publish(&self, name: &str) -> (Admission, u64) {
+    pub(crate) fn publish(&self, name: &str) -> (Admission, u64) {
         self.publish_two_segments(name, true)
     }
 
-    fn publish_two_segments(&self, name: &str, ended: bool) -> (Admission, u64) {
+    pub(crate) fn publish_two_segments(&self, name: &str, ended: bool) -> (Admission, u64) {
         let attempt = PublishAttempt {
             name: Some(StreamName::parse(name).unwrap()),
+            naming: Naming::Chosen,
             key: Some(StreamKey::new("hunter2")),
             peer: SocketAddr::from(([192, 0, 2, 7], 5000)),
         };
@@ -96,7 +97,7 @@ impl Site {
         (admission, first)
     }
 
-    async fn send(&self, method: &str, path: &str, headers: &[&str]) -> Response {
+    pub(crate) async fn send(&self, method: &str, path: &str, headers: &[&str]) -> Response {
         let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n"
@@ -104,7 +105,7 @@ impl Site {
         parse(&self.raw(request.as_bytes()).await)
     }
 
-    async fn get(&self, path: &str) -> Response {
+    pub(crate) async fn get(&self, path: &str) -> Response {
         self.send("GET", path, &[]).await
     }
 
@@ -215,6 +216,7 @@ async fn a_playlist_that_is_not_there_is_not_counted_as_served() {
     let site = Site::viewers().await;
     let attempt = PublishAttempt {
         name: Some(StreamName::parse("cam").unwrap()),
+        naming: Naming::Chosen,
         key: None,
         peer: SocketAddr::from(([192, 0, 2, 7], 5000)),
     };
@@ -357,12 +359,14 @@ async fn what_is_not_there_is_404_uncached_and_readable_elsewhere() {
     let (_publisher, first) = site.publish("cam");
     let attempt = PublishAttempt {
         name: Some(StreamName::parse("silent").unwrap()),
+        naming: Naming::Chosen,
         key: None,
         peer: SocketAddr::from(([192, 0, 2, 7], 5001)),
     };
     let _silent = site.shared.registry().publish(attempt, site.shared.clock.now()).unwrap();
     let paths = [
-        "/".into(),
+        "/watch/".into(),
+        "/watch/cam/other".into(),
         "/stream/cam".into(),
         "/stream/other.m3u8".into(),
         "/stream/silent.m3u8".into(),
@@ -814,8 +818,12 @@ async fn kick_is_for_the_operator_only() {
     assert_eq!(banned.status, 404);
     let banned = site.send("POST", "/streams/cam/kick?ban=10m", &["Content-Length: 0"]).await;
     assert_eq!((banned.status, banned.text()), (200, "banned\n"));
-    let again =
-        PublishAttempt { name: None, key: None, peer: SocketAddr::from(([192, 0, 2, 7], 6000)) };
+    let again = PublishAttempt {
+        name: None,
+        naming: Naming::Chosen,
+        key: None,
+        peer: SocketAddr::from(([192, 0, 2, 7], 6000)),
+    };
     let now = site.shared.clock.now();
     assert_eq!(site.shared.registry().publish(again, now).unwrap_err(), rtmp::Refusal::Banned);
     assert_eq!(site.send("POST", kick, &["Content-Length: 0"]).await.status, 200);
@@ -827,7 +835,7 @@ async fn kick_is_for_the_operator_only() {
 const SECRET: &str = "fedcba9876543210";
 
 /// A site whose viewers need tokens, and one for `cam` that is good for a minute.
-async fn viewers_with_tokens() -> (Site, String) {
+pub(crate) async fn viewers_with_tokens() -> (Site, String) {
     let secret = ViewerSecret::new(SECRET).unwrap();
     let config =
         Config { viewer_secret: Some(secret.clone()), current_manifest: true, ..Config::default() };

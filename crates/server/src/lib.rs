@@ -39,8 +39,12 @@ mod memory;
 mod metrics;
 mod numbers;
 mod pace;
+mod page;
+#[cfg(test)]
+mod page_tests;
 mod peer_log;
 mod places;
+mod posters;
 mod priority;
 mod proxied;
 #[cfg(test)]
@@ -82,7 +86,7 @@ pub use admin::AdminAccess;
 pub use check::{Outcome, Report};
 pub use checker::{CheckConfig, CheckError, check};
 pub use clock::{Clock, Moment};
-pub use config::{AcmeChallenge, AcmeConfig, CertificateSource, Config, TlsConfig};
+pub use config::{AcmeChallenge, AcmeConfig, CertificateSource, Config, Pages, TlsConfig};
 pub use demand::{Transcode, Wakefulness};
 pub use demo::{DemoAddrs, DemoError, DemoReport, demo};
 pub use duration::parse_duration;

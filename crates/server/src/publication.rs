@@ -13,9 +13,10 @@ use hls::{
 };
 use media::Timestamp;
 use pipeline::{
-    AudioRefusal, Continuity, DecoderKind, GridState, Keyframes, Notice, Package, Preset,
-    RenditionInfo, RenditionSet, RungStats, SegmentSource, SegmentStore, SourceFacts, SourceRates,
-    SourceSegment, StreamTracks, TranscoderStats, allowances, measure_ts, write_cmaf, write_ts,
+    AudioRefusal, Continuity, DecoderChoice, DecoderKind, GridState, Keyframes, Notice, Package,
+    Preset, RenditionInfo, RenditionSet, RungStats, SegmentSource, SegmentStore, SourceFacts,
+    SourceRates, SourceSegment, StreamTracks, TranscoderStats, allowances, measure_ts, write_cmaf,
+    write_ts,
 };
 use rtmp::StreamName;
 use tokio::sync::watch;
@@ -842,6 +843,13 @@ impl Publication {
         advice
     }
 
+    /// The newest picture that stands alone, as a JPEG: see [`StreamTracks::poster`].
+    #[must_use]
+    pub fn poster(&self, decoder: DecoderChoice) -> Option<Vec<u8>> {
+        let tracks = lock(&self.writer).stream_tracks.clone();
+        tracks.poster(decoder)
+    }
+
     /// How the transcoder keeps up.
     #[must_use]
     pub fn transcode_load(&self) -> TranscodeLoad {
@@ -931,6 +939,13 @@ impl View {
     #[must_use]
     pub fn rendition(&self, name: &str) -> Option<&Rendition> {
         self.renditions.iter().find(|rendition| &*rendition.name == name)
+    }
+
+    /// Whether the multivariant playlist lists the rendition.
+    #[must_use]
+    pub fn lists(&self, rendition: &str) -> bool {
+        let file = format!("/{rendition}.m3u8");
+        self.variants.iter().any(|variant| variant.uri.ends_with(&file))
     }
 
     /// The smallest target duration of all playlists in seconds: what caches may rely on.

@@ -61,6 +61,7 @@ pub struct Registry {
 #[derive(Debug)]
 struct Stream {
     publication: Arc<Publication>,
+    naming: Naming,
     /// The newest; `state` says whether it is still connected.
     session: Arc<Session>,
     /// Earlier ones whose workers are not done: each holds threads and media.
@@ -107,11 +108,24 @@ enum Worth {
     Away { segments: u64, gone_at: Duration },
 }
 
+/// Whose idea a stream's name was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Naming {
+    /// The publisher's, or it stands for a key.
+    #[default]
+    Chosen,
+    /// The server's, as the publisher gave none: who knows it was told by the publisher, so it is
+    /// in no list.
+    MadeUp,
+}
+
 /// Who asks to publish, and as what.
 #[derive(Clone, Debug)]
 pub struct PublishAttempt {
     /// None: the server picks a name.
     pub name: Option<StreamName>,
+    /// Whose idea the name was.
+    pub naming: Naming,
     /// The key the publisher came with.
     pub key: Option<StreamKey>,
     /// Its address.
@@ -189,8 +203,9 @@ impl Registry {
         if self.closed {
             return Err(Refusal::ShuttingDown);
         }
+        let naming = if name.is_some() { attempt.naming } else { Naming::MadeUp };
         let name = name.unwrap_or_else(|| self.unused_name());
-        Ok(PublishAttempt { name: Some(name), key, peer: attempt.peer })
+        Ok(PublishAttempt { name: Some(name), naming, key, peer: attempt.peer })
     }
 
     /// Whether this may be shown of somebody who was refused: what stands in the place of a name
@@ -222,7 +237,7 @@ impl Registry {
         self.publishes.count(address, now);
         self.sessions += 1;
         let session = Arc::new(Session::new(self.sessions, attempt.peer, attempt.key, now));
-        Ok(self.admit(name, session, now))
+        Ok(self.admit(name, attempt.naming, session, now))
     }
 
     /// The connection of `session` has ended or stopped publishing.
@@ -352,6 +367,24 @@ impl Registry {
         newest.map(|stream| Arc::clone(&stream.publication))
     }
 
+    /// The streams that may be listed for people who do not know their names, by name: those that
+    /// have a publisher and something to play, and whose names the server did not make up.
+    #[must_use]
+    pub fn listed(&self) -> Vec<StreamStatus> {
+        let is_listed = |stream: &&Stream| {
+            stream.state == State::Live
+                && stream.naming == Naming::Chosen
+                && stream.publication.view().is_playable()
+        };
+        self.streams.values().filter(is_listed).map(Stream::status).collect()
+    }
+
+    /// The stream of this name, as [`status`](Self::status) has it.
+    #[must_use]
+    pub fn status_of(&self, name: &StreamName) -> Option<StreamStatus> {
+        self.streams.get(name).map(Stream::status)
+    }
+
     /// All streams, by name.
     #[must_use]
     pub fn status(&self) -> Vec<StreamStatus> {
@@ -449,7 +482,13 @@ impl Registry {
         Ok(())
     }
 
-    fn admit(&mut self, name: StreamName, session: Arc<Session>, now: Moment) -> Admission {
+    fn admit(
+        &mut self,
+        name: StreamName,
+        naming: Naming,
+        session: Arc<Session>,
+        now: Moment,
+    ) -> Admission {
         if let Some(stream) = self.streams.get_mut(&name) {
             stream.end_slate(now);
             let previous = std::mem::replace(&mut stream.session, Arc::clone(&session));
@@ -467,6 +506,7 @@ impl Registry {
             Arc::new(Publication::new(name.clone(), &self.config.publication, numbers));
         let stream = Stream {
             publication: Arc::clone(&publication),
+            naming,
             session: Arc::clone(&session),
             draining: Vec::new(),
             state: State::Live,

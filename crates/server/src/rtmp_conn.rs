@@ -24,7 +24,7 @@ use crate::lobby::Seat;
 use crate::pace::Pace;
 use crate::peer_log::PeerLine;
 use crate::publication::Publication;
-use crate::registry::{Admission, PublishAttempt};
+use crate::registry::{Admission, Naming, PublishAttempt};
 use crate::session::{Departure, Session, StopReason, StopSignal};
 use crate::shared::{Door, Shared};
 use crate::socket::Socket;
@@ -332,7 +332,7 @@ impl Conn<'_> {
         }
         let PublishRequest { name, key, query } = request;
         let asked = name.clone();
-        let attempt = PublishAttempt { name, key, peer: self.peer };
+        let attempt = PublishAttempt { name, naming: Naming::default(), key, peer: self.peer };
         let permitted = self.shared.registry().permit(attempt, self.shared.clock.now());
         let permitted = match (permitted, &self.shared.webhook) {
             (Ok(attempt), Some(webhook)) => self.ask(webhook, attempt, &query).await,

@@ -12,13 +12,14 @@ use tracing::{debug, warn};
 
 use crate::admin::AdminAccess;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Pages};
 use crate::guesses::Guesses;
 use crate::limits::Limits;
 use crate::maker::Maker;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::peer_log::{PeerLine, PeerLog};
+use crate::posters::Posters;
 use crate::publication::{Publication, PublicationConfig, Rendition, Slot};
 use crate::registry::{Registry, RegistryConfig};
 use crate::sync::lock;
@@ -77,6 +78,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) pipeline: StreamConfig,
     pub(crate) current_manifest: bool,
+    pub(crate) pages: Pages,
+    pub(crate) posters: Arc<Posters>,
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) maker: Arc<Maker>,
     pub(crate) admin: AdminAccess,
@@ -122,6 +125,8 @@ impl Shared {
             playlist_segments: config.playlist_segments,
             pipeline: config.stream_config(),
             current_manifest: config.current_manifest,
+            pages: config.pages,
+            posters: Posters::new(config.decoder, clock),
             admin: config.admin.clone(),
             viewer_secret: config.viewer_secret.clone(),
             viewers: viewers.map(Mutex::new),

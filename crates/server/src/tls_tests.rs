@@ -23,7 +23,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::http_tests::push_segment;
-use crate::registry::{Admission, PublishAttempt};
+use crate::registry::{Admission, Naming, PublishAttempt};
 use crate::server::NetHandles;
 use crate::shared::Shared;
 use crate::tls::{CertificateError, CertificateFiles, Certificates, TlsClient, TlsPorts};
@@ -135,6 +135,7 @@ impl Site {
     fn publish_segment(&self, name: &str) -> (Admission, u64) {
         let attempt = PublishAttempt {
             name: Some(StreamName::parse(name).unwrap()),
+            naming: Naming::Chosen,
             key: None,
             peer: SocketAddr::from(([192, 0, 2, 7], 5000)),
         };

@@ -488,15 +488,19 @@ mod tests {
     use pipeline::LadderCut;
 
     use super::*;
-    use crate::registry::PublishAttempt;
+    use crate::registry::{Naming, PublishAttempt};
     use crate::session::Departure;
     use crate::{Config, Limits};
 
     #[tokio::test]
     async fn a_panic_ends_its_stream_and_nothing_else() {
         let shared = Shared::new(&Config::default(), Limits::default());
-        let attempt =
-            PublishAttempt { name: None, key: None, peer: SocketAddr::from(([127, 0, 0, 1], 1)) };
+        let attempt = PublishAttempt {
+            name: None,
+            naming: Naming::Chosen,
+            key: None,
+            peer: SocketAddr::from(([127, 0, 0, 1], 1)),
+        };
         let admission = shared.registry().publish(attempt, shared.clock.now()).unwrap();
         let stream = Stream {
             shared: Arc::clone(&shared),
@@ -516,7 +520,7 @@ mod tests {
         let come = || {
             let name = Some(rtmp::StreamName::parse("cam").unwrap());
             let peer = SocketAddr::from(([127, 0, 0, 1], 1));
-            let attempt = PublishAttempt { name, key: None, peer };
+            let attempt = PublishAttempt { name, naming: Naming::Chosen, key: None, peer };
             shared.registry().publish(attempt, shared.clock.now()).unwrap()
         };
         let go = |session: &Session| {
@@ -543,8 +547,12 @@ mod tests {
     #[test]
     fn a_publisher_that_changes_all_the_time_does_not_fill_the_log() {
         let shared = Shared::new(&Config::default(), Limits::default());
-        let attempt =
-            PublishAttempt { name: None, key: None, peer: SocketAddr::from(([127, 0, 0, 1], 1)) };
+        let attempt = PublishAttempt {
+            name: None,
+            naming: Naming::Chosen,
+            key: None,
+            peer: SocketAddr::from(([127, 0, 0, 1], 1)),
+        };
         let admission = shared.registry().publish(attempt, shared.clock.now()).unwrap();
         let stream = Stream {
             shared: Arc::clone(&shared),

@@ -10,7 +10,7 @@ use media::Timestamp;
 use pipeline::{DecoderChoice, GridMode, GridState, Preset, RenditionInfo, StreamConfig};
 use rtmp::{Refusal, StreamKey, StreamName};
 use server::registry::{
-    Admission, Change, PublishAttempt, Registry, RegistryConfig, State, StreamStatus,
+    Admission, Change, Naming, PublishAttempt, Registry, RegistryConfig, State, StreamStatus,
 };
 use server::{
     Departure, Limits, Memory, Moment, Offer, PublicationConfig, PublishAccess, SecretDigest, Slot,
@@ -82,7 +82,7 @@ fn small_registry() -> Registry {
 
 fn attempt(stream: &str, key: &str) -> PublishAttempt {
     let key = (!key.is_empty()).then(|| StreamKey::new(key));
-    PublishAttempt { name: Some(name(stream)), key, peer: peer() }
+    PublishAttempt { name: Some(name(stream)), naming: Naming::Chosen, key, peer: peer() }
 }
 
 fn admit(registry: &mut Registry, stream: &str, key: &str, secs: f64) -> Admission {

@@ -9,7 +9,7 @@ use flv::TagKind;
 use hls::{Container, Lookup, Span};
 use pipeline::{DecoderChoice, Ingest, IngestOutput, Preset, RenditionInfo, StreamConfig};
 use rtmp::StreamName;
-use server::registry::{Admission, Change, PublishAttempt, Registry, RegistryConfig};
+use server::registry::{Admission, Change, Naming, PublishAttempt, Registry, RegistryConfig};
 use server::{
     Departure, Limits, Memory, Moment, Publication, PublicationConfig, PublishAccess, Slot,
     Transcode, View,
@@ -60,7 +60,7 @@ fn registry_with(limits: Limits) -> Registry {
 
 fn come(registry: &mut Registry, secs: f64) -> Admission {
     let peer = SocketAddr::from(([127, 0, 0, 1], 50_000));
-    let attempt = PublishAttempt { name: Some(name()), key: None, peer };
+    let attempt = PublishAttempt { name: Some(name()), naming: Naming::Chosen, key: None, peer };
     registry.publish(attempt, at(secs)).unwrap()
 }
 
