@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, USER_AGENT};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use axum::middleware::map_response;
 use axum::routing::{any, get};
 use hls::multivariant_playlist::with_query;
@@ -149,13 +149,16 @@ async fn serve(
     }
 }
 
-/// What the viewer wants to be offered: browsers say `Save-Data: on` (Client Hints), and a link can
-/// say it for those that do not.
+/// What the viewer wants to be offered: a link can say it for a browser that does not.
 fn offer(request: &Parts) -> Offer {
-    let is_on = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"on");
-    let saves = request.headers.get(SAVE_DATA).is_some_and(is_on)
-        || query_value(request.uri.query(), "data") == Some("low");
-    if saves { Offer::LowData } else { Offer::Everything }
+    let is_asked_for = query_value(request.uri.query(), "data") == Some("low");
+    if is_asked_for || saves_data(&request.headers) { Offer::LowData } else { Offer::Everything }
+}
+
+/// Whether the browser was told to save data (`Save-Data` of the Client Hints draft that Chromium
+/// sends).
+pub(crate) fn saves_data(headers: &HeaderMap) -> bool {
+    headers.get(SAVE_DATA).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"on"))
 }
 
 /// The answer to who asks for a playlist and has no token for it. Segments want none: where there
