@@ -63,7 +63,6 @@ pub mod fuzzing;
 mod model;
 
 pub use codec::{DecoderKind, give_back_free_memory, share_one_heap};
-pub use decoding::DecoderChoice;
 pub use event::{
     AudioRefusal, IngestOutput, Notice, RenditionInfo, SourceFacts, StayRefusal, TranscoderOutput,
 };
@@ -96,5 +95,5 @@ pub struct StreamConfig {
     /// How long a segment shall be.
     pub segment_duration: media::Duration,
     /// Whose decoder the renditions are made with.
-    pub decoder: DecoderChoice,
+    pub decoder: DecoderKind,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hls::{Cut, Numbering, Segment, Span};
 use media::Timestamp;
-use pipeline::{DecoderChoice, GridMode, GridState, Preset, RenditionInfo, StreamConfig};
+use pipeline::{DecoderKind, GridMode, GridState, Preset, RenditionInfo, StreamConfig};
 use rtmp::{Refusal, StreamKey, StreamName};
 use server::registry::{
     Admission, Change, PublishAttempt, Registry, RegistryConfig, State, StreamStatus,
@@ -53,7 +53,7 @@ fn registry_with(access: PublishAccess, max_streams: usize, limits: Limits) -> R
 /// Segments of two seconds.
 fn pipeline_config(renditions: Vec<Preset>) -> StreamConfig {
     let segment_duration = media::Duration::from_secs(2);
-    StreamConfig { renditions, segment_duration, decoder: DecoderChoice::Auto }
+    StreamConfig { renditions, segment_duration, decoder: DecoderKind::Native }
 }
 
 fn registry() -> Registry {
