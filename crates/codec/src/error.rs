@@ -42,13 +42,15 @@ pub enum Error {
         /// Which field of which of them.
         error: h264::Error,
     },
-    /// An access unit that is broken, or refers to one that is missing.
-    #[error("access unit of {bytes} bytes does not decode: {why}")]
+    /// Something was missing or broken, and was made up of other pictures.
+    #[error(
+        "a picture came damaged: {macroblocks} macroblocks and {references} references were made up"
+    )]
     Damaged {
-        /// Size of the access unit.
-        bytes: usize,
-        /// What the decoder says.
-        why: &'static str,
+        /// Macroblocks that were missing or broken.
+        macroblocks: u32,
+        /// Pictures that it refers to and that were missing.
+        references: u32,
     },
     /// The decoder panicked, and was replaced by a new one.
     #[error("decoder panicked on an access unit of {bytes} bytes")]
@@ -56,9 +58,6 @@ pub enum Error {
         /// Size of the access unit.
         bytes: usize,
     },
-    /// Since an error, no access unit has come yet that needs no other.
-    #[error("waiting for an intra picture")]
-    Unsynchronised,
     /// An access unit larger than the limit; the decoder has not seen it.
     #[error("access unit of {bytes} bytes exceeds limit {limit}")]
     AccessUnitTooLarge {

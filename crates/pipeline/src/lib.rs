@@ -67,7 +67,6 @@ mod model;
 
 pub use cmaf_writer::{init_section, measure_cmaf, write_cmaf};
 pub use codec::{DecoderKind, give_back_free_memory, share_one_heap};
-pub use decoding::DecoderChoice;
 pub use event::{
     AudioRefusal, IngestOutput, Notice, RenditionInfo, SourceFacts, StayRefusal, TranscoderOutput,
 };
@@ -101,5 +100,5 @@ pub struct StreamConfig {
     /// How long a segment shall be.
     pub segment_duration: media::Duration,
     /// Whose decoder the renditions are made with.
-    pub decoder: DecoderChoice,
+    pub decoder: DecoderKind,
 }

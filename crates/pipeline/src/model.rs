@@ -10,7 +10,7 @@ use flv::TagKind;
 use media::{Duration, NalUnits, Timestamp};
 
 use super::{
-    DecoderChoice, GridState, Ingest, IngestOutput, Item, LadderCut, Notice, Package, Picture,
+    DecoderKind, GridState, Ingest, IngestOutput, Item, LadderCut, Notice, Package, Picture,
     Preset, Queue, RenditionSet, Sample, SegmentStore, Slate, SourceSegment, StreamConfig,
     StreamTracks, write_ts,
 };
@@ -121,7 +121,7 @@ pub(crate) enum PictureKind {
 pub(crate) fn check(segment_duration: Duration, ops: &[Op]) -> Vec<Package> {
     // Nobody makes them: which they are does not matter.
     let renditions = Preset::named("P144p30fps16x9").into_iter().collect();
-    let config = StreamConfig { renditions, segment_duration, decoder: DecoderChoice::Auto };
+    let config = StreamConfig { renditions, segment_duration, decoder: DecoderKind::Native };
     let state = GridState::new(FIRST);
     let mut run = Run {
         ingest: Ingest::new(&config, state, StreamTracks::default()),

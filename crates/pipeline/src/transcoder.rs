@@ -6,6 +6,7 @@ use std::sync::Arc;
 use codec::DecoderKind;
 use media::{Duration, Timestamp};
 
+use crate::StreamConfig;
 use crate::decoding::Decoding;
 use crate::event::{Notice, TranscoderOutput};
 use crate::governor::Governor;
@@ -18,7 +19,6 @@ use crate::rendition::Preset;
 use crate::rendition_set::RenditionSet;
 use crate::rung::{Rung, RungPlan, RungStats, heaviest_first};
 use crate::source_segment::{EndedSpan, Item, LadderCut, SegmentSource, SpanStart};
-use crate::{DecoderChoice, StreamConfig};
 
 /// Decoded pictures may wait this many for their turn: what H.264 allows at most (A.3.1,
 /// `MaxDpbFrames`).
@@ -51,11 +51,11 @@ pub struct Transcoder {
     governor: Governor,
     queue: QueueStats,
     presence: Presence,
-    decoder: DecoderChoice,
+    decoder: DecoderKind,
     decoding: Option<Decoding>,
     /// What the presets become for the source as it is now.
     plan: Option<Plan>,
-    /// A decoder has refused pictures of these parameters by name, and no other can do it.
+    /// The decoder has refused pictures of these parameters by name.
     refused: Option<Arc<VideoConfig>>,
     /// Presentation times of decoded pictures whose turn has not come, ascending.
     waiting: VecDeque<Timestamp>,
@@ -107,13 +107,11 @@ pub struct TranscoderStats {
     pub decoded: u64,
     /// Pictures not decoded because no rendition wanted them and nothing refers to them.
     pub thinned: u64,
-    /// Pictures that could not be decoded or encoded.
+    /// Pictures that could not be decoded or encoded, or came damaged.
     pub failed: u64,
-    /// The decoder in use, or the one used last; None before the first picture and where no
-    /// decoder can do it.
+    /// The decoder in use, or the one used last; None before the first picture and where it cannot
+    /// do it.
     pub decoder: Option<DecoderKind>,
-    /// How often a decoder was left for another one.
-    pub decoder_changes: u64,
     /// Decoding time of the last picture taken; against the newest one ingested it gives the lag.
     pub last_taken: Option<Timestamp>,
     /// What was done for each configured rendition.
@@ -407,21 +405,18 @@ impl Transcoder {
             self.newest_given = Some(picture.unit.dts);
         }
         self.stats.decoder = Some(decoding.kind());
-        while let Some(notice) = decoding.poll() {
-            self.stats.decoder_changes +=
-                u64::from(matches!(notice, Notice::DecoderChanged { .. }));
-            self.outputs.push_back(TranscoderOutput::Notice(notice));
+        match result {
+            Err(why) if decoding.is_given_up() => {
+                self.stats.failed += 1;
+                return self.give_up(why, &picture.config);
+            }
+            Err(error) => self.failed(error),
+            Ok(()) => {}
         }
-        if let Err(error) = result {
-            self.failed(error);
-        }
-        match decoding.undecodable() {
-            Some(why) => self.give_up(why, &picture.config),
-            None => self.decoding = Some(decoding),
-        }
+        self.decoding = Some(decoding);
     }
 
-    /// No decoder there is can do it: the renditions show what they last showed, until other
+    /// The decoder cannot do it: the renditions show what they last showed, until other
     /// parameters come.
     fn give_up(&mut self, why: codec::Error, config: &Arc<VideoConfig>) {
         let notice = Notice::Undecodable(VideoRefusal::Decoder(why));

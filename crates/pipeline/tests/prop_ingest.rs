@@ -9,7 +9,7 @@ mod oracle;
 use media::{Duration, Timestamp};
 use model::{Op, PictureKind};
 use pipeline::{
-    DecoderChoice, GridState, Ingest, IngestOutput, Item, LadderCut, Notice, Package, Picture,
+    DecoderKind, GridState, Ingest, IngestOutput, Item, LadderCut, Notice, Package, Picture,
     Preset, Queue, RenditionSet, Sample, SegmentStore, Slate, SourceSegment, StreamConfig,
     StreamTracks, measure_ts, write_ts,
 };

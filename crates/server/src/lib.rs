@@ -95,9 +95,7 @@ pub use forwarded::{InvalidNetwork, TrustedProxies};
 pub use limits::{Limits, Rate};
 pub use log_queue::{LogQueue, LogWriter};
 pub use memory::Memory;
-pub use pipeline::{
-    DecoderChoice, DecoderKind, FrameRate, Preset, Profile, TestSignalConfig, preset_names,
-};
+pub use pipeline::{DecoderKind, FrameRate, Preset, Profile, TestSignalConfig, preset_names};
 pub use publication::{
     Offer, Publication, PublicationConfig, Reception, Rendition, SOURCE, Slot, TranscodeLoad, View,
 };

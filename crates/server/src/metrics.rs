@@ -224,13 +224,8 @@ const STREAM: &[Family<StreamRow>] = &[
     ),
     counter(
         "stream_failed_pictures_total",
-        "Pictures that could not be decoded or encoded.",
+        "Pictures that could not be decoded or encoded, or came damaged.",
         |row| Some(row.load.failed_pictures as f64),
-    ),
-    counter(
-        "stream_decoder_changes_total",
-        "Times that a decoder failed or refused, and the other one went on.",
-        |row| Some(row.load.decoder_changes as f64),
     ),
     gauge(
         "stream_transcode_lag_seconds",

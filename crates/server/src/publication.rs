@@ -136,12 +136,10 @@ pub struct TranscodeLoad {
     pub dropped_pictures: u64,
     /// Whole GOPs dropped because the queue was over its bytes.
     pub dropped_gops: u64,
-    /// Pictures that could not be decoded or encoded.
+    /// Pictures that could not be decoded or encoded, or came damaged.
     pub failed_pictures: u64,
     /// The decoder in use, if one is.
     pub decoder: Option<DecoderKind>,
-    /// How often a decoder was left for another one.
-    pub decoder_changes: u64,
     /// What the transcoder has done for each configured rendition.
     pub renditions: Vec<RungStats>,
 }
@@ -190,7 +188,6 @@ impl TranscodeLoad {
     fn add(&mut self, made: &Self) {
         self.failed_pictures += made.failed_pictures;
         self.decoder = self.decoder.or(made.decoder);
-        self.decoder_changes += made.decoder_changes;
         let renditions = self.renditions.len().max(made.renditions.len());
         self.renditions.resize(renditions, RungStats::default());
         for (rung, made) in self.renditions.iter_mut().zip(&made.renditions) {
@@ -615,7 +612,6 @@ impl Publication {
         let made = &mut writer.made;
         made.failed_pictures += stats.failed;
         made.decoder = stats.decoder.or(made.decoder);
-        made.decoder_changes += stats.decoder_changes;
         made.renditions.resize(made.renditions.len().max(index + 1), RungStats::default());
         if let Some(rung) = stats.renditions.get(index) {
             made.renditions[index].encoded += rung.encoded;

@@ -85,10 +85,8 @@ struct Stream {
     encoder: Option<String>,
     /// Why there are no renditions but source.
     undecodable: Option<String>,
-    /// `rusty`, `openh264` or `native`: whose decoder the renditions are made with.
+    /// `native` or `openh264`: whose decoder the renditions are made with.
     decoder: Option<String>,
-    /// How often one of them failed or refused, and the other went on.
-    decoder_changes: u64,
     /// Between the last two keyframes.
     keyframe_interval_ms: Option<i64>,
     /// What the publisher should set otherwise, in words for people.
@@ -211,7 +209,6 @@ fn stream_status(stream: &StreamStatus, now: Moment) -> Stream {
         encoder: facts.encoder,
         undecodable: facts.undecodable.map(|why| why.to_string()),
         decoder: load.decoder.map(|decoder| decoder.to_string()),
-        decoder_changes: load.decoder_changes,
         renditions: renditions(stream, &load, now),
         keyframe_interval_ms: reception.keyframes.interval.map(Duration::as_millis),
         advice: stream.publication.advice(),

@@ -334,7 +334,6 @@ fn note_load(load: &mut TranscodeLoad, transcoder: &Transcoder, queue: QueueStat
     load.dropped_gops = queue.dropped_gops;
     load.failed_pictures = stats.failed;
     load.decoder = stats.decoder;
-    load.decoder_changes = stats.decoder_changes;
     load.renditions.clone_from(&stats.renditions);
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hls::{Container, Cut, Numbering, Segment, Span};
 use media::Timestamp;
-use pipeline::{DecoderChoice, GridMode, GridState, Preset, RenditionInfo, StreamConfig};
+use pipeline::{DecoderKind, GridMode, GridState, Preset, RenditionInfo, StreamConfig};
 use rtmp::{Refusal, StreamKey, StreamName};
 use server::registry::{
     Admission, Change, Naming, PublishAttempt, Registry, RegistryConfig, State, StreamStatus,
@@ -54,7 +54,7 @@ fn registry_with(access: PublishAccess, max_streams: usize, limits: Limits) -> R
 /// Segments of two seconds.
 fn pipeline_config(renditions: Vec<Preset>) -> StreamConfig {
     let segment_duration = media::Duration::from_secs(2);
-    StreamConfig { renditions, segment_duration, decoder: DecoderChoice::Auto }
+    StreamConfig { renditions, segment_duration, decoder: DecoderKind::Native }
 }
 
 fn registry() -> Registry {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use flv::TagKind;
 use hls::{Container, Lookup, Span};
-use pipeline::{DecoderChoice, Ingest, IngestOutput, Preset, RenditionInfo, StreamConfig};
+use pipeline::{DecoderKind, Ingest, IngestOutput, Preset, RenditionInfo, StreamConfig};
 use rtmp::StreamName;
 use server::registry::{Admission, Change, Naming, PublishAttempt, Registry, RegistryConfig};
 use server::{
@@ -42,7 +42,7 @@ fn name() -> StreamName {
 fn stream_config() -> StreamConfig {
     let renditions = ["P240p30fps16x9", "P144p30fps16x9"].map(|name| Preset::named(name).unwrap());
     let segment_duration = media::Duration::from_secs(2);
-    StreamConfig { renditions: renditions.into(), segment_duration, decoder: DecoderChoice::Auto }
+    StreamConfig { renditions: renditions.into(), segment_duration, decoder: DecoderKind::Native }
 }
 
 fn registry_with(limits: Limits) -> Registry {

@@ -4,7 +4,7 @@
 use flv::{Tag, TagKind};
 use media::{AccessUnit, Duration, Timestamp};
 use pipeline::{
-    DecoderChoice, GridState, Package, Preset, RenditionSet, Sample, StreamConfig, write_ts,
+    DecoderKind, GridState, Package, Preset, RenditionSet, Sample, StreamConfig, write_ts,
 };
 
 use crate::shapes::{VIDEO, both, later, make, picture};
@@ -14,7 +14,7 @@ fn stream_of(renditions: Vec<Preset>) -> Stream {
     let config = StreamConfig {
         renditions,
         segment_duration: Duration::from_secs(2),
-        decoder: DecoderChoice::Auto,
+        decoder: DecoderKind::Native,
     };
     Stream::new(&config, GridState::new(FIRST_SEQUENCE))
 }

@@ -6,7 +6,7 @@ use crate::support::skipped;
 use flv::{Tag, TagKind};
 use h264::Undecodable;
 use media::Duration;
-use pipeline::{DecoderChoice, GridMode, GridState, Preset, RenditionInfo, StreamConfig};
+use pipeline::{DecoderKind, GridMode, GridState, Preset, RenditionInfo, StreamConfig};
 use pipeline::{MessageError, Notice, VideoRefusal};
 
 use crate::support::{self, FIRST_SEQUENCE, Stream, ffmpeg_output, flv_messages, segments};
@@ -48,7 +48,7 @@ pub(crate) fn stream() -> Stream {
 fn stream_resumed(resume: GridState) -> Stream {
     let renditions = vec![Preset::named("P144p30fps16x9").expect("a preset")];
     let segment_duration = Duration::from_secs(2);
-    let config = StreamConfig { renditions, segment_duration, decoder: DecoderChoice::Auto };
+    let config = StreamConfig { renditions, segment_duration, decoder: DecoderKind::Native };
     Stream::new(&config, resume)
 }
 
