@@ -1,11 +1,13 @@
 //! Safe, synchronous adapters over the codecs: H.264 decoding (rusty_h264, openh264) and encoding
-//! (openh264), scaling (fast_image_resize), AAC encoding (fdk-aac), MP3 decoding (symphonia).
+//! (openh264), scaling (fast_image_resize), AAC encoding (fdk-aac), AAC and MP3 decoding
+//! (symphonia, fdk-aac), resampling (rubato).
 //!
 //! | Specification | What of it | Here |
 //! |---|---|---|
 //! | ITU-T H.264 (08/2021) | progressive 4:2:0 8-bit Baseline, Main, High | [`H264Decoder`] |
 //! | ITU-T H.264 (08/2021), Annex E | Constrained Baseline, Main, High without B pictures; VUI colour | [`H264Encoder`] |
-//! | ISO/IEC 14496-3 | AAC-LC, mono and stereo | [`AacEncoder`] |
+//! | ISO/IEC 14496-3 | AAC-LC, HE-AAC, HE-AAC v2, mono and stereo | [`AacEncoder`] |
+//! | ISO/IEC 14496-3 | AAC-LC, HE-AAC, HE-AAC v2; what has more than two channels is mixed down | [`AacDecoder`] |
 //! | ISO/IEC 14496-3 1.6.6 | implicit signalling of SBR and PS | [`SbrProbe`] |
 //! | ISO/IEC 11172-3, 13818-3 | Layer III, but not of free format | [`Mp3Decoder`] |
 //!
@@ -45,6 +47,7 @@
 //! ```
 
 mod aac_check;
+mod aac_decoder;
 mod aac_encoder;
 mod decoder;
 mod decoder_kind;
@@ -60,18 +63,21 @@ mod native_decoder;
 mod openh264_decoder;
 mod openh264_raw;
 mod rate_guard;
+mod resampler;
 mod rusty_decoder;
 mod sbr_probe;
 mod scaler;
 
 pub use aac_check::AacCheck;
-pub use aac_encoder::{AacEncoder, AacEncoderConfig};
+pub use aac_decoder::{AacDecoder, AacDecoderConfig};
+pub use aac_encoder::{AacEncoder, AacEncoderConfig, AacProfile};
 pub use decoder::{H264Decoder, Limits};
 pub use decoder_kind::{DecoderKind, DecoderStart, decodable};
 pub use error::Error;
 pub use h264_encoder::{Force, H264Encoder, H264EncoderConfig, Profile};
 pub use mp3_decoder::{Mp3Decoder, Mp3Sound};
 pub use rate_guard::RateGuard;
+pub use resampler::{RESAMPLER_REACH, resample};
 pub use sbr_probe::{FoundSbr, SbrProbe};
 pub use scaler::Scaler;
 

@@ -92,7 +92,8 @@ pub use limits::{Limits, Rate};
 pub use log_queue::{LogQueue, LogWriter};
 pub use memory::Memory;
 pub use pipeline::{
-    DecoderChoice, DecoderKind, FrameRate, Preset, Profile, TestSignalConfig, preset_names,
+    AacProfile, AudioPreset, DecoderChoice, DecoderKind, FrameRate, Preset, Profile,
+    TestSignalConfig, VideoPreset, preset_names,
 };
 pub use publication::{
     Publication, PublicationConfig, Reception, Rendition, SOURCE, Slot, TranscodeLoad, View,

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use hls::{Body, Lookup, Segment, Snapshot, Span, VariantStream, Window, WindowConfig};
 use media::Timestamp;
 use pipeline::{
-    AudioRefusal, Continuity, DecoderKind, GridState, Keyframes, Notice, Package, Preset,
-    RenditionInfo, RenditionSet, RungStats, SegmentSource, SegmentStore, SourceFacts,
+    AudioPreset, AudioRefusal, Continuity, DecoderKind, GridState, Keyframes, Notice, Package,
+    Preset, RenditionInfo, RenditionSet, RungStats, SegmentSource, SegmentStore, SourceFacts,
     SourceSegment, StreamTracks, TranscoderStats, measure_ts, write_ts,
 };
 use rtmp::StreamName;
@@ -28,8 +28,12 @@ use crate::viewer_secret::ViewerSecret;
 /// The rendition that is the publisher's own encoding.
 pub const SOURCE: &str = "source";
 
-/// Audio is passed through into every rendition; what encoders send by default.
+/// What encoders send by default, where a rendition passes it through.
 const AUDIO_BPS: u64 = 128_000;
+
+/// Renditions whose video has a lower cap stand behind the others of the ladder: half of what the
+/// lightest of go-livepeer's presets has.
+const LIGHT_BPS: u32 = 200_000;
 
 /// The multivariant playlist waits until every rendition has said what it will be, but no longer
 /// than for so many segments of the source.
@@ -288,7 +292,10 @@ impl Publication {
     #[must_use]
     pub(crate) fn new(name: StreamName, config: &PublicationConfig, numbers: Numbers) -> Self {
         let mut ladder: Vec<_> = config.renditions.iter().enumerate().collect();
-        ladder.sort_by_key(|(_, preset)| (preset.bitrate_bps, preset.height));
+        ladder.sort_by_key(|(_, preset)| {
+            let height = preset.video.as_ref().map_or(0, |video| video.height);
+            (is_light(preset), preset.video_bps(), height)
+        });
         let ladder = ladder
             .into_iter()
             .map(|(index, preset)| (Slot::Ladder(index), preset.name.as_str(), floor_bps(preset)));
@@ -1081,11 +1088,24 @@ impl Track {
     }
 }
 
+/// Whether a player should not begin with it unless its link is slow: the first of the playlist is
+/// what many begin with.
+fn is_light(preset: &Preset) -> bool {
+    preset.video_bps() < LIGHT_BPS
+}
+
 /// The least BANDWIDTH announced for a rendition we make, whatever easy pictures need: its cap,
 /// audio, and what MPEG-TS adds (4 of 188 bytes, and about half a packet of stuffing for each
 /// picture).
 fn floor_bps(preset: &Preset) -> u64 {
-    let frame_rate = preset.frame_rate.map_or(30.0, |rate| rate.as_f64()).clamp(0.0, 240.0);
-    let payload = u64::from(preset.bitrate_bps) + AUDIO_BPS;
+    let frame_rate = preset
+        .video
+        .as_ref()
+        .map_or(0.0, |video| video.frame_rate.map_or(30.0, |rate| rate.as_f64()).clamp(0.0, 240.0));
+    let audio = match preset.audio {
+        AudioPreset::Copy => AUDIO_BPS,
+        AudioPreset::Encode { bitrate_bps, .. } => bitrate_bps.into(),
+    };
+    let payload = u64::from(preset.video_bps()) + audio;
     payload + payload / 40 + (frame_rate * 94.0 * 8.0) as u64
 }
