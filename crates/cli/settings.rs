@@ -66,7 +66,7 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "NAME,...", env = "FEATHERCAST_ADMIN_HOSTS")]
     pub(crate) admin_hosts: Option<TextList>,
     /// Presets, comma-separated, or a JSON file; empty passes the source through only [default:
-    /// P144p30fps16x9]
+    /// P144p30fps16x9,P144p15fps16x9,P90p10fps16x9,audio]
     #[arg(long, value_name = "LIST|FILE.json", env = "FEATHERCAST_RENDITIONS")]
     pub(crate) renditions: Option<TextList>,
     /// When renditions are made: on-demand (while somebody fetches them) or always [default:

@@ -17,6 +17,7 @@ mod habits;
 mod hls_http;
 mod ladder;
 mod lifecycle;
+mod light;
 mod on_demand;
 mod overload;
 mod page;

@@ -53,8 +53,13 @@ fn codec_strings(recording: &Recording, judged: &Judged) -> Vec<String> {
         codec
     });
     let audio = judged.whole.audio.as_ref().map(|audio| {
-        assert_eq!(audio.profile, "LC");
-        "mp4a.40.2".to_owned()
+        let object_type = match audio.profile.as_str() {
+            "LC" => 2,
+            "HE-AAC" => 5,
+            "HE-AACv2" => 29,
+            other => panic!("profile {other}"),
+        };
+        format!("mp4a.40.{object_type}")
     });
     video.into_iter().chain(audio).collect()
 }

@@ -114,7 +114,7 @@ pub enum Error {
     },
     /// Sound that cannot be encoded to AAC.
     #[error(
-        "cannot encode AAC-LC at {sample_rate_hz} Hz, {channels} channels, {bitrate_bps} bit/s: allowed are the rates of MPEG-4 from 8000 to 96000 Hz, 1 or 2 channels, and more than 0 bit/s"
+        "cannot encode AAC at {sample_rate_hz} Hz, {channels} channels, {bitrate_bps} bit/s: allowed are the rates of MPEG-4 from 8000 to 96000 Hz, 1 or 2 channels, and more than 0 bit/s"
     )]
     AacConfig {
         /// The rate that was asked for.
@@ -123,6 +123,20 @@ pub enum Error {
         channels: u8,
         /// The bitrate that was asked for.
         bitrate_bps: u32,
+    },
+    /// AAC that no decoder here takes.
+    #[error("no decoder takes AAC of the AudioSpecificConfig {config:02x?}")]
+    AacOpen {
+        /// The configuration of the core codec.
+        config: [u8; 2],
+    },
+    /// Sound that cannot be brought to another sample rate.
+    #[error("cannot resample from {from_hz} Hz to {to_hz} Hz")]
+    Resample {
+        /// The rate that it has.
+        from_hz: u32,
+        /// The rate that was asked for.
+        to_hz: u32,
     },
     /// Interleaved samples that end within a group of channels.
     #[error("{samples} samples are not a multiple of {channels} channels")]

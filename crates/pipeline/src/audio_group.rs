@@ -3,8 +3,11 @@
 use aac::AudioSpecificConfig;
 use media::{AccessUnit, AudioFrame, Duration, Timestamp};
 
-/// A group spans at most this long: well inside the 0.7 s that the muxer's PCR leads by.
-const MAX_SPAN: Duration = Duration::from_millis(350);
+/// A group spans at most this long: inside the 0.7 s that the muxer's PCR leads by.
+const MAX_SPAN: Duration = Duration::from_millis(600);
+
+/// Before so much has passed the group has to be written, or it comes late.
+const LATE: Duration = Duration::from_millis(700);
 
 /// A group holds at most this many bytes, so that it fits the 3584-byte buffer of a two-channel
 /// ADTS decoder (ISO/IEC 13818-1 2.4.2.7).
@@ -28,7 +31,7 @@ impl AudioGroup {
     /// Whether the group has to be written before `unit`: audio stopped, and nothing else writes
     /// what there was of it.
     pub(crate) fn is_late_for(&self, unit: &AccessUnit) -> bool {
-        self.pts.is_some_and(|first| unit.dts - first >= MAX_SPAN + MAX_SPAN)
+        self.pts.is_some_and(|first| unit.dts - first >= LATE)
     }
 
     /// Adds a frame. One too large for an ADTS header (13 bits of length) is no AAC frame and is

@@ -26,8 +26,8 @@ use crate::short_spans::ShortSpans;
 use crate::silence::Silence;
 use crate::sound_queue::{SoundQueue, Taken};
 use crate::source_segment::{
-    Cost, EndedSpan, Item, LadderCut, SAMPLE_COST, Sound, SourceSegment, SpanStart, cost,
-    decoding_begins, is_too_much_preroll,
+    Cost, EndedSpan, FollowedBy, Item, LadderCut, SAMPLE_COST, Sound, SourceSegment, SpanStart,
+    cost, decoding_begins, is_too_much_preroll,
 };
 use crate::timeline::{Change, Side, Timeline};
 use crate::tracks::{StreamTracks, Tracks};
@@ -209,6 +209,8 @@ impl Ingest {
     /// grid, and `tracks` what the playlists announce.
     #[must_use]
     pub fn new(config: &StreamConfig, state: GridState, tracks: StreamTracks) -> Self {
+        let mut sound = SoundQueue::default();
+        sound.announce_bitrate(tracks.audio_bps);
         Self {
             phase: Phase::Waiting,
             grid: Grid::new(config.segment_duration, state),
@@ -226,6 +228,7 @@ impl Ingest {
             ladder: RunningLadder {
                 is_configured: !config.renditions.is_empty(),
                 interval: Duration::from_millis(40),
+                sound,
                 ..RunningLadder::default()
             },
             budget: DecodeBudget::new(),
@@ -357,6 +360,8 @@ impl Ingest {
                     audio: metadata.audio_sample_rate_hz.is_some()
                         || metadata.audio_data_rate_kbps.is_some(),
                 };
+                let kbps = metadata.audio_data_rate_kbps.filter(|kbps| *kbps > 0.0);
+                self.ladder.sound.announce_bitrate(kbps.map(|kbps| (kbps * 1000.0) as u32));
                 self.encoder = metadata.encoder;
                 self.facts_due = true;
             }
@@ -898,7 +903,8 @@ impl Ingest {
         if !self.ladder.is_configured {
             return;
         }
-        let ended = self.end_ladder_span(cut.at, cut.at);
+        let followed_by = if cut.discontinuity { FollowedBy::End } else { FollowedBy::Next };
+        let ended = self.end_ladder_span(cut.at, cut.at, followed_by);
         self.ladder.sound.begin_span(cut.at);
         self.ladder.span = Some(cut);
         // Until it is decided how the stream is cut, nobody knows where this span ends.
@@ -919,13 +925,18 @@ impl Ingest {
         if !self.ladder.is_configured {
             return;
         }
-        let ended = self.end_ladder_span(end, Timestamp::MAX);
+        let ended = self.end_ladder_span(end, Timestamp::MAX, FollowedBy::End);
         self.ladder.live = RenditionSet::EMPTY;
         let cut = LadderCut { ended, begins: None, pictures_stopped: true };
         self.outputs.push_back(IngestOutput::Transcode(Item::Cut(cut)));
     }
 
-    fn end_ladder_span(&mut self, end: Timestamp, sound_end: Timestamp) -> Option<Arc<EndedSpan>> {
+    fn end_ladder_span(
+        &mut self,
+        end: Timestamp,
+        sound_end: Timestamp,
+        followed_by: FollowedBy,
+    ) -> Option<Arc<EndedSpan>> {
         let cut = self.ladder.span.take().filter(|cut| cut.at < end)?;
         let tracks = self.decide_tracks();
         let silent_to = self.silent_to(end, sound_end);
@@ -936,7 +947,9 @@ impl Ingest {
         }
         let sound = self.ladder.sound.end_span(sound_end, silent_to, &mut self.silence);
         let sound = sound.filter(|_| tracks.audio);
-        let segment = self.ladder.end_span(cut.span_to(end), tracks, sound, still);
+        self.tracks.audio_bps = sound.as_ref().and_then(|sound| sound.bitrate_bps);
+        let span = cut.span_to(end);
+        let segment = self.ladder.end_span(span, tracks, sound, still, followed_by);
         let ended = Arc::clone(&segment.ended);
         self.outputs.push_back(IngestOutput::Segment(segment));
         Some(ended)
@@ -1083,6 +1096,7 @@ impl RunningLadder {
         tracks: Tracks,
         sound: Option<Sound>,
         still: Option<Picture>,
+        followed_by: FollowedBy,
     ) -> SourceSegment {
         let end = span.end();
         let mut pictures = std::mem::take(&mut self.pictures);
@@ -1117,6 +1131,7 @@ impl RunningLadder {
             sound,
             interval: self.interval,
             rates: before.or_else(|| self.meter.rates()),
+            followed_by,
         };
         SourceSegment { ended: Arc::new(ended), pictures }
     }

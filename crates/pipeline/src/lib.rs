@@ -27,6 +27,7 @@ mod decoding;
 #[cfg(test)]
 mod decoding_tests;
 mod drift;
+mod encoded_sound;
 mod event;
 mod governor;
 mod ingest;
@@ -80,12 +81,15 @@ pub use package::{Package, Sample};
 pub use picture::{Picture, VideoConfig};
 pub use queue::{Queue, QueueStats};
 pub use rates::{Allowance, SourceRates, allowances};
-pub use rendition::{FrameRate, MIN_SIDE, Preset, Profile, preset_names};
+pub use rendition::{
+    AacProfile, AudioPreset, FrameRate, MIN_SIDE, Preset, Profile, VideoPreset, preset_names,
+};
 pub use rendition_set::RenditionSet;
 pub use rung::RungStats;
 pub use slate::Slate;
 pub use source_segment::{
-    EndedSpan, Item, LadderCut, SegmentSource, SegmentStore, Sound, SourceSegment, SpanStart,
+    EndedSpan, FollowedBy, Item, LadderCut, SegmentSource, SegmentStore, Sound, SourceSegment,
+    SpanStart,
 };
 pub use test_signal::{TestSample, TestSignal, TestSignalConfig, TestSignalError};
 pub use tracks::StreamTracks;
@@ -101,4 +105,15 @@ pub struct StreamConfig {
     pub segment_duration: media::Duration,
     /// Whose decoder the renditions are made with.
     pub decoder: DecoderKind,
+}
+
+impl StreamConfig {
+    /// The renditions that have pictures: the others are made when a span has ended, and need none
+    /// as they come.
+    #[must_use]
+    pub fn with_pictures(&self) -> RenditionSet {
+        let renditions = self.renditions.iter().enumerate();
+        let pictured = renditions.filter(|(_, preset)| preset.video.is_some());
+        pictured.fold(RenditionSet::EMPTY, |set, (index, _)| set.with(index))
+    }
 }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use hls::ROOM_PERCENT;
 use media::{Duration, TICKS_PER_SECOND};
 
-use crate::rendition::Preset;
+use crate::rendition::{AudioPreset, Preset};
 
 /// Rates are measured over so many spans: long enough to be calm, short enough to follow the
 /// publisher.
@@ -41,7 +41,8 @@ pub struct SourceRates {
 /// What a rendition may need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
-    /// The cap of its video in bits per second: the preset's, or less where the source is light.
+    /// The cap of its video in bits per second: the preset's, or less where the source is light; 0
+    /// for sound alone.
     pub cap_bps: u32,
     /// The whole of it on the wire at that cap, in bits per second.
     pub wire_bps: u64,
@@ -57,24 +58,33 @@ pub fn allowances(renditions: &[Preset], source: Option<SourceRates>) -> Vec<All
     let mut heaviest_first: Vec<usize> = (0..renditions.len()).collect();
     heaviest_first.sort_by_key(|place| {
         let preset = &renditions[*place];
-        std::cmp::Reverse((preset.bitrate_bps, preset.width * preset.height))
+        let pixels = preset.video.as_ref().map_or(0, |video| video.width * video.height);
+        std::cmp::Reverse((preset.video_bps(), pixels))
     });
-    let audio_bps = source.map_or(UNKNOWN_AUDIO_BPS, |source| source.audio_bps);
+    let source_audio_bps = source.map_or(UNKNOWN_AUDIO_BPS, |source| source.audio_bps);
     let mut next = source.map(|source| Needs {
         video_bps: source.video_bps,
-        wire_bps: wire_bps(source.video_bps, audio_bps, USUAL_FRAME_RATE),
+        wire_bps: wire_bps(source.video_bps, source.audio_bps, USUAL_FRAME_RATE),
     });
     let nothing = Allowance { cap_bps: 0, wire_bps: 0, has_room: false };
     let mut allowances = vec![nothing; renditions.len()];
     for place in heaviest_first {
         let preset = &renditions[place];
-        let frame_rate = preset.frame_rate.map_or(USUAL_FRAME_RATE, |rate| rate.as_f64());
+        let audio_bps = match preset.audio {
+            AudioPreset::Copy => source_audio_bps,
+            // Where the publisher's is as light it is copied.
+            AudioPreset::Encode { bitrate_bps, .. } => source_audio_bps.min(bitrate_bps.into()),
+        };
+        let frame_rate = match &preset.video {
+            Some(video) => video.frame_rate.map_or(USUAL_FRAME_RATE, |rate| rate.as_f64()),
+            None => 0.0,
+        };
         let besides_video = wire_bps(0, audio_bps, frame_rate);
         let room = next.map_or(u64::MAX, |next| next.room_beside(besides_video));
-        let least = (preset.bitrate_bps / LEAST_PART).max(1);
+        let least = (preset.video_bps() / LEAST_PART).max(1);
         let has_room = room >= u64::from(least);
         let room = u32::try_from(room).unwrap_or(u32::MAX);
-        let cap_bps = preset.bitrate_bps.min(room).max(least);
+        let cap_bps = preset.video_bps().min(room.max(least));
         let wire_bps = wire_bps(cap_bps.into(), audio_bps, frame_rate);
         if has_room {
             next = Some(Needs { video_bps: cap_bps.into(), wire_bps });
@@ -228,8 +238,8 @@ mod tests {
             let mut listed: Vec<_> = allowances.iter().filter(|it| it.has_room).collect();
             listed.sort_by_key(|it| it.wire_bps);
             for (preset, allowance) in presets.iter().zip(&allowances) {
-                prop_assert!(allowance.cap_bps <= preset.bitrate_bps);
-                prop_assert!(allowance.cap_bps > 0);
+                prop_assert!(allowance.cap_bps <= preset.video_bps());
+                prop_assert_eq!(allowance.cap_bps > 0, preset.video.is_some());
             }
             for it in &listed {
                 prop_assert!(u64::from(it.cap_bps) * 100 <= video_bps * ROOM_PERCENT);

@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
+use aac::AudioSpecificConfig;
 use codec::{Force, H264Encoder, H264EncoderConfig, RateGuard, Scaler};
 use h264::Sps;
 use hls::{Cut, Span};
 use media::{AccessUnit, Duration, I420, I420Buf, Timestamp};
 
+use crate::encoded_sound::SoundPlan;
 use crate::event::RenditionInfo;
 use crate::package::{Package, nominal_frame_rate};
 use crate::picture::VideoConfig;
-use crate::rendition::{Fit, FrameRate, MIN_SIDE, Preset, Thinner};
-use crate::source_segment::EndedSpan;
+use crate::rendition::{AudioPreset, Fit, FrameRate, MIN_SIDE, Preset, Thinner};
+use crate::source_segment::{EndedSpan, Sound};
 
 /// Scales and encodes one rendition. Pictures are scaled as they are decoded and encoded in display
 /// order.
@@ -61,6 +63,7 @@ pub(crate) struct RungPlan {
     fit: Fit,
     config: H264EncoderConfig,
     ceiling: Option<FrameRate>,
+    audio: AudioPreset,
     /// The encoder's own parameter sets.
     video: Arc<VideoConfig>,
 }
@@ -86,17 +89,18 @@ impl RungPlan {
         sps: &Sps,
         frame_rate: f64,
     ) -> Result<Option<Self>, codec::Error> {
-        let Some(fit) = crate::rendition::fit(preset, (sps.width, sps.height), sps.sar) else {
+        let Some(video) = &preset.video else { return Ok(None) };
+        let Some(fit) = crate::rendition::fit(video, (sps.width, sps.height), sps.sar) else {
             return Ok(None);
         };
-        let ceiling = preset.frame_rate;
+        let ceiling = video.frame_rate;
         let encoded = ceiling.map_or(frame_rate, |ceiling| ceiling.as_f64().min(frame_rate));
         let config = H264EncoderConfig {
             width: fit.coded.0,
             height: fit.coded.1,
             frame_rate: encoded as f32,
-            bitrate_bps: preset.bitrate_bps,
-            profile: preset.profile,
+            bitrate_bps: video.bitrate_bps,
+            profile: video.profile,
             colour: sps.colour,
         };
         let encoder = H264Encoder::new(&config)?;
@@ -105,21 +109,23 @@ impl RungPlan {
             return Ok(None);
         };
         let video = Arc::new(VideoConfig { parameter_sets, sps, refusal: None });
-        Ok(Some(Self { fit, config, ceiling, video }))
+        Ok(Some(Self { fit, config, ceiling, audio: preset.audio, video }))
     }
 
     /// Whether both come out equal, so that one is the other under a second name.
     pub(crate) fn is_twin_of(&self, other: &Self) -> bool {
-        self.fit == other.fit
+        let rates = |plan: &Self| (plan.config.bitrate_bps, plan.config.frame_rate);
+        self.fit == other.fit && rates(self) == rates(other) && self.audio == other.audio
     }
 
     /// What the multivariant playlist will say of a segment made of `source`.
     pub(crate) fn info(&self, source: &EndedSpan) -> RenditionInfo {
-        let audio = source.sound.as_ref().map(|sound| &*sound.config);
+        let audio = encoded_config(self.audio, source.sound.as_ref());
         let seconds = source.span.duration.as_secs_f64().max(0.001);
         let measured = nominal_frame_rate(source.picture_count as f64 / seconds);
         let rate = self.ceiling.map_or(measured, |ceiling| ceiling.as_f64().min(measured));
-        RenditionInfo::new(Some(&self.video), audio, Some(rate).filter(|rate| *rate > 0.0))
+        let rate = Some(rate).filter(|rate| *rate > 0.0);
+        RenditionInfo::new(Some(&self.video), audio.as_deref(), rate)
     }
 
     /// What it costs in pixels per second.
@@ -132,7 +138,7 @@ impl RungPlan {
 impl Rung {
     pub(crate) fn new(preset: Preset) -> Self {
         Self {
-            thinner: Thinner::new(preset.frame_rate),
+            thinner: Thinner::new(preset.video.as_ref().and_then(|video| video.frame_rate)),
             preset,
             scaler: Scaler::new(),
             encoder: None,
@@ -310,31 +316,44 @@ impl Rung {
         Ok(())
     }
 
-    /// Ends the running segment. One that no picture came for shows what was seen before it, or
-    /// black: players do not expect a video track without pictures.
+    /// Ends the running segment, with this sound. One that no picture came for shows what was seen
+    /// before it, or black: players do not expect a video track without pictures.
     ///
     /// # Errors
     /// The encoder failed on that picture; the segment is lost.
-    pub(crate) fn end_segment(&mut self, source: &EndedSpan) -> Result<Package, codec::Error> {
-        let span = source.span;
+    pub(crate) fn end_segment(
+        &mut self,
+        span: Span,
+        sound: Option<&Sound>,
+    ) -> Result<Package, codec::Error> {
         if self.awaits_first_picture() {
             self.encode_still(span.start(), Force::Idr)?;
         }
         let units = self.segment.take().map(|segment| segment.units).unwrap_or_default();
-        Ok(self.package(span, units, source))
+        Ok(self.package(span, units, sound))
     }
 
-    fn package(&self, span: Span, units: Vec<AccessUnit>, source: &EndedSpan) -> Package {
+    fn package(&self, span: Span, units: Vec<AccessUnit>, sound: Option<&Sound>) -> Package {
         let video = self.encoder.as_ref().map(|encoder| Arc::clone(&encoder.plan.video));
         let config = video.clone();
         let pictures = units.into_iter().filter_map(|unit| Some((unit, config.clone()?)));
         let pictures: Vec<_> = pictures.collect();
-        Package::new(span, video, pictures.into_iter(), source.sound.as_ref())
+        Package::new(span, video, pictures.into_iter(), sound)
     }
 
     pub(crate) fn stats(&self) -> RungStats {
         self.stats
     }
+}
+
+/// What the audio of a rendition is, where the source has this sound.
+pub(crate) fn encoded_config(
+    audio: AudioPreset,
+    sound: Option<&Sound>,
+) -> Option<Arc<AudioSpecificConfig>> {
+    let sound = sound?;
+    let plan = SoundPlan::new(audio, sound);
+    Some(plan.map_or_else(|| Arc::clone(&sound.config), |plan| plan.config))
 }
 
 /// Places of the rungs that make something, the most expensive first.

@@ -35,6 +35,8 @@ pub struct StreamTracks {
     pub(crate) decided: Option<Tracks>,
     /// The newest audio: silence is of its kind.
     pub(crate) audio: Option<Arc<AudioSpecificConfig>>,
+    /// What that is made of, in bits a second, where it is known.
+    pub(crate) audio_bps: Option<u32>,
     /// The newest IDR, or black: a segment without pictures shows it.
     pub(crate) still: Option<Picture>,
     /// Silence of that kind, where a publisher has left.

@@ -139,7 +139,7 @@ impl Default for Config {
             admin_addr: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 7935),
             tls: None,
             trusted_proxies: TrustedProxies::default(),
-            renditions: Preset::named("P144p30fps16x9").into_iter().collect(),
+            renditions: Preset::default_ladder(),
             transcode: Transcode::OnDemand,
             decoder: DecoderKind::Native,
             segment_duration: Duration::from_secs(2),

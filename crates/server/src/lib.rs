@@ -95,7 +95,10 @@ pub use forwarded::{InvalidNetwork, TrustedProxies};
 pub use limits::{Limits, Rate};
 pub use log_queue::{LogQueue, LogWriter};
 pub use memory::Memory;
-pub use pipeline::{DecoderKind, FrameRate, Preset, Profile, TestSignalConfig, preset_names};
+pub use pipeline::{
+    AacProfile, AudioPreset, DecoderKind, FrameRate, Preset, Profile, TestSignalConfig,
+    VideoPreset, preset_names,
+};
 pub use publication::{
     Offer, Publication, PublicationConfig, Reception, Rendition, SOURCE, Slot, TranscodeLoad, View,
 };

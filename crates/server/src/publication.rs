@@ -13,10 +13,9 @@ use hls::{
 };
 use media::Timestamp;
 use pipeline::{
-    AudioRefusal, Continuity, DecoderChoice, DecoderKind, GridState, Keyframes, Notice, Package,
-    Preset, RenditionInfo, RenditionSet, RungStats, SegmentSource, SegmentStore, SourceFacts,
-    SourceRates, SourceSegment, StreamTracks, TranscoderStats, allowances, measure_ts, write_cmaf,
-    write_ts,
+    AudioRefusal, Continuity, DecoderKind, GridState, Keyframes, Notice, Package, Preset,
+    RenditionInfo, RenditionSet, RungStats, SegmentSource, SegmentStore, SourceFacts, SourceRates,
+    SourceSegment, StreamTracks, TranscoderStats, allowances, measure_ts, write_cmaf, write_ts,
 };
 use rtmp::StreamName;
 use tokio::sync::watch;
@@ -342,7 +341,10 @@ impl Publication {
     #[must_use]
     pub(crate) fn new(name: StreamName, config: &PublicationConfig, numbers: Numbers) -> Self {
         let mut ladder: Vec<_> = config.renditions.iter().enumerate().collect();
-        ladder.sort_by_key(|(_, preset)| (preset.width * preset.height, preset.bitrate_bps));
+        ladder.sort_by_key(|(_, preset)| {
+            let pixels = preset.video.as_ref().map_or(0, |video| video.width * video.height);
+            (pixels, preset.video_bps())
+        });
         let ladder =
             ladder.into_iter().map(|(index, preset)| (Slot::Ladder(index), preset.name.as_str()));
         let tracks = ladder
@@ -841,7 +843,7 @@ impl Publication {
 
     /// The newest picture that stands alone, as a JPEG: see [`StreamTracks::poster`].
     #[must_use]
-    pub fn poster(&self, decoder: DecoderChoice) -> Option<Vec<u8>> {
+    pub fn poster(&self, decoder: DecoderKind) -> Option<Vec<u8>> {
         let tracks = lock(&self.writer).stream_tracks.clone();
         tracks.poster(decoder)
     }
@@ -910,7 +912,8 @@ impl View {
         Some(rendered.of(container).get_or_init(render))
     }
 
-    /// The choices in the order in which they are listed: the first is the one to start with.
+    /// The choices in the order in which they are listed: the first is the one to start with, and
+    /// sound alone, where there are pictures, is nobody's first choice.
     fn offered(&self, offer: Offer) -> Vec<VariantStream> {
         let mut variants = self.variants.clone();
         match (offer, self.first) {
@@ -922,6 +925,7 @@ impl View {
                 variants.truncate(light.max(1));
             }
         }
+        variants.sort_by_key(|variant| variant.resolution.is_none());
         variants
     }
 
@@ -999,7 +1003,7 @@ impl Writer {
             {
                 // The best of those that are light enough to begin with.
                 if let Slot::Ladder(index) = track.slot
-                    && self.presets[index].bitrate_bps <= START_BPS
+                    && (1..=START_BPS).contains(&self.presets[index].video_bps())
                 {
                     first = Some(variants.len());
                 }

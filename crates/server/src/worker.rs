@@ -122,7 +122,7 @@ impl Stream {
     /// for a decoder. Where there is none they are made segment by segment, by decoders that all
     /// streams share.
     fn live(&self, decoding: &mut Decoding) -> RenditionSet {
-        let wanted = self.publication.wanted();
+        let wanted = self.publication.wanted().and(self.shared.pipeline.with_pictures());
         if wanted.is_empty() {
             *decoding = Decoding::Asleep;
             return wanted;

@@ -62,8 +62,9 @@ struct SlowStream {
 impl SlowStream {
     fn new(cost: Cost) -> Self {
         let named = |name| Preset::named(name).expect("a preset");
-        let middle =
-            Preset { name: "middle".into(), width: 320, height: 180, ..named("P240p30fps16x9") };
+        let mut middle = Preset { name: "middle".into(), ..named("P240p30fps16x9") };
+        let video = middle.video.as_mut().expect("pictures");
+        (video.width, video.height) = (320, 180);
         let renditions = vec![named("P144p30fps16x9"), named("P240p30fps16x9"), middle];
         let config = StreamConfig {
             renditions,

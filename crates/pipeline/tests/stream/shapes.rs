@@ -6,7 +6,9 @@ use crate::support::skipped;
 use flv::{Tag, TagKind};
 use h264::Undecodable;
 use media::Duration;
-use pipeline::{DecoderKind, GridMode, GridState, Preset, RenditionInfo, StreamConfig};
+use pipeline::{
+    AudioPreset, DecoderKind, GridMode, GridState, Preset, RenditionInfo, StreamConfig,
+};
 use pipeline::{MessageError, Notice, VideoRefusal};
 
 use crate::support::{self, FIRST_SEQUENCE, Stream, ffmpeg_output, flv_messages, segments};
@@ -40,13 +42,14 @@ pub(crate) fn play(tags: impl IntoIterator<Item = Tag>) -> Stream {
     play_resumed(tags, GridState::new(FIRST_SEQUENCE))
 }
 
-/// The stream of a publisher who has not sent anything yet: source and 144p.
+/// The stream of a publisher who has not sent anything yet: source, and 144p with its audio.
 pub(crate) fn stream() -> Stream {
     stream_resumed(GridState::new(FIRST_SEQUENCE))
 }
 
 fn stream_resumed(resume: GridState) -> Stream {
-    let renditions = vec![Preset::named("P144p30fps16x9").expect("a preset")];
+    let preset = Preset::named("P144p30fps16x9").expect("a preset");
+    let renditions = vec![Preset { audio: AudioPreset::Copy, ..preset }];
     let segment_duration = Duration::from_secs(2);
     let config = StreamConfig { renditions, segment_duration, decoder: DecoderKind::Native };
     Stream::new(&config, resume)
