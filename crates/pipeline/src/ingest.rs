@@ -810,7 +810,9 @@ impl Ingest {
             && let Some(still) = self.still(cut.at, self.source.packaged)
         {
             self.source.gop = self.source.gop.repeated();
+            let once_more = self.once_more(&still, cut.at, end);
             pictures.push(still);
+            pictures.extend(once_more);
         }
         self.source.packaged = pictures.last().map(|it| it.unit.dts).or(self.source.packaged);
         let sound = self.source.sound.end_span(sound_end, silent_to, &mut self.silence);
@@ -891,6 +893,20 @@ impl Ingest {
         Some(still)
     }
 
+    /// A slate's picture, half its span later. Players take a segment's last picture to last as long
+    /// as the one before, and a lone one for a thirtieth of a second: they stand still for the rest.
+    fn once_more(&mut self, still: &Picture, start: Timestamp, end: Timestamp) -> Option<Picture> {
+        if self.phase != Phase::Slate {
+            return None;
+        }
+        let half = start + Duration::from_ticks((end - start).ticks() / 2);
+        let mut again = still.clone();
+        again.unit.pts = half;
+        again.decode_at(half.max(still.unit.dts + TICK));
+        self.decoded = self.decoded.max(Some(again.unit.dts));
+        Some(again)
+    }
+
     fn cut_ladder(&mut self, cut: Cut) {
         if !self.ladder.is_configured {
             return;
@@ -925,14 +941,17 @@ impl Ingest {
         let cut = self.ladder.span.take().filter(|cut| cut.at < end)?;
         let tracks = self.decide_tracks();
         let silent_to = self.silent_to(end, sound_end);
-        let mut still = None;
+        let mut stills = Vec::new();
         if tracks.video && !self.ladder.has_begun {
-            still = self.still(cut.at, self.ladder.packaged);
-            self.ladder.packaged = still.as_ref().map(|it| it.unit.dts).or(self.ladder.packaged);
+            stills.extend(self.still(cut.at, self.ladder.packaged));
+            let once_more =
+                stills.first().cloned().and_then(|still| self.once_more(&still, cut.at, end));
+            stills.extend(once_more);
+            self.ladder.packaged = stills.last().map(|it| it.unit.dts).or(self.ladder.packaged);
         }
         let sound = self.ladder.sound.end_span(sound_end, silent_to, &mut self.silence);
         let sound = sound.filter(|_| tracks.audio);
-        let segment = self.ladder.end_span(cut.span_to(end), tracks, sound, still);
+        let segment = self.ladder.end_span(cut.span_to(end), tracks, sound, stills);
         let ended = Arc::clone(&segment.ended);
         self.outputs.push_back(IngestOutput::Segment(segment));
         Some(ended)
@@ -1071,14 +1090,14 @@ impl RunningLadder {
         (self.live, preroll)
     }
 
-    /// What the span holds that ends; where no picture of the publisher has come yet, the one that
-    /// stands in for them.
+    /// What the span holds that ends; where no picture of the publisher has come yet, what stands in
+    /// for them.
     fn end_span(
         &mut self,
         span: Span,
         tracks: Tracks,
         sound: Option<Sound>,
-        still: Option<Picture>,
+        stills: Vec<Picture>,
     ) -> SourceSegment {
         let end = span.end();
         let mut pictures = std::mem::take(&mut self.pictures);
@@ -1087,7 +1106,7 @@ impl RunningLadder {
         }
         let picture_count = pictures.len();
         if pictures.is_empty() {
-            pictures.extend(still);
+            pictures = stills;
         }
         let first = pictures.iter().find(|it| it.unit.pts + hls::TOLERANCE >= span.start());
         let config =

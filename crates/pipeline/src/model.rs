@@ -505,7 +505,8 @@ impl Run {
                     self.source.note(&package.span);
                     let tracks = (package.video.is_some(), package.audio.is_some());
                     assert_eq!(Some(tracks), self.announced, "the tracks stand");
-                    assert_eq!(package.pictures(), usize::from(tracks.0), "one picture a segment");
+                    let pictures = 2 * usize::from(tracks.0);
+                    assert_eq!(package.pictures(), pictures, "one picture, and once more");
                     source.hear(&package);
                     self.check_that_tracks_are_there(&package);
                     self.packages.push(package);
@@ -518,7 +519,7 @@ impl Run {
                     if segment.ended.video.is_some() {
                         let made_of = self.store.store.source_of(span.sequence());
                         let made_of = made_of.expect("it can be made");
-                        assert_eq!(made_of.preroll.len() + made_of.segment.pictures.len(), 1);
+                        assert_eq!(made_of.preroll.len() + made_of.segment.pictures.len(), 2);
                     }
                 }
                 IngestOutput::Grid(state) => {
