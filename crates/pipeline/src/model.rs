@@ -105,6 +105,11 @@ pub(crate) enum Op {
     Absent {
         tenths: u8,
     },
+    /// Nothing comes of the publisher for so many tenths of a second, for which a slate stands in,
+    /// and then it goes on where it was.
+    Silent {
+        tenths: u8,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -375,6 +380,7 @@ impl Run {
                 self.slate(tenths);
                 self.come();
             }
+            Op::Silent { tenths } => self.silent(tenths),
         }
     }
 
@@ -445,6 +451,29 @@ impl Run {
 
     fn leave(&mut self) {
         self.ingest.finish();
+        self.check_stay();
+    }
+
+    /// The stay goes on behind a slate, where there can be one: what is told once is not told
+    /// again.
+    fn silent(&mut self, tenths: u8) {
+        if !self.ingest.pause() {
+            return;
+        }
+        self.check_stay();
+        let slate = Slate::new(&self.config, self.state, self.tracks.clone(), SLATE_UNIX_MS);
+        assert!(slate.is_some(), "or it would not have paused");
+        self.slate(tenths);
+        let ingest = self.ingest.resume(&self.config, self.state, self.tracks.clone());
+        let Stay { has_garbage, has_video_header, audio_headers, .. } =
+            std::mem::take(&mut self.stay);
+        self.begin_stay(ingest);
+        let audio_headers = audio_headers.last().copied().into_iter().collect();
+        self.stay =
+            Stay { has_garbage, has_video_header, audio_headers, ..std::mem::take(&mut self.stay) };
+    }
+
+    fn check_stay(&mut self) {
         self.drain(true);
         self.check_numbers();
         self.check_pictures();
@@ -453,7 +482,11 @@ impl Run {
     }
 
     fn come(&mut self) {
-        self.ingest = Ingest::new(&self.config, self.state, self.tracks.clone());
+        self.begin_stay(Ingest::new(&self.config, self.state, self.tracks.clone()));
+    }
+
+    fn begin_stay(&mut self, ingest: Ingest) {
+        self.ingest = ingest;
         self.ingest.set_wanted(self.wanted);
         self.store.stays.push(self.store.segments.len());
         self.stay = Stay {
@@ -529,7 +562,7 @@ impl Run {
                 IngestOutput::Transcode(Item::Cut(cut)) => {
                     assert!(cut.begins.is_none_or(|begins| begins.live.is_empty()));
                 }
-                IngestOutput::Tracks(_) => {}
+                IngestOutput::Tracks(tracks) => self.tracks = tracks,
                 other => panic!("{other:?}"),
             }
         }

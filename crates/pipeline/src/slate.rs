@@ -43,12 +43,8 @@ impl Slate {
         unix_ms: i64,
     ) -> Option<Self> {
         state.mode?;
-        let announced = tracks.decided?;
-        if announced.video {
-            tracks.still(None)?;
-        }
-        if announced.audio {
-            tracks.silence.frame(tracks.audio.as_deref()?)?;
+        if !tracks.can_be_stood_in_for() {
+            return None;
         }
         let began = tracks.ended_at;
         let mut ingest = Ingest::new(config, state, tracks);
