@@ -190,6 +190,7 @@ fn case_05_playlists_go_on_while_a_killed_publisher_is_missing_and_players_play_
     }
     assert!(longest <= LONGEST_STANDSTILL, "a playlist stood still for {longest:.2} s");
     are_unbroken(&recordings, 1);
+    let _second = camera.publish(&server, "cam/secret");
     for recording in &recordings {
         let slate = recording.segments.iter().skip_while(|segment| !segment.discontinuity);
         let slate: Vec<_> = slate.collect();
@@ -206,7 +207,6 @@ fn case_05_playlists_go_on_while_a_killed_publisher_is_missing_and_players_play_
         assert!(judged.alone.iter().all(|segment| segment.audio.is_some()));
     }
 
-    let _second = camera.publish(&server, "cam/secret");
     let recordings = record_past(&server, 2);
     are_unbroken(&recordings, 2);
     let before: u64 = recordings[1]

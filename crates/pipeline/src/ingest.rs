@@ -1004,8 +1004,9 @@ impl Ingest {
         Some(still)
     }
 
-    /// A slate's picture, half its span later. Players take a segment's last picture to last as long
-    /// as the one before, and a lone one for a thirtieth of a second: they stand still for the rest.
+    /// A slate's picture, half its span later. Players take a segment's last picture to last as
+    /// long as the one before, and a lone one for a thirtieth of a second: they stand still for the
+    /// rest.
     fn once_more(&mut self, still: &Picture, start: Timestamp, end: Timestamp) -> Option<Picture> {
         if self.phase != Phase::Slate {
             return None;
@@ -1201,8 +1202,8 @@ impl RunningLadder {
         (self.live, preroll)
     }
 
-    /// What the span holds that ends; where no picture of the publisher has come yet, what stands in
-    /// for them.
+    /// What the span holds that ends; where no picture of the publisher has come yet, what stands
+    /// in for them.
     fn end_span(
         &mut self,
         span: Span,

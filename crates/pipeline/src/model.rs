@@ -516,7 +516,8 @@ impl Run {
         slate.end(end);
         self.drain_slate(&mut slate, &mut source, &mut ladder);
         let left = end - source.length();
-        assert!(left + left < self.config.segment_duration, "all that is worth a segment");
+        let quarter = Duration::from_ticks(self.config.segment_duration.ticks() / 4);
+        assert!(left < quarter, "all that is worth a segment");
         assert_eq!(source.span, ladder.span, "cut together");
         assert!(source.span.is_none_or(|(began, _)| began >= before), "it goes on from the stay");
         assert_eq!(self.state.source.next_sequence, self.source.next(), "none lost, none twice");

@@ -337,10 +337,10 @@ fn case_05_a_slate_goes_on_between_two_publishers() {
     }
 }
 
-/// Shorter than half a segment there is nothing to show.
+/// Shorter than a quarter of a segment there is nothing to show.
 #[test]
 fn case_05_a_slate_that_has_hardly_begun_is_none() {
-    let (back, absent) = ([Op::VideoHeader(0), play(100, true)], Op::Absent { tenths: 9 });
+    let (back, absent) = ([Op::VideoHeader(0), play(100, true)], Op::Absent { tenths: 4 });
     let packages = source(&[begun(vec![play(200, true), absent]), back.to_vec()].concat());
     assert_eq!(discontinuities(&packages).len(), 1);
 }
