@@ -1,7 +1,7 @@
 //! A soak: publishers that come and go at random, players that stay and players that come and go,
 //! who all verify everything they are served, `check` that judges by the rules of players,
-//! renditions that sleep and wake for them, and the server's memory. `cargo xtask soak --minutes 10` runs it; exit code 0 means zero violations and
-//! flat memory.
+//! renditions that sleep and wake for them, and the server's memory. `cargo xtask soak --minutes
+//! 10` runs it; exit code 0 means zero violations and flat memory.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the report goes to the terminal")]
 #![expect(clippy::disallowed_methods, reason = "a soak takes real time")]
 
