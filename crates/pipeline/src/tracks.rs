@@ -65,6 +65,18 @@ impl StreamTracks {
         if self.has_ended { Self::default() } else { self.clone() }
     }
 
+    /// Whether something can stand in for each track that the playlists announce: not for pictures
+    /// without an IDR that are too large for a black one, and not for sound that no silence can be
+    /// made of.
+    pub(crate) fn can_be_stood_in_for(&mut self) -> bool {
+        let Some(announced) = self.decided else { return false };
+        let has_silence = match &self.audio {
+            Some(config) if announced.audio => self.silence.frame(config).is_some(),
+            _ => !announced.audio,
+        };
+        has_silence && (!announced.video || self.still(None).is_some())
+    }
+
     /// The picture that stands in for video with these parameters: the newest IDR, or black where
     /// there has been none; None where no black picture of the size can be made.
     pub(crate) fn still(&mut self, config: Option<&VideoConfig>) -> Option<Picture> {

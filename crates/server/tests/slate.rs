@@ -270,6 +270,34 @@ fn a_publisher_that_is_found_silent_after_long_is_stood_in_for_at_once() {
     assert_eq!(last.cut.unix_ms + 2000, at(18.25).unix_ms, "it is of now");
 }
 
+/// The registry says when; the publisher's own workers do it.
+#[test]
+fn a_publisher_of_which_nothing_comes_is_gone_on_without_before_its_playlists_stand_still() {
+    let mut registry = registry_with(Limits::default());
+    let admission = come(&mut registry, 0.0);
+    play(&admission, 8, 0.0);
+    let must = |registry: &Registry, secs| {
+        registry.must_go_on_without(&name(), &admission.session, at(secs))
+    };
+    assert_eq!(tick(&mut registry, 8.0, 10.4), []);
+    assert!(!must(&registry, 10.25) && must(&registry, 10.5));
+    assert_eq!(tick(&mut registry, 10.5, 12.0), [], "no slate of the registry's");
+    assert!(breaks(&listed(&admission.publication, "source")).is_empty());
+    // What counts is the one that has the name now, for as long as it is there.
+    admission.session.heard_nothing(Duration::from_secs(5));
+    let next = come(&mut registry, 12.0);
+    assert!(!must(&registry, 12.0));
+    assert!(registry.must_go_on_without(&name(), &next.session, at(12.0)));
+    go(&mut registry, &next, Departure::Vanished, 12.0);
+    assert!(!registry.must_go_on_without(&name(), &next.session, at(12.0)));
+    // A brief stream stands still.
+    let mut registry = registry_with(Limits::default());
+    let brief = come(&mut registry, 0.0);
+    play(&brief, 4, 0.0);
+    tick(&mut registry, 4.0, 9.0);
+    assert!(!registry.must_go_on_without(&name(), &brief.session, at(9.0)));
+}
+
 #[test]
 fn two_never_write_one_publication() {
     let mut registry = registry_with(Limits::default());
