@@ -238,7 +238,7 @@ fn answer(mut socket: &TcpStream, page: &[u8], script: &[u8], reports: &Reports)
 }
 
 /// `cargo xtask test` puts it there.
-fn hls_js() -> Vec<u8> {
+pub(crate) fn hls_js() -> Vec<u8> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("target/");
     let file = target.join("players/node_modules/hls.js/dist/hls.min.js");
     fs::read(&file).unwrap_or_else(|error| {

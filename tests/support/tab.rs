@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use super::browser::{CHROMIUM, QUIET};
 use super::program::Program;
 use super::scratch::Scratch;
-use super::wait::eventually;
 
 /// How long an answer may take: the machine may be busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -73,13 +72,6 @@ impl Tab {
     pub(crate) fn value(&self, expression: &str) -> Value {
         let asked = json!({"expression": expression, "returnByValue": true});
         self.call("Runtime.evaluate", asked)["result"]["value"].take()
-    }
-
-    /// Waits until an expression in the page is true.
-    pub(crate) fn wait(&self, expression: &str) {
-        eventually(&format!("{expression} in the page"), || {
-            (self.value(expression) == json!(true)).then_some(())
-        });
     }
 
     /// What the page complained about so far: errors in its console, and what it could not load.

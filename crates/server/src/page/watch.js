@@ -19,12 +19,15 @@ let choice = query('q') || (connection.saveData ? 'low' : stored() || 'auto');
 const video = document.createElement('video');
 video.controls = true;
 video.setAttribute('playsinline', '');
+video.setAttribute('aria-label', stream.name);
 $('stage').append(video);
 $('panel').hidden = false;
 
 // A newer run ends the older: each looks whether it is still the one.
 let run = 0;
-let current = null, rate = 0, used = 0, failures = 0, stalls = [], trouble = '';
+let current = null, rate = 0, failures = 0, stalls = [], trouble = '';
+// In bytes: the page itself to begin with.
+let used = performance.getEntries().reduce((sum, it) => sum + (it.transferSize || 0), 0);
 
 // What cannot be gone on with as it is; in words for people, or none where the server is to be
 // asked what has become of the stream.
@@ -43,6 +46,7 @@ function say(text) {
 
 // Renditions and what they cost.
 const kind = (it) => `${it.width ? 'video' : 'audio'}/mp4; codecs="${it.codecs}"`;
+const lightest = (it) => it.name === (pictures()[0] || it).name;
 const plays = (it) => !Source || Source.isTypeSupported(kind(it));
 const pictures = () => stream.choices.filter((it) => it.width && plays(it));
 const sounds = () => stream.choices.filter((it) => !it.width && plays(it));
@@ -89,28 +93,52 @@ function automatic(all) {
 }
 
 // Over the wire. What fails is tried again: first soon, then every eight seconds.
-let full = '';
+let full = '', trip = 1000;
 
 async function again(error) {
   const offline = navigator.onLine === false && 'You are offline. It goes on when your connection is back.';
   trouble = offline || full || 'The server does not answer. Trying again …';
-  if (failures > 1 || error instanceof Over) say(trouble);
+  if (error.name === 'AbortError' && rate && rate < current.average_bps) trouble = 'Your link is too slow for this one. Choose Data saver.';
+  if (failures > 1) say(trouble);
   await sleep(Math.min(1000 * 2 ** failures++, 8000));
 }
 
-async function fetched(url, limit) {
+// The body of a response. `near` is called when its end is as near as a round trip: what is asked
+// for then comes right behind it.
+async function whole(response, near) {
+  const length = +response.headers.get('Content-Length');
+  if (!near || !length || !response.body) {
+    const bytes = await response.arrayBuffer();
+    used += bytes.byteLength;
+    return bytes;
+  }
+  const all = new Uint8Array(length), reader = response.body.getReader();
+  for (let filled = 0; ;) {
+    const {done, value} = await reader.read();
+    if (done) break;
+    all.set(value, filled);
+    filled += value.length;
+    used += value.length;
+    if (near && (length - filled) * 8000 < rate * trip) near = near();
+  }
+  if (near) near();
+  return all.buffer;
+}
+
+async function fetched(url, limit, near) {
   const controller = window.AbortController && new AbortController();
-  const timer = setTimeout(() => controller && controller.abort(), limit || 15000);
+  const asked = performance.now();
+  const timer = setTimeout(() => controller && controller.abort(), limit || (/\.m4s/.test(url) ? 60000 : 15000));
   try {
     const response = await fetch(url, controller ? {signal: controller.signal} : {});
     const arrived = performance.now();
+    trip = Math.min(trip, arrived - asked);
     if (response.status === 403) throw new Over('Your invitation is over. Ask for a new address where you got this one.');
     if (response.status === 503 && url.includes('.m3u8')) full = 'As many are watching as this server lets. Trying again …';
     if (response.status === 404) throw new Over();
     if (!response.ok) throw new Error(full);
     full = '';
-    const bytes = await response.arrayBuffer();
-    used += bytes.byteLength;
+    const bytes = await whole(response, near);
     // Only what is long enough tells how fast the link is.
     if (bytes.byteLength > 4000) {
       const sample = bytes.byteLength * 8000 / Math.max(performance.now() - arrived, 5);
@@ -151,7 +179,7 @@ async function playlist(rendition) {
     }
   }
   list.next = number;
-  list.read = performance.now();
+  list.due = performance.now() + list.target * 1000;
   return list;
 }
 
@@ -216,17 +244,56 @@ async function append(buffer, bytes) {
 async function play(me) {
   const media = new Source(), opened = once(media, 'sourceopen');
   video.src = URL.createObjectURL(media);
-  await opened;
-  URL.revokeObjectURL(video.src);
   current = wanted();
   if (!current) throw new Over('This browser cannot play this stream.');
-  let type = kind(current), list, next, group, scales, map = '', changed = false, place = true;
+  let list = await playlist(current);
+  await opened;
+  URL.revokeObjectURL(video.src);
+  let type = kind(current), next, group, scales, map = '', changed = false, place = true;
+  let early = null, reading = false, fault = null;
   const buffer = media.addSourceBuffer(type);
+  const listed = (number) => list && list.segments.find((it) => it.number === number);
+
+  // The playlist is read again beside all else, so that the link is never idle for it.
+  const reload = async () => {
+    if (me !== run) return clearInterval(timer);
+    if (reading || !list || list.ended || ahead() > 20 || performance.now() < list.due) return;
+    reading = true;
+    const old = list, rendition = current;
+    try {
+      const newer = await playlist(rendition);
+      if (newer.next === old.next) newer.due -= newer.target * 500;
+      if (list === old) list = newer;
+    } catch (error) {
+      fault = error;
+    }
+    reading = false;
+  };
+  const timer = setInterval(reload, 200);
+
+  // A segment, and when its end is near the next one of the same kind.
+  const load = (segment) => {
+    // In a choice that can be changed, what takes longer than the buffer lasts is given up.
+    const patience = choice === 'auto' && !lightest(current) && (segment.duration * 1.5 + ahead()) * 1000;
+    const bytes = fetched(segment.url, patience, () => {
+      const it = listed(segment.number + 1);
+      if (it && !early && it.map === segment.map && me === run && ahead() < 15 && (wanted() || it).name === current.name) {
+        early = {url: it.url, bytes: load(it)};
+      }
+    });
+    bytes.catch(() => {});
+    return bytes;
+  };
 
   // One segment further. Three from the end it begins: what comes next is on its way when it is
   // needed.
   const step = async () => {
-    const want = wanted();
+    if (fault) {
+      const error = fault;
+      fault = null;
+      throw error;
+    }
+    const want = early ? current : wanted() || current;
     if (want.name !== current.name) {
       // Other tracks, or another grid, need another media source.
       const fits = !want.width === !current.width && want.listed === current.listed;
@@ -237,40 +304,31 @@ async function play(me) {
     current = want;
     list = list || await playlist(current);
     if (!list.segments.length) throw new Error();
-    const first = list.segments[0].number, edge = Math.max(list.next - 3, first);
-    if (!(next >= first)) {
-      // The beginning; or the link is slower than the stream, and what comes next is gone.
-      next = edge;
+    const first = list.segments[0].number;
+    if (!(next >= first && next <= list.next)) {
+      // The beginning; or the link is slower than the stream, and what comes next is gone; or other
+      // numbers have begun.
+      next = Math.max(list.next - 3, first);
       place = true;
     }
-    const segment = list.segments.find((it) => it.number === next);
+    const segment = listed(next);
     if (!segment && list.ended) {
       media.endOfStream();
+      if (video.paused && !paused) begin();
       if (!video.ended) await Promise.race([once(video, 'ended'), once(video, 'emptied')]);
       throw new Over();
     }
     if (!segment || ahead() > 20) {
-      await sleep(Math.max(list.read + list.target * 1000 - performance.now(), 250));
-      if (!segment) list = null;
-      return;
+      if (video.paused && !paused && ahead()) begin();
+      return sleep(200);
     }
-    if (segment.map !== map) {
-      const init = await fetched(segment.map);
-      if (me !== run) return;
-      buffer.abort();
-      if (type !== kind(current) && buffer.changeType) buffer.changeType(type = kind(current));
-      await append(buffer, init);
-      map = segment.map;
-      scales = timescales(init);
-    } else if (changed) {
-      buffer.abort();
-    }
-    changed = false;
+    const init = segment.map !== map && fetched(segment.map);
+    if (init) init.catch(() => {});
     let bytes;
     try {
-      // A segment that takes longer than what is buffered lasts is given up for a lighter one.
-      const patience = choice === 'auto' && current !== pictures()[0] && (segment.duration * 1.5 + ahead()) * 1000;
-      bytes = await fetched(segment.url, patience);
+      const loading = early && early.url === segment.url ? early.bytes : load(segment);
+      early = null;
+      bytes = await loading;
     } catch (error) {
       if (error.name === 'AbortError' && choice === 'auto') {
         rate = current.average_bps / 2;
@@ -282,7 +340,16 @@ async function play(me) {
       list = null;
       return;
     }
+    const head = init && await init;
     if (me !== run) return;
+    if (head || changed) buffer.abort();
+    if (head) {
+      if (type !== kind(current) && buffer.changeType) buffer.changeType(type = kind(current));
+      await append(buffer, head);
+      map = segment.map;
+      scales = timescales(head);
+    }
+    changed = false;
     // A segment stands where the one before it ended, whatever its own clock says.
     if (place || segment.group !== group) {
       const ranges = buffer.buffered;
@@ -299,7 +366,8 @@ async function play(me) {
       buffer.remove(0, video.currentTime - 20);
       await gone;
     }
-    if (video.paused && !paused) begin();
+    // On a link that is hardly fast enough, not before there is something to go on with.
+    if (video.paused && !paused && (rate > current.average_bps * 2 || ahead() > 3)) begin();
     failures = 0;
     trouble = '';
   };
@@ -308,8 +376,11 @@ async function play(me) {
     try {
       await step();
     } catch (error) {
-      if (error instanceof Over || media.readyState !== 'open') throw error;
-      list = null;
+      if (error instanceof Over || media.readyState !== 'open') {
+        clearInterval(timer);
+        throw error;
+      }
+      list = early = null;
       await again(error);
     }
   }
@@ -442,14 +513,17 @@ setInterval(() => {
   last = now;
   stalls = stalls.filter((at) => performance.now() - at < 30000);
   const slow = current && stalls.length && rate && rate < current.average_bps * 1.1;
-  if (slow && choice !== 'auto' && current !== pictures()[0]) {
+  if (slow && choice !== 'auto' && !lightest(current)) {
     say(`Your link is too slow for this one: it needs ${speed(current.average_bps)} and gets ${speed(rate)}. ${current.width ? 'Choose Data saver.' : ''}`);
   } else if (moves) {
-    say(slow ? 'Your link is too slow at the moment. It goes on as well as it can.' : stream.state === 'away' ? AWAY : 'Playing live.');
+    say(failures > 1 && trouble ? trouble : slow ? 'Your link is too slow at the moment. It goes on as well as it can.' : stream.state === 'away' ? AWAY : 'Playing live.');
   } else if (now && !video.paused && !video.ended) {
     say(trouble || 'Waiting for the next seconds …');
   }
-  if (!Source && moves && current) used += current.average_bps / 16;
+  if (!Source && moves && current) {
+    used += current.average_bps / 16;
+    failures = 0;
+  }
   $('used').textContent = `${megabytes(used)} used`;
   $('detail').textContent = current && now ? `${words(current)}, ${speed(current.average_bps)}${rate ? `; your link gives ${speed(rate)}` : ''}` : '';
 }, 500);
