@@ -14,6 +14,8 @@ cargo xtask COMMAND
   dist                            the static binary target/dist/feathercast, proved to run in an empty chroot, and
                                   what it is made of (feathercast.cdx.json, CycloneDX)
   bench                           the benches of benches/ and feathercast beside its peers, for docs/performance.md
+  reach [--minutes 5]             our page on links of 64 to 256 kbit/s, beside hls.js on nginx-rtmp: first picture,
+                                  stalls, megabytes an hour
   soak [--minutes 10] [--seed N]  publishers and viewers that come and go at random, players that verify everything,
                                   memory that must stay flat: exit code 0 says zero violations
   attack [NAME...] [--short] [--seed N] [--list]
@@ -31,6 +33,9 @@ const FUZZ_SECONDS: u64 = 60;
 /// How long `soak` runs when nothing is said.
 const SOAK_MINUTES: u64 = 10;
 
+/// How long `reach` watches each page when nothing is said.
+const REACH_MINUTES: u64 = 5;
+
 /// What to do.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Command {
@@ -40,6 +45,7 @@ pub(crate) enum Command {
     Ci,
     Dist,
     Bench,
+    Reach { minutes: u64 },
     Soak { minutes: u64, seed: Option<u64> },
     Attack { form: Form, seed: Option<u64>, names: Vec<String> },
     Fuzz { target: Option<String>, seconds: u64 },
@@ -57,6 +63,11 @@ pub(crate) fn parse(words: &[String]) -> Result<Command, String> {
         ["ci"] => Ok(Command::Ci),
         ["dist"] => Ok(Command::Dist),
         ["bench"] => Ok(Command::Bench),
+        ["reach"] => Ok(Command::Reach { minutes: REACH_MINUTES }),
+        ["reach", "--minutes", minutes] => {
+            Ok(Command::Reach { minutes: number("--minutes", Some(minutes))? })
+        }
+        ["reach", other, ..] => Err(format!("reach does not take '{other}'")),
         ["soak", rest @ ..] => soak(rest),
         ["attack", rest @ ..] => attack(rest),
         ["fuzz", rest @ ..] => fuzz(rest),

@@ -27,6 +27,7 @@ mod failure;
 mod fuzz;
 mod not_run;
 mod ports;
+mod reach;
 mod run;
 mod sbom;
 mod setup;
@@ -70,6 +71,7 @@ fn execute(command: &Command) -> Result<(), Failure> {
         Command::Ci => ci::run(&mut steps),
         Command::Dist => dist::run(&mut steps),
         Command::Bench => bench::run(&mut steps),
+        Command::Reach { minutes } => reach::run(&mut steps, *minutes),
         Command::Soak { minutes, seed } => soak::run(&mut steps, *minutes, *seed),
         Command::Attack { form, seed, names } => attack::run(&mut steps, form, *seed, names),
         Command::Fuzz { target, seconds } => fuzz::run(&mut steps, target.as_deref(), *seconds),
