@@ -29,7 +29,7 @@ pub(crate) struct Facts {
     pub(crate) width: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) height: Option<u32>,
-    /// The renditions, the lightest first.
+    /// The renditions, the smallest first, and of one size the lightest.
     pub(crate) choices: Vec<Choice>,
 }
 
@@ -97,7 +97,7 @@ impl Facts {
         };
         let going_on = view.renditions.iter().filter(|rendition| rendition.goes_on);
         let mut choices: Vec<_> = going_on.map(|rendition| Choice::of(&view, rendition)).collect();
-        choices.sort_by_key(|choice| choice.average_bps);
+        choices.sort_by_key(|choice| (choice.pixels(), choice.average_bps));
         Self {
             state,
             since_unix_secs: Some(status.session.since().unix_secs()),
@@ -142,6 +142,11 @@ impl Choice {
             fps: info.frame_rate,
             listed: view.lists(&rendition.name),
         }
+    }
+
+    /// Of a picture; 0 without one.
+    fn pixels(&self) -> u64 {
+        u64::from(self.width.unwrap_or(0)) * u64::from(self.height.unwrap_or(0))
     }
 
     /// What it is, for people.
