@@ -4,7 +4,7 @@ use std::io::{Write, stderr};
 use std::path::Path;
 
 use serde::Deserialize;
-use server::{FrameRate, Preset, Profile, SOURCE, StreamName, preset_names};
+use server::{FrameRate, INDEX, Preset, Profile, SOURCE, StreamName, preset_names};
 
 use crate::args::UsageError;
 
@@ -137,6 +137,11 @@ fn problem(preset: &Preset, earlier: &[Preset]) -> Option<String> {
             "{SOURCE} is the name of the publisher's own encoding; choose another"
         ));
     }
+    if preset.name == INDEX {
+        return Some(format!(
+            "{INDEX}.m3u8 is the playlist of all renditions as fragmented MP4; choose another name"
+        ));
+    }
     if earlier.iter().any(|other| other.name == preset.name) {
         return Some("the name is there twice; choose another".into());
     }
@@ -207,6 +212,7 @@ mod tests {
             .unwrap_err()
         };
         assert!(with("source", 256, "").contains("source"));
+        assert!(with("index", 256, "").contains("choose another name"));
         assert!(with("a/b", 256, "").contains("a/b"));
         assert!(with("..", 256, "").contains("not a good name"));
         assert!(with("a", 8, "").contains("8x144"));
