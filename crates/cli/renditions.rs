@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use server::{
-    AacProfile, AudioPreset, FrameRate, Preset, Profile, SOURCE, StreamName, VideoPreset,
+    AacProfile, AudioPreset, FrameRate, INDEX, Preset, Profile, SOURCE, StreamName, VideoPreset,
     preset_names,
 };
 
@@ -174,6 +174,11 @@ fn problem(preset: &Preset, earlier: &[Preset]) -> Option<String> {
             "{SOURCE} is the name of the publisher's own encoding; choose another"
         ));
     }
+    if preset.name == INDEX {
+        return Some(format!(
+            "{INDEX}.m3u8 is the playlist of all renditions as fragmented MP4; choose another name"
+        ));
+    }
     if earlier.iter().any(|other| other.name == preset.name) {
         return Some("the name is there twice; choose another".into());
     }
@@ -272,6 +277,7 @@ mod tests {
             .unwrap_err()
         };
         assert!(with("source", 256, "").contains("source"));
+        assert!(with("index", 256, "").contains("choose another name"));
         assert!(with("a/b", 256, "").contains("a/b"));
         assert!(with("..", 256, "").contains("not a good name"));
         assert!(with("a", 8, "").contains("8x144"));

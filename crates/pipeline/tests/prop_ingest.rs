@@ -467,11 +467,16 @@ fn assert_reads_as(ts: &[u8], package: &Package) {
             (Some(on_the_wire(unit.pts)), dts, unit.random_access, slice)
         })
         .collect();
-    let pes = read.pes.iter().filter(|pes| pes.pid == VIDEO_PID);
-    let found: Vec<_> = pes
-        .map(|pes| {
-            let nal_units = h264::annexb::nal_units(pes.data.clone().into());
-            let slice = nal_units.iter().last().map(<[u8]>::to_vec);
+    let pes = || read.pes.iter().filter(|pes| pes.pid == VIDEO_PID);
+    // The end of a picture may stand in the PES packet of the next.
+    let stream: Vec<u8> = pes().flat_map(|pes| pes.data.iter().copied()).collect();
+    let nal_units: Vec<_> = h264::annexb::stream(&stream).collect();
+    let is_delimiter = |unit: &[u8]| h264::nal_type(unit) == h264::NalType::AccessUnitDelimiter;
+    let pictures = nal_units.split(|unit| is_delimiter(unit)).skip(1);
+    let found: Vec<_> = pes()
+        .zip(pictures)
+        .map(|(pes, nal_units)| {
+            let slice = nal_units.last().map(|unit| unit.to_vec());
             (pes.pts, pes.dts, pes.random_access, slice)
         })
         .collect();

@@ -92,6 +92,7 @@ pub use demo::{DemoAddrs, DemoError, DemoReport, demo};
 pub use duration::parse_duration;
 pub use error::Error;
 pub use forwarded::{InvalidNetwork, TrustedProxies};
+pub use http_path::INDEX;
 pub use limits::{Limits, Rate};
 pub use log_queue::{LogQueue, LogWriter};
 pub use memory::Memory;

@@ -15,7 +15,8 @@ use media::Timestamp;
 use pipeline::{
     AudioRefusal, Continuity, DecoderKind, GridState, Keyframes, Notice, Package, Preset,
     RenditionInfo, RenditionSet, RungStats, SegmentSource, SegmentStore, SourceFacts, SourceRates,
-    SourceSegment, StreamTracks, TranscoderStats, allowances, measure_ts, write_cmaf, write_ts,
+    SourceSegment, StreamTracks, TranscoderStats, allowances, measure_cmaf, measure_ts, write_cmaf,
+    write_ts,
 };
 use rtmp::StreamName;
 use tokio::sync::watch;
@@ -178,8 +179,12 @@ pub struct Rendition {
     pub goes_on: bool,
     /// Segments made since the process has known the stream.
     pub published_segments: u64,
-    /// Bytes of these segments.
+    /// Bytes of these segments as transport streams.
     pub published_bytes: u64,
+    /// Bytes of them as fragmented MP4, written or not.
+    pub cmaf_bytes: u64,
+    /// Bytes of the samples in them, without any framing.
+    pub elementary_bytes: u64,
 }
 
 impl TranscodeLoad {
@@ -295,6 +300,8 @@ struct Track {
     unmakeable: Option<u64>,
     published_segments: u64,
     published_bytes: u64,
+    cmaf_bytes: u64,
+    elementary_bytes: u64,
 }
 
 /// A segment's samples, and what has been written of them.
@@ -417,10 +424,17 @@ impl Publication {
         let before = self.continuity_before(slot, sequence);
         let (info, is_independent) = (package.info(), package.is_independent());
         let (bytes, continuity) = measure_ts(&package, before);
-        let reserved =
-            (slot != Slot::Source).then(|| self.account.reserve(package.payload_bytes()));
+        let elementary_bytes = package.payload_bytes();
+        let cmaf_bytes = measure_cmaf(&package, &info.init);
+        let reserved = (slot != Slot::Source).then(|| self.account.reserve(elementary_bytes));
         self.push(slot, sequence, continuity, |track| {
-            track.push_packaged(package, before, bytes, &info, is_independent, reserved)
+            let is_taken =
+                track.push_packaged(package, before, bytes, &info, is_independent, reserved);
+            if is_taken {
+                track.cmaf_bytes += cmaf_bytes as u64;
+                track.elementary_bytes += elementary_bytes as u64;
+            }
+            is_taken
         });
     }
 
@@ -1082,6 +1096,8 @@ impl Track {
             unmakeable: None,
             published_segments: 0,
             published_bytes: 0,
+            cmaf_bytes: 0,
+            elementary_bytes: 0,
         }
     }
 
@@ -1219,6 +1235,8 @@ impl Track {
             goes_on: matches!(self.prospect, Prospect::Possible(_)),
             published_segments: self.published_segments,
             published_bytes: self.published_bytes,
+            cmaf_bytes: self.cmaf_bytes,
+            elementary_bytes: self.elementary_bytes,
         })
     }
 

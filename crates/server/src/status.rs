@@ -109,7 +109,12 @@ struct RenditionStatus {
     average_bandwidth_bps: u64,
     target_duration_secs: u64,
     published_segments: u64,
+    /// Of the segments as transport streams.
     published_bytes: u64,
+    /// As fragmented MP4, written or not.
+    cmaf_bytes: u64,
+    /// Of the samples in them: the rest is packaging.
+    elementary_bytes: u64,
     /// Media time that the transcoder is behind the publisher; 0 for source.
     lag_ms: u64,
     /// Pictures dropped because the transcoder was behind; 0 for source.
@@ -250,6 +255,8 @@ fn rendition_status(
         target_duration_secs: snapshot.target_duration_secs,
         published_segments: rendition.published_segments,
         published_bytes: rendition.published_bytes,
+        cmaf_bytes: rendition.cmaf_bytes,
+        elementary_bytes: rendition.elementary_bytes,
         lag_ms,
         dropped_pictures,
         encoded_pictures: rung.encoded,
