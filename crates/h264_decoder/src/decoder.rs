@@ -417,7 +417,8 @@ impl Decoder {
         }
         self.picture.start(self.geometry, second_of.is_some());
         if self.start == Start::Waiting {
-            let frames_left = recovery_frame_count.unwrap_or(0);
+            let frames_left =
+                recovery_frame_count.unwrap_or(0).min(self.limits.max_recovery_frames);
             self.start = Start::Recovering { frames_left, frame_num: header.frame_num };
         }
         self.current = Some(Current {
