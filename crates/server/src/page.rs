@@ -175,8 +175,8 @@ async fn poster(shared: &Shared, name: &StreamName) -> Option<axum::body::Bytes>
     }
 }
 
-/// Whether the browser was told to save data (RFC 8674 is about safety; this is the field of the
-/// Client Hints draft that Chromium sends).
+/// Whether the browser was told to save data (the Save-Data field of WICG's Save Data API, which
+/// Chromium sends).
 fn saves_data(headers: &HeaderMap) -> bool {
     headers.get(SAVE_DATA).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"on"))
 }
