@@ -1,5 +1,5 @@
-//! Every H.264 decoder and ffmpeg on the same streams of real pictures, and every decoder on every
-//! stream of the conformance tests, in the same run: CPU time and memory, a process each.
+//! Both H.264 decoders and ffmpeg on the same streams of real pictures, in the same run: CPU time
+//! and memory, a process each.
 //!
 //! `cargo xtask bench` runs it. Prints Markdown for docs/decode.md. On one thread: a stream has
 //! one.
@@ -14,7 +14,6 @@ use std::process::Command;
 
 use codec::{DecoderKind, H264Decoder};
 use conformance::access_units;
-use conformance::matrix::{self, Expected, Row};
 use media::Timestamp;
 
 /// Runs of everything; the median counts.
@@ -48,16 +47,6 @@ const CLIPS: [(&str, &str, &str, &str); 5] = [
 /// As OBS sends it.
 const VERYFAST: &str = "-preset veryfast -profile:v high -b:v 2500k";
 
-/// What x264 can be told, in the order of docs/decode.md.
-const X264: [&[Row]; 6] = [
-    matrix::PREDICTION,
-    matrix::PRESETS,
-    matrix::PROFILES_AND_TUNES,
-    matrix::TRANSFORM_AND_ENTROPY,
-    matrix::SIZES_AND_CROPPING,
-    matrix::SLICES_AND_REFERENCES,
-];
-
 /// Pictures a second of CPU time, and megabytes: what decoding adds to what is resident, of ffmpeg
 /// the whole process.
 type Sample = (f64, f64);
@@ -83,23 +72,16 @@ fn main() {
             None => println!("| {name} | the recording is not on this machine | | |"),
         }
     }
-    println!(
-        "\n| Stream | rusty, pictures a second of CPU | MB | openh264 | MB | native | MB |\n|---|---|---|---|---|---|---|"
-    );
-    compare_rows(&[matrix::VECTORS], matrix::vector);
-    compare_rows(&[matrix::CUT_VECTORS], matrix::cut_vector);
-    compare_rows(&X264, |options| Some(matrix::x264(options)));
     println!("load after: {}", fs::read_to_string("/proc/loadavg").unwrap_or_default().trim());
 }
 
 fn compare(name: &str, file: &Path) {
-    let programs: [(&str, &dyn Fn() -> Sample); 4] = [
-        ("rusty", &|| child(DecoderKind::Rusty, file)),
-        ("openh264", &|| child(DecoderKind::Openh264, file)),
+    let programs: [(&str, &dyn Fn() -> Sample); 3] = [
         ("native", &|| child(DecoderKind::Native, file)),
+        ("openh264", &|| child(DecoderKind::Openh264, file)),
         ("ffmpeg, 1 thread", &|| ffmpeg(file)),
     ];
-    let mut samples = [(); 4].map(|()| Vec::new());
+    let mut samples = [(); 3].map(|()| Vec::new());
     for _ in 0..RUNS {
         // Every run has all of them, so that they share its noise.
         for ((_, measure), samples) in programs.iter().zip(&mut samples) {
@@ -112,40 +94,6 @@ fn compare(name: &str, file: &Path) {
         let megabytes = samples[RUNS / 2].1;
         println!("| {name} | {program} | {rate:.0} ({least:.0} to {most:.0}) | {megabytes:.1} |");
     }
-}
-
-/// A line for each row whose stream is on this machine: what a decoder refuses or gets wrong has no
-/// speed.
-fn compare_rows(rows: &[&[Row]], stream: impl Fn(&str) -> Option<Vec<u8>>) {
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("decode-row.264");
-    for (name, how, rusty, openh264) in rows.iter().copied().flatten() {
-        let Some(stream) = stream(how) else { continue };
-        fs::write(&file, stream).expect("a file under target/");
-        let decoders = [
-            (DecoderKind::Rusty, *rusty),
-            (DecoderKind::Openh264, *openh264),
-            (DecoderKind::Native, matrix::native(name)),
-        ];
-        let mut samples = [(); 3].map(|()| Vec::new());
-        for _ in 0..RUNS {
-            for ((kind, expected), samples) in decoders.iter().zip(&mut samples) {
-                if matches!(expected, Expected::Exact | Expected::Over(_)) {
-                    samples.push(child(*kind, &file));
-                }
-            }
-        }
-        let [rusty, openh264, native] = samples.map(median_cells);
-        println!("| {name} | {rusty} | {openh264} | {native} |");
-    }
-}
-
-fn median_cells(mut samples: Vec<Sample>) -> String {
-    samples.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let median = samples.get(samples.len() / 2);
-    median.map_or_else(
-        || "- | -".to_owned(),
-        |(rate, megabytes)| format!("{rate:.0} | {megabytes:.1}"),
-    )
 }
 
 /// 20 s of a recording's pictures, looped, at 30 a second with keyframes every 2 s, as an Annex B
@@ -180,7 +128,8 @@ fn child(kind: DecoderKind, file: &Path) -> Sample {
 
 /// Decodes the stream and prints what it took.
 fn decode(kind: &str, file: &Path) {
-    let kind = DecoderKind::all().find(|it| it.to_string() == kind).expect("a decoder's name");
+    let kinds = [DecoderKind::Native, DecoderKind::Openh264];
+    let kind = kinds.into_iter().find(|it| it.to_string() == kind).expect("a decoder's name");
     let access_units = access_units(&fs::read(file).expect("a stream"));
     let mut decoder = H264Decoder::new(kind).expect("a decoder");
     let (mut pictures, before) = (0_u32, (cpu_seconds(), megabytes("VmRSS:")));

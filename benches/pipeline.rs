@@ -15,8 +15,8 @@ use hls::{Cut, Segment, Span, VariantStream, Window, WindowConfig};
 use media::{Duration, NalUnits, Timestamp};
 use mpegts::{Muxer, Tracks};
 use pipeline::{
-    DecoderChoice, GridState, Ingest, IngestOutput, Item, Preset, Queue, RenditionSet,
-    StreamConfig, StreamTracks, Transcoder, TranscoderOutput, write_ts,
+    DecoderKind, GridState, Ingest, IngestOutput, Item, Preset, Queue, RenditionSet, StreamConfig,
+    StreamTracks, Transcoder, TranscoderOutput, write_ts,
 };
 use support::{Clip, HIGH_720P, RECIPE};
 
@@ -47,7 +47,7 @@ impl Stream {
         let config = StreamConfig {
             renditions: presets.iter().map(preset).collect(),
             segment_duration: Duration::from_secs(2),
-            decoder: DecoderChoice::Auto,
+            decoder: DecoderKind::Native,
         };
         let mut ingest = Ingest::new(&config, GridState::new(1), StreamTracks::default());
         ingest.set_wanted(RenditionSet::first(presets.len()));
@@ -173,7 +173,6 @@ fn playlists(criterion: &mut Criterion) {
             fragmented_mp4: "P144p30fps16x9/".to_owned(),
         },
         listed: 6,
-        min_bandwidth_bps: 400_000,
         segment_key: None,
     });
     window.set_target_duration(2);

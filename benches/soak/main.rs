@@ -1,7 +1,7 @@
 //! A soak: publishers that come and go at random, players that stay and players that come and go,
-//! who all verify everything they are served, renditions that sleep and wake for them, and the
-//! server's memory. `cargo xtask soak --minutes 10` runs it; exit code 0 means zero violations and
-//! flat memory.
+//! who all verify everything they are served, `check` that judges by the rules of players,
+//! renditions that sleep and wake for them, and the server's memory. `cargo xtask soak --minutes
+//! 10` runs it; exit code 0 means zero violations and flat memory.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the report goes to the terminal")]
 #![expect(clippy::disallowed_methods, reason = "a soak takes real time")]
 
@@ -11,6 +11,7 @@ mod support;
 
 mod continuity;
 mod guest;
+mod judge;
 mod ledger;
 mod memory;
 mod publisher;
@@ -92,6 +93,9 @@ const PLAYERS: [(usize, Choice); 3] =
 const SEATS: [(usize, &str); 4] = [(0, LADDER[0]), (0, LADDER[1]), (2, LADDER[0]), (2, LADDER[1])];
 const GUESTS: u64 = 4;
 
+/// Visitors that judge by the rules of players, each one show at a time.
+const JUDGES: u64 = 2;
+
 /// A rendition sleeps half a minute after its last guest: a soak of this length has seen it.
 const SLEEP_IS_CERTAIN: Duration = Duration::from_secs(5 * 60);
 
@@ -143,6 +147,10 @@ fn soak(length: Duration, seed: u64) -> Vec<String> {
         for salt in (200..).take(GUESTS as usize) {
             let (seats, random) = (seats.clone(), Random::new(seed ^ salt));
             watching.push(scope.spawn(move || guest::come_and_go(&seats, random, end)));
+        }
+        for salt in (300..).take(JUDGES as usize) {
+            let (stages, random) = (&stages, Random::new(seed ^ salt));
+            watching.push(scope.spawn(move || judge::come_and_go(stages, random, end)));
         }
         watch(&server, &mut memory, end);
         watching.into_iter().filter_map(|player| player.join().expect("play catches")).collect()

@@ -73,6 +73,13 @@ impl Presence {
         self.state().comings
     }
 
+    /// How many discontinuities there may be: one at each end of a slate behind each publisher, and
+    /// one more where a publisher that slept wakes up in the middle of a GOP.
+    pub(crate) fn most_discontinuities(&self) -> usize {
+        let State { comings, cuts: [_, _, sleep, replace], .. } = self.state();
+        2 * comings + 3 * (sleep + replace)
+    }
+
     pub(crate) fn summary(&self) -> String {
         let State { comings, cuts: [kill, stop, sleep, replace], .. } = self.state();
         format!(

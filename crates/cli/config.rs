@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::io::{Write, stderr};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
 use server::{
-    AdminAccess, Config, Pages, PublishAccess, SecretDigest, StreamName, TrustedProxies,
-    ViewerSecret, WebhookUrl, parse_duration,
+    AdminAccess, Config, DecoderKind, Pages, PublishAccess, SecretDigest, StreamName,
+    TrustedProxies, ViewerSecret, WebhookUrl, parse_duration,
 };
 
 use crate::args::{ServeArgs, UsageError};
-use crate::settings::{KeyList, LogFormat, Settings, TextList};
+use crate::settings::{Decoder, KeyList, LogFormat, Settings, TextList};
 use crate::{renditions, tls};
 
 const SEGMENT_DURATIONS: RangeInclusive<Duration> =
@@ -82,7 +83,7 @@ pub(crate) fn server_config(mut settings: Settings) -> Result<Config, UsageError
             .renditions
             .map_or(Ok(defaults.renditions), |list| renditions::parse(&list.0))?,
         transcode: settings.transcode.map_or(defaults.transcode, Into::into),
-        decoder: settings.decoder.map_or(defaults.decoder, Into::into),
+        decoder: settings.decoder.map_or(defaults.decoder, decoder),
         segment_duration: segment_duration(
             settings.segment_duration.as_deref(),
             defaults.segment_duration,
@@ -126,6 +127,21 @@ pub(crate) fn server_config(mut settings: Settings) -> Result<Config, UsageError
         )));
     }
     Ok(config)
+}
+
+fn decoder(decoder: Decoder) -> DecoderKind {
+    let retired = match decoder {
+        Decoder::Native => return DecoderKind::Native,
+        Decoder::Openh264 => return DecoderKind::Openh264,
+        Decoder::Auto => "auto",
+        Decoder::Rusty => "rusty",
+    };
+    // Logging starts later, with the settings that are being read here.
+    let _ = writeln!(
+        stderr(),
+        "warning: --decoder {retired} is native from now on; the next release refuses it"
+    );
+    DecoderKind::Native
 }
 
 fn admin_access(token: Option<&str>, hosts: Option<TextList>) -> Result<AdminAccess, UsageError> {
@@ -259,7 +275,7 @@ fn keys(list: KeyList) -> Result<BTreeMap<StreamName, SecretDigest>, UsageError>
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use server::{DecoderChoice, DecoderKind, Preset};
+    use server::Preset;
 
     use super::*;
 
@@ -362,9 +378,17 @@ pub(crate) mod tests {
         assert!(config.viewer_secret.is_some() && config.viewers_max == Some(7));
         assert_eq!(config.admin.hosts, ["prometheus", "a.example"]);
         assert_eq!(config.memory_bytes, 512 << 20);
-        assert_eq!(config.decoder, DecoderChoice::Only(DecoderKind::Openh264));
+        assert_eq!(config.decoder, DecoderKind::Openh264);
         assert_eq!(config.segment_duration, Duration::from_millis(1500));
         assert!(config.access.allow_unlisted && config.access.keys.len() == 1);
+    }
+
+    #[test]
+    fn decoders_that_were_are_taken_and_mean_ours() {
+        for name in ["auto", "rusty", "native"] {
+            let config = resolved(&format!("decoder = '{name}'")).unwrap();
+            assert_eq!(config.decoder, DecoderKind::Native, "{name}");
+        }
     }
 
     #[test]
@@ -424,7 +448,7 @@ pub(crate) mod tests {
         }
         assert!(refused("renditions = 'P1'").contains("P144p30fps16x9"));
         assert!(refused("trusted_proxies = '::1,proxy'").contains("--trusted-proxies: \"proxy\""));
-        assert!(refused("decoder = 'ffmpeg'").contains("`rusty`"));
+        assert!(refused("decoder = 'ffmpeg'").contains("`native`"));
         assert!(refused("rtmp_adr = ':1'").contains("rtmp_adr"));
         assert!(refused("publish_key = ''").contains("--publish-key"));
         assert!(refused("viewers_max = 0").contains("--viewers-max 0"));

@@ -4,7 +4,10 @@ use std::io::{Write, stderr};
 use std::path::Path;
 
 use serde::Deserialize;
-use server::{FrameRate, Preset, Profile, SOURCE, StreamName, preset_names};
+use server::{
+    AacProfile, AudioPreset, FrameRate, INDEX, Preset, Profile, SOURCE, StreamName, VideoPreset,
+    preset_names,
+};
 
 use crate::args::UsageError;
 
@@ -29,6 +32,12 @@ struct JsonRendition {
     fps_den: u32,
     #[serde(default)]
     profile: String,
+    /// `copy` (as go-livepeer does), `aac`, `he-aac`, `he-aac-v2`.
+    #[serde(default)]
+    audio: String,
+    /// Bits per second; 0 for what is usual.
+    #[serde(default, rename = "audio_bitrate", alias = "audioBitrate")]
+    audio_bitrate: u32,
     /// Accepted as go-livepeer's files have it; the grid decides where IDRs are.
     #[serde(default)]
     gop: Option<serde_json::Value>,
@@ -103,14 +112,42 @@ fn preset(json: JsonRendition) -> Result<Preset, String> {
     };
     let frame_rate =
         (json.fps > 0).then_some(FrameRate { num: json.fps, den: json.fps_den.max(1) });
-    Ok(Preset {
-        name,
+    let audio = audio(&json.audio, json.audio_bitrate)
+        .map_err(|problem| format!("rendition {name:?}: {problem}"))?;
+    let video = VideoPreset {
         width: json.width,
         height: json.height,
         bitrate_bps: json.bitrate,
         frame_rate,
         profile,
-    })
+    };
+    Ok(Preset { name, video: Some(video), audio })
+}
+
+/// The audio of a rendition, by its name; a bitrate of 0 is what is usual.
+fn audio(name: &str, bitrate_bps: u32) -> Result<AudioPreset, String> {
+    let (profile, usual, allowed) = match name {
+        "" | "copy" if bitrate_bps == 0 => return Ok(AudioPreset::Copy),
+        "" | "copy" => {
+            return Err("audio_bitrate: the publisher's audio is copied; say audio \"aac\", \"he-aac\" or \"he-aac-v2\"".into());
+        }
+        "aac" => (AacProfile::LowComplexity, 96_000, 16_000..=320_000),
+        "he-aac" => (AacProfile::HighEfficiency, 48_000, 16_000..=96_000),
+        "he-aac-v2" => (AacProfile::HighEfficiencyV2, 24_000, 12_000..=56_000),
+        _ => {
+            return Err(format!(
+                "audio {name:?} is not known; write copy, aac, he-aac or he-aac-v2"
+            ));
+        }
+    };
+    let bitrate_bps = if bitrate_bps == 0 { usual } else { bitrate_bps };
+    if !allowed.contains(&bitrate_bps) {
+        let (least, most) = allowed.into_inner();
+        return Err(format!(
+            "audio_bitrate {bitrate_bps}: must be {least} to {most} bits per second for {name}"
+        ));
+    }
+    Ok(AudioPreset::Encode { profile, bitrate_bps })
 }
 
 /// What must hold for presets and files alike.
@@ -137,23 +174,29 @@ fn problem(preset: &Preset, earlier: &[Preset]) -> Option<String> {
             "{SOURCE} is the name of the publisher's own encoding; choose another"
         ));
     }
+    if preset.name == INDEX {
+        return Some(format!(
+            "{INDEX}.m3u8 is the playlist of all renditions as fragmented MP4; choose another name"
+        ));
+    }
     if earlier.iter().any(|other| other.name == preset.name) {
         return Some("the name is there twice; choose another".into());
     }
-    if !SIDES.contains(&preset.width) || !SIDES.contains(&preset.height) {
+    let video = preset.video.as_ref()?;
+    if !SIDES.contains(&video.width) || !SIDES.contains(&video.height) {
         let (least, most) = SIDES.into_inner();
         return Some(format!(
             "{}x{}: width and height must be {least} to {most}",
-            preset.width, preset.height
+            video.width, video.height
         ));
     }
-    if !(10_000..=50_000_000).contains(&preset.bitrate_bps) {
+    if !(10_000..=50_000_000).contains(&video.bitrate_bps) {
         return Some(format!(
             "bitrate {}: must be 10000 to 50000000 bits per second",
-            preset.bitrate_bps
+            video.bitrate_bps
         ));
     }
-    if preset.frame_rate.is_some_and(|rate| !(0.5..=240.0).contains(&rate.as_f64())) {
+    if video.frame_rate.is_some_and(|rate| !(0.5..=240.0).contains(&rate.as_f64())) {
         return Some("fps/fpsDen must be 0.5 to 240 (fps 0 keeps the source's)".into());
     }
     None
@@ -193,9 +236,36 @@ mod tests {
                 {"name":"same","width":1280,"height":720,"bitrate":3000000,"fps":0}]"#,
         )
         .unwrap();
-        assert_eq!(renditions[0].frame_rate, Some(FrameRate { num: 30_000, den: 1001 }));
-        assert_eq!((renditions[0].profile, renditions[0].bitrate_bps), (Profile::Baseline, 80_000));
-        assert_eq!((renditions[1].frame_rate, renditions[1].profile), (None, Profile::High));
+        let [tiny, same] = &renditions[..] else { panic!("{renditions:?}") };
+        assert_eq!([tiny.audio, same.audio], [AudioPreset::Copy; 2]);
+        let (tiny, same) = (tiny.video.as_ref().unwrap(), same.video.as_ref().unwrap());
+        assert_eq!(tiny.frame_rate, Some(FrameRate { num: 30_000, den: 1001 }));
+        assert_eq!((tiny.profile, tiny.bitrate_bps), (Profile::Baseline, 80_000));
+        assert_eq!((same.frame_rate, same.profile), (None, Profile::High));
+    }
+
+    #[test]
+    fn a_json_file_says_what_the_audio_is() {
+        let audio = |fields: &str| {
+            let text = format!(
+                r#"[{{"name":"a","width":256,"height":144,"bitrate":80000,"fps":15{fields}}}]"#
+            );
+            from_json(&text).map(|renditions| renditions[0].audio)
+        };
+        let encode = |profile, bitrate_bps| Ok(AudioPreset::Encode { profile, bitrate_bps });
+        assert_eq!(audio(r#","audio":"copy""#), Ok(AudioPreset::Copy));
+        assert_eq!(audio(r#","audio":"aac""#), encode(AacProfile::LowComplexity, 96_000));
+        let he_aac = audio(r#","audio":"he-aac","audio_bitrate":32000"#);
+        assert_eq!(he_aac, encode(AacProfile::HighEfficiency, 32_000));
+        assert_eq!(audio(r#","audio":"he-aac-v2""#), encode(AacProfile::HighEfficiencyV2, 24_000));
+        for (fields, what) in [
+            (r#","audio":"opus""#, "he-aac-v2"),
+            (r#","audio":"he-aac-v2","audio_bitrate":64000"#, "12000 to 56000"),
+            (r#","audio_bitrate":64000"#, "is copied"),
+        ] {
+            let error = audio(fields).unwrap_err();
+            assert!(error.contains(what), "{error}");
+        }
     }
 
     #[test]
@@ -207,6 +277,7 @@ mod tests {
             .unwrap_err()
         };
         assert!(with("source", 256, "").contains("source"));
+        assert!(with("index", 256, "").contains("choose another name"));
         assert!(with("a/b", 256, "").contains("a/b"));
         assert!(with("..", 256, "").contains("not a good name"));
         assert!(with("a", 8, "").contains("8x144"));

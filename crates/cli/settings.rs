@@ -9,7 +9,7 @@ use clap::builder::BoolishValueParser;
 use clap::{ArgAction, ValueEnum};
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use server::{DecoderChoice, DecoderKind, Transcode};
+use server::Transcode;
 
 /// Every setting is optional: None is "not said here", so that no default of one source hides
 /// another's value.
@@ -66,15 +66,14 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "NAME,...", env = "FEATHERCAST_ADMIN_HOSTS")]
     pub(crate) admin_hosts: Option<TextList>,
     /// Presets, comma-separated, or a JSON file; empty passes the source through only [default:
-    /// P144p30fps16x9]
+    /// P144p30fps16x9,P144p15fps16x9,P90p10fps16x9,audio]
     #[arg(long, value_name = "LIST|FILE.json", env = "FEATHERCAST_RENDITIONS")]
     pub(crate) renditions: Option<TextList>,
     /// When renditions are made: on-demand (while somebody fetches them) or always [default:
     /// on-demand]
     #[arg(long, value_name = "WHEN", env = "FEATHERCAST_TRANSCODE")]
     pub(crate) transcode: Option<When>,
-    /// Whose H.264 decoder: auto takes rusty, openh264 where that one refuses or fails, and native
-    /// (our own) for interlaced and monochrome streams [default: auto]
+    /// Whose H.264 decoder: native (our own) or openh264, for comparison [default: native]
     #[arg(long, value_name = "DECODER", env = "FEATHERCAST_DECODER")]
     pub(crate) decoder: Option<Decoder>,
     /// Serve the newest live stream as /stream/current.m3u8
@@ -197,25 +196,16 @@ impl From<When> for Transcode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Decoder {
-    /// The one that is right and fast for the stream.
-    Auto,
-    /// rusty_h264 only.
-    Rusty,
-    /// openh264 only.
-    Openh264,
-    /// feathercast's own only.
+    /// feathercast's own.
     Native,
-}
-
-impl From<Decoder> for DecoderChoice {
-    fn from(decoder: Decoder) -> Self {
-        match decoder {
-            Decoder::Auto => Self::Auto,
-            Decoder::Rusty => Self::Only(DecoderKind::Rusty),
-            Decoder::Openh264 => Self::Only(DecoderKind::Openh264),
-            Decoder::Native => Self::Only(DecoderKind::Native),
-        }
-    }
+    /// Cisco's.
+    Openh264,
+    /// What chose among three until there was one for everything: taken for one release more.
+    #[value(hide = true)]
+    Auto,
+    /// Was one of them.
+    #[value(hide = true)]
+    Rusty,
 }
 
 /// How log lines look.

@@ -39,7 +39,7 @@ impl Neighbourhood {
     fn new() -> Self {
         // Renditions are made of everything that comes, whoever watches: so nothing is left out by
         // chance.
-        let server = Server::with(&["--transcode", "always"]);
+        let server = Server::with(&["--transcode", "always", "--renditions", "P144p30fps16x9"]);
         let line = "-re -f lavfi -i testsrc2=size=320x180:rate=30 -re -f lavfi -i sine -threads 1 -c:v libx264 \
             -preset ultrafast -g 30 -pix_fmt yuv420p -c:a aac";
         let publisher = Publisher::start(line, &server.url("neighbour"));

@@ -15,7 +15,8 @@ const PLAYLIST: &str = "/stream/a/P144p30fps16x9.m3u8";
 
 /// A stream of ten seconds that has ended: it is served, unchanged, for a minute.
 fn ended() -> (Server, Scratch, Vec<Recording>) {
-    let (server, scratch) = (Server::with(&["--current-manifest"]), Scratch::new());
+    let (server, scratch) =
+        (Server::with(&["--current-manifest", "--renditions", "P144p30fps16x9"]), Scratch::new());
     let line = "-f lavfi -i testsrc2=size=320x180:rate=30:duration=10 -f lavfi -i sine=duration=10 -threads 1 -c:v libx264 \
         -preset ultrafast -g 60 -pix_fmt yuv420p -c:a aac";
     let file = ffmpeg::encode(&scratch, line);

@@ -80,7 +80,7 @@ fn a_rendition_is_made_from_the_first_segment_that_somebody_fetches_on() {
 
 #[test]
 fn renditions_are_made_all_the_time_where_that_is_asked_for() {
-    let server = Server::with(&["--transcode", "always"]);
+    let server = Server::with(&["--transcode", "always", "--renditions", P144]);
     let scratch = Scratch::new();
     let _publisher = publisher(&server, &scratch, "cam", 50, 30);
     eventually("pictures though nobody watches", || {

@@ -1,8 +1,8 @@
 //! Players as judges of the shapes that live streams take and players fail at. Each stream is
 //! watched by hls.js (at `NAME.m3u8`, the URL that people are given), by Chromium's own HLS player
 //! (144p), by ffmpeg (`source`) and by GStreamer (144p); all show it to its end, stand still for no
-//! more than a target duration beyond what the publisher was away, and show pictures and sound
-//! wherever there were some.
+//! more than a target duration beyond what the publisher was away (hls.js none of it where a slate
+//! stands in), and show pictures and sound wherever there were some.
 //!
 //! Chromium's own player is given one rendition, as it cannot change it: it appends each as a
 //! sequence of its own, and where the machine is so busy that it goes from one to the other it
@@ -28,6 +28,8 @@ const TARGET_DURATION: f64 = 2.0;
 const REPORTS_EVERY: f64 = 0.25;
 /// No shape takes longer to its end.
 const PATIENCE: Duration = Duration::from_secs(50);
+
+const HLS_JS: &str = "hls.js";
 
 const AUDIO: u8 = 8;
 const VIDEO: u8 = 9;
@@ -69,6 +71,8 @@ struct Stay {
     /// Seconds since the one before.
     after: f64,
     tags: Vec<Tag>,
+    /// In front of this tag it sends nothing for so many seconds.
+    asleep: Option<(usize, f64)>,
     /// It says that it stops, or is gone.
     says_goodbye: bool,
 }
@@ -90,7 +94,12 @@ impl Shape {
     fn whole(name: &'static str, camera: Camera, seconds: u32) -> Self {
         Self {
             name,
-            stays: vec![Stay { after: 0.0, tags: camera.films(seconds), says_goodbye: true }],
+            stays: vec![Stay {
+                after: 0.0,
+                tags: camera.films(seconds),
+                asleep: None,
+                says_goodbye: true,
+            }],
             pictures_per_second: camera.pictures_per_second,
             without_pictures: Some(0.0),
             without_sound: camera.sample_rate_hz.map(|_| 0.0),
@@ -107,6 +116,18 @@ impl Shape {
         Self::of_two(name, seconds, false, CAMERA)
     }
 
+    /// Nothing comes of the publisher for some seconds, though it is connected; then it goes on
+    /// where it was.
+    fn sleeps(name: &'static str, seconds: f64) -> Self {
+        let mut shape = Self::whole(name, CAMERA, 18);
+        // In the middle of a GOP.
+        let asleep = shape.stays[0].tags.partition_point(|tag| tag.timestamp_ms < 9_500);
+        shape.stays[0].asleep = Some((asleep, seconds));
+        shape.without_pictures = Some(seconds);
+        shape.without_sound = Some(seconds);
+        shape
+    }
+
     /// The encoder stops, and starts again with other settings.
     fn restart(name: &'static str, other: Camera) -> Self {
         Self::of_two(name, 2.0, true, other)
@@ -115,7 +136,8 @@ impl Shape {
     fn of_two(name: &'static str, away: f64, says_goodbye: bool, other: Camera) -> Self {
         let mut shape = Self::whole(name, CAMERA, 10);
         shape.stays[0].says_goodbye = says_goodbye;
-        shape.stays.push(Stay { after: away, tags: other.films(8), says_goodbye: true });
+        let tags = other.films(8);
+        shape.stays.push(Stay { after: away, tags, asleep: None, says_goodbye: true });
         shape.without_pictures = Some(away);
         shape.without_sound = Some(away);
         shape
@@ -169,25 +191,39 @@ impl Shape {
             thread::sleep(Duration::from_secs_f64(stay.after));
             let mut client = RtmpClient::publishing(server.rtmp, "cam", "secret");
             client.set_chunk_size(4096);
-            client.tags_in_real_time(&stay.tags);
+            let (asleep, seconds) = stay.asleep.unwrap_or((stay.tags.len(), 0.0));
+            let (before, behind) = stay.tags.split_at(asleep);
+            client.tags_in_real_time(before);
+            thread::sleep(Duration::from_secs_f64(seconds));
+            client.tags_in_real_time(behind);
             if stay.says_goodbye {
                 client.say_goodbye("cam");
             }
         }
     }
 
-    /// What viewers of a playlist of this target duration must see.
-    fn expected(&self, target_duration: f64) -> Expected {
+    /// What this player of a playlist of this target duration must show.
+    fn expected(&self, player: &str, target_duration: f64) -> Expected {
         let last_ms = |stay: &Stay| stay.tags.last().map_or(0, |tag| tag.timestamp_ms);
         let sent: u32 = self.stays.iter().map(last_ms).sum();
-        let away: f64 = self.stays.iter().map(|stay| stay.after).sum();
         Expected {
             seconds: f64::from(sent) / 1000.0,
             without_pictures: self.without_pictures,
             without_sound: self.without_sound,
             pictures_per_second: self.pictures_per_second.into(),
-            stall: away + target_duration + REPORTS_EVERY,
+            stall: self.away_from(player) + target_duration + REPORTS_EVERY,
         }
+    }
+
+    /// For how many seconds a player may have nothing to show. Where nobody says goodbye a slate
+    /// stands in, and hls.js keeps enough ahead to come to it in time.
+    fn away_from(&self, player: &str) -> f64 {
+        let is_away = |before: &Stay| before.says_goodbye || player != HLS_JS;
+        let between = self.stays.iter().zip(self.stays.iter().skip(1));
+        let between = between.filter(|(before, _)| is_away(before)).map(|(_, next)| next.after);
+        let asleep = self.stays.iter().filter(|_| player != HLS_JS);
+        let asleep = asleep.filter_map(|stay| stay.asleep).map(|(_, seconds)| seconds);
+        between.chain(asleep).sum()
     }
 
     fn tracks(&self) -> Tracks {
@@ -218,7 +254,7 @@ impl Shape {
             .into_iter()
             .flat_map(|(name, mut player, target_duration)| {
                 let seen = Seen::kept(format!("{} in {name}", self.name), &mut player, period);
-                seen.faults(&self.expected(target_duration))
+                seen.faults(&self.expected(name, target_duration))
             })
             .collect()
     }
@@ -248,7 +284,7 @@ fn are_played(shapes: &[Shape], servers: &[Server]) -> Vec<String> {
     for (shape, server) in shapes.iter().zip(servers) {
         server.get_when_there("/stream/cam.m3u8");
         let url = |playlist: &str| format!("http://{}/stream/{playlist}.m3u8", server.http);
-        watched.push((shape, "hls.js"));
+        watched.push((shape, HLS_JS));
         players.push(Plays::HlsJs(url("cam")));
         if shape.in_chromium {
             let small = format!("cam/{}", shape.small());
@@ -266,7 +302,7 @@ fn are_played(shapes: &[Shape], servers: &[Server]) -> Vec<String> {
     let seen = watched.iter().enumerate().filter_map(|(index, (shape, player))| {
         let what = format!("{} in {player}", shape.name);
         let seen = Seen::in_browser(what, &browser.history(index));
-        seen.faults(&shape.expected(TARGET_DURATION))
+        seen.faults(&shape.expected(player, TARGET_DURATION))
     });
     seen.collect()
 }
@@ -280,8 +316,9 @@ fn case_01_case_02_sound_that_comes_late_or_pauses_plays_in_every_player() {
 }
 
 #[test]
-fn case_01_pictures_that_come_late_play_in_every_player() {
+fn case_01_case_05_late_pictures_and_a_publisher_that_sleeps_play_in_every_player() {
     all_play(&[
+        Shape::sleeps("silent for 6 s", 6.0),
         Shape::lacks("pictures 6 s late", VIDEO, 0, 6_000),
         Shape::pictures_unannounced("sound alone, then pictures", 8_000),
     ]);

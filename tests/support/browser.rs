@@ -33,7 +33,20 @@ for (const {url, native} of PLAYERS) {
   // The sound of another origin is silence to a page that does not ask for it.
   video.crossOrigin = "anonymous";
   const sound = new AnalyserNode(context, {fftSize: 16384}), samples = new Float32Array(sound.fftSize);
-  context.createMediaElementSource(video).connect(sound).connect(context.destination);
+  const heard = context.createMediaElementSource(video);
+  heard.connect(sound).connect(context.destination);
+  const channels = new ChannelSplitterNode(context, {numberOfOutputs: 2});
+  heard.connect(channels);
+  const tones = [0, 1].map((channel) => {
+    const tone = new AnalyserNode(context, {fftSize: 8192, smoothingTimeConstant: 0});
+    channels.connect(tone, channel);
+    return tone;
+  });
+  const spectrum = new Float32Array(4096);
+  const pitch = (tone) => {
+    tone.getFloatFrequencyData(spectrum);
+    return spectrum.indexOf(spectrum.reduce((a, b) => Math.max(a, b))) * context.sampleRate / 8192;
+  };
   let moved = null, time = 0, shown = 0;
   const show = (_, {presentedFrames}) => { shown = presentedFrames; video.requestVideoFrameCallback(show); };
   video.requestVideoFrameCallback(show);
@@ -45,6 +58,7 @@ for (const {url, native} of PLAYERS) {
     const loudness = Math.sqrt(samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length);
     return Object.assign(state, {
       time: video.currentTime, width: video.videoWidth, pictures: quality.totalVideoFrames, shown, loudness,
+      pitches: tones.map(pitch),
     });
   };
   looks.push(look);
@@ -106,6 +120,8 @@ pub(crate) struct Playing {
     pub(crate) shown: u64,
     /// Root mean square of the newest third of a second of sound, of a full scale of 1.
     pub(crate) loudness: f64,
+    /// The strongest tone of the left channel and of the right, in hertz, to 6 Hz.
+    pub(crate) pitches: [f64; 2],
     /// What hls.js reported, in its words.
     pub(crate) errors: Vec<String>,
     /// Whether it gave up.

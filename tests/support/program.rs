@@ -162,6 +162,19 @@ impl Player {
         Self::start(&mut gstreamer(&pipeline), "gstreamer", scratch, played)
     }
 
+    /// The same of fragmented MP4, with sound and pictures.
+    pub(crate) fn gstreamer_cmaf(url: &str, scratch: &Scratch) -> Self {
+        let played = scratch.file("gstreamer-cmaf.ts");
+        let queue = "queue max-size-time=0 max-size-buffers=0";
+        let pipeline = format!(
+            "souphttpsrc location={url} ! hlsdemux ! qtdemux name=demux \
+             demux.video_0 ! {queue} ! h264parse ! mux. demux.audio_0 ! {queue} ! aacparse ! mux. \
+             mpegtsmux name=mux ! filesink buffer-mode=unbuffered location={}",
+            played.display()
+        );
+        Self::start(&mut gstreamer(&pipeline), "gstreamer-cmaf", scratch, played)
+    }
+
     pub(crate) fn vlc(url: &str, scratch: &Scratch) -> Self {
         let played = scratch.file("vlc.ts");
         let file = File::create(&played).expect("a file");

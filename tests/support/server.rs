@@ -30,7 +30,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start() -> Self {
-        Self::with(&[])
+        Self::with(&["--renditions", "P144p30fps16x9"])
     }
 
     /// A server with more arguments; up when this returns.

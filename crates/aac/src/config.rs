@@ -34,6 +34,22 @@ pub struct AudioSpecificConfig {
 }
 
 impl AudioSpecificConfig {
+    /// AAC-LC of one or two channels, in frames of 1024 samples; None for a rate or a number of
+    /// channels that has no index.
+    #[must_use]
+    pub fn low_complexity(sample_rate_hz: u32, channels: u8) -> Option<Self> {
+        let _has_index = frequency::index_of(sample_rate_hz)?;
+        (1..=2).contains(&channels).then_some(Self {
+            object_type: 2,
+            sample_rate_hz,
+            channels,
+            samples_per_frame: 1024,
+            sbr: None,
+            ps: false,
+            channel_configuration: channels,
+        })
+    }
+
     /// Reads a configuration. Explicit signalling of SBR and PS, hierarchical (object types 5
     /// and 29) and backward compatible (sync extension), is understood; bytes after it are ignored.
     ///
@@ -371,6 +387,16 @@ mod tests {
         assert_eq!(parse(&hex!("eb0988 00")).output_channels(), 2);
         let quad = parse(&hex!("118004c40400 21100d 4c61766335392e33372e313030 56e500"));
         assert_eq!(quad.to_bytes(), None, "a program config element");
+    }
+
+    #[test]
+    fn low_complexity_is_what_its_bytes_say() {
+        for (bytes, rate, channels) in [(hex!("1210"), 44_100, 2), (hex!("1408"), 16_000, 1)] {
+            let config = AudioSpecificConfig::low_complexity(rate, channels).unwrap();
+            assert_eq!((config.core_bytes(), config), (Some(bytes), parse(&bytes)));
+        }
+        assert_eq!(AudioSpecificConfig::low_complexity(44_098, 2), None);
+        assert_eq!(AudioSpecificConfig::low_complexity(44_100, 3), None);
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub struct AudioTrack {
     pub end: Option<Timestamp>,
     /// Number of frames.
     pub frames: usize,
+    /// Bytes of the frames, without headers.
+    pub payload_bytes: usize,
     /// Samples per second of the core codec.
     pub sample_rate_hz: u32,
     /// `mp4a.40.2`; ADTS does not tell HE-AAC from its core.
@@ -78,11 +80,14 @@ impl AudioTrack {
             self.codec.clone_from(&header.codec);
         }
         self.frames = self.frames.saturating_add(1);
+        let payload_bytes = header.frame_bytes.saturating_sub(header.header_bytes);
+        self.payload_bytes = self.payload_bytes.saturating_add(payload_bytes);
         self.end = self.end.map(|end| crate::time::later(end, header.secs));
     }
 }
 
 struct FrameHeader {
+    header_bytes: usize,
     frame_bytes: usize,
     sample_rate_hz: u32,
     codec: String,
@@ -109,7 +114,10 @@ impl FrameHeader {
             .to_be_bytes();
         let config = AudioSpecificConfig::parse(&[high, low]).map_err(|error| error.to_string())?;
         let blocks = f64::from(g & 3) + 1.0;
+        // With protection, a CRC follows.
+        let header_bytes = if b & 1 == 0 { 9 } else { 7 };
         Ok(Self {
+            header_bytes,
             frame_bytes,
             sample_rate_hz: config.sample_rate_hz,
             codec: config.codec_string(),

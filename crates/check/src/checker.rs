@@ -145,6 +145,9 @@ pub struct Checker {
     clock: Option<Timestamp>,
     segments: usize,
     bytes: u64,
+    /// Bytes of the segments that were read, and of the samples in them.
+    read_bytes: u64,
+    payload_bytes: u64,
 }
 
 #[derive(Debug)]
@@ -218,6 +221,8 @@ impl Checker {
             clock: None,
             segments: 0,
             bytes: 0,
+            read_bytes: 0,
+            payload_bytes: 0,
         })
     }
 
@@ -322,6 +327,10 @@ impl Checker {
             renditions: self.renditions.into_iter().map(|rendition| rendition.label).collect(),
             segments: self.segments,
             bytes: self.bytes,
+            packaging_percent: (self.payload_bytes > 0).then(|| {
+                let overhead = self.read_bytes.saturating_sub(self.payload_bytes);
+                (overhead as f64 / self.payload_bytes as f64 * 1000.0).round() / 10.0
+            }),
             rules,
         }
     }
@@ -606,6 +615,12 @@ impl Checker {
             _ => read_segment(&response.body, self.clock),
         };
         segment::judge(ledger, subject, &facts);
+        let payload = facts.video.as_ref().map_or(0, |video| video.payload_bytes);
+        let payload = payload.saturating_add(facts.audio.as_ref().map_or(0, |it| it.payload_bytes));
+        if payload > 0 {
+            self.read_bytes = self.read_bytes.saturating_add(facts.bytes as u64);
+            self.payload_bytes = self.payload_bytes.saturating_add(payload as u64);
+        }
         self.clock = crate::rules::sequence::start(&facts).or(self.clock);
         let access_units = std::mem::take(&mut facts.access_units);
         if facts.video.is_some() && !std::mem::replace(&mut rendition.is_decoded, true) {

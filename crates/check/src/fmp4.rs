@@ -506,6 +506,7 @@ fn audio(track: &Track, config: &AudioSpecificConfig, samples: &[Sample]) -> Opt
     let mut audio = AudioTrack {
         first_pts: Some(timestamp(first.dts, track.timescale)),
         frames: samples.len(),
+        payload_bytes: samples.iter().map(|sample| sample.data.len()).sum(),
         sample_rate_hz: config.sample_rate_hz,
         codec: config.codec_string(),
         ..AudioTrack::default()

@@ -171,6 +171,9 @@ pub struct Report {
     pub segments: usize,
     /// Bytes of all bodies.
     pub bytes: u64,
+    /// What segments have beside their samples (NAL units but parameter sets, audio frames without
+    /// headers), in percent of those; none where nothing was read.
+    pub packaging_percent: Option<f64>,
     /// All rules, in a fixed order.
     pub rules: Vec<RuleReport>,
 }
@@ -193,8 +196,10 @@ impl Report {
     }
 
     fn summary(&self) -> String {
+        let packaging =
+            self.packaging_percent.map(|percent| format!(", packaging +{percent:.1} %"));
         format!(
-            "{}: {} rules passed, {} failed, {} warned, {} not judged; {} segments of {} renditions in {:.1} s",
+            "{}: {} rules passed, {} failed, {} warned, {} not judged; {} segments of {} renditions in {:.1} s{}",
             if self.good { "good" } else { "NOT GOOD" },
             self.count(Outcome::Pass),
             self.count(Outcome::Fail),
@@ -203,6 +208,7 @@ impl Report {
             self.segments,
             self.renditions.len(),
             self.seconds,
+            packaging.unwrap_or_default(),
         )
     }
 }

@@ -237,6 +237,7 @@ impl Reader {
 
     fn finish(mut self) -> SegmentFacts {
         self.video.finish_packet(&mut self.facts.faults);
+        self.video.give_ends_back();
         self.audio.finish_packet(&mut self.facts.faults);
         self.facts.starts_with_tables &= self.tables_are_complete;
         let clock = self.video.units.iter().chain(&self.audio.units).find_map(|unit| unit.clock);
@@ -273,7 +274,31 @@ impl Reader {
     }
 }
 
+/// Where the first access unit delimiter begins, with its start code.
+fn delimiter(payload: &[u8]) -> Option<usize> {
+    let at = payload
+        .windows(4)
+        .position(|window| matches!(window, [0, 0, 1, kind] if kind & 0x1f == 9))?;
+    let has_zero_byte = at.checked_sub(1).and_then(|before| payload.get(before)) == Some(&0);
+    Some(if has_zero_byte { at.saturating_sub(1) } else { at })
+}
+
 impl Track {
+    /// A PES packet of video may begin with the end of the picture before: its times are those of
+    /// the picture that begins in it (13818-1 2.4.3.7).
+    fn give_ends_back(&mut self) {
+        for place in 1..self.units.len() {
+            let (before, units) = self.units.split_at_mut(place);
+            let (Some(before), Some(unit)) = (before.last_mut(), units.first_mut()) else {
+                continue;
+            };
+            if let Some(at) = delimiter(&unit.payload).filter(|at| *at > 0) {
+                let end = unit.payload.split_to(at);
+                before.payload = [&before.payload[..], &end[..]].concat().into();
+            }
+        }
+    }
+
     fn finish_packet(&mut self, faults: &mut Faults) {
         let Some(OpenPacket { position, clock, bytes }) = self.open.take() else { return };
         let bytes = Bytes::from(bytes);

@@ -11,6 +11,8 @@ use crate::{Limits, time};
 pub struct VideoTrack {
     /// Number of coded pictures.
     pub pictures: usize,
+    /// Bytes of their NAL units, without framing, parameter sets and delimiters.
+    pub payload_bytes: usize,
     /// The first picture is an IDR.
     pub starts_with_idr: bool,
     /// SPS and PPS come before the first picture.
@@ -65,6 +67,13 @@ pub(crate) fn read(access_units: &[AccessUnit]) -> Option<VideoTrack> {
     for access_unit in access_units {
         let nal_units = h264::annexb::nal_units(access_unit.annexb.clone());
         for nal_unit in nal_units.iter() {
+            let is_payload = !matches!(
+                nal_type(nal_unit),
+                NalType::Sps | NalType::Pps | NalType::AccessUnitDelimiter
+            );
+            if is_payload {
+                track.payload_bytes = track.payload_bytes.saturating_add(nal_unit.len());
+            }
             match nal_type(nal_unit) {
                 kind @ (NalType::Sps | NalType::Pps) => {
                     has_sps |= kind == NalType::Sps;

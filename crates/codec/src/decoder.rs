@@ -2,6 +2,8 @@
 
 use media::{I420, Timestamp};
 
+use crate::native_decoder::NativeDecoder;
+use crate::openh264_decoder::Openh264Decoder;
 use crate::{DecoderKind, Error};
 
 /// Caps on what a decoder takes and gives.
@@ -13,22 +15,11 @@ pub struct Limits {
     /// Luma samples in one picture: 9 437 184 is the most of level 5.2 (4096x2304), which is as far
     /// as openh264 goes.
     pub max_pixels: usize,
-    /// Frames that a stream may have its decoder keep for reference: `MaxDpbFrames` never is more
-    /// than 16 (ITU-T H.264 A.3.1). rusty allocates by what the stream states.
-    pub max_reference_frames: u32,
-    /// Macroblocks of all reference frames together: 184 320 is `MaxDpbMbs` of level 5.2 (table
-    ///
-    pub max_reference_macroblocks: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            max_access_unit_bytes: 7_077_888,
-            max_pixels: 9_437_184,
-            max_reference_frames: 16,
-            max_reference_macroblocks: 184_320,
-        }
+        Self { max_access_unit_bytes: 7_077_888, max_pixels: 9_437_184 }
     }
 }
 
@@ -44,26 +35,29 @@ pub(crate) trait Decode: Send {
 
     /// As [`H264Decoder::drain`].
     fn drain(&mut self, on_picture: &mut dyn FnMut(I420<'_>, Timestamp));
+
+    /// As [`H264Decoder::start_anywhere`].
+    fn start_anywhere(&mut self);
 }
 
 /// An H.264 decoder: access units in, I420 pictures with the pts of their own access unit out.
 ///
-/// **Order and delay.** Pictures come out in decoding order, or nearly sorted by pts, each at most
-/// once and with its own pts: sort by pts. `rusty` gives a picture in the call that brought it,
-/// openh264 and `native` up to 16 later (seen: 8). [`drain`](Self::drain) at the end.
+/// **Order and delay.** Each picture comes out at most once and with its own pts: sort by pts.
+/// `native` gives a picture in the call that brought it (the second field, where there are two),
+/// openh264 up to 16 later (seen: 8), nearly sorted. [`drain`](Self::drain) at the end.
 ///
-/// **What to feed.** 4:2:0 8-bit Baseline, Main or High without slice groups, and what
-/// [`DecoderKind::decodes`] says besides; the caller has judged SPS and PPS by it, and opens a new
-/// decoder for a changed SPS. Put them in front of *every* random access unit, not only the first.
-/// Non-reference pictures (`nal_ref_idc` 0) may be left out.
+/// **What to feed.** What has no [`h264::hindrances`]; the caller has judged SPS and PPS, and opens a new decoder for a changed SPS. Put them in front of *every* random access
+/// unit, not only the first. Non-reference pictures (`nal_ref_idc` 0) may be left out.
+///
+/// **Where it starts.** At an IDR, `native` at a recovery point and an intra picture, too, and shows
+/// nothing before what the stream says is right; what comes before is taken and gives nothing.
 ///
 /// **Fields.** Interlaced frames come out as their top field: half as many rows, to be shown at the
 /// frame's height.
 ///
-/// **Errors.** What a decoder would get wrong without noticing is [`Error::Unsupported`], before it
-/// sees the access unit. openh264 and `native` conceal lost pictures and slices by copying;
-/// openh264 starts anywhere, `native` at IDRs and recovery points; `rusty` gives nothing after an
-/// error until the next access unit that needs no other ([`Error::Unsynchronised`]).
+/// **Errors.** What is not decoded is [`Error::Unsupported`], before the decoder sees the access
+/// unit. Lost pictures and slices are concealed by copying; `native` says so
+/// ([`Error::Damaged`]).
 pub struct H264Decoder {
     decoder: Box<dyn Decode>,
     limits: Limits,
@@ -83,8 +77,17 @@ impl H264Decoder {
     /// # Errors
     /// [`Error::Open`] where memory is short.
     pub fn with_limits(kind: DecoderKind, limits: Limits) -> Result<Self, Error> {
-        let decoder = kind.open(limits)?;
+        let decoder: Box<dyn Decode> = match kind {
+            DecoderKind::Native => Box::new(NativeDecoder::new(limits)),
+            DecoderKind::Openh264 => Box::new(Openh264Decoder::new(limits)?),
+        };
         Ok(Self { decoder, limits })
+    }
+
+    /// Begins with the next access unit, whatever it is, and shows all pictures from there on: what
+    /// they refer to and is not there is made up.
+    pub fn start_anywhere(&mut self) {
+        self.decoder.start_anywhere();
     }
 
     /// Decodes one access unit, in Annex B (ITU-T H.264 Annex B), whole.
@@ -95,9 +98,9 @@ impl H264Decoder {
     ///
     /// # Errors
     /// [`Error::AccessUnitTooLarge`], [`Error::PictureTooLarge`], [`Error::Unsupported`];
-    /// [`Error::Decode`], [`Error::Malformed`], [`Error::Damaged`] or [`Error::Panicked`] where an
-    /// error in the access unit left it without a picture; [`Error::Unsynchronised`] behind such an
-    /// error. After each of them decoding may go on, best at the next random access unit.
+    /// [`Error::Decode`], [`Error::Malformed`] or [`Error::Panicked`] where an error in the access
+    /// unit left it without a picture; [`Error::Damaged`] where a part of one was made up. After
+    /// each of them decoding may go on.
     pub fn decode(
         &mut self,
         annexb: &[u8],

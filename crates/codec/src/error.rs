@@ -42,13 +42,15 @@ pub enum Error {
         /// Which field of which of them.
         error: h264::Error,
     },
-    /// An access unit that is broken, or refers to one that is missing.
-    #[error("access unit of {bytes} bytes does not decode: {why}")]
+    /// Something was missing or broken, and was made up of other pictures.
+    #[error(
+        "a picture came damaged: {macroblocks} macroblocks and {references} references were made up"
+    )]
     Damaged {
-        /// Size of the access unit.
-        bytes: usize,
-        /// What the decoder says.
-        why: &'static str,
+        /// Macroblocks that were missing or broken.
+        macroblocks: u32,
+        /// Pictures that it refers to and that were missing.
+        references: u32,
     },
     /// The decoder panicked, and was replaced by a new one.
     #[error("decoder panicked on an access unit of {bytes} bytes")]
@@ -56,9 +58,6 @@ pub enum Error {
         /// Size of the access unit.
         bytes: usize,
     },
-    /// Since an error, no access unit has come yet that needs no other.
-    #[error("waiting for an intra picture")]
-    Unsynchronised,
     /// An access unit larger than the limit; the decoder has not seen it.
     #[error("access unit of {bytes} bytes exceeds limit {limit}")]
     AccessUnitTooLarge {
@@ -115,7 +114,7 @@ pub enum Error {
     },
     /// Sound that cannot be encoded to AAC.
     #[error(
-        "cannot encode AAC-LC at {sample_rate_hz} Hz, {channels} channels, {bitrate_bps} bit/s: allowed are the rates of MPEG-4 from 8000 to 96000 Hz, 1 or 2 channels, and more than 0 bit/s"
+        "cannot encode AAC at {sample_rate_hz} Hz, {channels} channels, {bitrate_bps} bit/s: allowed are the rates of MPEG-4 from 8000 to 96000 Hz, 1 or 2 channels, and more than 0 bit/s"
     )]
     AacConfig {
         /// The rate that was asked for.
@@ -124,6 +123,20 @@ pub enum Error {
         channels: u8,
         /// The bitrate that was asked for.
         bitrate_bps: u32,
+    },
+    /// AAC that no decoder here takes.
+    #[error("no decoder takes AAC of the AudioSpecificConfig {config:02x?}")]
+    AacOpen {
+        /// The configuration of the core codec.
+        config: [u8; 2],
+    },
+    /// Sound that cannot be brought to another sample rate.
+    #[error("cannot resample from {from_hz} Hz to {to_hz} Hz")]
+    Resample {
+        /// The rate that it has.
+        from_hz: u32,
+        /// The rate that was asked for.
+        to_hz: u32,
     },
     /// Interleaved samples that end within a group of channels.
     #[error("{samples} samples are not a multiple of {channels} channels")]

@@ -14,19 +14,12 @@ use crate::{
 /// The input is an Annex B stream; each NAL unit is given alone, so that most pictures are
 /// incomplete.
 pub fn h264_decoder(data: &[u8]) {
-    report_panics();
-    decode_all(DecoderKind::Openh264, split(data, |_| true));
-}
-
-/// The same of `rusty`, and each picture is given whole, because it refuses parts of one.
-pub fn h264_rusty_decoder(data: &[u8]) {
-    report_panics();
-    decode_all(DecoderKind::Rusty, split(data, starts_access_unit));
+    decode_all(DecoderKind::Openh264, data);
 }
 
 /// The same of our own, which a panic would be a crash of.
 pub fn h264_native_decoder(data: &[u8]) {
-    decode_all(DecoderKind::Native, split(data, |_| true));
+    decode_all(DecoderKind::Native, data);
 }
 
 /// What openh264 encodes as Constrained Baseline, our own decoder and openh264's decode to the same
@@ -87,16 +80,7 @@ fn packed(picture: I420<'_>) -> Vec<u8> {
     [picture.y, picture.u, picture.v].into_iter().flat_map(Plane::rows).flatten().copied().collect()
 }
 
-/// A fuzzer takes every panic for a crash; those of rusty's decoder are caught: only
-/// what comes through is one.
-fn report_panics() {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    if cfg!(fuzzing) {
-        ONCE.call_once(|| std::panic::set_hook(Box::new(|_| {})));
-    }
-}
-
-fn decode_all<'a>(kind: DecoderKind, units: impl Iterator<Item = &'a [u8]>) {
+fn decode_all(kind: DecoderKind, data: &[u8]) {
     let limits = Limits { max_pixels: 1 << 20, ..Limits::default() };
     let Ok(mut decoder) = H264Decoder::with_limits(kind, limits) else { return };
     let mut given = 0_i64;
@@ -106,7 +90,7 @@ fn decode_all<'a>(kind: DecoderKind, units: impl Iterator<Item = &'a [u8]>) {
         std::hint::black_box(sum(picture));
         seen.push(pts.ticks());
     };
-    for unit in units.take(MAX_UNITS) {
+    for unit in split(data).take(MAX_UNITS) {
         given += 1;
         // An error is an answer, too.
         let _ = decoder.decode(unit, Timestamp::from_ticks(given), &mut take);
@@ -166,25 +150,14 @@ pub fn sbr_probe(data: &[u8]) {
     }
 }
 
-/// Whether a NAL unit, its start code stripped, is one that a new picture begins with: a parameter
-/// set, or a slice whose `first_mb_in_slice` is 0.
-fn starts_access_unit(unit: &[u8]) -> bool {
-    match unit {
-        [header, first, ..] if matches!(header & 0x1f, 1 | 5) => first & 0x80 != 0,
-        [header, ..] => header & 0x1f == 7,
-        [] => false,
-    }
-}
-
-/// The stream cut in front of those start codes behind which a NAL unit is one to cut at.
-fn split(data: &[u8], is_cut: impl Fn(&[u8]) -> bool) -> impl Iterator<Item = &[u8]> {
+/// The stream cut in front of its start codes.
+fn split(data: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = data;
     std::iter::from_fn(move || {
         if rest.is_empty() {
             return None;
         }
-        let cuts = |window: &[u8], at: usize| window == [0, 0, 1] && is_cut(&rest[at + 4..]);
-        let next = rest.windows(3).skip(1).enumerate().position(|(at, window)| cuts(window, at));
+        let next = rest.windows(3).skip(1).position(|window| window == [0, 0, 1]);
         let (unit, tail) = rest.split_at(next.map_or(rest.len(), |at| at + 1));
         rest = tail;
         Some(unit)
@@ -203,16 +176,12 @@ const MAX_MP3_BYTES: usize = 8192;
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        h264_decoder, h264_differential, h264_native_decoder, h264_rusty_decoder, mp3_decoder,
-        sbr_probe,
-    };
+    use super::{h264_decoder, h264_differential, h264_native_decoder, mp3_decoder, sbr_probe};
     use crate::{Force, H264Encoder, H264EncoderConfig, Profile};
 
     #[test]
     fn seeds_replay() {
         testmedia::replay("codec_h264_decoder", h264_decoder);
-        testmedia::replay("codec_h264_rusty_decoder", h264_rusty_decoder);
         testmedia::replay("codec_h264_native_decoder", h264_native_decoder);
         testmedia::replay("codec_h264_differential", h264_differential);
     }
@@ -238,7 +207,7 @@ mod tests {
     /// A stream of our own, each bit of its first bytes turned over, then cut everywhere.
     #[test]
     fn damage_at_every_place_is_survived() {
-        for body in [h264_decoder, h264_rusty_decoder, h264_native_decoder] {
+        for body in [h264_decoder, h264_native_decoder] {
             let stream = stream();
             body(&stream);
             for bit in 0..stream.len() * 8 {

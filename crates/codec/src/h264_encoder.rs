@@ -58,6 +58,9 @@ pub struct H264Encoder {
     parameter_sets: ParameterSets,
     width: usize,
     height: usize,
+    bitrate_bps: i32,
+    /// The cap that its level is for.
+    opened_with_bps: i32,
 }
 
 impl H264Encoder {
@@ -81,7 +84,14 @@ impl H264Encoder {
             parameter_sets.insert(without_start_code(unit));
         })
         .map_err(open_error)?;
-        Ok(Self { raw, parameter_sets, width: width.into(), height: height.into() })
+        Ok(Self {
+            raw,
+            parameter_sets,
+            width: width.into(),
+            height: height.into(),
+            bitrate_bps,
+            opened_with_bps: bitrate_bps,
+        })
     }
 
     /// Encodes one picture. Its access unit has slices only: no parameter sets, no access unit
@@ -121,6 +131,19 @@ impl H264Encoder {
         }
         let nal_units = nal_units(data, &ends[..slices]);
         Ok(AccessUnit { pts, dts: pts, random_access, nal_units })
+    }
+
+    /// Changes the cap from the next picture on, in bits a second. The parameter sets stay those of
+    /// the cap it was opened with: the level is enough for less, so more is cut down to it.
+    ///
+    /// # Errors
+    /// [`Error::EncoderRate`]: openh264 refuses it.
+    pub fn set_bitrate(&mut self, bitrate_bps: u32) -> Result<(), Error> {
+        let error = Error::EncoderRate { bitrate_bps };
+        let bps = i32::try_from(bitrate_bps).unwrap_or(i32::MAX).min(self.opened_with_bps);
+        self.raw.set_bitrate(self.bitrate_bps, bps).map_err(|_| error)?;
+        self.bitrate_bps = bps;
+        Ok(())
     }
 
     /// One SPS and one PPS, the same from the first picture to the last.

@@ -1,19 +1,20 @@
-//! Safe, synchronous adapters over the codecs: H.264 decoding (rusty_h264, openh264) and encoding
-//! (openh264), scaling (fast_image_resize), AAC encoding (fdk-aac), MP3 decoding (symphonia), stills
-//! (jpeg-encoder).
+//! Safe, synchronous adapters over the codecs: H.264 decoding (h264_decoder, openh264) and encoding
+//! (openh264), scaling (fast_image_resize), AAC encoding (fdk-aac), AAC and MP3 decoding
+//! (symphonia, fdk-aac), resampling (rubato), stills (jpeg-encoder).
 //!
 //! | Specification | What of it | Here |
 //! |---|---|---|
-//! | ITU-T H.264 (08/2021) | progressive 4:2:0 8-bit Baseline, Main, High | [`H264Decoder`] |
+//! | ITU-T H.264 (08/2021) | 4:2:0 and monochrome, 8-bit, Baseline, Main, High | [`H264Decoder`] |
 //! | ITU-T H.264 (08/2021), Annex E | Constrained Baseline, Main, High without B pictures; VUI colour | [`H264Encoder`] |
-//! | ISO/IEC 14496-3 | AAC-LC, mono and stereo | [`AacEncoder`] |
+//! | ISO/IEC 14496-3 | AAC-LC, HE-AAC, HE-AAC v2, mono and stereo | [`AacEncoder`] |
+//! | ISO/IEC 14496-3 | AAC-LC, HE-AAC, HE-AAC v2; what has more than two channels is mixed down | [`AacDecoder`] |
 //! | ISO/IEC 14496-3 1.6.6 | implicit signalling of SBR and PS | [`SbrProbe`] |
 //! | ISO/IEC 11172-3, 13818-3 | Layer III, but not of free format | [`Mp3Decoder`] |
 //! | ITU-T T.81, T.871 | baseline JPEG, 4:2:0 | [`jpeg()`] |
 //!
-//! Nothing here has threads, clocks or logs. **A decoder is fed parameter sets that somebody has
-//! judged** (monochrome decodes to garbage without an error): the caller looks at SPS and PPS
-//! first, and opens a new decoder, after draining the old one, whenever they change.
+//! Nothing here has threads, clocks or logs. A decoder is fed parameter sets that somebody has
+//! judged ([`h264::hindrances`]): the caller looks at SPS and PPS first, and opens a new decoder,
+//! after draining the old one, whenever the SPS changes.
 //!
 //! # Examples
 //! ```
@@ -38,7 +39,7 @@
 //! let mut annexb = Vec::new();
 //! let units = encoder.parameter_sets().iter().chain(access_unit.nal_units.iter());
 //! h264::annexb::write(units, &mut annexb);
-//! let mut decoder = H264Decoder::new(DecoderKind::Rusty)?;
+//! let mut decoder = H264Decoder::new(DecoderKind::Native)?;
 //! let mut sizes = Vec::new();
 //! decoder.decode(&annexb, access_unit.pts, |picture, _| sizes.push((picture.width(), picture.height())))?;
 //! decoder.drain(|picture, _| sizes.push((picture.width(), picture.height())));
@@ -47,6 +48,7 @@
 //! ```
 
 mod aac_check;
+mod aac_decoder;
 mod aac_encoder;
 mod decoder;
 mod decoder_kind;
@@ -63,19 +65,21 @@ mod native_decoder;
 mod openh264_decoder;
 mod openh264_raw;
 mod rate_guard;
-mod rusty_decoder;
+mod resampler;
 mod sbr_probe;
 mod scaler;
 
 pub use aac_check::AacCheck;
-pub use aac_encoder::{AacEncoder, AacEncoderConfig};
+pub use aac_decoder::{AacDecoder, AacDecoderConfig};
+pub use aac_encoder::{AacEncoder, AacEncoderConfig, AacProfile};
 pub use decoder::{H264Decoder, Limits};
-pub use decoder_kind::{DecoderKind, DecoderStart, decodable};
+pub use decoder_kind::DecoderKind;
 pub use error::Error;
 pub use h264_encoder::{Force, H264Encoder, H264EncoderConfig, Profile};
 pub use jpeg::jpeg;
 pub use mp3_decoder::{Mp3Decoder, Mp3Sound};
 pub use rate_guard::RateGuard;
+pub use resampler::{RESAMPLER_REACH, resample};
 pub use sbr_probe::{FoundSbr, SbrProbe};
 pub use scaler::Scaler;
 

@@ -8,8 +8,8 @@ use media::{I420, Timestamp};
 use crate::decoder::Decode;
 use crate::{DecoderKind, Error, Limits};
 
-/// `h264_decoder`, which holds back as many pictures as the stream reorders at most, and gives them
-/// out in the order in which they are shown. What is missing or broken is made up of the picture
+/// `h264_decoder`, which gives each picture out as soon as it is decoded: it is scaled while it is in
+/// a cache, and the scaled ones are sorted. What is missing or broken is made up of the picture
 /// nearest in time.
 ///
 /// It gives one field of each frame of interlaced streams, always the top one: the two are of
@@ -24,14 +24,19 @@ impl NativeDecoder {
         Self { decoder: open(limits), limits }
     }
 
-    fn hand_out(&mut self, on_picture: &mut dyn FnMut(I420<'_>, Timestamp)) {
+    fn hand_out(&mut self, on_picture: &mut dyn FnMut(I420<'_>, Timestamp)) -> Result<(), Error> {
+        let (mut macroblocks, mut references) = (0, 0);
         while let Some(picture) = self.decoder.next_picture() {
+            macroblocks += picture.concealed_macroblocks;
+            references += picture.missing_references;
             let samples = picture.samples;
-            on_picture(
-                if picture.is_interlaced { samples.top_field() } else { samples },
-                picture.pts,
-            );
+            let shown = if picture.is_interlaced { samples.top_field() } else { samples };
+            on_picture(shown, picture.pts);
         }
+        if macroblocks == 0 && references == 0 {
+            return Ok(());
+        }
+        Err(Error::Damaged { macroblocks, references })
     }
 }
 
@@ -51,18 +56,24 @@ impl Decode for NativeDecoder {
             self.decoder = open(self.limits);
             return Err(Error::Panicked { bytes });
         };
-        self.hand_out(on_picture);
+        let damage = self.hand_out(on_picture);
         decoded.map_err(|error| match error {
             h264_decoder::Error::Refused(refusal) => {
                 Error::Unsupported { decoder: DecoderKind::Native, tool: named(refusal) }
             }
             h264_decoder::Error::ParameterSet { error, .. } => Error::Malformed { bytes, error },
-        })
+        })?;
+        damage
     }
 
     fn drain(&mut self, on_picture: &mut dyn FnMut(I420<'_>, Timestamp)) {
         self.decoder.flush();
-        self.hand_out(on_picture);
+        // Who ends a stream asks for no more than what there is of it.
+        let _ = self.hand_out(on_picture);
+    }
+
+    fn start_anywhere(&mut self) {
+        self.decoder.start_anywhere();
     }
 }
 
@@ -70,7 +81,7 @@ fn open(limits: Limits) -> Decoder {
     let macroblocks = limits.max_pixels / 256;
     Decoder::new(h264_decoder::Limits {
         max_macroblocks: u32::try_from(macroblocks).unwrap_or(u32::MAX),
-        max_frames: u8::try_from(limits.max_reference_frames).unwrap_or(u8::MAX),
+        max_waiting: 0,
         ..h264_decoder::Limits::default()
     })
 }

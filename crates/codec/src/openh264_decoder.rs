@@ -4,7 +4,6 @@ use h264::{
     DecRefPicMarking, MemoryManagementControl, NalType, Pps, SliceHeader, SliceType, Sps, nal_type,
 };
 use media::{I420, Timestamp};
-use rusty_h264_common::nal::split_annex_b;
 
 use crate::decoder::Decode;
 use crate::headers::Headers;
@@ -19,13 +18,15 @@ use crate::{DecoderKind, Error, Limits};
 /// extreme stream 8). After some errors it starts anew and has forgotten the parameter sets.
 ///
 /// Lost pictures and slices are concealed by copying (`SLICE_COPY`, what openh264's own tests and
-/// fuzzers run), so that decoding may start at a recovery point, too: the picture is whole after
-/// one refresh.
+/// fuzzers run). It would start anywhere, and not say which pictures are right: it starts at IDRs.
 pub(crate) struct Openh264Decoder {
     raw: RawDecoder,
     limits: Limits,
     headers: Headers,
     seen: Seen,
+    has_begun: bool,
+    /// What the newest SPS has that openh264 fails on, or makes garbage of.
+    unsupported: Option<&'static str>,
 }
 
 /// What occurred since the last IDR picture.
@@ -40,19 +41,27 @@ impl Openh264Decoder {
         #[expect(clippy::useless_conversion, reason = "a C long has 32 bits on some platforms")]
         let raw = RawDecoder::open()
             .map_err(|code| Error::Open { what: "decoder", code: code.into() })?;
-        Ok(Self { raw, limits, headers: Headers::default(), seen: Seen::default() })
+        Ok(Self {
+            raw,
+            limits,
+            headers: Headers::default(),
+            seen: Seen::default(),
+            has_begun: false,
+            unsupported: None,
+        })
     }
 
     /// Finds what openh264 decodes wrongly without saying so.
     fn judge(&mut self, annexb: &[u8]) -> Result<(), Error> {
-        for nal_unit in split_annex_b(annexb) {
+        for nal_unit in h264::annexb::stream(annexb) {
             self.look_at(nal_unit);
         }
-        if self.seen.b_slices && self.seen.long_term_references {
-            let tool = "long-term references in a stream with B pictures";
-            return Err(Error::Unsupported { decoder: DecoderKind::Openh264, tool });
+        let long_term = "long-term references in a stream with B pictures";
+        let is_both = self.seen.b_slices && self.seen.long_term_references;
+        match self.unsupported.or(is_both.then_some(long_term)) {
+            Some(tool) => Err(Error::Unsupported { decoder: DecoderKind::Openh264, tool }),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// What cannot be read is for openh264 to judge.
@@ -60,6 +69,7 @@ impl Openh264Decoder {
         match nal_type(nal_unit) {
             NalType::Sps => {
                 if let Ok(sps) = Sps::parse(nal_unit) {
+                    self.unsupported = unsupported(&sps);
                     self.headers.insert_sps(sps);
                 }
             }
@@ -70,6 +80,7 @@ impl Openh264Decoder {
             }
             NalType::Slice | NalType::Idr => {
                 if let Ok(slice) = self.headers.read_slice(nal_unit) {
+                    self.has_begun |= slice.idr;
                     self.seen.slice(&slice);
                 }
             }
@@ -86,6 +97,9 @@ impl Decode for Openh264Decoder {
         on_picture: &mut dyn FnMut(I420<'_>, Timestamp),
     ) -> Result<(), Error> {
         self.judge(annexb)?;
+        if !self.has_begun {
+            return Ok(());
+        }
         let stamp = pts.ticks().cast_unsigned();
         let (submitted, picture) = self.raw.submit(annexb, stamp);
         let early = hand_out(picture, self.limits, on_picture)?;
@@ -104,6 +118,18 @@ impl Decode for Openh264Decoder {
         while hand_out(self.raw.flush(), self.limits, on_picture).is_ok_and(|handed_out| handed_out)
         {
         }
+    }
+
+    fn start_anywhere(&mut self) {
+        self.has_begun = true;
+    }
+}
+
+fn unsupported(sps: &Sps) -> Option<&'static str> {
+    if sps.chroma_format_idc != 1 {
+        Some("chroma other than 4:2:0")
+    } else {
+        sps.interlaced.then_some("interlaced coding")
     }
 }
 

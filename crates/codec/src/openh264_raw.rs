@@ -12,9 +12,10 @@ use std::ptr::{NonNull, null, null_mut};
 use media::{I420, Plane};
 use openh264_sys2::source::APILoader;
 use openh264_sys2::{
-    DECODER_OPTION, DECODER_OPTION_ERROR_CON_IDC, DECODER_OPTION_TRACE_LEVEL,
-    ENCODER_OPTION_TRACE_LEVEL, ERROR_CON_SLICE_COPY, ISVCDecoder, ISVCDecoderVtbl, ISVCEncoder,
-    ISVCEncoderVtbl, SBufferInfo, SDecodingParam, SEncParamExt, SFrameBSInfo, SLayerBSInfo,
+    DECODER_OPTION, DECODER_OPTION_ERROR_CON_IDC, DECODER_OPTION_TRACE_LEVEL, ENCODER_OPTION,
+    ENCODER_OPTION_BITRATE, ENCODER_OPTION_MAX_BITRATE, ENCODER_OPTION_TRACE_LEVEL,
+    ERROR_CON_SLICE_COPY, ISVCDecoder, ISVCDecoderVtbl, ISVCEncoder, ISVCEncoderVtbl, SBitrateInfo,
+    SBufferInfo, SDecodingParam, SEncParamExt, SFrameBSInfo, SLayerBSInfo, SPATIAL_LAYER_0,
     SSourcePicture, VIDEO_BITSTREAM_AVC, WELS_LOG_QUIET, videoFormatI420, videoFrameTypeIDR,
 };
 
@@ -329,6 +330,27 @@ impl RawEncoder {
                 data = data.add(length);
             }
         }
+    }
+
+    /// Changes the bitrate that the rate control aims at, and the most it allows, from the next
+    /// picture on. The parameter sets stay as they are.
+    pub(crate) fn set_bitrate(&mut self, from_bps: c_int, to_bps: c_int) -> Result<(), c_int> {
+        // The aim may never be above the most.
+        let (first, second) = if to_bps < from_bps {
+            (ENCODER_OPTION_BITRATE, ENCODER_OPTION_MAX_BITRATE)
+        } else {
+            (ENCODER_OPTION_MAX_BITRATE, ENCODER_OPTION_BITRATE)
+        };
+        self.set_bitrate_option(first, to_bps)?;
+        self.set_bitrate_option(second, to_bps)
+    }
+
+    fn set_bitrate_option(&mut self, option: ENCODER_OPTION, bps: c_int) -> Result<(), c_int> {
+        let set = self.functions().SetOption.ok_or(NO_FUNCTION)?;
+        let mut info = SBitrateInfo { iLayer: SPATIAL_LAYER_0, iBitrate: bps };
+        // SAFETY: the object is initialised, and both options used here read one SBitrateInfo.
+        let code = unsafe { set(self.object.as_ptr(), option, (&raw mut info).cast::<c_void>()) };
+        if code == 0 { Ok(()) } else { Err(code) }
     }
 
     fn silence(&mut self) -> Result<(), c_int> {

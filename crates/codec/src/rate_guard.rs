@@ -29,6 +29,11 @@ impl RateGuard {
         Self { cap_bps: cap_bps.into(), excess: 0, last: None, skipped: 0 }
     }
 
+    /// Changes the cap.
+    pub fn set_cap(&mut self, cap_bps: u32) {
+        self.cap_bps = cap_bps.into();
+    }
+
     /// Whether to encode the picture at `pts`; ask in display order, before it is encoded. A
     /// picture left out is counted.
     #[must_use]

@@ -5,12 +5,18 @@ mod support;
 
 use std::f64::consts::TAU;
 
-use codec::{AacEncoder, AacEncoderConfig, Error};
+use codec::{AacEncoder, AacEncoderConfig, AacProfile, Error};
 use media::{AudioFrame, Timestamp};
 use support::{ffmpeg, run};
 
 fn config(sample_rate_hz: u32, channels: u8, bitrate_bps: u32) -> AacEncoderConfig {
-    AacEncoderConfig { sample_rate_hz, channels, bitrate_bps, start: Timestamp::ZERO }
+    AacEncoderConfig {
+        profile: AacProfile::LowComplexity,
+        sample_rate_hz,
+        channels,
+        bitrate_bps,
+        start: Timestamp::ZERO,
+    }
 }
 
 /// Frames of `samples`, given in pieces of `piece`, and the AudioSpecificConfig.

@@ -1,15 +1,14 @@
-//! What not every decoder decodes.
+//! What is not decoded.
 
 use crate::{Pps, Sps};
 
-/// Why a stream can be passed on but not be decoded: a decoder fails on it, or gives garbage
-/// without an error.
+/// Why a stream can be passed on but not be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Undecodable {
     /// Data partitioning and switching slices.
     #[error("Extended profile (data partitioning)")]
     DataPartitioning,
-    /// Monochrome, 4:2:2 or 4:4:4.
+    /// 4:2:2 or 4:4:4.
     #[error("chroma format {}, not 4:2:0", chroma_format_name(*.chroma_format_idc))]
     ChromaFormat {
         /// `chroma_format_idc`.
@@ -24,9 +23,6 @@ pub enum Undecodable {
     /// `qpprime_y_zero_transform_bypass_flag`.
     #[error("lossless coding")]
     Lossless,
-    /// Fields or macroblock-adaptive frames.
-    #[error("interlaced coding")]
-    Interlaced,
     /// Flexible macroblock ordering.
     #[error("flexible macroblock ordering ({slice_groups} slice groups)")]
     SliceGroups {
@@ -37,17 +33,16 @@ pub enum Undecodable {
 
 const PROFILE_EXTENDED: u8 = 88;
 
-/// Everything in these parameter sets that few decoders decode. Nothing is decoded.
+/// Everything in these parameter sets that is not decoded.
 pub fn hindrances(sps: &Sps, pps: &Pps) -> impl Iterator<Item = Undecodable> + use<> {
     let chroma_format_idc = sps.chroma_format_idc;
     let bits = sps.bit_depth_luma.max(sps.bit_depth_chroma);
     let slice_groups = pps.slice_groups;
     [
         (sps.profile_idc == PROFILE_EXTENDED).then_some(Undecodable::DataPartitioning),
-        (chroma_format_idc != 1).then_some(Undecodable::ChromaFormat { chroma_format_idc }),
+        (chroma_format_idc > 1).then_some(Undecodable::ChromaFormat { chroma_format_idc }),
         (bits > 8).then_some(Undecodable::BitDepth { bits }),
         sps.lossless.then_some(Undecodable::Lossless),
-        sps.interlaced.then_some(Undecodable::Interlaced),
         (slice_groups > 1).then_some(Undecodable::SliceGroups { slice_groups }),
     ]
     .into_iter()
@@ -84,18 +79,19 @@ mod tests {
             Ok(())
         );
         assert_eq!(judge(&BASELINE, &PPS), Ok(()));
+        // x264: tff=1, gray.
+        let interlaced = hex!("67640028acd94078044fde0220000003002000000783e2c5b2c0");
+        assert_eq!(judge(&interlaced, &PPS), Ok(()));
+        let gray = hex!("6764000df36505067e37016c80000003008000001e078a14cb");
+        assert_eq!(judge(&gray, &PPS), Ok(()));
     }
 
     #[test]
     fn each_reason_is_said_in_words() {
         let reason = |sps: &[u8], pps: &[u8]| judge(sps, pps).unwrap_err();
-        let interlaced = hex!("67640028acd94078044fde0220000003002000000783e2c5b2c0");
-        assert_eq!(reason(&interlaced, &PPS), "interlaced coding");
-        // x264: High 4:2:2 at 10 bits, gray, 4:4:4 lossless.
+        // x264: High 4:2:2 at 10 bits, 4:4:4 lossless.
         let ten_bit_422 = hex!("677a001eb6cd940a02ff89c044000003000400000300f03c58b658");
         assert_eq!(reason(&ten_bit_422, &PPS), "chroma format 4:2:2, not 4:2:0");
-        let gray = hex!("6764000df36505067e37016c80000003008000001e078a14cb");
-        assert_eq!(reason(&gray, &PPS), "chroma format monochrome, not 4:2:0");
         let lossless = hex!("67f4000d91d681419f8dc044000003000400000300f03c50aa80");
         assert_eq!(reason(&lossless, &PPS), "chroma format 4:4:4, not 4:2:0");
         assert_eq!(
@@ -110,9 +106,8 @@ mod tests {
     #[test]
     fn everything_is_named_not_only_the_first() {
         let (sps, pps) = (Sps::parse(&BASELINE).unwrap(), Pps::parse(&PPS).unwrap());
-        let sps = Sps { chroma_format_idc: 0, interlaced: true, ..sps };
-        let expected =
-            [Undecodable::ChromaFormat { chroma_format_idc: 0 }, Undecodable::Interlaced];
+        let sps = Sps { chroma_format_idc: 2, lossless: true, ..sps };
+        let expected = [Undecodable::ChromaFormat { chroma_format_idc: 2 }, Undecodable::Lossless];
         assert!(hindrances(&sps, &pps).eq(expected));
     }
 

@@ -86,8 +86,8 @@ struct FirstField {
 enum Start {
     /// Nothing was decoded yet: waits for an IDR or a recovery point.
     Waiting,
-    /// Right from this `frame_num` on.
-    Recovering { until: u32 },
+    /// Right so many reference frames later than the one with this `frame_num`, the newest.
+    Recovering { frames_left: u32, frame_num: u32 },
     /// Right, but for what is shown before the picture with this order.
     Recovered { from: Option<i32> },
 }
@@ -185,6 +185,10 @@ impl Decoder {
                         break;
                     }
                 }
+                NalType::PartitionA | NalType::PartitionB | NalType::PartitionC => {
+                    result = Err(Refusal::DataPartitioning.into());
+                    break;
+                }
                 _ => {}
             }
         }
@@ -211,6 +215,12 @@ impl Decoder {
         for frame in &mut self.frames {
             frame.marking = Marking::default();
         }
+    }
+
+    /// Begins with the next picture, whatever it is, and shows all from there on: what they refer
+    /// to and is not there is grey.
+    pub fn start_anywhere(&mut self) {
+        self.start = Start::Recovered { from: None };
     }
 
     /// The next picture in output order.
@@ -407,9 +417,8 @@ impl Decoder {
         }
         self.picture.start(self.geometry, second_of.is_some());
         if self.start == Start::Waiting {
-            let count = recovery_frame_count.unwrap_or(0);
-            let until = header.frame_num.wrapping_add(count) % (1 << sps.log2_max_frame_num);
-            self.start = Start::Recovering { until };
+            let frames_left = recovery_frame_count.unwrap_or(0);
+            self.start = Start::Recovering { frames_left, frame_num: header.frame_num };
         }
         self.current = Some(Current {
             id: PictureId::of(header),
@@ -746,20 +755,18 @@ impl Decoder {
             self.start = Start::Recovered { from: None };
             return;
         }
-        let Start::Recovering { until } = self.start else { return };
+        let Start::Recovering { frames_left, frame_num: before } = self.start else { return };
         let max_frame_num = 1u32 << current.sps.log2_max_frame_num;
-        let frame_num = current.header.frame_num;
-        let frames_to = |until: u32| until.wrapping_sub(frame_num) % max_frame_num;
-        let announced = current
-            .recovery_frame_count
-            .map_or(until, |count| frame_num.wrapping_add(count) % max_frame_num);
-        let until = if frames_to(announced) < frames_to(until) { announced } else { until };
-        // Half of the numbers are taken to be behind: the very picture may be lost.
-        let is_right = until == frame_num || frames_to(until) > max_frame_num / 2;
-        self.start = if is_right {
+        let is_reference = current.header.nal_ref_idc != 0;
+        let frame_num = if is_reference { current.header.frame_num } else { before };
+        // The very frame may be lost.
+        let passed = frame_num.wrapping_sub(before) % max_frame_num;
+        let announced = current.recovery_frame_count.unwrap_or(frames_left);
+        let frames_left = frames_left.saturating_sub(passed).min(announced);
+        self.start = if frames_left == 0 {
             Start::Recovered { from: Some(order) }
         } else {
-            Start::Recovering { until }
+            Start::Recovering { frames_left, frame_num }
         };
     }
 
@@ -788,7 +795,7 @@ impl Decoder {
 
     /// Outputs what no later picture can come before (C.4.5.3; E.2.1 `max_num_reorder_frames`).
     fn output_ready(&mut self, sps: &Sps) {
-        let depth = usize::from(sps.reorder_depth());
+        let depth = usize::from(sps.reorder_depth().min(self.limits.max_waiting));
         let buffer_frames = self.buffer_frames();
         while dpb::waiting(&self.frames) > depth || dpb::occupied(&self.frames) > buffer_frames {
             let Some(slot) = dpb::next_output(&self.frames) else { return };

@@ -9,6 +9,10 @@ pub struct Limits {
     /// Frames that are kept for reference and for output, 1 to 16, beside the one that is decoded.
     /// The level of a stream says how many it needs; that is obeyed up to here.
     pub max_frames: u8,
+    /// Pictures that may wait for others that are shown before them. The stream says how many have
+    /// to; that is obeyed up to here. 0 has each given out as soon as it is decoded, in decoding
+    /// order: for whoever sorts them by their pts, and would have them while they are in a cache.
+    pub max_waiting: u8,
     /// Pictures, frames or fields, that one access unit can begin. It has one; two where fields
     /// come together.
     pub max_pictures: u8,
@@ -18,6 +22,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_macroblocks: 36_864, max_frames: 16, max_pictures: 4, max_gap: 16 }
+        Self {
+            max_macroblocks: 36_864,
+            max_frames: 16,
+            max_waiting: 16,
+            max_pictures: 4,
+            max_gap: 16,
+        }
     }
 }

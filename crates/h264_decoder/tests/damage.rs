@@ -39,7 +39,10 @@ fn take(decoder: &mut Decoder, shown: &mut Vec<Shown>) {
 
 /// Each access unit's pts is its number.
 fn decode(access_units: &[Vec<Vec<u8>>]) -> Vec<Shown> {
-    let mut decoder = Decoder::new(Limits::default());
+    decode_by(Decoder::new(Limits::default()), access_units)
+}
+
+fn decode_by(mut decoder: Decoder, access_units: &[Vec<Vec<u8>>]) -> Vec<Shown> {
     let mut shown = Vec::new();
     for (index, unit) in access_units.iter().enumerate() {
         let pts = Timestamp::from_ticks(index as i64);
@@ -137,6 +140,41 @@ fn nothing_is_shown_before_an_idr() {
         let after: Vec<Shown> =
             whole.into_iter().filter(|shown| shown.pts.ticks() >= next as i64).collect();
         assert_eq!(shown, after, "{name}");
+    }
+}
+
+#[test]
+fn a_decoder_that_starts_anywhere_shows_what_comes() {
+    for name in SEEDS {
+        let units = access_units(&seed(name));
+        let sets = |nal_unit: &&Vec<u8>| {
+            matches!(h264::nal_type(nal_unit), h264::NalType::Sps | h264::NalType::Pps)
+        };
+        let sets = units[0].iter().filter(sets).cloned().collect();
+        let units = [&[sets][..], &units[1..]].concat();
+        let mut decoder = Decoder::new(Limits::default());
+        decoder.start_anywhere();
+        let shown = decode_by(decoder, &units);
+        assert_eq!(shown.len(), units.len() - 1, "{name}");
+        assert!(shown.len() > decode(&units).len(), "{name}");
+    }
+}
+
+#[test]
+fn pictures_that_may_not_wait_come_out_of_the_call_that_brought_them() {
+    for name in SEEDS {
+        let units = access_units(&seed(name));
+        let mut decoder = Decoder::new(Limits { max_waiting: 0, ..Limits::default() });
+        let mut shown = Vec::new();
+        for (index, unit) in units.iter().enumerate() {
+            let pts = Timestamp::from_ticks(index as i64);
+            decoder.decode(unit.iter().map(|nal_unit| &nal_unit[..]), pts).expect("a good stream");
+            take(&mut decoder, &mut shown);
+            assert_eq!(shown.last().map(|shown| (shown.pts, index + 1)), Some((pts, shown.len())));
+        }
+        let mut sorted = decode(&units);
+        sorted.sort_by_key(|shown| shown.pts);
+        assert_eq!(shown, sorted, "{name}");
     }
 }
 

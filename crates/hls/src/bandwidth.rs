@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use media::{Duration, TICKS_PER_SECOND};
 
+use crate::Rates;
+
 /// The average is taken over this much media: long enough to be calm, short enough to follow the
 /// scene.
 const AVERAGE_OVER: Duration = Duration::from_secs(120);
@@ -68,13 +70,14 @@ impl BandwidthMeter {
         self.peak_bps = self.peak_bps.max(rate).max(self.average_bps());
     }
 
-    /// The largest rate seen so far. It never falls.
-    pub(crate) fn peak_bps(&self) -> u64 {
-        self.peak_bps
+    /// The largest rate seen so far, which never falls, and the one over the last two minutes; None
+    /// before the first segment with a byte.
+    pub(crate) fn rates(&self) -> Option<Rates> {
+        let rates = Rates { peak_bps: self.peak_bps, average_bps: self.average_bps() };
+        (rates.peak_bps > 0).then_some(rates)
     }
 
-    /// The rate over the last two minutes.
-    pub(crate) fn average_bps(&self) -> u64 {
+    fn average_bps(&self) -> u64 {
         Measured { duration: self.total.duration.max(self.least), ..self.total }.bps()
     }
 
@@ -127,13 +130,13 @@ mod tests {
 
     #[test]
     fn peak_is_over_runs_of_half_to_one_and_a_half_target_durations_rfc8216_4_3_4_2() {
-        assert_eq!(meter(&[(1000, 2000)]).peak_bps(), 4000);
+        assert_eq!(meter(&[(1000, 2000)]).peak_bps, 4000);
         // 2000 bytes in 0.9 s are no run of their own; with the second before it they are.
-        assert_eq!(meter(&[(1000, 2000), (2000, 900)]).peak_bps(), 8276);
+        assert_eq!(meter(&[(1000, 2000), (2000, 900)]).peak_bps, 8276);
         // Two short ones are a run together.
-        assert_eq!(meter(&[(1000, 2000), (1000, 500), (3000, 500)]).peak_bps(), 32_000);
+        assert_eq!(meter(&[(1000, 2000), (1000, 500), (3000, 500)]).peak_bps, 32_000);
         // More than 3 s are not: the second run would have 16 kbit/s.
-        assert_eq!(meter(&[(4000, 2000), (0, 2000)]).peak_bps(), 16_000);
+        assert_eq!(meter(&[(4000, 2000), (0, 2000)]).peak_bps, 16_000);
     }
 
     #[test]
@@ -142,16 +145,16 @@ mod tests {
         for _ in 0..100 {
             meter.push(1000, Duration::from_millis(2000), 2);
         }
-        assert_eq!((meter.peak_bps(), meter.average_bps()), (40_000, 4000));
+        assert_eq!((meter.peak_bps, meter.average_bps()), (40_000, 4000));
     }
 
     #[test]
     fn a_stream_of_one_short_segment_has_a_rate() {
         let short = meter(&[(1000, 100)]);
         let as_if_half_a_target_duration = (8000, 8000);
-        assert_eq!((short.peak_bps(), short.average_bps()), as_if_half_a_target_duration);
-        assert_eq!(meter(&[(1000, 0)]).peak_bps(), 8000);
-        assert_eq!(meter(&[(0, 0)]).peak_bps(), 0);
+        assert_eq!((short.peak_bps, short.average_bps()), as_if_half_a_target_duration);
+        assert_eq!(meter(&[(1000, 0)]).peak_bps, 8000);
+        assert_eq!(meter(&[(0, 0)]).peak_bps, 0);
     }
 
     #[test]

@@ -7,9 +7,9 @@ use crate::{CutPoint, grid_model};
 
 /// Reads operations out of `data` and looks at the window after each.
 pub fn window(data: &[u8]) {
-    let [listed, first, bandwidth, ops @ ..] = data else { return };
+    let [listed, first, ops @ ..] = data else { return };
     let ops: Vec<Op> = ops.chunks_exact(6).take(64).map(op).collect();
-    check(usize::from(listed % 16), u64::from(*first) << 24, u64::from(*bandwidth) << 12, &ops);
+    check(usize::from(listed % 16), u64::from(*first) << 24, &ops);
 }
 
 fn op(bytes: &[u8]) -> Op {

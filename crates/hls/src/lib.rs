@@ -21,7 +21,6 @@
 //!         fragmented_mp4: "source/".into(),
 //!     },
 //!     listed: 6,
-//!     min_bandwidth_bps: 0,
 //!     segment_key: None,
 //! });
 //! assert!(window.snapshot().is_none(), "nothing to list yet");
@@ -58,6 +57,7 @@ mod bandwidth;
 mod body;
 mod container;
 mod date;
+mod declared_rates;
 mod grid;
 mod init_section;
 mod made;
@@ -78,6 +78,7 @@ mod model;
 
 pub use body::Body;
 pub use container::{Container, PerContainer};
+pub use declared_rates::{KnownRates, ROOM_PERCENT, Rates, declare};
 pub use grid::{CutPoint, Grid, GridMode, GridState, Step, TOLERANCE};
 pub use init_section::InitSection;
 pub use multivariant_playlist::VariantStream;

@@ -7,18 +7,16 @@ use media::Duration;
 
 use crate::media_playlist::{MediaPlaylist, rounded_ms};
 use crate::window::{Content, Stage};
-use crate::{Body, Container, InitSection, PerContainer, SegmentKey, Span};
+use crate::{Body, Container, InitSection, PerContainer, Rates, SegmentKey, Span};
 
 /// A rendition at one moment: its playlist, and every segment that may be asked for. Never changes.
 ///
 /// The playlist is rendered by the first reader who asks for it.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// BANDWIDTH, bits per second: the largest rate of any run of segments of 0.5 to 1.5 target
-    /// durations so far (RFC 8216 4.3.4.2), or the least that was configured. Never falls.
-    pub bandwidth_bps: u64,
-    /// AVERAGE-BANDWIDTH, bits per second: over the last two minutes.
-    pub average_bandwidth_bps: u64,
+    /// As measured (RFC 8216 4.3.4.2): the largest rate so far, which never falls, and the average
+    /// over the last two minutes. None before anything has been made.
+    pub rates: Option<Rates>,
     /// `EXT-X-TARGETDURATION`, seconds.
     pub target_duration_secs: u64,
     /// The playlist has `EXT-X-INDEPENDENT-SEGMENTS`.

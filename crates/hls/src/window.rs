@@ -40,9 +40,6 @@ pub struct WindowConfig {
     pub uri_prefix: PerContainer<String>,
     /// How many segments the playlist lists once there are as many; at least 1.
     pub listed: usize,
-    /// BANDWIDTH is never less than this, in bits per second: what an encoder's cap allows it to
-    /// become.
-    pub min_bandwidth_bps: u64,
     /// None: whoever knows a segment's number knows its URI.
     pub segment_key: Option<SegmentKey>,
 }
@@ -326,12 +323,7 @@ impl Window {
         let removed = self.removed.iter().map(|it| (it.sequence, it.content.clone()));
         let listed = self.listed.iter().map(|it| (it.span.sequence(), it.content.clone()));
         Some(Snapshot {
-            bandwidth_bps: self.bandwidth.peak_bps().max(self.config.min_bandwidth_bps),
-            average_bandwidth_bps: match self.bandwidth.average_bps() {
-                // Nothing has been measured.
-                0 => self.config.min_bandwidth_bps,
-                measured => measured,
-            },
+            rates: self.bandwidth.rates(),
             target_duration_secs: self.target_duration_secs,
             independent: self.independent,
             ended: self.ended,
@@ -464,7 +456,6 @@ mod tests {
         Window::new(WindowConfig {
             uri_prefix: PerContainer { mpeg_ts: "/".into(), fragmented_mp4: String::new() },
             listed,
-            min_bandwidth_bps: 0,
             segment_key: None,
         })
     }
@@ -612,7 +603,7 @@ mod tests {
         assert!(window.push_packaged(span(5, two), 500_000));
         assert!(!window.push_packaged(span(5, two), 1), "it is there");
         let snapshot = window.snapshot().unwrap();
-        assert_eq!(snapshot.bandwidth_bps, 2_000_000);
+        assert_eq!(snapshot.rates.unwrap().peak_bps, 2_000_000);
         assert_eq!(
             (snapshot.segment(Container::MpegTs, 5), window.bytes()),
             (Lookup::NotWritten, 500_000)
@@ -626,7 +617,7 @@ mod tests {
             snapshot.segment(Container::MpegTs, 5),
             Lookup::Made(Bytes::from_static(b"five"))
         );
-        assert_eq!(snapshot.bandwidth_bps, 2_000_000, "measured once");
+        assert_eq!(snapshot.rates.unwrap().peak_bps, 2_000_000, "measured once");
         window.note_read();
         (6..9).for_each(|sequence| assert!(window.push_packaged(span(sequence, two), 9)));
         assert_eq!(window.oldest_sequence(), Some(5));

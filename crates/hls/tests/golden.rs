@@ -1,7 +1,9 @@
 //! Golden text: playlists as viewers get them.
 
 use hls::multivariant_playlist::{self, VariantStream};
-use hls::{Body, Container, Cut, PerContainer, Segment, SegmentKey, Span, Window, WindowConfig};
+use hls::{
+    Body, Container, Cut, PerContainer, Rates, Segment, SegmentKey, Span, Window, WindowConfig,
+};
 use media::{Duration, Timestamp};
 
 fn text(body: &Body) -> &str {
@@ -18,7 +20,7 @@ fn window_with(segment_key: Option<SegmentKey>) -> Window {
         mpeg_ts: "/stream/hello_world/P144p30fps16x9/".into(),
         fragmented_mp4: "P144p30fps16x9/".into(),
     };
-    let config = WindowConfig { uri_prefix, listed: 3, min_bandwidth_bps: 400_000, segment_key };
+    let config = WindowConfig { uri_prefix, listed: 3, segment_key };
     let mut window = Window::new(config);
     window.set_target_duration(2);
     window
@@ -97,15 +99,15 @@ fn a_source_without_idrs() {
 }
 
 #[test]
-fn bandwidth_is_the_measured_or_the_floor() {
+fn rates_are_the_measured() {
     let mut window = window();
     window.push(segment(0, 0, 2000, false));
     let snapshot = window.snapshot().expect("a segment");
-    assert_eq!((snapshot.bandwidth_bps, snapshot.average_bandwidth_bps), (400_000, 150_400));
+    assert_eq!(snapshot.rates, Some(Rates { peak_bps: 150_400, average_bps: 150_400 }));
     let data = vec![0x47; 188_000].into();
     window.push(Segment { data, ..segment(1, 2000, 2000, false) });
     let snapshot = window.snapshot().expect("a segment");
-    assert_eq!((snapshot.bandwidth_bps, snapshot.average_bandwidth_bps), (752_000, 451_200));
+    assert_eq!(snapshot.rates, Some(Rates { peak_bps: 752_000, average_bps: 451_200 }));
 }
 
 #[test]

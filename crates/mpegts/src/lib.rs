@@ -10,7 +10,7 @@
 //! between. It cannot fail. Every byte is paid for by a viewer on a slow link, so it writes no byte
 //! that the specs let it leave out: no DTS equal to the PTS, a PCR only where it is due or costs
 //! nothing, three-byte start codes where Annex B allows them, stuffing only in the last packet of a
-//! PES packet.
+//! PES packet, or of a segment ([`Packing::Dense`]).
 //!
 //! **Call [`Muxer::start_segment`], then write samples in decoding order; a sample belongs to the
 //! segment whose buffer it was written to.**
@@ -43,5 +43,7 @@ mod model;
 #[cfg(any(test, fuzzing))]
 mod oracle;
 
-pub use muxer::{Continuity, Muxer, SegmentStart, Tracks, max_audio_bytes, max_video_bytes};
+pub use muxer::{
+    Continuity, Muxer, Packing, SegmentStart, Tracks, max_audio_bytes, max_video_bytes,
+};
 pub use packet::PACKET_BYTES;

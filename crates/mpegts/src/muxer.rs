@@ -2,8 +2,10 @@
 
 use media::Timestamp;
 
-use crate::clock::{PcrSchedule, pcr_base};
-use crate::packet::{Adaptation, PACKET_BYTES, PacketWriter, Pid, packets_for, write_section};
+use crate::clock::{PCR_LEAD, PcrSchedule, pcr_base};
+use crate::packet::{
+    Adaptation, PACKET_BYTES, PacketWriter, Pid, packets_for, rest_behind_packets, write_section,
+};
 use crate::pes::{AUDIO_STREAM_ID, MAX_STATED_PAYLOAD, PesHeader, VIDEO_STREAM_ID};
 use crate::psi::{self, STREAM_TYPE_ADTS, STREAM_TYPE_H264};
 
@@ -76,6 +78,17 @@ pub struct Continuity {
     pub audio: u8,
 }
 
+/// Where the PES packets of the video begin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Packing {
+    /// Each holds one access unit, and its last TS packet is stuffed: half a packet a picture.
+    #[default]
+    Aligned,
+    /// The end of a picture that would not fill a TS packet stands in front of the next picture, in
+    /// its PES packet, whose times are those of the picture that begins in it (13818-1 2.4.3.7).
+    Dense,
+}
+
 /// What makes the packets of a segment those of this one and no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentStart {
@@ -90,6 +103,8 @@ pub struct SegmentStart {
     /// it was not made, or not yet: then the first packet of each elementary stream says that its
     /// counter does not go on (`discontinuity_indicator`, 13818-1 2.4.3.5).
     pub continuity: Option<Continuity>,
+    /// Where the PES packets of the video begin.
+    pub packing: Packing,
 }
 
 /// Muxes one rendition's samples into the packets of its segments.
@@ -111,6 +126,10 @@ pub struct Muxer {
     discontinuity: bool,
     /// The next audio packet does not go on from the one before it.
     audio_breaks: bool,
+    packing: Packing,
+    /// The end of the newest picture, which did not fill a packet, and its decoding time.
+    held: Vec<u8>,
+    held_since: Timestamp,
 }
 
 impl Muxer {
@@ -127,6 +146,9 @@ impl Muxer {
             pcr: PcrSchedule::default(),
             discontinuity: false,
             audio_breaks: false,
+            packing: Packing::Aligned,
+            held: Vec::new(),
+            held_since: Timestamp::ZERO,
         }
     }
 
@@ -143,6 +165,7 @@ impl Muxer {
             audio: Pid::counting_from(AUDIO_PID, continuity.audio),
             discontinuity: start.continuity.is_none(),
             audio_breaks: start.continuity.is_none(),
+            packing: start.packing,
             ..Self::new(start.tracks)
         }
     }
@@ -204,6 +227,9 @@ impl Muxer {
         out: &mut Vec<u8>,
     ) {
         let pieces = access_unit(parameter_sets, nal_units);
+        if self.packing == Packing::Dense {
+            return self.write_dense(pts, dts, random_access, pieces, out);
+        }
         let payload: usize = pieces.clone().map(<[u8]>::len).sum();
         let header = PesHeader::new(VIDEO_STREAM_ID, pts, dts, payload);
         let total = header.as_slice().len() + payload;
@@ -213,10 +239,53 @@ impl Muxer {
         pieces.for_each(|piece| writer.write(piece));
     }
 
+    /// Ends a segment of [`Packing::Dense`]: writes what is held of its last picture.
+    pub fn finish_segment(&mut self, out: &mut Vec<u8>) {
+        let held = std::mem::take(&mut self.held);
+        PacketWriter::of_rest(&mut self.video, held.len(), out).write(&held);
+    }
+
+    fn write_dense<'a>(
+        &mut self,
+        pts: Timestamp,
+        dts: Timestamp,
+        random_access: bool,
+        pieces: impl Iterator<Item = &'a [u8]> + Clone,
+        out: &mut Vec<u8>,
+    ) {
+        // Who begins here has no use for it, and it must not come late.
+        if random_access || dts - self.held_since >= PCR_LEAD {
+            self.finish_segment(out);
+        }
+        let held = std::mem::take(&mut self.held);
+        let header = PesHeader::unstated(pts, dts, held.is_empty());
+        let payload: usize = pieces.clone().map(<[u8]>::len).sum();
+        let total = header.as_slice().len() + held.len() + payload;
+        let adaptation = self.adaptation(VIDEO_PID, dts, random_access, total);
+        let rest = rest_behind_packets(total, adaptation.bytes());
+        // The picture begins in its own PES packet.
+        let over = if rest + ACCESS_UNIT_DELIMITER.len() > payload { 0 } else { rest };
+        let mut room = total - over;
+        let mut writer = PacketWriter::new(&mut self.video, adaptation, room, out);
+        let mut rest = Vec::with_capacity(over);
+        let mut write = |piece: &[u8]| {
+            let (now, later) = piece.split_at(piece.len().min(room));
+            writer.write(now);
+            room -= now.len();
+            rest.extend_from_slice(later);
+        };
+        write(header.as_slice());
+        write(&held);
+        pieces.for_each(write);
+        self.held = rest;
+        self.held_since = dts;
+    }
+
     /// Writes one or several whole ADTS frames as one PES packet; `pts` is that of the first.
     ///
     /// One PES packet costs 14 bytes and, on average, half a packet of stuffing, so frames should
-    /// come in groups; a group must not be held back longer than the PCR's lead of 0.7 s.
+    /// come in groups; a group must not be held back longer than the PCR's lead of 0.7 s, and may
+    /// come before its time.
     pub fn write_audio(&mut self, pts: Timestamp, adts: &[u8], out: &mut Vec<u8>) {
         let (first, rest) = adts.split_at(adts.len().min(MAX_STATED_PAYLOAD));
         let header = PesHeader::new(AUDIO_STREAM_ID, pts, pts, first.len());
@@ -262,7 +331,12 @@ impl Muxer {
             ..Adaptation::default()
         };
         let timed = Adaptation { random_access, pcr_base: Some(pcr_base(dts)), discontinuity };
-        let is_free = packets_for(total, timed.bytes()) == packets_for(total, plain.bytes());
+        let is_free = match self.packing {
+            Packing::Aligned => {
+                packets_for(total, timed.bytes()) == packets_for(total, plain.bytes())
+            }
+            Packing::Dense => false,
+        };
         let with_pcr =
             is_free || discontinuity || random_access && pid == VIDEO_PID || self.pcr.is_due(dts);
         self.pcr.wrote(dts, with_pcr);

@@ -106,6 +106,13 @@ pub(crate) const fn packets_for(payload: usize, adaptation: usize) -> usize {
     (payload + adaptation).div_ceil(CAPACITY)
 }
 
+/// How many of `payload` bytes behind an adaptation field of `adaptation` bytes are left over where
+/// only full packets are written; none of what fits into one.
+pub(crate) const fn rest_behind_packets(payload: usize, adaptation: usize) -> usize {
+    let bytes = payload + adaptation;
+    if bytes <= CAPACITY { 0 } else { bytes % CAPACITY }
+}
+
 /// Spreads one PES packet, handed over in pieces, over transport stream packets.
 ///
 /// The total is known beforehand, so that stuffing goes where it has to: into the last packet.
@@ -130,6 +137,11 @@ impl<'a> PacketWriter<'a> {
     ) -> Self {
         out.reserve(packets_for(total, adaptation.bytes()) * PACKET_BYTES);
         Self { pid, out, adaptation, started: false, remaining: total, room: 0 }
+    }
+
+    /// A writer of the last `total` bytes of the PES packet that this PID has begun.
+    pub(crate) fn of_rest(pid: &'a mut Pid, total: usize, out: &'a mut Vec<u8>) -> Self {
+        Self { started: true, ..Self::new(pid, Adaptation::default(), total, out) }
     }
 
     /// Writes the next piece. All pieces together must be the total given before.

@@ -17,6 +17,9 @@ const TIMESTAMP_BYTES: usize = 5;
 /// The payload starts with the start of an access unit.
 const DATA_ALIGNMENT: u8 = 0x84;
 
+/// It need not.
+const UNALIGNED: u8 = 0x80;
+
 /// The most payload that a header with one timestamp can state the length of.
 pub(crate) const MAX_STATED_PAYLOAD: usize =
     0xffff - (FIXED_BYTES - UNCOUNTED_BYTES) - TIMESTAMP_BYTES;
@@ -42,6 +45,16 @@ impl PesHeader {
             header.push_timestamp(0x1, dts);
         }
         header.state_lengths(payload);
+        header
+    }
+
+    /// The header of a packet of video that states no length; `is_aligned`: its payload starts with
+    /// the start of the access unit that the times are of.
+    pub(crate) fn unstated(pts: Timestamp, dts: Timestamp, is_aligned: bool) -> Self {
+        let mut header = Self::new(VIDEO_STREAM_ID, pts, dts, usize::from(u16::MAX));
+        if !is_aligned {
+            header.bytes[6] = UNALIGNED;
+        }
         header
     }
 

@@ -4,7 +4,6 @@ use std::fmt;
 
 use aac::{AudioSpecificConfig, NotInAdts};
 use bytes::Bytes;
-use codec::DecoderKind;
 use flv::{AudioCodec, TagKind, VideoCodec};
 use hls::{GridState, Span};
 use media::Duration;
@@ -168,15 +167,8 @@ pub enum Notice {
     DamagedAudio(usize),
     /// The video cannot be decoded here and plays as source only.
     Undecodable(VideoRefusal),
-    /// The encoder or decoder failed on a picture; it was skipped.
+    /// The encoder or decoder failed on a picture, which was skipped; or the picture came damaged.
     CodecFailed(codec::Error),
-    /// A decoder failed or refused, and another one goes on.
-    DecoderChanged {
-        /// The one in use from here on.
-        to: DecoderKind,
-        /// What the one before it said.
-        why: codec::Error,
-    },
     /// IDRs come further apart than the segment duration allows.
     LongKeyframeInterval,
     /// Timestamps jumped by this much; the stream goes on behind a discontinuity.
@@ -264,8 +256,8 @@ impl fmt::Display for Notice {
             Self::Undecodable(why) => {
                 write!(f, "video plays as source only: {why}; {}", why.remedy())
             }
+            Self::CodecFailed(what @ codec::Error::Damaged { .. }) => write!(f, "{what}"),
             Self::CodecFailed(what) => write!(f, "picture skipped: {what}"),
-            Self::DecoderChanged { to, why } => write!(f, "decoding goes on with {to}: {why}"),
             Self::LongKeyframeInterval => {
                 write!(
                     f,

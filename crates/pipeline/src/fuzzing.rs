@@ -28,6 +28,7 @@ fn next_op(rest: &mut &[u8]) -> Option<Op> {
         0 => Op::VideoHeader(first),
         1 => Op::AudioHeader(first),
         2 => Op::Want(step),
+        3 if first & 3 == 3 => Op::Silent { tenths: second },
         3 if first & 1 == 1 => Op::Absent { tenths: second },
         3 => Op::Resume,
         4 => {

@@ -18,15 +18,16 @@ use crate::event::{AudioRefusal, IngestOutput, Notice, SourceFacts, StayRefusal}
 use crate::keyframes::KeyframeWatch;
 use crate::message_error::{MessageError, SkippedMessage};
 use crate::package::Package;
-use crate::pause::{Flow, Pauses, TrackMessage};
+use crate::pause::{Flow, Pauses, TrackMessage, is_sequence_header};
 use crate::picture::{Picture, VideoConfig};
+use crate::rates::{Sent, SourceMeter};
 use crate::rendition_set::RenditionSet;
 use crate::short_spans::ShortSpans;
 use crate::silence::Silence;
 use crate::sound_queue::{SoundQueue, Taken};
 use crate::source_segment::{
-    Cost, EndedSpan, Item, LadderCut, SAMPLE_COST, Sound, SourceSegment, SpanStart, cost,
-    decoding_begins, is_too_much_preroll,
+    Cost, EndedSpan, FollowedBy, Item, LadderCut, SAMPLE_COST, Sound, SourceSegment, SpanStart,
+    cost, decoding_begins, is_too_much_preroll,
 };
 use crate::timeline::{Change, Side, Timeline};
 use crate::tracks::{StreamTracks, Tracks};
@@ -49,6 +50,10 @@ const LEAST_SOURCE_SEGMENT: Duration = Duration::from_secs(1);
 const WAIT_FOR_PICTURES: Duration = Duration::from_secs(3);
 const WAIT_FOR_ANNOUNCED_PICTURES: Duration = Duration::from_secs(5);
 
+/// Behind a slate the playlists have stood still already: whichever track comes first waits so long
+/// for the other.
+const WAIT_BEHIND_SLATE: Duration = Duration::from_secs(1);
+
 /// Sound may come this much later than the pictures of its time: it is waited for, and never
 /// replaced.
 const MAX_LATE_SOUND: Duration = Duration::from_secs(1);
@@ -66,6 +71,9 @@ enum Phase {
     /// Nothing has begun: no picture that a decoder can start with has come, and not enough sound
     /// to be sure that none will.
     Waiting,
+    /// The publisher is heard again behind a slate that stood in for it, perhaps in the middle of
+    /// what the slate has cut in two.
+    Resuming,
     /// No picture has come. Sound plays, with a still picture where the stream has a video track;
     /// the first picture takes that one's place behind a discontinuity.
     SoundOnly,
@@ -125,6 +133,9 @@ pub struct Ingest {
     announced_frame_rate: Option<f64>,
     /// The tracks that the metadata tells of.
     announced: Tracks,
+    headers: Headers,
+    /// Decoding time of the first picture behind a slate that no decoder can start with.
+    mid_gop_since: Option<Timestamp>,
     message: Message,
     /// The wall clock when the first sound came that still waits for pictures.
     sound_began_unix_ms: i64,
@@ -139,6 +150,14 @@ struct Message {
     track: TagKind,
     timestamp_ms: u32,
     arrival_unix_ms: i64,
+}
+
+/// The newest messages that say what the others are: a publisher sends them once.
+#[derive(Clone, Debug, Default)]
+struct Headers {
+    metadata: Option<Bytes>,
+    video: Option<Bytes>,
+    audio: Option<Bytes>,
 }
 
 /// What the source's running span holds.
@@ -199,6 +218,8 @@ struct RunningLadder {
     next_start: Option<Timestamp>,
     /// Time from one picture to the next, as measured up to the newest.
     interval: Duration,
+    /// What the publisher sends, measured up to the newest span.
+    meter: SourceMeter,
 }
 
 impl Ingest {
@@ -206,6 +227,8 @@ impl Ingest {
     /// grid, and `tracks` what the playlists announce.
     #[must_use]
     pub fn new(config: &StreamConfig, state: GridState, tracks: StreamTracks) -> Self {
+        let mut sound = SoundQueue::default();
+        sound.announce_bitrate(tracks.audio_bps);
         Self {
             phase: Phase::Waiting,
             grid: Grid::new(config.segment_duration, state),
@@ -223,6 +246,7 @@ impl Ingest {
             ladder: RunningLadder {
                 is_configured: !config.renditions.is_empty(),
                 interval: Duration::from_millis(40),
+                sound,
                 ..RunningLadder::default()
             },
             budget: DecodeBudget::new(),
@@ -240,6 +264,8 @@ impl Ingest {
             encoder: None,
             announced_frame_rate: None,
             announced: Tracks::default(),
+            headers: Headers::default(),
+            mid_gop_since: None,
             message: Message { track: TagKind::Script, timestamp_ms: 0, arrival_unix_ms: 0 },
             sound_began_unix_ms: 0,
             newest_end: Timestamp::ZERO,
@@ -263,6 +289,10 @@ impl Ingest {
     /// Never fails: what cannot be used becomes a [`Notice`] and is skipped.
     pub fn push(&mut self, kind: TagKind, timestamp_ms: u32, body: Bytes, arrival_unix_ms: i64) {
         if self.phase == Phase::Ended {
+            // A stay that pauses goes on with what it is told meanwhile.
+            if kind == TagKind::Script && matches!(OnMetaData::parse(&body), Ok(Some(_))) {
+                self.headers.metadata = Some(body);
+            }
             return;
         }
         self.message = Message { track: kind, timestamp_ms, arrival_unix_ms };
@@ -291,13 +321,60 @@ impl Ingest {
         self.take_video_events();
         self.audio.finish();
         self.take_audio_events();
-        if self.phase == Phase::Waiting {
+        if let Phase::Waiting | Phase::Resuming = self.phase {
             self.begin_sound_only();
         }
         self.leave_tracks();
         self.grid.finish(self.newest_end);
         self.take_steps();
         self.phase = Phase::Ended;
+    }
+
+    /// Nothing comes of the publisher, though it is connected: its stay pauses for a
+    /// [`Slate`](crate::Slate), and the running segments end as with
+    /// [`finish`](Self::finish). Behind the slate it goes on by [`resume`](Self::resume); what is
+    /// pushed to this one is not taken any more.
+    ///
+    /// False, with nothing changed, where no slate can stand in.
+    #[must_use]
+    pub fn pause(&mut self) -> bool {
+        if self.phase == Phase::Ended || self.grid.mode().is_none() {
+            return false;
+        }
+        self.leave_tracks();
+        if !self.tracks.can_be_stood_in_for() {
+            return false;
+        }
+        self.finish();
+        self.outputs.push_back(IngestOutput::Tracks(self.tracks.clone()));
+        true
+    }
+
+    /// The stay of a paused publisher of which something comes again: on the grid that the slate
+    /// left in `state`, and in a time that goes on where the slate has ended by `tracks`.
+    ///
+    /// Nothing is taken over but what the publisher says once, its metadata and sequence headers:
+    /// to viewers it has come back. But it may be in the middle of a GOP. Pictures that refer to
+    /// some in front of the slate cannot be decoded behind it: as long as no other comes, sound
+    /// goes on with a still picture.
+    #[must_use]
+    pub fn resume(&self, config: &StreamConfig, state: GridState, tracks: StreamTracks) -> Self {
+        let timeline = Timeline::beginning_at(tracks.ended_at);
+        let facts = self.facts.clone();
+        let mut resumed = Self { timeline, facts, ..Self::new(config, state, tracks) };
+        let Headers { metadata, video, audio } = self.headers.clone();
+        let headers =
+            [(TagKind::Script, metadata), (TagKind::Video, video), (TagKind::Audio, audio)];
+        for (kind, body) in headers {
+            if let Some(body) = body {
+                // They say no time.
+                resumed.push(kind, 0, body, 0);
+            }
+        }
+        if resumed.phase == Phase::Waiting {
+            resumed.phase = Phase::Resuming;
+        }
+        resumed
     }
 
     /// The next output; None when there is none until the next call.
@@ -310,6 +387,7 @@ impl Ingest {
     pub(crate) fn stand_in(&mut self, at: Timestamp, unix_ms: i64) {
         self.phase = Phase::Slate;
         self.newest_end = self.newest_end.max(at);
+        self.tracks.ended_at = self.newest_end;
         self.grid.audio(at, unix_ms);
         self.take_steps();
     }
@@ -318,7 +396,9 @@ impl Ingest {
     /// time: what stands in for the publisher is to cost nothing.
     fn leave_tracks(&mut self) {
         let heard = self.newest_sound.map_or(self.newest_end, |(_, heard)| heard);
-        self.tracks.ended_at = self.newest_end.max(heard);
+        if self.grid.has_started() {
+            self.tracks.ended_at = self.newest_end.max(heard);
+        }
         if let Some(config) = &self.tracks.audio {
             self.silence.frame(config);
             self.tracks.silence = self.silence.clone();
@@ -345,15 +425,18 @@ impl Ingest {
         }
     }
 
-    fn script_message(&mut self, body: &[u8]) {
+    fn script_message(&mut self, body: &Bytes) {
         match OnMetaData::parse(body) {
             Ok(Some(metadata)) => {
+                self.headers.metadata = Some(body.clone());
                 self.announced_frame_rate = metadata.frame_rate;
                 self.announced = Tracks {
                     video: metadata.width.is_some() || metadata.video_data_rate_kbps.is_some(),
                     audio: metadata.audio_sample_rate_hz.is_some()
                         || metadata.audio_data_rate_kbps.is_some(),
                 };
+                let kbps = metadata.audio_data_rate_kbps.filter(|kbps| *kbps > 0.0);
+                self.ladder.sound.announce_bitrate(kbps.map(|kbps| (kbps * 1000.0) as u32));
                 self.encoder = metadata.encoder;
                 self.facts_due = true;
             }
@@ -366,8 +449,10 @@ impl Ingest {
         // Before its stamp may be told to have jumped: what came is of the time before.
         self.video.end_before(self.message.timestamp_ms);
         self.take_video_events();
+        let header = is_sequence_header(TagKind::Video, &body).then(|| body.clone());
         match VideoTag::parse(body) {
             Ok(Some(VideoTag { body: VideoBody::SequenceHeader(config), .. })) => {
+                self.headers.video = header;
                 self.video.configure(config);
             }
             Ok(Some(VideoTag {
@@ -435,8 +520,12 @@ impl Ingest {
     }
 
     fn audio_message(&mut self, body: Bytes) {
+        let header = is_sequence_header(TagKind::Audio, &body).then(|| body.clone());
         match AudioTag::parse(body).map(|tag| tag.map(|tag| tag.body)) {
-            Ok(Some(AudioBody::SequenceHeader(config))) => self.audio.configure(&config),
+            Ok(Some(AudioBody::SequenceHeader(config))) => {
+                self.headers.audio = header;
+                self.audio.configure(&config);
+            }
             Ok(Some(AudioBody::Raw(data))) => {
                 let at = self.sound_time();
                 self.audio.aac(at, data);
@@ -554,6 +643,7 @@ impl Ingest {
         // track for it.
         let is_late = self.source.span.is_some_and(|cut| pts <= cut.at);
         if !has_begun && (picture.cut_point.is_none() || is_late) {
+            self.still_goes_on_mid_gop(&picture);
             if self.video.misses_keyframe() {
                 self.notice(Notice::NoKeyframeYet);
             }
@@ -615,7 +705,7 @@ impl Ingest {
     /// stream, or joins audio that has been playing alone.
     fn go_on_with_video(&mut self, picture: &Picture) {
         match self.phase {
-            Phase::Waiting => {
+            Phase::Waiting | Phase::Resuming => {
                 self.source.sound.drop_before(picture.unit.pts);
                 self.ladder.sound.drop_before(picture.unit.pts);
             }
@@ -662,7 +752,7 @@ impl Ingest {
         self.update_facts();
         self.newest_sound = Some((self.newest_picture.unwrap_or(pts), pts + span));
         let have_stopped = self.video.has_stopped_at(pts);
-        if self.phase == Phase::Waiting {
+        if let Phase::Waiting | Phase::Resuming = self.phase {
             self.sound_before_pictures(frame, &config, span);
             return;
         }
@@ -701,6 +791,7 @@ impl Ingest {
         let have_stopped = self.video.has_stopped_at(at);
         match self.phase {
             Phase::Waiting if waited >= WAIT_FOR_PICTURES => self.phase = Phase::SoundOnly,
+            Phase::Resuming if waited >= WAIT_BEHIND_SLATE => self.phase = Phase::SoundOnly,
             Phase::SoundOnly => {}
             Phase::Running | Phase::VideoRefused if have_stopped => {}
             _ => return,
@@ -708,6 +799,27 @@ impl Ingest {
         self.newest_end = self.newest_end.max(at + span);
         self.grid.audio(at, self.message.arrival_unix_ms);
         self.take_steps();
+    }
+
+    /// A picture that refers to some in front of the slate: the slate's goes on in its place. Sound
+    /// begins to play at once, and where none comes these pictures tell the time.
+    fn still_goes_on_mid_gop(&mut self, picture: &Picture) {
+        if self.phase == Phase::Resuming {
+            self.mid_gop_since = Some(picture.unit.dts);
+            self.begin_sound_only();
+            self.phase = Phase::SoundOnly;
+        }
+        let Some(since) = self.mid_gop_since.filter(|_| self.newest_sound.is_none()) else {
+            return;
+        };
+        let has_sound = self.tracks.decided.is_none_or(|tracks| tracks.audio);
+        let wait = if has_sound { WAIT_BEHIND_SLATE } else { Duration::ZERO };
+        let at = picture.unit.dts;
+        if at - since >= wait {
+            self.newest_end = self.newest_end.max(at + picture.interval);
+            self.grid.audio(at, self.message.arrival_unix_ms);
+            self.take_steps();
+        }
     }
 
     /// Whether the track is left out, as the playlists do not announce it; says so once.
@@ -740,8 +852,15 @@ impl Ingest {
         self.source.sound.push(frame, config);
         let began = self.source.sound.waiting().next();
         let are_announced = self.announced.video || self.video.config().is_some();
-        let wait = if are_announced { WAIT_FOR_ANNOUNCED_PICTURES } else { WAIT_FOR_PICTURES };
-        if began.is_some_and(|began| end - began >= wait.max(self.segment_duration)) {
+        let wait = match self.phase {
+            Phase::Resuming => match self.tracks.decided {
+                Some(Tracks { video: false, .. }) => Duration::ZERO,
+                _ => WAIT_BEHIND_SLATE,
+            },
+            _ if are_announced => WAIT_FOR_ANNOUNCED_PICTURES.max(self.segment_duration),
+            _ => WAIT_FOR_PICTURES.max(self.segment_duration),
+        };
+        if began.is_some_and(|began| end - began >= wait) {
             self.begin_sound_only();
         }
     }
@@ -810,7 +929,9 @@ impl Ingest {
             && let Some(still) = self.still(cut.at, self.source.packaged)
         {
             self.source.gop = self.source.gop.repeated();
+            let once_more = self.once_more(&still, cut.at, end);
             pictures.push(still);
+            pictures.extend(once_more);
         }
         self.source.packaged = pictures.last().map(|it| it.unit.dts).or(self.source.packaged);
         let sound = self.source.sound.end_span(sound_end, silent_to, &mut self.silence);
@@ -891,11 +1012,27 @@ impl Ingest {
         Some(still)
     }
 
+    /// A slate's picture, half its span later. Players take a segment's last picture to last as
+    /// long as the one before, and a lone one for a thirtieth of a second: they stand still for the
+    /// rest.
+    fn once_more(&mut self, still: &Picture, start: Timestamp, end: Timestamp) -> Option<Picture> {
+        if self.phase != Phase::Slate {
+            return None;
+        }
+        let half = start + Duration::from_ticks((end - start).ticks() / 2);
+        let mut again = still.clone();
+        again.unit.pts = half;
+        again.decode_at(half.max(still.unit.dts + TICK));
+        self.decoded = self.decoded.max(Some(again.unit.dts));
+        Some(again)
+    }
+
     fn cut_ladder(&mut self, cut: Cut) {
         if !self.ladder.is_configured {
             return;
         }
-        let ended = self.end_ladder_span(cut.at, cut.at);
+        let followed_by = if cut.discontinuity { FollowedBy::End } else { FollowedBy::Next };
+        let ended = self.end_ladder_span(cut.at, cut.at, followed_by);
         self.ladder.sound.begin_span(cut.at);
         self.ladder.span = Some(cut);
         // Until it is decided how the stream is cut, nobody knows where this span ends.
@@ -904,7 +1041,8 @@ impl Ingest {
         let wanted =
             if is_decided && is_running { self.ladder.wanted } else { RenditionSet::EMPTY };
         let (live, preroll) = self.ladder.go_live(wanted, cut);
-        let begins = Some(SpanStart { cut, live, preroll });
+        let rates = self.ladder.meter.rates();
+        let begins = Some(SpanStart { cut, live, rates, preroll });
         let pictures_stopped = self.message.track == TagKind::Audio;
         let cut = LadderCut { ended, begins, pictures_stopped };
         self.outputs.push_back(IngestOutput::Grid(self.grid.state()));
@@ -915,24 +1053,34 @@ impl Ingest {
         if !self.ladder.is_configured {
             return;
         }
-        let ended = self.end_ladder_span(end, Timestamp::MAX);
+        let ended = self.end_ladder_span(end, Timestamp::MAX, FollowedBy::End);
         self.ladder.live = RenditionSet::EMPTY;
         let cut = LadderCut { ended, begins: None, pictures_stopped: true };
         self.outputs.push_back(IngestOutput::Transcode(Item::Cut(cut)));
     }
 
-    fn end_ladder_span(&mut self, end: Timestamp, sound_end: Timestamp) -> Option<Arc<EndedSpan>> {
+    fn end_ladder_span(
+        &mut self,
+        end: Timestamp,
+        sound_end: Timestamp,
+        followed_by: FollowedBy,
+    ) -> Option<Arc<EndedSpan>> {
         let cut = self.ladder.span.take().filter(|cut| cut.at < end)?;
         let tracks = self.decide_tracks();
         let silent_to = self.silent_to(end, sound_end);
-        let mut still = None;
+        let mut stills = Vec::new();
         if tracks.video && !self.ladder.has_begun {
-            still = self.still(cut.at, self.ladder.packaged);
-            self.ladder.packaged = still.as_ref().map(|it| it.unit.dts).or(self.ladder.packaged);
+            stills.extend(self.still(cut.at, self.ladder.packaged));
+            let once_more =
+                stills.first().cloned().and_then(|still| self.once_more(&still, cut.at, end));
+            stills.extend(once_more);
+            self.ladder.packaged = stills.last().map(|it| it.unit.dts).or(self.ladder.packaged);
         }
         let sound = self.ladder.sound.end_span(sound_end, silent_to, &mut self.silence);
         let sound = sound.filter(|_| tracks.audio);
-        let segment = self.ladder.end_span(cut.span_to(end), tracks, sound, still);
+        self.tracks.audio_bps = sound.as_ref().and_then(|sound| sound.bitrate_bps);
+        let span = cut.span_to(end);
+        let segment = self.ladder.end_span(span, tracks, sound, stills, followed_by);
         let ended = Arc::clone(&segment.ended);
         self.outputs.push_back(IngestOutput::Segment(segment));
         Some(ended)
@@ -1071,14 +1219,15 @@ impl RunningLadder {
         (self.live, preroll)
     }
 
-    /// What the span holds that ends; where no picture of the publisher has come yet, the one that
-    /// stands in for them.
+    /// What the span holds that ends; where no picture of the publisher has come yet, what stands
+    /// in for them.
     fn end_span(
         &mut self,
         span: Span,
         tracks: Tracks,
         sound: Option<Sound>,
-        still: Option<Picture>,
+        stills: Vec<Picture>,
+        followed_by: FollowedBy,
     ) -> SourceSegment {
         let end = span.end();
         let mut pictures = std::mem::take(&mut self.pictures);
@@ -1086,8 +1235,19 @@ impl RunningLadder {
             self.pictures = pictures.split_off(later);
         }
         let picture_count = pictures.len();
+        let before = self.meter.rates();
+        let frames = sound.iter().flat_map(|sound| &sound.frames);
+        // A span without pictures says nothing of what they need.
+        if !pictures.is_empty() {
+            let bytes = |picture: &Picture| picture.unit.nal_units.payload_bytes() as u64;
+            self.meter.push(Sent {
+                video_bytes: pictures.iter().map(bytes).sum(),
+                audio_bytes: frames.map(|frame| frame.data.len() as u64).sum(),
+                duration: span.duration,
+            });
+        }
         if pictures.is_empty() {
-            pictures.extend(still);
+            pictures = stills;
         }
         let first = pictures.iter().find(|it| it.unit.pts + hls::TOLERANCE >= span.start());
         let config =
@@ -1101,6 +1261,8 @@ impl RunningLadder {
             picture_count,
             sound,
             interval: self.interval,
+            rates: before.or_else(|| self.meter.rates()),
+            followed_by,
         };
         SourceSegment { ended: Arc::new(ended), pictures }
     }

@@ -27,6 +27,7 @@ mod decoding;
 #[cfg(test)]
 mod decoding_tests;
 mod drift;
+mod encoded_sound;
 mod event;
 mod governor;
 mod ingest;
@@ -41,6 +42,7 @@ mod picture_order;
 mod picture_watch;
 mod poster;
 mod queue;
+mod rates;
 mod rendition;
 mod rendition_set;
 mod rung;
@@ -66,7 +68,6 @@ mod model;
 
 pub use cmaf_writer::{init_section, measure_cmaf, write_cmaf};
 pub use codec::{DecoderKind, give_back_free_memory, share_one_heap};
-pub use decoding::DecoderChoice;
 pub use event::{
     AudioRefusal, IngestOutput, Notice, RenditionInfo, SourceFacts, StayRefusal, TranscoderOutput,
 };
@@ -79,12 +80,16 @@ pub use mpegts::Continuity;
 pub use package::{Package, Sample};
 pub use picture::{Picture, VideoConfig};
 pub use queue::{Queue, QueueStats};
-pub use rendition::{FrameRate, MIN_SIDE, Preset, Profile, preset_names};
+pub use rates::{Allowance, SourceRates, allowances};
+pub use rendition::{
+    AacProfile, AudioPreset, FrameRate, MIN_SIDE, Preset, Profile, VideoPreset, preset_names,
+};
 pub use rendition_set::RenditionSet;
 pub use rung::RungStats;
 pub use slate::Slate;
 pub use source_segment::{
-    EndedSpan, Item, LadderCut, SegmentSource, SegmentStore, Sound, SourceSegment, SpanStart,
+    EndedSpan, FollowedBy, Item, LadderCut, SegmentSource, SegmentStore, Sound, SourceSegment,
+    SpanStart,
 };
 pub use test_signal::{TestSample, TestSignal, TestSignalConfig, TestSignalError};
 pub use tracks::StreamTracks;
@@ -99,5 +104,16 @@ pub struct StreamConfig {
     /// How long a segment shall be.
     pub segment_duration: media::Duration,
     /// Whose decoder the renditions are made with.
-    pub decoder: DecoderChoice,
+    pub decoder: DecoderKind,
+}
+
+impl StreamConfig {
+    /// The renditions that have pictures: the others are made when a span has ended, and need none
+    /// as they come.
+    #[must_use]
+    pub fn with_pictures(&self) -> RenditionSet {
+        let renditions = self.renditions.iter().enumerate();
+        let pictured = renditions.filter(|(_, preset)| preset.video.is_some());
+        pictured.fold(RenditionSet::EMPTY, |set, (index, _)| set.with(index))
+    }
 }

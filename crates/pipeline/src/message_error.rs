@@ -132,7 +132,6 @@ impl VideoRefusal {
             Self::Undecodable(Undecodable::ChromaFormat { .. } | Undecodable::BitDepth { .. }) => {
                 "set the encoder's colour format to 4:2:0 with 8 bits (NV12)"
             }
-            Self::Undecodable(Undecodable::Interlaced) => "set the encoder to progressive video",
             Self::Undecodable(Undecodable::Lossless) => {
                 "set the encoder to a bit rate or a quality"
             }

@@ -10,7 +10,7 @@ use flv::TagKind;
 use media::{Duration, NalUnits, Timestamp};
 
 use super::{
-    DecoderChoice, GridState, Ingest, IngestOutput, Item, LadderCut, Notice, Package, Picture,
+    DecoderKind, GridState, Ingest, IngestOutput, Item, LadderCut, Notice, Package, Picture,
     Preset, Queue, RenditionSet, Sample, SegmentStore, Slate, SourceSegment, StreamConfig,
     StreamTracks, write_ts,
 };
@@ -105,6 +105,11 @@ pub(crate) enum Op {
     Absent {
         tenths: u8,
     },
+    /// Nothing comes of the publisher for so many tenths of a second, for which a slate stands in,
+    /// and then it goes on where it was.
+    Silent {
+        tenths: u8,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +126,7 @@ pub(crate) enum PictureKind {
 pub(crate) fn check(segment_duration: Duration, ops: &[Op]) -> Vec<Package> {
     // Nobody makes them: which they are does not matter.
     let renditions = Preset::named("P144p30fps16x9").into_iter().collect();
-    let config = StreamConfig { renditions, segment_duration, decoder: DecoderChoice::Auto };
+    let config = StreamConfig { renditions, segment_duration, decoder: DecoderKind::Native };
     let state = GridState::new(FIRST);
     let mut run = Run {
         ingest: Ingest::new(&config, state, StreamTracks::default()),
@@ -375,6 +380,7 @@ impl Run {
                 self.slate(tenths);
                 self.come();
             }
+            Op::Silent { tenths } => self.silent(tenths),
         }
     }
 
@@ -445,6 +451,29 @@ impl Run {
 
     fn leave(&mut self) {
         self.ingest.finish();
+        self.check_stay();
+    }
+
+    /// The stay goes on behind a slate, where there can be one: what is told once is not told
+    /// again.
+    fn silent(&mut self, tenths: u8) {
+        if !self.ingest.pause() {
+            return;
+        }
+        self.check_stay();
+        let slate = Slate::new(&self.config, self.state, self.tracks.clone(), SLATE_UNIX_MS);
+        assert!(slate.is_some(), "or it would not have paused");
+        self.slate(tenths);
+        let ingest = self.ingest.resume(&self.config, self.state, self.tracks.clone());
+        let Stay { has_garbage, has_video_header, audio_headers, .. } =
+            std::mem::take(&mut self.stay);
+        self.begin_stay(ingest);
+        let audio_headers = audio_headers.last().copied().into_iter().collect();
+        self.stay =
+            Stay { has_garbage, has_video_header, audio_headers, ..std::mem::take(&mut self.stay) };
+    }
+
+    fn check_stay(&mut self) {
         self.drain(true);
         self.check_numbers();
         self.check_pictures();
@@ -453,7 +482,11 @@ impl Run {
     }
 
     fn come(&mut self) {
-        self.ingest = Ingest::new(&self.config, self.state, self.tracks.clone());
+        self.begin_stay(Ingest::new(&self.config, self.state, self.tracks.clone()));
+    }
+
+    fn begin_stay(&mut self, ingest: Ingest) {
+        self.ingest = ingest;
         self.ingest.set_wanted(self.wanted);
         self.store.stays.push(self.store.segments.len());
         self.stay = Stay {
@@ -483,7 +516,8 @@ impl Run {
         slate.end(end);
         self.drain_slate(&mut slate, &mut source, &mut ladder);
         let left = end - source.length();
-        assert!(left + left < self.config.segment_duration, "all that is worth a segment");
+        let quarter = Duration::from_ticks(self.config.segment_duration.ticks() / 4);
+        assert!(left < quarter, "all that is worth a segment");
         assert_eq!(source.span, ladder.span, "cut together");
         assert!(source.span.is_none_or(|(began, _)| began >= before), "it goes on from the stay");
         assert_eq!(self.state.source.next_sequence, self.source.next(), "none lost, none twice");
@@ -505,7 +539,8 @@ impl Run {
                     self.source.note(&package.span);
                     let tracks = (package.video.is_some(), package.audio.is_some());
                     assert_eq!(Some(tracks), self.announced, "the tracks stand");
-                    assert_eq!(package.pictures(), usize::from(tracks.0), "one picture a segment");
+                    let pictures = 2 * usize::from(tracks.0);
+                    assert_eq!(package.pictures(), pictures, "one picture, and once more");
                     source.hear(&package);
                     self.check_that_tracks_are_there(&package);
                     self.packages.push(package);
@@ -518,7 +553,7 @@ impl Run {
                     if segment.ended.video.is_some() {
                         let made_of = self.store.store.source_of(span.sequence());
                         let made_of = made_of.expect("it can be made");
-                        assert_eq!(made_of.preroll.len() + made_of.segment.pictures.len(), 1);
+                        assert_eq!(made_of.preroll.len() + made_of.segment.pictures.len(), 2);
                     }
                 }
                 IngestOutput::Grid(state) => {
@@ -528,7 +563,7 @@ impl Run {
                 IngestOutput::Transcode(Item::Cut(cut)) => {
                     assert!(cut.begins.is_none_or(|begins| begins.live.is_empty()));
                 }
-                IngestOutput::Tracks(_) => {}
+                IngestOutput::Tracks(tracks) => self.tracks = tracks,
                 other => panic!("{other:?}"),
             }
         }

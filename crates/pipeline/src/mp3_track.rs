@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use aac::AudioSpecificConfig;
-use codec::{AacEncoder, AacEncoderConfig, Mp3Decoder, Mp3Sound};
+use codec::{AacEncoder, AacEncoderConfig, AacProfile, Mp3Decoder, Mp3Sound};
 use media::{AudioFrame, Duration, Timestamp};
 
 use crate::audio_track::{AudioEvent, span};
@@ -107,6 +107,7 @@ impl Encoding {
     ) -> Result<Option<Self>, codec::Error> {
         let Mp3Sound { sample_rate_hz, channels, .. } = sound;
         let config = AacEncoderConfig {
+            profile: AacProfile::LowComplexity,
             sample_rate_hz,
             channels,
             bitrate_bps: sample_rate_hz * u32::from(channels) * BITS_PER_TWO_SAMPLES / 2,

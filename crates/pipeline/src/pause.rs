@@ -95,7 +95,7 @@ impl Pauses {
             TagKind::Video => (&mut self.video, &mut self.audio),
             _ => (&mut self.audio, &mut self.video),
         };
-        if !is_sequence_header(&message) {
+        if !is_sequence_header(message.track, &message.body) {
             message.timestamp_ms = message.timestamp_ms.wrapping_add(own.moved_ms);
             own.note(message.timestamp_ms, other.newest);
         }
@@ -191,8 +191,8 @@ fn apart(later: u32, earlier: u32) -> i32 {
 }
 
 /// They say no time: encoders stamp them 0.
-fn is_sequence_header(message: &TrackMessage) -> bool {
-    match (message.track, &message.body[..]) {
+pub(crate) fn is_sequence_header(track: TagKind, body: &[u8]) -> bool {
+    match (track, body) {
         // Enhanced RTMP has the packet type in the low bits, FLV behind the codec.
         (TagKind::Video, [first, ..]) if first & 0x80 != 0 => first & 0x0f == 0,
         (TagKind::Video, [first, 0, ..]) => first & 0x0f == 7,

@@ -1,9 +1,9 @@
 //! A still of a stream, for people who have no picture yet.
 
-use codec::Scaler;
+use codec::{DecoderKind, Scaler};
 use media::I420Buf;
 
-use crate::decoding::{DecoderChoice, Decoding};
+use crate::decoding::Decoding;
 use crate::rendition::{Preset, fit};
 use crate::tracks::StreamTracks;
 
@@ -16,17 +16,17 @@ impl StreamTracks {
     ///
     /// Decodes one picture: some milliseconds for 720p, a tenth of a second for 4K.
     #[must_use]
-    pub fn poster(&self, choice: DecoderChoice) -> Option<Vec<u8>> {
+    pub fn poster(&self, decoder: DecoderKind) -> Option<Vec<u8>> {
         let picture = self.still.as_ref()?;
         if picture.config.refusal.is_some() {
             return None;
         }
         let sps = &picture.config.sps;
-        let smallest = Preset::named("P144p30fps16x9")?;
+        let smallest = Preset::named("P144p30fps16x9")?.video?;
         let (width, height) = fit(&smallest, (sps.width, sps.height), sps.sar)?.picture;
         let mut small = I420Buf::new(width as usize, height as usize);
         let (mut scaler, mut is_there) = (Scaler::new(), false);
-        let mut decoding = Decoding::new(choice, &picture.config);
+        let mut decoding = Decoding::new(decoder, &picture.config);
         // Where the decoder has an error, maybe nothing came out, and that is all there is to it.
         let _ = decoding.decode(picture, |decoded, _| {
             is_there |= scaler.scale(decoded, &mut small).is_ok();

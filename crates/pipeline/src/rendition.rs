@@ -3,17 +3,25 @@
 
 use media::{Duration, TICKS_PER_SECOND, Timestamp};
 
-pub use codec::Profile;
+pub use codec::{AacProfile, Profile};
 
 /// Smallest side the encoder takes; a thinner picture is padded to it.
 pub const MIN_SIDE: u32 = 16;
 
-/// One encoding to make of every stream: a box to fit the picture in, a bitrate cap, a frame-rate
-/// ceiling.
+/// One encoding to make of every stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preset {
     /// The rendition's name in URLs.
     pub name: String,
+    /// What its pictures are; None makes sound alone.
+    pub video: Option<VideoPreset>,
+    /// What its audio is.
+    pub audio: AudioPreset,
+}
+
+/// The pictures of a rendition: a box to fit them in, a bitrate cap, a frame-rate ceiling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VideoPreset {
     /// Width of the box in pixels, for a landscape source; turned for a portrait one.
     pub width: u32,
     /// Height of the box in pixels.
@@ -24,6 +32,20 @@ pub struct Preset {
     pub frame_rate: Option<FrameRate>,
     /// H.264 profile.
     pub profile: Profile,
+}
+
+/// The audio of a rendition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AudioPreset {
+    /// The publisher's own.
+    Copy,
+    /// Its own, unless the publisher's is as light.
+    Encode {
+        /// Which AAC. HE-AAC v2 becomes HE-AAC where the publisher's sound has one channel.
+        profile: AacProfile,
+        /// Bits in a second.
+        bitrate_bps: u32,
+    },
 }
 
 /// Pictures per second as a fraction.
@@ -49,43 +71,81 @@ impl FrameRate {
     }
 }
 
-/// go-livepeer's presets: name, width, height, kbit/s, pictures per second.
-const PRESETS: [(&str, u32, u32, u32, u32); 14] = [
-    ("P720p60fps16x9", 1280, 720, 6000, 60),
-    ("P720p30fps16x9", 1280, 720, 4000, 30),
-    ("P720p25fps16x9", 1280, 720, 3500, 25),
-    ("P720p30fps4x3", 960, 720, 3500, 30),
-    ("P576p30fps16x9", 1024, 576, 1500, 30),
-    ("P576p25fps16x9", 1024, 576, 1500, 25),
-    ("P360p30fps16x9", 640, 360, 1200, 30),
-    ("P360p25fps16x9", 640, 360, 1000, 25),
-    ("P360p30fps4x3", 480, 360, 1000, 30),
-    ("P240p30fps16x9", 426, 240, 600, 30),
-    ("P240p25fps16x9", 426, 240, 600, 25),
-    ("P240p30fps4x3", 320, 240, 600, 30),
-    ("P144p30fps16x9", 256, 144, 400, 30),
-    ("P144p25fps16x9", 256, 144, 400, 25),
-];
+/// Presets: name, width, height, kbit/s, pictures per second, profile, audio.
+const PRESETS: [(&str, u32, u32, u32, u32, Profile, AudioPreset); 16] = {
+    use AudioPreset::Copy;
+    use Profile::{Baseline, High};
+    [
+        ("P720p60fps16x9", 1280, 720, 6000, 60, High, Copy),
+        ("P720p30fps16x9", 1280, 720, 4000, 30, High, Copy),
+        ("P720p25fps16x9", 1280, 720, 3500, 25, High, Copy),
+        ("P720p30fps4x3", 960, 720, 3500, 30, High, Copy),
+        ("P576p30fps16x9", 1024, 576, 1500, 30, High, Copy),
+        ("P576p25fps16x9", 1024, 576, 1500, 25, High, Copy),
+        ("P360p30fps16x9", 640, 360, 1200, 30, High, Copy),
+        ("P360p25fps16x9", 640, 360, 1000, 25, High, Copy),
+        ("P360p30fps4x3", 480, 360, 1000, 30, High, Copy),
+        ("P240p30fps16x9", 426, 240, 600, 30, High, Copy),
+        ("P240p25fps16x9", 426, 240, 600, 25, High, Copy),
+        ("P240p30fps4x3", 320, 240, 600, 30, High, Copy),
+        ("P144p30fps16x9", 256, 144, 400, 30, High, he_aac(48)),
+        ("P144p25fps16x9", 256, 144, 400, 25, High, Copy),
+        // Ours, for links of 2G and for old phones.
+        ("P144p15fps16x9", 256, 144, 96, 15, Baseline, he_aac_v2(24)),
+        ("P90p10fps16x9", 160, 90, 26, 10, Baseline, he_aac_v2(16)),
+    ]
+};
+
+/// The preset of sound alone.
+const AUDIO: (&str, AudioPreset) = ("audio", he_aac_v2(24));
+
+/// The ladder where nobody asks for another one.
+const DEFAULT: [&str; 4] = ["P144p30fps16x9", "P144p15fps16x9", "P90p10fps16x9", AUDIO.0];
+
+const fn he_aac(kbps: u32) -> AudioPreset {
+    AudioPreset::Encode { profile: AacProfile::HighEfficiency, bitrate_bps: kbps * 1000 }
+}
+
+const fn he_aac_v2(kbps: u32) -> AudioPreset {
+    AudioPreset::Encode { profile: AacProfile::HighEfficiencyV2, bitrate_bps: kbps * 1000 }
+}
 
 impl Preset {
-    /// The preset of go-livepeer's name, for example `P144p30fps16x9`; None when there is none.
+    /// The preset of this name, go-livepeer's (for example `P144p30fps16x9`) or one of ours; None
+    /// when there is none.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        let &(name, width, height, kbps, fps) = PRESETS.iter().find(|preset| preset.0 == name)?;
-        Some(Self {
-            name: name.to_owned(),
+        if name == AUDIO.0 {
+            return Some(Self { name: name.to_owned(), video: None, audio: AUDIO.1 });
+        }
+        let &(name, width, height, kbps, fps, profile, audio) =
+            PRESETS.iter().find(|preset| preset.0 == name)?;
+        let video = VideoPreset {
             width,
             height,
             bitrate_bps: kbps * 1000,
             frame_rate: Some(FrameRate { num: fps, den: 1 }),
-            profile: Profile::High,
-        })
+            profile,
+        };
+        Some(Self { name: name.to_owned(), video: Some(video), audio })
+    }
+
+    /// The ladder where nobody asks for another one.
+    #[must_use]
+    pub fn default_ladder() -> Vec<Self> {
+        DEFAULT.iter().filter_map(|name| Self::named(name)).collect()
+    }
+
+    /// Bits in a second of its video at most; 0 without.
+    #[must_use]
+    pub fn video_bps(&self) -> u32 {
+        self.video.as_ref().map_or(0, |video| video.bitrate_bps)
     }
 }
 
 /// The names [`Preset::named`] knows, largest first.
 pub fn preset_names() -> impl Iterator<Item = &'static str> {
-    PRESETS.iter().map(|preset| preset.0)
+    PRESETS.iter().map(|preset| preset.0).chain([AUDIO.0])
 }
 
 /// Where a picture lands: its scaled size, and the encoded size around it.
@@ -102,7 +162,7 @@ pub(crate) struct Fit {
 /// The box is turned to the source's orientation, the aspect of what a viewer sees is kept, nothing
 /// is enlarged, sides are even. None where a side of the source is under [`MIN_SIDE`]: such a
 /// stream is source-only.
-pub(crate) fn fit(preset: &Preset, size: (u32, u32), sar: (u32, u32)) -> Option<Fit> {
+pub(crate) fn fit(preset: &VideoPreset, size: (u32, u32), sar: (u32, u32)) -> Option<Fit> {
     if size.0 < MIN_SIDE || size.1 < MIN_SIDE {
         return None;
     }
@@ -159,16 +219,36 @@ impl Thinner {
 mod tests {
     use super::*;
 
-    fn p144() -> Preset {
-        Preset::named("P144p30fps16x9").unwrap()
+    fn p144() -> VideoPreset {
+        Preset::named("P144p30fps16x9").unwrap().video.unwrap()
     }
 
     #[test]
     fn every_preset_of_the_contract_has_its_numbers() {
-        assert_eq!(preset_names().count(), 14);
+        assert_eq!(preset_names().count(), 17);
+        assert!(preset_names().all(|name| Preset::named(name).is_some()));
         let preset = Preset::named("P144p25fps16x9").unwrap();
-        assert_eq!((preset.width, preset.height, preset.bitrate_bps), (256, 144, 400_000));
+        let video = preset.video.unwrap();
+        assert_eq!((video.width, video.height, video.bitrate_bps), (256, 144, 400_000));
+        assert_eq!(preset.audio, AudioPreset::Copy, "as in go-livepeer");
         assert_eq!(Preset::named("p144p30fps16x9"), None, "names are case-sensitive");
+    }
+
+    #[test]
+    fn the_default_ladder_goes_from_144_lines_down_to_sound_alone() {
+        let ladder = Preset::default_ladder();
+        let rates: Vec<_> =
+            ladder.iter().map(|preset| (preset.video_bps(), preset.audio)).collect();
+        let expected = [
+            (400_000, he_aac(48)),
+            (96_000, he_aac_v2(24)),
+            (26_000, he_aac_v2(16)),
+            (0, he_aac_v2(24)),
+        ];
+        assert_eq!(rates, expected);
+        let light = ladder[2].video.as_ref().unwrap();
+        assert_eq!((light.width, light.height, light.profile), (160, 90, Profile::Baseline));
+        assert_eq!(fit(light, (1920, 1080), (1, 1)).unwrap().picture, (160, 90));
     }
 
     #[test]

@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
+use aac::AudioSpecificConfig;
 use codec::{Force, H264Encoder, H264EncoderConfig, RateGuard, Scaler};
 use h264::Sps;
 use hls::{Cut, Span};
 use media::{AccessUnit, Duration, I420, I420Buf, Timestamp};
 
+use crate::encoded_sound::SoundPlan;
 use crate::event::RenditionInfo;
 use crate::package::{Package, nominal_frame_rate};
 use crate::picture::VideoConfig;
-use crate::rendition::{Fit, FrameRate, MIN_SIDE, Preset, Thinner};
-use crate::source_segment::EndedSpan;
+use crate::rendition::{AudioPreset, Fit, FrameRate, MIN_SIDE, Preset, Thinner};
+use crate::source_segment::{EndedSpan, Sound};
 
 /// Scales and encodes one rendition. Pictures are scaled as they are decoded and encoded in display
 /// order.
@@ -61,6 +63,7 @@ pub(crate) struct RungPlan {
     fit: Fit,
     config: H264EncoderConfig,
     ceiling: Option<FrameRate>,
+    audio: AudioPreset,
     /// The encoder's own parameter sets.
     video: Arc<VideoConfig>,
 }
@@ -70,6 +73,7 @@ struct Encoder {
     plan: RungPlan,
     h264: H264Encoder,
     guard: RateGuard,
+    cap_bps: u32,
     /// The canvas a very thin picture is padded on.
     canvas: Option<I420Buf>,
 }
@@ -85,17 +89,18 @@ impl RungPlan {
         sps: &Sps,
         frame_rate: f64,
     ) -> Result<Option<Self>, codec::Error> {
-        let Some(fit) = crate::rendition::fit(preset, (sps.width, sps.height), sps.sar) else {
+        let Some(video) = &preset.video else { return Ok(None) };
+        let Some(fit) = crate::rendition::fit(video, (sps.width, sps.height), sps.sar) else {
             return Ok(None);
         };
-        let ceiling = preset.frame_rate;
+        let ceiling = video.frame_rate;
         let encoded = ceiling.map_or(frame_rate, |ceiling| ceiling.as_f64().min(frame_rate));
         let config = H264EncoderConfig {
             width: fit.coded.0,
             height: fit.coded.1,
             frame_rate: encoded as f32,
-            bitrate_bps: preset.bitrate_bps,
-            profile: preset.profile,
+            bitrate_bps: video.bitrate_bps,
+            profile: video.profile,
             colour: sps.colour,
         };
         let encoder = H264Encoder::new(&config)?;
@@ -104,21 +109,23 @@ impl RungPlan {
             return Ok(None);
         };
         let video = Arc::new(VideoConfig { parameter_sets, sps, refusal: None });
-        Ok(Some(Self { fit, config, ceiling, video }))
+        Ok(Some(Self { fit, config, ceiling, audio: preset.audio, video }))
     }
 
     /// Whether both come out equal, so that one is the other under a second name.
     pub(crate) fn is_twin_of(&self, other: &Self) -> bool {
-        self.fit == other.fit
+        let rates = |plan: &Self| (plan.config.bitrate_bps, plan.config.frame_rate);
+        self.fit == other.fit && rates(self) == rates(other) && self.audio == other.audio
     }
 
     /// What the multivariant playlist will say of a segment made of `source`.
     pub(crate) fn info(&self, source: &EndedSpan) -> RenditionInfo {
-        let audio = source.sound.as_ref().map(|sound| &*sound.config);
+        let audio = encoded_config(self.audio, source.sound.as_ref());
         let seconds = source.span.duration.as_secs_f64().max(0.001);
         let measured = nominal_frame_rate(source.picture_count as f64 / seconds);
         let rate = self.ceiling.map_or(measured, |ceiling| ceiling.as_f64().min(measured));
-        RenditionInfo::new(Some(&self.video), audio, Some(rate).filter(|rate| *rate > 0.0))
+        let rate = Some(rate).filter(|rate| *rate > 0.0);
+        RenditionInfo::new(Some(&self.video), audio.as_deref(), rate)
     }
 
     /// What it costs in pixels per second.
@@ -131,7 +138,7 @@ impl RungPlan {
 impl Rung {
     pub(crate) fn new(preset: Preset) -> Self {
         Self {
-            thinner: Thinner::new(preset.frame_rate),
+            thinner: Thinner::new(preset.video.as_ref().and_then(|video| video.frame_rate)),
             preset,
             scaler: Scaler::new(),
             encoder: None,
@@ -241,9 +248,13 @@ impl Rung {
         Ok(())
     }
 
-    /// Begins a segment. Nothing comes of pictures before the first one.
-    pub(crate) fn begin_segment(&mut self, cut: Cut) {
+    /// Begins a segment whose video has this cap. Nothing comes of pictures before the first one.
+    ///
+    /// # Errors
+    /// The encoder refuses the cap, and keeps the one it has.
+    pub(crate) fn begin_segment(&mut self, cut: Cut, cap_bps: u32) -> Result<(), codec::Error> {
         self.segment = Some(Segment { cut, units: Vec::new() });
+        self.encoder.as_mut().map_or(Ok(()), |encoder| encoder.set_cap(cap_bps))
     }
 
     /// The turn of the picture at `pts` in display order has come: encodes it, where it was scaled
@@ -305,31 +316,44 @@ impl Rung {
         Ok(())
     }
 
-    /// Ends the running segment. One that no picture came for shows what was seen before it, or
-    /// black: players do not expect a video track without pictures.
+    /// Ends the running segment, with this sound. One that no picture came for shows what was seen
+    /// before it, or black: players do not expect a video track without pictures.
     ///
     /// # Errors
     /// The encoder failed on that picture; the segment is lost.
-    pub(crate) fn end_segment(&mut self, source: &EndedSpan) -> Result<Package, codec::Error> {
-        let span = source.span;
+    pub(crate) fn end_segment(
+        &mut self,
+        span: Span,
+        sound: Option<&Sound>,
+    ) -> Result<Package, codec::Error> {
         if self.awaits_first_picture() {
             self.encode_still(span.start(), Force::Idr)?;
         }
         let units = self.segment.take().map(|segment| segment.units).unwrap_or_default();
-        Ok(self.package(span, units, source))
+        Ok(self.package(span, units, sound))
     }
 
-    fn package(&self, span: Span, units: Vec<AccessUnit>, source: &EndedSpan) -> Package {
+    fn package(&self, span: Span, units: Vec<AccessUnit>, sound: Option<&Sound>) -> Package {
         let video = self.encoder.as_ref().map(|encoder| Arc::clone(&encoder.plan.video));
         let config = video.clone();
         let pictures = units.into_iter().filter_map(|unit| Some((unit, config.clone()?)));
         let pictures: Vec<_> = pictures.collect();
-        Package::new(span, video, pictures.into_iter(), source.sound.as_ref())
+        Package::new(span, video, pictures.into_iter(), sound)
     }
 
     pub(crate) fn stats(&self) -> RungStats {
         self.stats
     }
+}
+
+/// What the audio of a rendition is, where the source has this sound.
+pub(crate) fn encoded_config(
+    audio: AudioPreset,
+    sound: Option<&Sound>,
+) -> Option<Arc<AudioSpecificConfig>> {
+    let sound = sound?;
+    let plan = SoundPlan::new(audio, sound);
+    Some(plan.map_or_else(|| Arc::clone(&sound.config), |plan| plan.config))
 }
 
 /// Places of the rungs that make something, the most expensive first.
@@ -347,9 +371,19 @@ impl Encoder {
         Ok(Self {
             h264: H264Encoder::new(&plan.config)?,
             guard: RateGuard::new(plan.config.bitrate_bps),
+            cap_bps: plan.config.bitrate_bps,
             canvas: (picture != coded).then(|| black(coded.0 as usize, coded.1 as usize)),
             plan,
         })
+    }
+
+    fn set_cap(&mut self, cap_bps: u32) -> Result<(), codec::Error> {
+        if self.cap_bps != cap_bps {
+            self.h264.set_bitrate(cap_bps)?;
+            self.guard.set_cap(cap_bps);
+            self.cap_bps = cap_bps;
+        }
+        Ok(())
     }
 
     /// The picture's access unit; None where it was left out to stay under the cap.

@@ -2,7 +2,7 @@
 
 use aac::AudioSpecificConfig;
 use bytes::Bytes;
-use codec::{AacEncoder, AacEncoderConfig};
+use codec::{AacEncoder, AacEncoderConfig, AacProfile};
 use media::Timestamp;
 
 /// Silence needs hardly any bits; Fraunhofer's encoder brings this to the least that it has.
@@ -37,6 +37,7 @@ fn make(config: &AudioSpecificConfig) -> Option<Bytes> {
         return None;
     }
     let encoder = AacEncoderConfig {
+        profile: AacProfile::LowComplexity,
         sample_rate_hz: config.sample_rate_hz,
         channels,
         bitrate_bps: BITS_PER_CHANNEL * u32::from(channels),

@@ -10,13 +10,17 @@ use crate::event::IngestOutput;
 use crate::ingest::Ingest;
 use crate::tracks::StreamTracks;
 
+/// A slate's last span is one part in so many of a whole one at least.
+const LEAST_PART: i64 = 4;
+
 /// Spans of a stream that nobody publishes, one after the other in time with a clock, on the grid
 /// that the last publisher left: behind a discontinuity, and before the one that the next publisher
 /// begins with.
 ///
-/// A span of `source` is the last IDR, as it came and with its own parameter sets, and silence of
-/// the audio's own configuration. Nothing is decoded, nothing but the one frame of silence is
-/// encoded, and that one once. A span of the ladder is made of the same, when somebody asks for it.
+/// A span of `source` is the last IDR, as it came and with its own parameter sets, at the span's
+/// start and once more at its half, and silence of the audio's own configuration. Nothing is
+/// decoded, nothing but the one frame of silence is encoded, and that one once. A span of the
+/// ladder is made of the same, when somebody asks for it.
 ///
 /// **After every call, drain [`poll`](Self::poll) to None.**
 pub struct Slate {
@@ -43,12 +47,8 @@ impl Slate {
         unix_ms: i64,
     ) -> Option<Self> {
         state.mode?;
-        let announced = tracks.decided?;
-        if announced.video {
-            tracks.still(None)?;
-        }
-        if announced.audio {
-            tracks.silence.frame(tracks.audio.as_deref()?)?;
+        if !tracks.can_be_stood_in_for() {
+            return None;
         }
         let began = tracks.ended_at;
         let mut ingest = Ingest::new(config, state, tracks);
@@ -67,13 +67,14 @@ impl Slate {
         }
     }
 
-    /// Somebody publishes again when the slate is so long: what has begun comes out, if it is half
-    /// a span at least. Shorter ones would only have to wait for what follows them.
+    /// Somebody publishes again when the slate is so long: what has begun comes out, if it is a
+    /// quarter of a span at least. So the playlists have not stood still for longer than that when
+    /// the first span of what follows begins, which takes its own time.
     pub fn end(&mut self, length: Duration) {
         self.go_on(length);
         let end = length.min(self.cut + self.segment_duration);
-        let running = end - self.cut;
-        if running + running >= self.segment_duration {
+        let least = Duration::from_ticks(self.segment_duration.ticks() / LEAST_PART);
+        if end - self.cut >= least {
             self.stand_in(end);
             self.ingest.finish();
         }

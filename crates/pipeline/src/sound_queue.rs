@@ -41,7 +41,28 @@ pub(crate) struct SoundQueue {
     /// Where the silence began that ends at `heard`, and how many samples it is long: counted, so
     /// that what is lost by rounding does not add up.
     silent: Option<(Timestamp, i64)>,
+    /// Bits a second of the sound in force, once known.
+    bitrate: Bitrate,
 }
+
+/// How many bits a second the sound is made of: decided once for each kind, as what is made of it
+/// depends on it.
+#[derive(Clone, Copy, Debug)]
+enum Bitrate {
+    /// No span of it has ended; somebody has said that it is so many.
+    Said(Option<u32>),
+    /// None where it was silent, and nobody has said anything.
+    Known(Option<u32>),
+}
+
+impl Default for Bitrate {
+    fn default() -> Self {
+        Self::Said(None)
+    }
+}
+
+/// Sound of fewer bits than any encoder makes is silence, and says nothing of what comes.
+const LEAST_BITRATE_BPS: u32 = 8_000;
 
 /// Whether a frame is part of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +82,14 @@ impl SoundQueue {
             self.next = None;
         } else {
             self.next = Some((from, Arc::clone(config)));
+        }
+    }
+
+    /// The publisher says that the sound is made of so many bits a second, or that of one before it
+    /// was: no less is believed, as it may begin with silence.
+    pub(crate) fn announce_bitrate(&mut self, bitrate_bps: Option<u32>) {
+        if let Bitrate::Said(said) = &mut self.bitrate {
+            *said = (*said).max(bitrate_bps);
         }
     }
 
@@ -121,8 +150,23 @@ impl SoundQueue {
         // Another kind begins: what is missing of this one will not come any more.
         let is_last = self.next.as_ref().is_some_and(|(from, _)| end + hls::TOLERANCE >= *from);
         let silent_to = if is_last { Some(end) } else { silent_to };
+        let bitrate_bps = self.bitrate_of(&frames, &config);
         let frames = self.without_holes(frames, end, silent_to, &config, silence);
-        Some(Sound { config, frames })
+        Some(Sound { config, frames, bitrate_bps })
+    }
+
+    fn bitrate_of(&mut self, frames: &[AudioFrame], config: &AudioSpecificConfig) -> Option<u32> {
+        let said = match self.bitrate {
+            Bitrate::Known(bitrate_bps) => return bitrate_bps,
+            Bitrate::Said(said) => said,
+        };
+        let bytes: usize = frames.iter().map(|frame| frame.data.len()).sum();
+        let samples = (frames.len() * usize::from(config.samples_per_frame)).max(1);
+        let bps = bytes as f64 * 8.0 * f64::from(config.sample_rate_hz) / samples as f64;
+        let measured = Some(bps as u32).filter(|bps| *bps >= LEAST_BITRATE_BPS);
+        let bitrate_bps = said.max(measured);
+        self.bitrate = Bitrate::Known(bitrate_bps);
+        bitrate_bps
     }
 
     fn without_holes(
@@ -192,6 +236,7 @@ impl SoundQueue {
         {
             self.in_force = Some(Arc::clone(config));
             self.next = None;
+            self.bitrate = Bitrate::default();
         }
     }
 

@@ -9,7 +9,9 @@ use aac::AudioSpecificConfig;
 use hls::{Cut, CutPoint, Span};
 use media::{AudioFrame, Duration, Timestamp};
 
+use crate::encoded_sound::heard_before;
 use crate::picture::{Picture, VideoConfig};
+use crate::rates::SourceRates;
 use crate::rendition_set::RenditionSet;
 
 /// The sound of one span.
@@ -19,6 +21,9 @@ pub struct Sound {
     pub config: Arc<AudioSpecificConfig>,
     /// Ascending by time. May be empty: the track is there all the same.
     pub frames: Vec<AudioFrame>,
+    /// What the whole track is made of, in bits a second: as the publisher says, or as the first
+    /// span shows. None where it was silent then.
+    pub bitrate_bps: Option<u32>,
 }
 
 /// A span of the ladder's grid that has ended: all that is known of it but for its pictures.
@@ -35,6 +40,20 @@ pub struct EndedSpan {
     pub sound: Option<Sound>,
     /// Time from one source picture to the next.
     pub interval: Duration,
+    /// What the publisher sends, as measured in the spans before it, or in the first one itself.
+    /// None where there are no pictures.
+    pub rates: Option<SourceRates>,
+    /// What comes behind it.
+    pub followed_by: FollowedBy,
+}
+
+/// What comes behind a span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FollowedBy {
+    /// A span that goes on where it ends.
+    Next,
+    /// Nothing, or a discontinuity.
+    End,
 }
 
 /// A span of the ladder's grid, as the publisher sent it: all renditions of the span are made of
@@ -76,6 +95,8 @@ pub struct SpanStart {
     pub cut: Cut,
     /// The renditions that are made of it picture by picture, as they come.
     pub live: RenditionSet,
+    /// What the publisher sends, as measured in the spans before it; None before the first one.
+    pub rates: Option<SourceRates>,
     /// Where renditions begin and no other has been live: the pictures before this cut, in
     /// decoding order, that a decoder has to be given before the next ones. Empty where the
     /// next picture is one to start with, and where a decoder is at work already.
@@ -175,6 +196,8 @@ pub struct SegmentSource {
     pub segment: SourceSegment,
     /// The pictures in front of it that decoding begins with, in decoding order.
     pub preroll: Vec<Picture>,
+    /// The sound in front of it that a rendition's own begins with, ascending by time.
+    pub heard_before: Vec<AudioFrame>,
 }
 
 /// What a store keeps of one stream at most, in bytes with [`SAMPLE_COST`]: 14 spans of 2 s at
@@ -261,15 +284,19 @@ impl SegmentStore {
     /// What span `sequence` is made of, if it is still here.
     #[must_use]
     pub fn source_of(&self, sequence: u64) -> Option<SegmentSource> {
-        let stored = self.spans.iter().rfind(|it| it.ended.span.sequence() == sequence)?;
+        let place = self.spans.iter().rposition(|it| it.ended.span.sequence() == sequence)?;
+        let stored = self.spans.get(place)?;
         let start = self.preroll_begins(stored)?;
         let pictures = |from: u64, to: u64| -> Vec<Picture> {
             self.pictures.range(self.place(from)..self.place(to)).cloned().collect()
         };
+        let ended = &stored.ended;
+        let earlier = self.spans.range(..place).rev().map(|it| &*it.ended);
         Some(SegmentSource {
+            heard_before: heard_before(&ended.span, ended.sound.as_ref(), earlier),
             preroll: pictures(start.min(stored.first), stored.first),
             segment: SourceSegment {
-                ended: Arc::clone(&stored.ended),
+                ended: Arc::clone(ended),
                 pictures: pictures(stored.first.max(start), stored.end),
             },
         })
@@ -279,6 +306,10 @@ impl SegmentStore {
     fn preroll_begins(&self, stored: &StoredSpan) -> Option<u64> {
         if stored.first < self.gone {
             return None;
+        }
+        if stored.ended.video.is_none() {
+            // There is nothing to decode; its sound is here.
+            return Some(stored.first);
         }
         let until = self.pictures.range(..self.place(stored.end));
         let start = decoding_begins(until, &stored.ended.span)? as u64 + self.gone;

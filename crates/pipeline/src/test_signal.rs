@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use codec::{AacEncoder, AacEncoderConfig, Force, H264Encoder, H264EncoderConfig, Profile};
+use codec::{
+    AacEncoder, AacEncoderConfig, AacProfile, Force, H264Encoder, H264EncoderConfig, Profile,
+};
 use h264::Colour;
 use media::{AudioFrame, Duration, TICKS_PER_SECOND, Timestamp};
 use testcard::{Matrix, TestCard, Tone};
@@ -101,6 +103,7 @@ impl TestSignal {
         let [sps, pps] = [&sets.sps, &sets.pps].map(|list| list.first());
         let video_config = sps.zip(pps).and_then(|(sps, pps)| h264::avc_config_record(sps, pps));
         let audio = AacEncoder::new(&AacEncoderConfig {
+            profile: AacProfile::LowComplexity,
             sample_rate_hz: Self::AUDIO_SAMPLE_RATE_HZ,
             channels: CHANNELS,
             bitrate_bps: Self::AUDIO_BITRATE_BPS,

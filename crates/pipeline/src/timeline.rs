@@ -51,9 +51,15 @@ pub(crate) struct Timeline {
     audio: Track,
     last: Option<Side>,
     drift: Drift,
+    begins_at: Option<Timestamp>,
 }
 
 impl Timeline {
+    /// A timeline whose first message is at `at`, whatever its stamp.
+    pub(crate) fn beginning_at(at: Timestamp) -> Self {
+        Self { begins_at: Some(at), ..Self::default() }
+    }
+
     /// The stream time of a message, and what became of the clocks with it.
     ///
     /// May be before that of an earlier message of the track, by 2 s at most.
@@ -63,6 +69,10 @@ impl Timeline {
             Side::Video => (&mut self.video, &mut self.audio),
             Side::Audio => (&mut self.audio, &mut self.video),
         };
+        if let Some(at) = self.begins_at.take() {
+            track.line = Some(Line { stamp_ms, at });
+            track.newest = at;
+        }
         let (at, jump) = track.place(stamp_ms, other);
         if let Some(by) = jump {
             other.may_follow = true;

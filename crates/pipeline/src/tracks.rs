@@ -35,6 +35,8 @@ pub struct StreamTracks {
     pub(crate) decided: Option<Tracks>,
     /// The newest audio: silence is of its kind.
     pub(crate) audio: Option<Arc<AudioSpecificConfig>>,
+    /// What that is made of, in bits a second, where it is known.
+    pub(crate) audio_bps: Option<u32>,
     /// The newest IDR, or black: a segment without pictures shows it.
     pub(crate) still: Option<Picture>,
     /// Silence of that kind, where a publisher has left.
@@ -61,6 +63,18 @@ impl StreamTracks {
     #[must_use]
     pub fn resumed(&self) -> Self {
         if self.has_ended { Self::default() } else { self.clone() }
+    }
+
+    /// Whether something can stand in for each track that the playlists announce: not for pictures
+    /// without an IDR that are too large for a black one, and not for sound that no silence can be
+    /// made of.
+    pub(crate) fn can_be_stood_in_for(&mut self) -> bool {
+        let Some(announced) = self.decided else { return false };
+        let has_silence = match &self.audio {
+            Some(config) if announced.audio => self.silence.frame(config).is_some(),
+            _ => !announced.audio,
+        };
+        has_silence && (!announced.video || self.still(None).is_some())
     }
 
     /// The picture that stands in for video with these parameters: the newest IDR, or black where

@@ -4,19 +4,22 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use codec::DecoderKind;
-use media::{Duration, Timestamp};
+use media::{AudioFrame, Duration, Timestamp};
 
+use crate::StreamConfig;
 use crate::decoding::Decoding;
-use crate::event::{Notice, TranscoderOutput};
+use crate::encoded_sound::{SoundPlan, heard_before};
+use crate::event::{Notice, RenditionInfo, TranscoderOutput};
 use crate::governor::Governor;
 use crate::message_error::VideoRefusal;
 use crate::package::Package;
 use crate::picture::{Picture, VideoConfig};
 use crate::queue::QueueStats;
+use crate::rates::allowances;
+use crate::rendition::{AudioPreset, Preset};
 use crate::rendition_set::RenditionSet;
-use crate::rung::{Rung, RungPlan, RungStats, heaviest_first};
-use crate::source_segment::{EndedSpan, Item, LadderCut, SegmentSource, SpanStart};
-use crate::{DecoderChoice, StreamConfig};
+use crate::rung::{Rung, RungPlan, RungStats, encoded_config, heaviest_first};
+use crate::source_segment::{EndedSpan, Item, LadderCut, SegmentSource, Sound, SpanStart};
 
 /// Decoded pictures may wait this many for their turn: what H.264 allows at most (A.3.1,
 /// `MaxDpbFrames`).
@@ -25,6 +28,10 @@ const MAX_WAITING: usize = 16;
 /// Cuts that may wait for the pictures before them. A decoder that gives nothing back passes them
 /// all the same.
 const MAX_CUTS: usize = 64;
+
+/// Spans whose sound is kept to prepare that of the next: more than a second of it, as most are
+/// longer than a quarter of one.
+const MAX_HEARD_SPANS: usize = 4;
 
 /// A decoder that gives no picture for this long, in decoding time, has none: nothing is waited for
 /// any more.
@@ -37,6 +44,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 ///
 /// After every [`push`](Self::push), drain [`poll`](Self::poll) to None.
 pub struct Transcoder {
+    presets: Vec<Preset>,
     rungs: Vec<Rung>,
     live: RenditionSet,
     /// Those that begin with the next cut, and are scaled for already.
@@ -48,11 +56,11 @@ pub struct Transcoder {
     governor: Governor,
     queue: QueueStats,
     presence: Presence,
-    decoder: DecoderChoice,
+    decoder: DecoderKind,
     decoding: Option<Decoding>,
     /// What the presets become for the source as it is now.
     plan: Option<Plan>,
-    /// A decoder has refused pictures of these parameters by name, and no other can do it.
+    /// The decoder has refused pictures of these parameters by name.
     refused: Option<Arc<VideoConfig>>,
     /// Presentation times of decoded pictures whose turn has not come, ascending.
     waiting: VecDeque<Timestamp>,
@@ -65,8 +73,17 @@ pub struct Transcoder {
     /// The decoding time of the newest picture taken from which one came out.
     newest_given: Option<Timestamp>,
     interval: Duration,
+    heard: Heard,
     stats: TranscoderStats,
     outputs: VecDeque<TranscoderOutput>,
+}
+
+/// What a rendition's own audio is prepared by.
+enum Heard {
+    /// The newest spans that have ended, the newest last.
+    Spans(VecDeque<Arc<EndedSpan>>),
+    /// A segment is made alone, and these are the frames in front of it.
+    Frames(Vec<AudioFrame>),
 }
 
 /// Whether anybody waits for what is made as pictures come.
@@ -104,13 +121,11 @@ pub struct TranscoderStats {
     pub decoded: u64,
     /// Pictures not decoded because no rendition wanted them and nothing refers to them.
     pub thinned: u64,
-    /// Pictures that could not be decoded or encoded.
+    /// Pictures that could not be decoded or encoded, or came damaged.
     pub failed: u64,
-    /// The decoder in use, or the one used last; None before the first picture and where no
-    /// decoder can do it.
+    /// The decoder in use, or the one used last; None before the first picture and where it cannot
+    /// do it.
     pub decoder: Option<DecoderKind>,
-    /// How often a decoder was left for another one.
-    pub decoder_changes: u64,
     /// Decoding time of the last picture taken; against the newest one ingested it gives the lag.
     pub last_taken: Option<Timestamp>,
     /// What was done for each configured rendition.
@@ -147,11 +162,19 @@ pub fn make_segment(
     index: usize,
     source: &SegmentSource,
 ) -> Result<MadeSegment, MakeError> {
-    let mut transcoder = Transcoder { only: Some(index), ..Transcoder::new(config) };
+    let heard = Heard::Frames(source.heard_before.clone());
+    let mut transcoder = Transcoder { only: Some(index), heard, ..Transcoder::new(config) };
     let segment = &source.segment;
+    if let Some(preset) = config.renditions.get(index)
+        && preset.video.is_none()
+    {
+        let package = transcoder.sound_alone(preset.audio, &segment.ended)?;
+        return Ok(MadeSegment { package, stats: transcoder.stats });
+    }
     let begins = SpanStart {
         cut: segment.ended.span.cut,
         live: RenditionSet::EMPTY.with(index),
+        rates: segment.ended.rates,
         preroll: source.preroll.clone(),
     };
     transcoder.push(Item::Cut(LadderCut {
@@ -186,6 +209,7 @@ impl Transcoder {
     #[must_use]
     pub fn new(config: &StreamConfig) -> Self {
         Self {
+            presets: config.renditions.clone(),
             rungs: config.renditions.iter().cloned().map(Rung::new).collect(),
             live: RenditionSet::EMPTY,
             expected: RenditionSet::EMPTY,
@@ -204,6 +228,7 @@ impl Transcoder {
             newest_taken: None,
             newest_given: None,
             interval: Duration::from_millis(40),
+            heard: Heard::Spans(VecDeque::new()),
             stats: TranscoderStats {
                 renditions: vec![RungStats::default(); config.renditions.len()],
                 ..Default::default()
@@ -328,7 +353,7 @@ impl Transcoder {
                 self.failed(error);
                 None
             });
-            // Renditions that come out equal in size collapse into the first.
+            // Renditions that come out equal in all collapse into the first.
             let twin = |other: &RungPlan| planned.as_ref().is_some_and(|it| it.is_twin_of(other));
             let is_twin = rungs.iter().flatten().any(twin);
             rungs.push(planned.filter(|_| !is_twin));
@@ -402,21 +427,18 @@ impl Transcoder {
             self.newest_given = Some(picture.unit.dts);
         }
         self.stats.decoder = Some(decoding.kind());
-        while let Some(notice) = decoding.poll() {
-            self.stats.decoder_changes +=
-                u64::from(matches!(notice, Notice::DecoderChanged { .. }));
-            self.outputs.push_back(TranscoderOutput::Notice(notice));
+        match result {
+            Err(why) if decoding.is_given_up() => {
+                self.stats.failed += 1;
+                return self.give_up(why, &picture.config);
+            }
+            Err(error) => self.failed(error),
+            Ok(()) => {}
         }
-        if let Err(error) = result {
-            self.failed(error);
-        }
-        match decoding.undecodable() {
-            Some(why) => self.give_up(why, &picture.config),
-            None => self.decoding = Some(decoding),
-        }
+        self.decoding = Some(decoding);
     }
 
-    /// No decoder there is can do it: the renditions show what they last showed, until other
+    /// The decoder cannot do it: the renditions show what they last showed, until other
     /// parameters come.
     fn give_up(&mut self, why: codec::Error, config: &Arc<VideoConfig>) {
         let notice = Notice::Undecodable(VideoRefusal::Decoder(why));
@@ -569,26 +591,50 @@ impl Transcoder {
         self.note_stats();
     }
 
-    fn end_segments(&mut self, ended: &EndedSpan) {
+    fn end_segments(&mut self, ended: &Arc<EndedSpan>) {
         if let Some(config) = &ended.video {
             self.plan_for(config, ended.interval);
         }
+        let mut sounds = Vec::new();
         for index in 0..self.rungs.len() {
-            let output = self.end_segment(index, ended);
+            let output = self.end_segment(index, ended, &mut sounds);
             self.outputs.push_back(output);
+        }
+        if let Heard::Spans(spans) = &mut self.heard {
+            spans.push_back(Arc::clone(ended));
+            if spans.len() > MAX_HEARD_SPANS {
+                spans.pop_front();
+            }
         }
     }
 
-    fn end_segment(&mut self, index: usize, ended: &EndedSpan) -> TranscoderOutput {
+    fn end_segment(
+        &mut self,
+        index: usize,
+        ended: &EndedSpan,
+        sounds: &mut Vec<(SoundPlan, Sound)>,
+    ) -> TranscoderOutput {
         let impossible = TranscoderOutput::Impossible { index };
+        let audio = self.rungs[index].preset().audio;
+        if self.rungs[index].preset().video.is_none() {
+            let config = encoded_config(audio, ended.sound.as_ref());
+            return config.filter(|_| !self.is_second_of_its_sound(index)).map_or(
+                impossible,
+                |config| {
+                    let info = RenditionInfo::new(None, Some(&config), None);
+                    TranscoderOutput::Promised { index, span: ended.span, info }
+                },
+            );
+        }
         let Some(video) = &ended.video else { return impossible };
         let is_refused = self.is_refused(video);
-        let rung = &mut self.rungs[index];
+        let rung = &self.rungs[index];
         let is_made = self.live.contains(index) && rung.is_open() && rung.has_segment();
         // Where nothing can be decoded any more, a segment ends with what there was; the next one
         // is none.
         if is_made && (rung.has_pictures() || !is_refused) {
-            match rung.end_segment(ended) {
+            let sound = self.sound_of(audio, ended, sounds);
+            match self.rungs[index].end_segment(ended.span, sound.as_ref()) {
                 Ok(package) => return TranscoderOutput::Made { index, package },
                 // Somebody who asks for it may have better luck with an encoder of his own.
                 Err(error) => self.failed(error),
@@ -603,6 +649,49 @@ impl Transcoder {
         }
     }
 
+    /// The span's sound as a preset wants it, made once for all that want the same. Where it cannot
+    /// be made there is none: the publisher's would be of another kind than the playlist says.
+    fn sound_of(
+        &mut self,
+        audio: AudioPreset,
+        ended: &EndedSpan,
+        made: &mut Vec<(SoundPlan, Sound)>,
+    ) -> Option<Sound> {
+        let sound = ended.sound.as_ref()?;
+        let Some(plan) = SoundPlan::new(audio, sound) else { return Some(sound.clone()) };
+        if let Some((_, sound)) = made.iter().find(|(known, _)| *known == plan) {
+            return Some(sound.clone());
+        }
+        let before = match &self.heard {
+            Heard::Frames(frames) => frames.clone(),
+            Heard::Spans(spans) => {
+                heard_before(&ended.span, Some(sound), spans.iter().rev().map(|it| &**it))
+            }
+        };
+        let encoded = plan.encode(ended, &before, sound).unwrap_or_else(|error| {
+            self.failed(error);
+            Sound { config: Arc::clone(&plan.config), frames: Vec::new(), bitrate_bps: None }
+        });
+        made.push((plan, encoded.clone()));
+        Some(encoded)
+    }
+
+    /// The segment of a rendition without pictures.
+    fn sound_alone(&mut self, audio: AudioPreset, ended: &EndedSpan) -> Result<Package, MakeError> {
+        let sound = self.sound_of(audio, ended, &mut Vec::new()).ok_or(MakeError::Impossible)?;
+        match self.outputs.pop_front() {
+            Some(TranscoderOutput::Notice(Notice::CodecFailed(error))) => Err(error.into()),
+            _ => Ok(Package::new(ended.span, None, std::iter::empty(), Some(&sound))),
+        }
+    }
+
+    /// Whether an earlier rendition without pictures has the same sound.
+    fn is_second_of_its_sound(&self, index: usize) -> bool {
+        let audio = self.rungs[index].preset().audio;
+        let is_same = |rung: &Rung| rung.preset().video.is_none() && rung.preset().audio == audio;
+        self.rungs.iter().take(index).any(is_same)
+    }
+
     fn begin_segments(&mut self, begins: &SpanStart) {
         let at = begins.cut.at;
         if !begins.preroll.is_empty() {
@@ -610,9 +699,11 @@ impl Transcoder {
         } else if let Some(config) = self.decoding.as_ref().map(|it| Arc::clone(it.config())) {
             self.open_live(&config, self.interval);
         }
-        for place in 0..self.rungs.len() {
-            if self.live.contains(place) {
-                self.rungs[place].begin_segment(begins.cut);
+        for (place, allowance) in allowances(&self.presets, begins.rates).iter().enumerate() {
+            if self.live.contains(place)
+                && let Err(error) = self.rungs[place].begin_segment(begins.cut, allowance.cap_bps)
+            {
+                self.failed(error);
             }
         }
     }

@@ -5,13 +5,23 @@ use std::sync::Arc;
 use aac::AudioSpecificConfig;
 use bytes::Bytes;
 use h264::NalType;
-use media::{AccessUnit, AudioFrame};
-use mpegts::{Continuity, Muxer, SegmentStart, Tracks};
+use media::{AccessUnit, AudioFrame, Duration};
+use mpegts::{Continuity, Muxer, Packing, SegmentStart, Tracks};
 
 use crate::audio_group::AudioGroup;
 use crate::package::{Package, Sample};
 use crate::picture::VideoConfig;
 use crate::written_sets::{WrittenSets, has_no_choice};
+
+/// A group of audio frames spans at most this long. It matters to light sound alone: other groups
+/// are full before.
+const MAX_GROUP_SPAN: Duration = Duration::from_millis(1400);
+
+/// The same where the sound carries the program's clock, which should not stand for longer.
+const MAX_CLOCK_SPAN: Duration = Duration::from_millis(350);
+
+/// Pictures of fewer bytes on average are small.
+const SMALL_PICTURE_BYTES: usize = 1000;
 
 /// Without a CRC (ISO/IEC 14496-3 1.A.2.2).
 const ADTS_HEADER_BYTES: usize = 7;
@@ -57,6 +67,7 @@ fn write(
         pmt_version: cut.discontinuity_sequence,
         tracks,
         continuity,
+        packing: packing(package),
     });
     if cut.discontinuity {
         muxer.discontinuity();
@@ -68,6 +79,8 @@ fn write(
         data,
         audio: package.audio.as_deref(),
         group: AudioGroup::default(),
+        gathered: 0,
+        max_group_span: if tracks.video { MAX_GROUP_SPAN } else { MAX_CLOCK_SPAN },
         sets: WrittenSets::default(),
     };
     for (place, sample) in package.samples.iter().enumerate() {
@@ -75,12 +88,22 @@ fn write(
             Sample::Picture(unit, config) => {
                 writer.picture(unit, config, &package.samples[place + 1..]);
             }
-            Sample::Audio(frame) => writer.audio(frame),
+            Sample::Audio(_) => writer.audio(&package.samples[place..]),
         }
         between(&mut writer.data);
     }
-    writer.flush_group();
+    writer.muxer.finish_segment(&mut writer.data);
     (writer.data, writer.muxer.continuity())
+}
+
+/// Stuffing is half a packet a picture: pictures of a few packets are packed without.
+fn packing(package: &Package) -> Packing {
+    let pictures = package.samples.iter().filter_map(|sample| match sample {
+        Sample::Picture(unit, _) => Some(unit.nal_units.payload_bytes()),
+        Sample::Audio(_) => None,
+    });
+    let (count, bytes) = pictures.fold((0, 0), |(count, sum), bytes| (count + 1, sum + bytes));
+    if bytes < count * SMALL_PICTURE_BYTES { Packing::Dense } else { Packing::Aligned }
 }
 
 /// What a picture takes in a segment at most, with `sets` to bring along.
@@ -110,14 +133,14 @@ struct TsWriter<'a> {
     data: Vec<u8>,
     audio: Option<&'a AudioSpecificConfig>,
     group: AudioGroup,
+    /// Frames that come next and have been written.
+    gathered: usize,
+    max_group_span: Duration,
     sets: WrittenSets,
 }
 
 impl TsWriter<'_> {
     fn picture(&mut self, unit: &AccessUnit, config: &Arc<VideoConfig>, behind: &[Sample]) {
-        if self.group.is_late_for(unit) {
-            self.flush_group();
-        }
         let sets = self.sets_for(unit, config, behind);
         self.muxer.write_video(
             unit.pts,
@@ -155,18 +178,20 @@ impl TsWriter<'_> {
         sets
     }
 
-    fn audio(&mut self, frame: &AudioFrame) {
+    /// The sound at the front of `samples`, and what of it goes into the same PES packet: it comes
+    /// before its time, never behind it.
+    fn audio(&mut self, samples: &[Sample]) {
         let Some(config) = self.audio else { return };
-        if self.group.is_full_for(frame) {
-            self.flush_group();
+        if self.gathered == 0 {
+            let frames = samples.iter().filter_map(|sample| match sample {
+                Sample::Audio(frame) => Some(frame),
+                Sample::Picture(..) => None,
+            });
+            self.gathered = self.group.gather(config, frames, self.max_group_span);
+            if let Some((pts, adts)) = self.group.pes() {
+                self.muxer.write_audio(pts, adts, &mut self.data);
+            }
         }
-        self.group.push(config, frame);
-    }
-
-    fn flush_group(&mut self) {
-        if let Some((pts, adts)) = self.group.take() {
-            self.muxer.write_audio(pts, adts, &mut self.data);
-            self.group.clear();
-        }
+        self.gathered = self.gathered.saturating_sub(1);
     }
 }

@@ -329,7 +329,7 @@ fn composition_time(time: Duration) -> Duration {
 pub(crate) fn refusal(sps: &Sps, parameter_sets: &ParameterSets) -> Option<VideoRefusal> {
     too_large(sps).or_else(|| {
         // A PPS that cannot be read is no reason yet: the decoder says so itself.
-        let judge = |pps: &Bytes| codec::decodable(sps, &Pps::parse(pps).ok()?).err();
+        let judge = |pps: &Bytes| h264::hindrances(sps, &Pps::parse(pps).ok()?).next();
         parameter_sets.pps.iter().find_map(judge).map(VideoRefusal::Undecodable)
     })
 }

@@ -9,7 +9,7 @@ mod oracle;
 use media::{Duration, Timestamp};
 use model::{Op, PictureKind};
 use pipeline::{
-    DecoderChoice, GridState, Ingest, IngestOutput, Item, LadderCut, Notice, Package, Picture,
+    DecoderKind, GridState, Ingest, IngestOutput, Item, LadderCut, Notice, Package, Picture,
     Preset, Queue, RenditionSet, Sample, SegmentStore, Slate, SourceSegment, StreamConfig,
     StreamTracks, measure_ts, write_ts,
 };
@@ -53,6 +53,7 @@ fn op() -> impl Strategy<Value = Op> {
         3 => (0..8_u16).prop_map(Op::Want),
         1 => Just(Op::Resume),
         1 => any::<u8>().prop_map(|tenths| Op::Absent { tenths }),
+        1 => any::<u8>().prop_map(|tenths| Op::Silent { tenths }),
     ]
 }
 
@@ -336,12 +337,75 @@ fn case_05_a_slate_goes_on_between_two_publishers() {
     }
 }
 
-/// Shorter than half a segment there is nothing to show.
+/// Shorter than a quarter of a segment there is nothing to show.
 #[test]
 fn case_05_a_slate_that_has_hardly_begun_is_none() {
-    let (back, absent) = ([Op::VideoHeader(0), play(100, true)], Op::Absent { tenths: 9 });
+    let (back, absent) = ([Op::VideoHeader(0), play(100, true)], Op::Absent { tenths: 4 });
     let packages = source(&[begun(vec![play(200, true), absent]), back.to_vec()].concat());
     assert_eq!(discontinuities(&packages).len(), 1);
+}
+
+/// Nothing comes of a connected publisher for 9.1 s, in the middle of a GOP: sound goes on with the
+/// first that comes, and pictures with the next IDR.
+#[test]
+fn case_05_a_stay_goes_on_behind_a_slate_and_nothing_is_lost_that_comes() {
+    for gop in [50, 250] {
+        let play = |pictures| Op::Play { pictures, gop, reorders: true, with_sound: true };
+        let inter = Op::Picture { after_ms: 40, composition_ms: 40, kind: PictureKind::Inter };
+        let sound = || Op::Sound { after_ms: 20 };
+        let middle: Vec<_> = (0..20).flat_map(|_| [sound(), inter.clone(), sound()]).collect();
+        let ops = [begun(vec![play(249), Op::Silent { tenths: 91 }]), middle, vec![play(200)]];
+        let packages = source(&ops.concat());
+        let breaks = discontinuities(&packages);
+        let [slate, back, pictures] = breaks[..] else {
+            panic!("and at the first IDR: {breaks:?}")
+        };
+        assert_eq!(back - slate, 5);
+        let silent = sounds(&packages[slate..back]);
+        assert!(silent.iter().all(|(_, is_sent)| !is_sent));
+        assert!(packages[back..pictures].iter().all(|package| package.pictures() == 1));
+        // The model has seen that each frame and picture came once from the first on.
+        let came = sounds(&packages[back..]);
+        assert!(came[0].1, "the first that came");
+        for pair in packages.windows(2) {
+            assert!(pair[1].span.start() >= pair[0].span.end(), "time never goes back");
+        }
+        write_and_read(&ops.concat());
+    }
+}
+
+#[test]
+fn case_05_a_stay_goes_on_with_an_idr_behind_one_discontinuity_more() {
+    for with_sound in [true, false] {
+        let stay = vec![play(200, with_sound), Op::Silent { tenths: 40 }, play(200, with_sound)];
+        let packages = source(&begun(stay));
+        let breaks = discontinuities(&packages);
+        let [slate, back] = breaks[..] else { panic!("one at each end of it: {breaks:?}") };
+        assert_eq!((back - slate, packages[back].pictures()), (2, 50));
+    }
+}
+
+/// Video alone, in the middle of a GOP: its pictures tell the time while none can be shown.
+#[test]
+fn case_05_pictures_that_cannot_be_shown_let_the_slates_picture_go_on() {
+    let play = |pictures| Op::Play { pictures, gop: 250, reorders: false, with_sound: false };
+    let inter = Op::Picture { after_ms: 40, composition_ms: 0, kind: PictureKind::Inter };
+    let first = [Op::VideoHeader(0), play(250), play(125), Op::Silent { tenths: 40 }];
+    let packages = source(&[first.to_vec(), vec![inter; 125], vec![play(100)]].concat());
+    let [_, back, pictures] = discontinuities(&packages)[..] else { panic!("three") };
+    let still: Vec<_> = packages[back..pictures].iter().map(Package::pictures).collect();
+    assert_eq!(still, [1, 1, 1]);
+    let ms = packages[pictures].span.start() - packages[back].span.start();
+    assert_eq!(ms.as_millis(), 5_000, "as long as what could not be shown");
+}
+
+/// A second slate behind the first, with nothing between them but what is told once.
+#[test]
+fn a_stay_that_goes_on_with_nothing_pauses_again() {
+    let silent = || Op::Silent { tenths: 40 };
+    let ops = [play(200, true), silent(), Op::AudioHeader(0), silent(), play(100, true)];
+    let packages = source(&begun(ops.to_vec()));
+    assert_eq!(discontinuities(&packages).len(), 3);
 }
 
 proptest! {
@@ -403,11 +467,16 @@ fn assert_reads_as(ts: &[u8], package: &Package) {
             (Some(on_the_wire(unit.pts)), dts, unit.random_access, slice)
         })
         .collect();
-    let pes = read.pes.iter().filter(|pes| pes.pid == VIDEO_PID);
-    let found: Vec<_> = pes
-        .map(|pes| {
-            let nal_units = h264::annexb::nal_units(pes.data.clone().into());
-            let slice = nal_units.iter().last().map(<[u8]>::to_vec);
+    let pes = || read.pes.iter().filter(|pes| pes.pid == VIDEO_PID);
+    // The end of a picture may stand in the PES packet of the next.
+    let stream: Vec<u8> = pes().flat_map(|pes| pes.data.iter().copied()).collect();
+    let nal_units: Vec<_> = h264::annexb::stream(&stream).collect();
+    let is_delimiter = |unit: &[u8]| h264::nal_type(unit) == h264::NalType::AccessUnitDelimiter;
+    let pictures = nal_units.split(|unit| is_delimiter(unit)).skip(1);
+    let found: Vec<_> = pes()
+        .zip(pictures)
+        .map(|(pes, nal_units)| {
+            let slice = nal_units.last().map(|unit| unit.to_vec());
             (pes.pts, pes.dts, pes.random_access, slice)
         })
         .collect();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use forwarded::TrustedProxies;
-use pipeline::{DecoderChoice, Preset, StreamConfig};
+use pipeline::{DecoderKind, Preset, StreamConfig};
 
 use crate::access::PublishAccess;
 use crate::admin::AdminAccess;
@@ -32,7 +32,7 @@ pub struct Config {
     /// When the ladder is made.
     pub transcode: Transcode,
     /// Whose H.264 decoder the ladder is made with.
-    pub decoder: DecoderChoice,
+    pub decoder: DecoderKind,
     /// Length of a segment where the keyframes allow it.
     pub segment_duration: Duration,
     /// Segments a playlist lists.
@@ -139,9 +139,9 @@ impl Default for Config {
             admin_addr: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 7935),
             tls: None,
             trusted_proxies: TrustedProxies::default(),
-            renditions: Preset::named("P144p30fps16x9").into_iter().collect(),
+            renditions: Preset::default_ladder(),
             transcode: Transcode::OnDemand,
-            decoder: DecoderChoice::Auto,
+            decoder: DecoderKind::Native,
             segment_duration: Duration::from_secs(2),
             playlist_segments: 6,
             max_streams: 10,

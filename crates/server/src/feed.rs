@@ -7,6 +7,7 @@ use bytes::Bytes;
 use flv::TagKind;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use crate::clock::Moment;
 use crate::limits::Limits;
 
 /// One media message on its way to the ingest thread.
@@ -15,13 +16,28 @@ pub(crate) struct Fed {
     pub(crate) kind: TagKind,
     pub(crate) timestamp_ms: u32,
     pub(crate) payload: Bytes,
-    pub(crate) arrival_unix_ms: i64,
+    pub(crate) arrival: Moment,
+}
+
+/// Nothing comes of the publisher, and its playlists stand still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Absence {
+    /// When the last message came.
+    pub(crate) since: Moment,
+    pub(crate) now: Moment,
+}
+
+/// What the ingest thread takes.
+#[derive(Debug)]
+pub(crate) enum Feed {
+    Message(Fed),
+    Absence(Absence),
 }
 
 /// The connection's end. Dropping it ends the stream: the worker drains what is queued.
 #[derive(Debug)]
 pub(crate) struct FeedSender {
-    messages: mpsc::Sender<(Fed, OwnedSemaphorePermit)>,
+    messages: mpsc::Sender<(Feed, Option<OwnedSemaphorePermit>)>,
     room: Arc<Semaphore>,
     max_bytes: u32,
 }
@@ -29,7 +45,7 @@ pub(crate) struct FeedSender {
 /// The worker's end.
 #[derive(Debug)]
 pub(crate) struct FeedReceiver {
-    messages: mpsc::Receiver<(Fed, OwnedSemaphorePermit)>,
+    messages: mpsc::Receiver<(Feed, Option<OwnedSemaphorePermit>)>,
 }
 
 /// The worker is gone.
@@ -51,16 +67,30 @@ impl FeedSender {
             .map_or(self.max_bytes, |bytes| bytes.min(self.max_bytes));
         let permit =
             Arc::clone(&self.room).acquire_many_owned(bytes).await.map_err(|_| WorkerGone)?;
-        self.messages.send((fed, permit)).await.map_err(|_| WorkerGone)
+        self.messages.send((Feed::Message(fed), Some(permit))).await.map_err(|_| WorkerGone)
+    }
+
+    /// Tells that nothing comes. Where messages wait for the worker, something has.
+    pub(crate) fn tell_absence(&self, absence: Absence) {
+        if self.messages.capacity() == self.messages.max_capacity() {
+            // A worker that is gone has no use for it.
+            let _ = self.messages.try_send((Feed::Absence(absence), None));
+        }
     }
 }
 
 impl FeedReceiver {
     /// The next message; None when the sender is gone and everything was taken. Blocks: for worker
     /// threads.
-    pub(crate) fn receive(&mut self) -> Option<Fed> {
-        // The room is free again as soon as the worker has the message.
-        self.messages.blocking_recv().map(|(fed, _permit)| fed)
+    pub(crate) fn receive(&mut self) -> Option<Feed> {
+        loop {
+            // The room is free again as soon as the worker has the message.
+            let (fed, _permit) = self.messages.blocking_recv()?;
+            // An absence that is over when the worker hears of it was none.
+            if matches!(fed, Feed::Message(_)) || self.messages.is_empty() {
+                return Some(fed);
+            }
+        }
     }
 }
 
@@ -81,12 +111,14 @@ mod tests {
 
     use super::*;
 
+    const MOMENT: Moment = Moment { uptime: std::time::Duration::ZERO, unix_ms: 0 };
+
     fn message(bytes: usize) -> Fed {
         Fed {
             kind: TagKind::Video,
             timestamp_ms: 0,
             payload: vec![0; bytes].into(),
-            arrival_unix_ms: 0,
+            arrival: MOMENT,
         }
     }
 
@@ -107,7 +139,10 @@ mod tests {
     fn the_sender_waits_when_the_bytes_are_full() {
         let (sender, mut receiver) = feed(&Limits::default());
         assert!(sends_at_once(&sender, 8 << 20) && !sends_at_once(&sender, 1));
-        assert_eq!(receiver.receive().map(|fed| fed.payload.len()), Some(8 << 20));
+        let received = receiver.receive();
+        assert!(
+            matches!(received, Some(Feed::Message(Fed { payload, .. })) if payload.len() == 8 << 20)
+        );
         assert!(
             sends_at_once(&sender, 9 << 20),
             "larger than the queue: it goes when the queue is empty"
@@ -123,6 +158,23 @@ mod tests {
         assert!(waiting.as_mut().poll(&mut context).is_pending());
         drop(receiver);
         assert_eq!(waiting.poll(&mut context), std::task::Poll::Ready(Err(WorkerGone)));
+    }
+
+    #[test]
+    fn an_absence_is_told_where_nothing_waits_and_heard_where_nothing_has_come_since() {
+        let absence = Absence { since: MOMENT, now: MOMENT };
+        let is_absence = |fed| matches!(fed, Some(Feed::Absence(told)) if told == absence);
+        let (sender, mut receiver) = feed(&Limits::default());
+        sender.tell_absence(absence);
+        assert!(is_absence(receiver.receive()));
+        assert!(sends_at_once(&sender, 1));
+        sender.tell_absence(absence);
+        assert!(matches!(receiver.receive(), Some(Feed::Message(_))));
+        sender.tell_absence(absence);
+        assert!(sends_at_once(&sender, 1));
+        assert!(matches!(receiver.receive(), Some(Feed::Message(_))), "it is over");
+        drop(sender);
+        assert!(receiver.receive().is_none());
     }
 
     #[test]

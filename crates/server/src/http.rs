@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, USER_AGENT};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, Response, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use axum::middleware::map_response;
 use axum::routing::{any, get};
 use hls::multivariant_playlist::with_query;
@@ -22,7 +22,7 @@ use crate::http_path::{self, Resource, query_value};
 use crate::http_response::{self as response, Audience, Conditions};
 use crate::maker::Making;
 use crate::page;
-use crate::publication::{Publication, Slot, View};
+use crate::publication::{Offer, Publication, Slot, View};
 use crate::shared::{LEAST_TARGET_DURATIONS, Shared};
 use crate::tls::Certificates;
 use crate::viewers::Want;
@@ -32,6 +32,9 @@ pub(crate) const TOKEN: &str = "token";
 
 /// The parameter of a segment's query that has its tag.
 const TAG: &str = "tag";
+
+/// What browsers say of viewers who want to save data.
+const SAVE_DATA: HeaderName = HeaderName::from_static("save-data");
 
 /// A segment that is due comes a little later than that.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -111,7 +114,7 @@ async fn serve(
                 Resource::Multivariant(_, container) => *container,
                 _ => Container::MpegTs,
             };
-            let playlist = view.multivariant(container)?;
+            let playlist = view.multivariant(container, offer(request))?;
             shared.metrics.http_playlists.add(1);
             let max_age_secs = view.target_duration_secs() / 2;
             // The media playlists want the token, too: it goes behind their URIs.
@@ -121,7 +124,7 @@ async fn serve(
                     let text = with_query(playlist, &format!("{TOKEN}={token}"));
                     response::personal_playlist(conditions.method, text, max_age_secs)
                 }
-                None => response::playlist(conditions, playlist, max_age_secs, Audience::Everybody),
+                None => response::multivariant(conditions, playlist, max_age_secs),
             })
         }
         Resource::Playlist(_, rendition, container) => {
@@ -144,6 +147,18 @@ async fn serve(
             Some(response::segment(conditions, &init.data, &init.etag(), container))
         }
     }
+}
+
+/// What the viewer wants to be offered: a link can say it for a browser that does not.
+fn offer(request: &Parts) -> Offer {
+    let is_asked_for = query_value(request.uri.query(), "data") == Some("low");
+    if is_asked_for || saves_data(&request.headers) { Offer::LowData } else { Offer::Everything }
+}
+
+/// Whether the browser was told to save data (`Save-Data` of the Client Hints draft that Chromium
+/// sends).
+pub(crate) fn saves_data(headers: &HeaderMap) -> bool {
+    headers.get(SAVE_DATA).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"on"))
 }
 
 /// The answer to who asks for a playlist and has no token for it. Segments want none: where there

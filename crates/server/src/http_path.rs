@@ -13,8 +13,8 @@ const ROOT: &str = "/stream/";
 /// The folder of a stream in which its segments are fragmented MP4.
 const CMAF: &str = "cmaf";
 
-/// Its multivariant playlist.
-const INDEX: &str = "index";
+/// Its multivariant playlist: no rendition may have this name.
+pub const INDEX: &str = "index";
 
 /// A media playlist's URI as the multivariant playlist has it: relative, so that it holds behind
 /// any proxy.
@@ -190,7 +190,6 @@ pub(crate) fn page(path: &str) -> Option<Page> {
 fn cmaf_playlist(stream: StreamName, stem: &str) -> Option<Resource<'_>> {
     let container = Container::FragmentedMp4;
     Some(match stem {
-        // No rendition may have this name.
         INDEX => Resource::Multivariant(stream, container),
         _ => Resource::Playlist(stream, rendition(stem)?, container),
     })

@@ -94,6 +94,18 @@ pub(crate) fn still(method: &Method, jpeg: Bytes, cache_control: &str) -> Respon
     response
 }
 
+/// A multivariant playlist: what it lists depends on `Save-Data`, too.
+pub(crate) fn multivariant(
+    request: Conditions<'_>,
+    body: &hls::Body,
+    max_age_secs: u64,
+) -> Response<Body> {
+    let mut response = playlist(request, body, max_age_secs, Audience::Everybody);
+    let vary = HeaderValue::from_static("Accept-Encoding, Save-Data");
+    response.headers_mut().insert(VARY, vary);
+    response
+}
+
 /// A playlist that was made for one viewer. It is not compressed: it is short, and read once.
 pub(crate) fn personal_playlist(method: &Method, text: Bytes, max_age_secs: u64) -> Response<Body> {
     let mut response = with_body(method, StatusCode::OK, text, PLAYLIST_TYPE);

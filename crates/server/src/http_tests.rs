@@ -210,6 +210,56 @@ async fn the_source_is_written_when_somebody_asks_for_it_and_once() {
     assert_eq!(written(first + 9), None);
 }
 
+/// A package of a second without tracks, behind the segments that the site has.
+fn empty_package(sequence: u64) -> Package {
+    Package { span: span(sequence), video: None, audio: None, samples: Vec::new() }
+}
+
+#[tokio::test]
+async fn a_segment_is_fragmented_mp4_behind_its_section_for_those_who_ask_for_that() {
+    let site = Site::viewers().await;
+    let (publisher, first) = site.publish("cam");
+    for sequence in first + 2..first + 9 {
+        publisher.publication.publish_package(Slot::Source, empty_package(sequence));
+    }
+    let index = site.get("/stream/cam/cmaf/index.m3u8").await;
+    assert!(index.text().starts_with("#EXTM3U\n#EXT-X-VERSION:7\n"), "{}", index.text());
+    assert!(index.text().ends_with("\nsource.m3u8\n"), "{}", index.text());
+    let playlist = site.get("/stream/cam/cmaf/source.m3u8").await;
+    assert_eq!(playlist.header("content-type"), "application/vnd.apple.mpegurl");
+    let text = playlist.text();
+    let (_, map) = text.split_once("#EXT-X-MAP:URI=\"").expect("a section");
+    assert_eq!(text.matches("#EXT-X-MAP").count(), 1, "the same for all: {text}");
+    let (map, _) = map.split_once('"').unwrap();
+    let files = [map.to_owned(), format!("source/{}.m4s", first + 5)];
+    for (path, begins) in files.iter().zip([b"ftyp", b"moof"]) {
+        let path = format!("/stream/cam/cmaf/{path}");
+        let whole = site.get(&path).await;
+        assert_eq!((whole.status, &whole.body[4..8]), (200, &begins[..]), "{path}");
+        assert_eq!(whole.header("content-type"), "video/mp4");
+        assert_eq!(whole.header("cache-control"), "public, max-age=3600, immutable");
+        assert_eq!(whole.header("access-control-allow-origin"), "*");
+        let same = format!("If-None-Match: {}", whole.header("etag"));
+        assert_eq!(site.send("GET", &path, &[&same]).await.status, 304);
+        let part = site.send("GET", &path, &["Range: bytes=4-7"]).await;
+        assert_eq!((part.status, &part.body[..]), (206, &begins[..]));
+    }
+    // Neither container is written for who asks for the other.
+    let snapshot = &publisher.publication.view().rendition("source").unwrap().snapshot.clone();
+    let lookup = |container| snapshot.segment(container, first + 5);
+    assert!(matches!(lookup(Container::FragmentedMp4), Lookup::Made(_)));
+    assert_eq!(lookup(TS), Lookup::NotWritten);
+    for path in [
+        "/stream/cam/cmaf/source/0000000000000001.mp4".to_owned(),
+        "/stream/cam/cmaf/nothing.m3u8".to_owned(),
+        "/stream/nothing/cmaf/index.m3u8".to_owned(),
+        format!("/stream/cam/cmaf/source/{}.m4s", first + 99),
+        format!("/stream/cam/cmaf/source/{first}.m4s"),
+    ] {
+        assert_eq!(site.get(&path).await.status, 404, "{path}");
+    }
+}
+
 /// A stream whose publisher has only just come has nothing to list.
 #[tokio::test]
 async fn a_playlist_that_is_not_there_is_not_counted_as_served() {
@@ -241,6 +291,14 @@ async fn the_multivariant_playlist_also_as_current() {
     assert_eq!((named.status, current.status), (200, 200));
     assert_eq!(named.body, current.body);
     assert!(named.text().contains("FRAME-RATE=29.970\ncam/source.m3u8\n"), "{}", named.text());
+    assert_eq!(named.header("vary"), "Accept-Encoding, Save-Data");
+    for low in [
+        site.send("GET", "/stream/cam.m3u8", &["Save-Data: on"]).await,
+        site.get("/stream/cam.m3u8?data=low").await,
+    ] {
+        assert_eq!(low.status, 200);
+        assert_eq!(low.body, named.body, "source is all there is");
+    }
 }
 
 #[tokio::test]
@@ -870,6 +928,30 @@ async fn a_token_leads_from_the_multivariant_playlist_to_the_segments() {
 }
 
 #[tokio::test]
+async fn a_token_leads_to_fragmented_mp4_and_its_section_too() {
+    let (site, token) = viewers_with_tokens().await;
+    let (publisher, first) = site.publish("cam");
+    for sequence in first + 2..first + 9 {
+        publisher.publication.publish_package(Slot::Source, empty_package(sequence));
+    }
+    let index = site.get(&format!("/stream/cam/cmaf/index.m3u8?token={token}")).await;
+    assert_eq!(uris(&index), [format!("source.m3u8?token={token}")]);
+    let playlist = site.get(&format!("/stream/cam/cmaf/{}", uris(&index)[0])).await;
+    assert!(!playlist.text().contains(&token), "it is the same for everybody");
+    let (_, map) = playlist.text().split_once("#EXT-X-MAP:URI=\"").unwrap();
+    let (map, _) = map.split_once('"').unwrap();
+    let last = uris(&playlist).pop().unwrap();
+    for uri in [map, &last] {
+        let (path, _) = uri.split_once("?tag=").expect("a tag");
+        assert_eq!(site.get(&format!("/stream/cam/cmaf/{uri}")).await.status, 200, "{uri}");
+        for query in [String::new(), format!("?token={token}"), "?tag=0".into()] {
+            let status = site.get(&format!("/stream/cam/cmaf/{path}{query}")).await.status;
+            assert_eq!(status, 404, "{path}{query}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn without_a_token_there_is_no_playlist_and_no_word_of_which_streams_there_are() {
     let (site, token) = viewers_with_tokens().await;
     let (_publisher, first) = site.publish("cam");
@@ -883,6 +965,8 @@ async fn without_a_token_there_is_no_playlist_and_no_word_of_which_streams_there
         for path in [
             "/stream/cam.m3u8",
             "/stream/cam/source.m3u8",
+            "/stream/cam/cmaf/index.m3u8",
+            "/stream/cam/cmaf/source.m3u8",
             "/stream/current.m3u8",
             "/stream/nobody.m3u8",
         ] {

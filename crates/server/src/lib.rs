@@ -92,14 +92,16 @@ pub use demo::{DemoAddrs, DemoError, DemoReport, demo};
 pub use duration::parse_duration;
 pub use error::Error;
 pub use forwarded::{InvalidNetwork, TrustedProxies};
+pub use http_path::INDEX;
 pub use limits::{Limits, Rate};
 pub use log_queue::{LogQueue, LogWriter};
 pub use memory::Memory;
 pub use pipeline::{
-    DecoderChoice, DecoderKind, FrameRate, Preset, Profile, TestSignalConfig, preset_names,
+    AacProfile, AudioPreset, DecoderKind, FrameRate, Preset, Profile, TestSignalConfig,
+    VideoPreset, preset_names,
 };
 pub use publication::{
-    Publication, PublicationConfig, Reception, Rendition, SOURCE, Slot, TranscodeLoad, View,
+    Offer, Publication, PublicationConfig, Reception, Rendition, SOURCE, Slot, TranscodeLoad, View,
 };
 pub use publisher::{
     OnFault, Programme, Progress, PublishConfig, PublishError, PublishReport, publish,

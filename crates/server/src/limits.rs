@@ -185,7 +185,7 @@ impl Default for Limits {
             rtmp_publish_deadline: Duration::from_secs(15),
             rtmp_idle_before_publish: Duration::from_secs(10),
             rtmp_idle_publishing: Duration::from_secs(10),
-            rtmp_look: Duration::from_secs(1),
+            rtmp_look: Duration::from_millis(250),
             rtmp_first_media: Duration::from_secs(10),
             rtmp_media_floor: (Duration::from_secs(10), 100),
             rtmp_write: Duration::from_secs(10),

@@ -224,13 +224,8 @@ const STREAM: &[Family<StreamRow>] = &[
     ),
     counter(
         "stream_failed_pictures_total",
-        "Pictures that could not be decoded or encoded.",
+        "Pictures that could not be decoded or encoded, or came damaged.",
         |row| Some(row.load.failed_pictures as f64),
-    ),
-    counter(
-        "stream_decoder_changes_total",
-        "Times that a decoder failed or refused, and the other one went on.",
-        |row| Some(row.load.decoder_changes as f64),
     ),
     gauge(
         "stream_transcode_lag_seconds",
@@ -256,12 +251,12 @@ const RENDITION: &[Family<RenditionRow>] = &[
         Some(row.rendition.published_bytes as f64)
     }),
     gauge("rendition_bandwidth_bits_per_second", "BANDWIDTH as announced.", |row| {
-        Some(row.rendition.snapshot.bandwidth_bps as f64)
+        Some(row.rendition.declared.peak_bps as f64)
     }),
     gauge(
         "rendition_average_bandwidth_bits_per_second",
         "AVERAGE-BANDWIDTH as announced.",
-        |row| Some(row.rendition.snapshot.average_bandwidth_bps as f64),
+        |row| Some(row.rendition.declared.average_bps as f64),
     ),
     counter(
         "rendition_encoded_pictures_total",

@@ -13,11 +13,9 @@ use std::sync::{Arc, LazyLock};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{
-    CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
-};
+use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use axum::http::{HeaderValue, Response, StatusCode};
 use axum::routing::any;
 use rtmp::StreamName;
 use tokio::time::timeout;
@@ -51,8 +49,6 @@ const FOR_GOOD: &str = "public, max-age=31536000, immutable";
 /// page. Nothing is inline, so no text that comes from a publisher could run.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
     media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'";
-
-const SAVE_DATA: HeaderName = HeaderName::from_static("save-data");
 
 static STYLE: LazyLock<hls::Body> =
     LazyLock::new(|| hls::Body::new(squeezed(include_str!("page/style.css"))));
@@ -96,7 +92,7 @@ async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response<
     match &page {
         Page::List => {
             let streams = listed(&shared);
-            let text = list(&shared, &streams, saves_data(&request.headers));
+            let text = list(&shared, &streams, http::saves_data(&request.headers));
             hardened(response::text(conditions, &hls::Body::new(text), HTML, ask_again), &page)
         }
         Page::Channels => {
@@ -173,12 +169,6 @@ async fn poster(shared: &Shared, name: &StreamName) -> Option<axum::body::Bytes>
         Still::Made(jpeg) => Some(jpeg),
         Still::Underway | Still::Impossible => None,
     }
-}
-
-/// Whether the browser was told to save data (the Save-Data field of WICG's Save Data API, which
-/// Chromium sends).
-fn saves_data(headers: &HeaderMap) -> bool {
-    headers.get(SAVE_DATA).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"on"))
 }
 
 /// What keeps a page from being more than it is.
@@ -275,7 +265,7 @@ fn watch(page: &Page, facts: &Facts, token: Option<&str>, request: &Parts) -> St
     let way = match query_value(request.uri.query(), "q") {
         Some("stills") => Way::Stills,
         Some(wanted) => choice(wanted).map_or(Way::Any, Way::One),
-        None if saves_data(&request.headers) => facts.lightest().map_or(Way::Any, Way::One),
+        None if http::saves_data(&request.headers) => facts.lightest().map_or(Way::Any, Way::One),
         None => Way::Any,
     };
     let poster = escaped(&format!("{root}watch/{name}/poster.jpg{query}"));

@@ -8,7 +8,7 @@ use std::thread::Builder;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pipeline::DecoderChoice;
+use pipeline::DecoderKind;
 use rtmp::StreamName;
 use tokio::sync::watch;
 use tracing::error;
@@ -36,7 +36,7 @@ pub(crate) enum Still {
 /// Makes stills on a thread of its own. There is none while nothing is to be made.
 #[derive(Debug)]
 pub(crate) struct Posters {
-    decoder: DecoderChoice,
+    decoder: DecoderKind,
     clock: Clock,
     state: Mutex<State>,
 }
@@ -51,7 +51,7 @@ struct State {
 }
 
 impl Posters {
-    pub(crate) fn new(decoder: DecoderChoice, clock: Clock) -> Arc<Self> {
+    pub(crate) fn new(decoder: DecoderKind, clock: Clock) -> Arc<Self> {
         Arc::new(Self { decoder, clock, state: Mutex::default() })
     }
 

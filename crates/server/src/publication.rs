@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hls::{
-    Body, Container, Lookup, PerContainer, Segment, Snapshot, Span, VariantStream, Window,
-    WindowConfig,
+    Body, Container, KnownRates, Lookup, PerContainer, Rates, Segment, Snapshot, Span,
+    VariantStream, Window, WindowConfig,
 };
 use media::Timestamp;
 use pipeline::{
-    AudioRefusal, Continuity, DecoderChoice, DecoderKind, GridState, Keyframes, Notice, Package,
-    Preset, RenditionInfo, RenditionSet, RungStats, SegmentSource, SegmentStore, SourceFacts,
-    SourceSegment, StreamTracks, TranscoderStats, measure_ts, write_cmaf, write_ts,
+    AudioRefusal, Continuity, DecoderKind, GridState, Keyframes, Notice, Package, Preset,
+    RenditionInfo, RenditionSet, RungStats, SegmentSource, SegmentStore, SourceFacts, SourceRates,
+    SourceSegment, StreamTracks, TranscoderStats, allowances, measure_cmaf, measure_ts, write_cmaf,
+    write_ts,
 };
 use rtmp::StreamName;
 use tokio::sync::watch;
@@ -31,8 +32,13 @@ use crate::viewer_secret::ViewerSecret;
 /// The rendition that is the publisher's own encoding.
 pub const SOURCE: &str = "source";
 
-/// Audio is passed through into every rendition; what encoders send by default.
-const AUDIO_BPS: u64 = 128_000;
+/// Who wants to save data is offered nothing heavier, in bits per second: what Apple's authoring
+/// rules want on a cellular link (9.22).
+const LOW_DATA_BPS: u64 = 192_000;
+
+/// Players start with what is listed first, before they know the link: the best rendition whose cap
+/// is no more than this, in bits per second, which is that of 144p.
+const START_BPS: u32 = 400_000;
 
 /// The multivariant playlist waits until every rendition has said what it will be, but no longer
 /// than for so many segments of the source.
@@ -102,10 +108,23 @@ pub struct Publication {
 pub struct View {
     /// Renditions that have segments or can have them: ladder ascending, source last.
     pub renditions: Vec<Rendition>,
-    /// The choices of the multivariant playlist.
+    /// The choices of the multivariant playlist: ladder ascending, source last.
     variants: Vec<VariantStream>,
+    /// The place in `variants` of the one that players are to start with.
+    first: Option<usize>,
     /// Rendered by the first who reads it.
     multivariant: PerContainer<OnceLock<Body>>,
+    /// The same, of what saves data.
+    low_data: PerContainer<OnceLock<Body>>,
+}
+
+/// Which choices a viewer is offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// All.
+    Everything,
+    /// The light ones, the lightest first.
+    LowData,
 }
 
 /// How the transcoder of the present or last publisher keeps up.
@@ -117,12 +136,10 @@ pub struct TranscodeLoad {
     pub dropped_pictures: u64,
     /// Whole GOPs dropped because the queue was over its bytes.
     pub dropped_gops: u64,
-    /// Pictures that could not be decoded or encoded.
+    /// Pictures that could not be decoded or encoded, or came damaged.
     pub failed_pictures: u64,
     /// The decoder in use, if one is.
     pub decoder: Option<DecoderKind>,
-    /// How often a decoder was left for another one.
-    pub decoder_changes: u64,
     /// What the transcoder has done for each configured rendition.
     pub renditions: Vec<RungStats>,
 }
@@ -156,12 +173,18 @@ pub struct Rendition {
     pub snapshot: Arc<Snapshot>,
     /// Codecs, size, frame rate.
     pub info: RenditionInfo,
+    /// BANDWIDTH and AVERAGE-BANDWIDTH.
+    pub declared: Rates,
     /// The spans that come next will have segments of it, as far as is known.
     pub goes_on: bool,
     /// Segments made since the process has known the stream.
     pub published_segments: u64,
-    /// Bytes of these segments.
+    /// Bytes of these segments as transport streams.
     pub published_bytes: u64,
+    /// Bytes of them as fragmented MP4, written or not.
+    pub cmaf_bytes: u64,
+    /// Bytes of the samples in them, without any framing.
+    pub elementary_bytes: u64,
 }
 
 impl TranscodeLoad {
@@ -169,7 +192,6 @@ impl TranscodeLoad {
     fn add(&mut self, made: &Self) {
         self.failed_pictures += made.failed_pictures;
         self.decoder = self.decoder.or(made.decoder);
-        self.decoder_changes += made.decoder_changes;
         let renditions = self.renditions.len().max(made.renditions.len());
         self.renditions.resize(renditions, RungStats::default());
         for (rung, made) in self.renditions.iter_mut().zip(&made.renditions) {
@@ -237,6 +259,12 @@ impl Reception {
 struct Writer {
     /// Ladder ascending, source last; never changes its length.
     tracks: Vec<Track>,
+    /// The ladder, in the order of the configuration.
+    presets: Vec<Preset>,
+    /// What the publisher sends, as measured; None before the first span with pictures.
+    source_rates: Option<SourceRates>,
+    /// Which renditions the multivariant playlist lists.
+    listing: Listing,
     grid: GridState,
     stream_tracks: StreamTracks,
     facts: SourceFacts,
@@ -245,6 +273,15 @@ struct Writer {
     /// The load of segments that were made when somebody asked for them, in the present or last
     /// stay; it adds to `load`.
     made: TranscodeLoad,
+}
+
+/// Players do not read the multivariant playlist again: what it has listed once it goes on listing.
+#[derive(Clone, Copy, Debug)]
+enum Listing {
+    /// It has listed nothing yet.
+    Open,
+    /// It has begun, without these of the ladder: they have no room below the next.
+    Without(RenditionSet),
 }
 
 #[derive(Debug)]
@@ -263,6 +300,8 @@ struct Track {
     unmakeable: Option<u64>,
     published_segments: u64,
     published_bytes: u64,
+    cmaf_bytes: u64,
+    elementary_bytes: u64,
 }
 
 /// A segment's samples, and what has been written of them.
@@ -309,18 +348,19 @@ impl Publication {
     #[must_use]
     pub(crate) fn new(name: StreamName, config: &PublicationConfig, numbers: Numbers) -> Self {
         let mut ladder: Vec<_> = config.renditions.iter().enumerate().collect();
-        ladder.sort_by_key(|(_, preset)| (preset.bitrate_bps, preset.height));
-        let ladder = ladder
-            .into_iter()
-            .map(|(index, preset)| (Slot::Ladder(index), preset.name.as_str(), floor_bps(preset)));
+        ladder.sort_by_key(|(_, preset)| {
+            let pixels = preset.video.as_ref().map_or(0, |video| video.width * video.height);
+            (pixels, preset.video_bps())
+        });
+        let ladder =
+            ladder.into_iter().map(|(index, preset)| (Slot::Ladder(index), preset.name.as_str()));
         let tracks = ladder
-            .chain([(Slot::Source, SOURCE, 0)])
-            .map(|(slot, rendition, min_bandwidth_bps)| {
+            .chain([(Slot::Source, SOURCE)])
+            .map(|(slot, rendition)| {
                 let secret = config.viewer_secret.as_ref();
                 let window = WindowConfig {
                     uri_prefix: http_path::segment_prefix(&name, rendition),
                     listed: config.playlist_segments,
-                    min_bandwidth_bps,
                     segment_key: secret.map(|secret| secret.segment_key(&name, rendition)),
                 };
                 Track::new(slot, rendition, Window::new(window))
@@ -328,6 +368,9 @@ impl Publication {
             .collect();
         let writer = Writer {
             tracks,
+            presets: config.renditions.clone(),
+            source_rates: None,
+            listing: Listing::Open,
             stream_tracks: StreamTracks::default(),
             grid: GridState::new(numbers.first()),
             facts: SourceFacts::default(),
@@ -367,7 +410,7 @@ impl Publication {
         self.taken.store(i64::MIN, Ordering::Relaxed);
         let cut_apart = writer.grid.mode.is_some_and(|mode| mode.own_grid);
         writer.reception = Reception { cut_apart, ..Reception::default() };
-        self.publish(&writer);
+        self.publish(&mut writer);
         writer.grid
     }
 
@@ -381,10 +424,17 @@ impl Publication {
         let before = self.continuity_before(slot, sequence);
         let (info, is_independent) = (package.info(), package.is_independent());
         let (bytes, continuity) = measure_ts(&package, before);
-        let reserved =
-            (slot != Slot::Source).then(|| self.account.reserve(package.payload_bytes()));
+        let elementary_bytes = package.payload_bytes();
+        let cmaf_bytes = measure_cmaf(&package, &info.init);
+        let reserved = (slot != Slot::Source).then(|| self.account.reserve(elementary_bytes));
         self.push(slot, sequence, continuity, |track| {
-            track.push_packaged(package, before, bytes, &info, is_independent, reserved)
+            let is_taken =
+                track.push_packaged(package, before, bytes, &info, is_independent, reserved);
+            if is_taken {
+                track.cmaf_bytes += cmaf_bytes as u64;
+                track.elementary_bytes += elementary_bytes as u64;
+            }
+            is_taken
         });
     }
 
@@ -404,7 +454,7 @@ impl Publication {
         {
             track.note_continuity(sequence, continuity);
         }
-        self.publish(&writer);
+        self.publish(&mut writer);
     }
 
     /// Segment `sequence` in this container; it is written now, unless somebody has asked for it
@@ -430,7 +480,7 @@ impl Publication {
         }
         if track.window.fill(container, sequence, data.clone()) {
             track.refresh();
-            self.publish(&writer);
+            self.publish(&mut writer);
         }
         Some(data)
     }
@@ -448,7 +498,7 @@ impl Publication {
         let mut writer = lock(&self.writer);
         let Some(track) = writer.track(slot) else { return };
         track.push(segment, info, is_independent);
-        self.publish(&writer);
+        self.publish(&mut writer);
     }
 
     /// Lists a span of a rendition that nobody has made: it is made when somebody asks for it.
@@ -463,7 +513,7 @@ impl Publication {
         let is_unmakeable = track.unmakeable == Some(span.cut.discontinuity_sequence);
         if !is_unmakeable {
             track.promise(span, info);
-            self.publish(&writer);
+            self.publish(&mut writer);
         }
         !is_unmakeable
     }
@@ -492,7 +542,7 @@ impl Publication {
         let mut writer = lock(&self.writer);
         let Some(track) = writer.track(slot) else { return };
         if track.set_impossible() {
-            self.publish(&writer);
+            self.publish(&mut writer);
         }
     }
 
@@ -506,7 +556,7 @@ impl Publication {
         track.window.withdraw_promises_before(u64::MAX);
         track.set_impossible();
         track.refresh();
-        self.publish(&writer);
+        self.publish(&mut writer);
     }
 
     /// Where the grid stands: how the stream is cut, and which numbers are used.
@@ -520,7 +570,7 @@ impl Publication {
                 track.window.set_target_duration(mode.target_duration_secs);
                 track.refresh();
             }
-            self.publish(&writer);
+            self.publish(&mut writer);
         }
     }
 
@@ -541,7 +591,8 @@ impl Publication {
                 track.window.begin_anew();
                 track.refresh();
             }
-            self.publish(&writer);
+            writer.listing = Listing::Open;
+            self.publish(&mut writer);
         }
     }
 
@@ -577,7 +628,6 @@ impl Publication {
         let made = &mut writer.made;
         made.failed_pictures += stats.failed;
         made.decoder = stats.decoder.or(made.decoder);
-        made.decoder_changes += stats.decoder_changes;
         made.renditions.resize(made.renditions.len().max(index + 1), RungStats::default());
         if let Some(rung) = stats.renditions.get(index) {
             made.renditions[index].encoded += rung.encoded;
@@ -603,6 +653,9 @@ impl Publication {
     /// Keeps what segments of a span can be made of. What cannot be made any more for it is not
     /// promised any more.
     pub fn store(&self, segment: SourceSegment) {
+        if let Some(rates) = segment.ended.rates {
+            lock(&self.writer).source_rates = Some(rates);
+        }
         let oldest = {
             let mut store = lock(&self.store);
             store.push(segment);
@@ -631,7 +684,7 @@ impl Publication {
                 left = left.saturating_sub(given_up);
             }
             if left < bytes {
-                self.publish(&writer);
+                self.publish(&mut writer);
             }
         }
         let kept_from = {
@@ -663,7 +716,7 @@ impl Publication {
             }
         }
         if withdrawn {
-            self.publish(&writer);
+            self.publish(&mut writer);
         }
     }
 
@@ -741,7 +794,7 @@ impl Publication {
             track.window.end();
             track.refresh();
         }
-        self.publish(&writer);
+        self.publish(&mut writer);
     }
 
     /// The stream's name.
@@ -804,7 +857,7 @@ impl Publication {
 
     /// The newest picture that stands alone, as a JPEG: see [`StreamTracks::poster`].
     #[must_use]
-    pub fn poster(&self, decoder: DecoderChoice) -> Option<Vec<u8>> {
+    pub fn poster(&self, decoder: DecoderKind) -> Option<Vec<u8>> {
         let tracks = lock(&self.writer).stream_tracks.clone();
         tracks.poster(decoder)
     }
@@ -844,7 +897,8 @@ impl Publication {
 
     /// Swaps what viewers get. The writer's lock is held, so views follow each other in order;
     /// nothing is rendered here.
-    fn publish(&self, writer: &Writer) {
+    fn publish(&self, writer: &mut Writer) {
+        writer.settle();
         self.view.send_replace(Arc::new(writer.view(&self.name)));
     }
 }
@@ -852,21 +906,41 @@ impl Publication {
 impl View {
     /// The multivariant playlist; None before the first segment.
     #[must_use]
-    pub fn multivariant(&self, container: Container) -> Option<&Body> {
+    pub fn multivariant(&self, container: Container, offer: Offer) -> Option<&Body> {
         if self.variants.is_empty() {
             return None;
         }
-        let render = || match container {
-            Container::MpegTs => hls::multivariant_playlist::render(&self.variants, container),
-            Container::FragmentedMp4 => {
-                let mut variants = self.variants.clone();
+        let render = || {
+            let mut variants = self.offered(offer);
+            if container == Container::FragmentedMp4 {
                 for variant in &mut variants {
                     variant.uri = http_path::cmaf_variant_uri(&variant.uri).to_owned();
                 }
-                hls::multivariant_playlist::render(&variants, container)
             }
+            hls::multivariant_playlist::render(&variants, container)
         };
-        Some(self.multivariant.of(container).get_or_init(render))
+        let rendered = match offer {
+            Offer::Everything => &self.multivariant,
+            Offer::LowData => &self.low_data,
+        };
+        Some(rendered.of(container).get_or_init(render))
+    }
+
+    /// The choices in the order in which they are listed: the first is the one to start with, and
+    /// sound alone, where there are pictures, is nobody's first choice.
+    fn offered(&self, offer: Offer) -> Vec<VariantStream> {
+        let mut variants = self.variants.clone();
+        match (offer, self.first) {
+            (Offer::Everything, Some(first)) => variants[..=first].rotate_right(1),
+            (Offer::Everything, None) => {}
+            (Offer::LowData, _) => {
+                // Something has to play.
+                let light = variants.iter().filter(|it| it.bandwidth_bps <= LOW_DATA_BPS).count();
+                variants.truncate(light.max(1));
+            }
+        }
+        variants.sort_by_key(|variant| variant.resolution.is_none());
+        variants
     }
 
     /// Whether there is something to play.
@@ -916,10 +990,73 @@ impl Writer {
         self.tracks.iter_mut().find(|track| track.slot == slot)
     }
 
+    /// Before the first playlist that lists anything is shown: what has no room in it.
+    fn settle(&mut self) {
+        if matches!(self.listing, Listing::Open) && self.is_settled() {
+            let mut without = RenditionSet::EMPTY;
+            for (index, allowance) in
+                allowances(&self.presets, self.source_rates).iter().enumerate()
+            {
+                if !allowance.has_room {
+                    without = without.with(index);
+                }
+            }
+            self.listing = Listing::Without(without);
+        }
+    }
+
     fn view(&self, name: &StreamName) -> View {
-        let variants = if self.is_settled() { self.variants(name) } else { Vec::new() };
-        let renditions = self.tracks.iter().filter_map(Track::rendition).collect();
-        View { renditions, variants, multivariant: PerContainer::default() }
+        let declared = self.declared();
+        let mut variants = Vec::new();
+        let mut renditions = Vec::new();
+        let mut first = None;
+        for (track, declared) in self.tracks.iter().zip(declared) {
+            let Some(rendition) = track.rendition(declared) else { continue };
+            if self.lists(track)
+                && let Some(variant) = track.variant(name, declared)
+            {
+                // The best of those that are light enough to begin with.
+                if let Slot::Ladder(index) = track.slot
+                    && (1..=START_BPS).contains(&self.presets[index].video_bps())
+                {
+                    first = Some(variants.len());
+                }
+                variants.push(variant);
+            }
+            renditions.push(rendition);
+        }
+        View { renditions, variants, first, ..View::default() }
+    }
+
+    /// What each track declares, so that those that are listed ascend.
+    fn declared(&self) -> Vec<Rates> {
+        let allowances = allowances(&self.presets, self.source_rates);
+        let known = |track: &Track| match (track.measured(), track.slot) {
+            (Some(rates), _) => KnownRates::Measured(rates),
+            (None, Slot::Source) => KnownRates::Expected(Rates::default()),
+            (None, Slot::Ladder(index)) => {
+                let bps = allowances[index].wire_bps;
+                KnownRates::Expected(Rates { peak_bps: bps, average_bps: bps })
+            }
+        };
+        let listed: Vec<_> = self.tracks.iter().filter(|it| self.lists(it)).map(known).collect();
+        let mut listed = hls::declare(&listed).into_iter();
+        let declared = self.tracks.iter().map(|track| {
+            let of_listed = if self.lists(track) { listed.next() } else { None };
+            of_listed.unwrap_or_else(|| hls::declare(&[known(track)])[0])
+        });
+        declared.collect()
+    }
+
+    /// Whether the multivariant playlist lists it.
+    fn lists(&self, track: &Track) -> bool {
+        let Listing::Without(without) = self.listing else { return false };
+        let has_place = match track.slot {
+            // Alone it is the stream.
+            Slot::Source => !self.leaves_source_out(),
+            Slot::Ladder(index) => !without.contains(index),
+        };
+        has_place && track.is_listed()
     }
 
     /// Whether every rendition has said what it will be: players do not read the multivariant
@@ -930,20 +1067,11 @@ impl Writer {
         segments >= PATIENCE_SEGMENTS || self.tracks.iter().all(is_known)
     }
 
-    fn variants(&self, name: &StreamName) -> Vec<VariantStream> {
-        let mut variants: Vec<_> = self.ladder().filter_map(|track| track.variant(name)).collect();
-        // Alone it is the stream.
-        if !self.leaves_source_out() {
-            variants.extend(self.source().and_then(|track| track.variant(name)));
-        }
-        variants
-    }
-
     /// Whether the multivariant playlist is without source: it is on a grid of its own beside a
     /// ladder.
     fn leaves_source_out(&self) -> bool {
         let cut_apart = self.grid.mode.is_some_and(|mode| mode.own_grid);
-        cut_apart && self.ladder().any(Track::is_listed)
+        cut_apart && self.ladder().any(|track| self.lists(track))
     }
 
     fn ladder(&self) -> impl Iterator<Item = &Track> {
@@ -968,6 +1096,8 @@ impl Track {
             unmakeable: None,
             published_segments: 0,
             published_bytes: 0,
+            cmaf_bytes: 0,
+            elementary_bytes: 0,
         }
     }
 
@@ -1095,15 +1225,18 @@ impl Track {
         }
     }
 
-    fn rendition(&self) -> Option<Rendition> {
+    fn rendition(&self, declared: Rates) -> Option<Rendition> {
         Some(Rendition {
             slot: self.slot,
             name: Arc::clone(&self.name),
             snapshot: Arc::clone(self.snapshot.as_ref()?),
             info: self.info()?.clone(),
+            declared,
             goes_on: matches!(self.prospect, Prospect::Possible(_)),
             published_segments: self.published_segments,
             published_bytes: self.published_bytes,
+            cmaf_bytes: self.cmaf_bytes,
+            elementary_bytes: self.elementary_bytes,
         })
     }
 
@@ -1112,26 +1245,22 @@ impl Track {
         matches!(self.prospect, Prospect::Possible(_)) && self.snapshot.is_some()
     }
 
-    fn variant(&self, name: &StreamName) -> Option<VariantStream> {
+    /// Its rates, once something of it has been made.
+    fn measured(&self) -> Option<Rates> {
+        self.snapshot.as_ref().and_then(|snapshot| snapshot.rates)
+    }
+
+    fn variant(&self, name: &StreamName, declared: Rates) -> Option<VariantStream> {
         let Prospect::Possible(info) = &self.prospect else { return None };
         let snapshot = self.snapshot.as_ref()?;
         Some(VariantStream {
             uri: http_path::variant_uri(name, &self.name),
-            bandwidth_bps: snapshot.bandwidth_bps,
-            average_bandwidth_bps: snapshot.average_bandwidth_bps,
+            bandwidth_bps: declared.peak_bps,
+            average_bandwidth_bps: declared.average_bps,
             codecs: info.codecs.clone(),
             resolution: info.resolution,
             frame_rate: info.frame_rate,
             independent: snapshot.independent,
         })
     }
-}
-
-/// The least BANDWIDTH announced for a rendition we make, whatever easy pictures need: its cap,
-/// audio, and what MPEG-TS adds (4 of 188 bytes, and about half a packet of stuffing for each
-/// picture).
-fn floor_bps(preset: &Preset) -> u64 {
-    let frame_rate = preset.frame_rate.map_or(30.0, |rate| rate.as_f64()).clamp(0.0, 240.0);
-    let payload = u64::from(preset.bitrate_bps) + AUDIO_BPS;
-    payload + payload / 40 + (frame_rate * 94.0 * 8.0) as u64
 }

@@ -258,6 +258,18 @@ impl Registry {
         }
     }
 
+    /// Whether the playlists of a stream have stood still for as long as they may while nothing
+    /// comes of `session`, which publishes it. Its workers then let a slate stand in: they are the
+    /// only ones that write.
+    #[must_use]
+    pub fn must_go_on_without(&self, name: &StreamName, session: &Session, now: Moment) -> bool {
+        self.streams.get(name).is_some_and(|stream| {
+            stream.state == State::Live
+                && stream.session.id() == session.id()
+                && stream.needs_slate(&stream.publication.view(), now, &self.config.limits)
+        })
+    }
+
     /// Asks the publishers of a stream to go, those whose workers still end or wait among them, and
     /// has what waits for the transcoder given up; false where there is none.
     pub fn kick(&mut self, name: &StreamName, now: Moment) -> bool {

@@ -19,7 +19,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tracing::{Span, debug, error, info, info_span, warn};
 
-use crate::feed::{Fed, FeedSender, feed};
+use crate::feed::{Absence, Fed, FeedSender, feed};
 use crate::lobby::Seat;
 use crate::pace::Pace;
 use crate::peer_log::PeerLine;
@@ -88,6 +88,8 @@ struct Publishing {
     feed: FeedSender,
     stop: StopSignal,
     vigil: Vigil,
+    /// Its playlists have to go on without it, until a message comes.
+    is_absent: bool,
     /// How long what waits for the transcoder is worked off behind the end of the stay.
     backlog: Duration,
     span: Span,
@@ -238,11 +240,13 @@ impl Conn<'_> {
                         Ok(bytes) => {
                             let waited = self.shared.clock.now().since(began);
                             publishing.vigil.heard(waited.min(limits.rtmp_look));
+                            publishing.tell_absence();
                             break bytes;
                         }
                         Err(_) => {
                             publishing.vigil.heard_nothing(limits.rtmp_look);
                             publishing.session.heard_nothing(publishing.vigil.silent());
+                            publishing.tell_absence();
                         }
                     },
                     reason = publishing.stop.received() => return Err(End::Stopped(reason)),
@@ -406,6 +410,7 @@ impl Conn<'_> {
             feed: sender,
             stop: admission.session.stop_signal(),
             vigil: Vigil::new(&self.shared.limits, self.rtmp.received().media_bytes),
+            is_absent: false,
             backlog: Duration::ZERO,
             span: span.clone(),
             departure: Departure::Vanished,
@@ -427,11 +432,15 @@ impl Conn<'_> {
     async fn media(&mut self, message: Message) -> Result<(), End> {
         // Media behind an unpublish is late: nobody wants it any more.
         let Some(publishing) = &mut self.publishing else { return Ok(()) };
+        if message.kind != MediaKind::Script {
+            publishing.vigil.message();
+            publishing.is_absent = false;
+        }
         let fed = Fed {
             kind: tag_kind(message.kind),
             timestamp_ms: message.timestamp_ms,
             payload: publishing.hold(message.payload).await?,
-            arrival_unix_ms: self.shared.clock.now().unix_ms,
+            arrival: self.shared.clock.now(),
         };
         let late_input = self.shared.limits.late_input;
         tokio::select! {
@@ -543,6 +552,20 @@ impl Conn<'_> {
 }
 
 impl Publishing {
+    /// Lets a slate stand in where no media has come for a while and the playlists have to go on;
+    /// then with each look, as the slate goes on in time with the clock.
+    fn tell_absence(&mut self) {
+        let Some(missing) = self.vigil.missing() else { return };
+        let now = self.shared.clock.now();
+        if !self.is_absent {
+            let registry = self.shared.registry();
+            self.is_absent = registry.must_go_on_without(&self.name, &self.session, now);
+        }
+        if self.is_absent {
+            self.feed.tell_absence(Absence { since: now.before(missing), now });
+        }
+    }
+
     /// Counts a message as held by the stream. Where it may not hold so much, its windows are cut
     /// down; where that is not enough, the publisher waits for viewers to have what they read.
     async fn hold(&mut self, mut payload: Bytes) -> Result<Bytes, End> {

@@ -86,10 +86,10 @@ impl Slate {
                     }
                 }
                 IngestOutput::Grid(state) => self.publication.set_grid(state),
-                // No transcoder runs: what is promised is made of its span alone. The tracks are
-                // those that were, and there is no publisher to tell anything of.
+                IngestOutput::Tracks(tracks) => self.publication.set_tracks(tracks),
+                // No transcoder runs: what is promised is made of its span alone. There is no
+                // publisher to tell anything of.
                 IngestOutput::Transcode(_)
-                | IngestOutput::Tracks(_)
                 | IngestOutput::Facts(_)
                 | IngestOutput::Keyframes(_)
                 | IngestOutput::Notice(_)

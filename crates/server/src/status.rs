@@ -85,10 +85,8 @@ struct Stream {
     encoder: Option<String>,
     /// Why there are no renditions but source.
     undecodable: Option<String>,
-    /// `rusty`, `openh264` or `native`: whose decoder the renditions are made with.
+    /// `native` or `openh264`: whose decoder the renditions are made with.
     decoder: Option<String>,
-    /// How often one of them failed or refused, and the other went on.
-    decoder_changes: u64,
     /// Between the last two keyframes.
     keyframe_interval_ms: Option<i64>,
     /// What the publisher should set otherwise, in words for people.
@@ -111,7 +109,12 @@ struct RenditionStatus {
     average_bandwidth_bps: u64,
     target_duration_secs: u64,
     published_segments: u64,
+    /// Of the segments as transport streams.
     published_bytes: u64,
+    /// As fragmented MP4, written or not.
+    cmaf_bytes: u64,
+    /// Of the samples in them: the rest is packaging.
+    elementary_bytes: u64,
     /// Media time that the transcoder is behind the publisher; 0 for source.
     lag_ms: u64,
     /// Pictures dropped because the transcoder was behind; 0 for source.
@@ -154,11 +157,11 @@ fn manifest(stream: &StreamStatus) -> (String, Manifest) {
 }
 
 fn variant(stream: &StreamName, rendition: &Rendition) -> Variant {
-    let Rendition { name, snapshot, info, .. } = rendition;
+    let Rendition { name, snapshot, info, declared, .. } = rendition;
     Variant {
         uri: http_path::variant_uri(stream, name),
-        bandwidth: snapshot.bandwidth_bps,
-        average_bandwidth: snapshot.average_bandwidth_bps,
+        bandwidth: declared.peak_bps,
+        average_bandwidth: declared.average_bps,
         codecs: info.codecs.clone(),
         resolution: info
             .resolution
@@ -211,7 +214,6 @@ fn stream_status(stream: &StreamStatus, now: Moment) -> Stream {
         encoder: facts.encoder,
         undecodable: facts.undecodable.map(|why| why.to_string()),
         decoder: load.decoder.map(|decoder| decoder.to_string()),
-        decoder_changes: load.decoder_changes,
         renditions: renditions(stream, &load, now),
         keyframe_interval_ms: reception.keyframes.interval.map(Duration::as_millis),
         advice: stream.publication.advice(),
@@ -241,18 +243,20 @@ fn rendition_status(
     };
     let seconds_since = |moment: Option<Moment>| moment.map(|moment| now.since(moment).as_secs());
     let rung = load.rung(rendition.slot).unwrap_or_default();
-    let Rendition { name, snapshot, info, .. } = rendition;
+    let Rendition { name, snapshot, info, declared, .. } = rendition;
     RenditionStatus {
         name: name.to_string(),
         codecs: info.codecs.clone(),
         width: info.resolution.map(|size| size.0),
         height: info.resolution.map(|size| size.1),
         fps: info.frame_rate,
-        bandwidth_bps: snapshot.bandwidth_bps,
-        average_bandwidth_bps: snapshot.average_bandwidth_bps,
+        bandwidth_bps: declared.peak_bps,
+        average_bandwidth_bps: declared.average_bps,
         target_duration_secs: snapshot.target_duration_secs,
         published_segments: rendition.published_segments,
         published_bytes: rendition.published_bytes,
+        cmaf_bytes: rendition.cmaf_bytes,
+        elementary_bytes: rendition.elementary_bytes,
         lag_ms,
         dropped_pictures,
         encoded_pictures: rung.encoded,

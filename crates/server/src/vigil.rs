@@ -5,6 +5,11 @@ use std::time::Duration;
 
 use crate::limits::Limits;
 
+/// A publisher of which nothing has come for this long, and for twice as long as lay between its
+/// last two messages, is missing. A second is more than a line's jitter, and with what the
+/// playlists may stand still before it is no more than 1.5 target durations.
+const MISSING: Duration = Duration::from_secs(1);
+
 /// What has been heard of one publisher.
 #[derive(Debug)]
 pub(crate) struct Vigil {
@@ -19,6 +24,9 @@ pub(crate) struct Vigil {
     /// Bytes of audio and video, ever, and up to the beginning of the window.
     media_bytes: u64,
     media_bytes_before: u64,
+    /// Since the last whole message of audio or video, and from the one before to that.
+    without_media: Duration,
+    interval: Duration,
 }
 
 /// Why a publisher is not worth its place.
@@ -44,6 +52,8 @@ impl Vigil {
             listened: Duration::ZERO,
             media_bytes,
             media_bytes_before: media_bytes,
+            without_media: Duration::ZERO,
+            interval: Duration::ZERO,
         }
     }
 
@@ -51,12 +61,14 @@ impl Vigil {
     pub(crate) fn heard(&mut self, waited: Duration) {
         self.silent = Duration::ZERO;
         self.listened += waited;
+        self.without_media += waited;
     }
 
     /// After a wait of this long there was nothing to read.
     pub(crate) fn heard_nothing(&mut self, waited: Duration) {
         self.silent += waited;
         self.listened += waited;
+        self.without_media += waited;
     }
 
     /// The publisher was not read for this long, because it sends too fast.
@@ -68,6 +80,18 @@ impl Vigil {
     /// over a slow line a large picture takes its time.
     pub(crate) fn media(&mut self, total_bytes: u64) {
         self.media_bytes = total_bytes;
+    }
+
+    /// A message of audio or video has come, whole.
+    pub(crate) fn message(&mut self) {
+        self.interval = std::mem::take(&mut self.without_media);
+    }
+
+    /// For how long no message of audio or video has come, where that is so long that the
+    /// publisher is missing though it is connected.
+    pub(crate) fn missing(&self) -> Option<Duration> {
+        let patience = MISSING.max(self.interval * 2);
+        (self.without_media >= patience).then_some(self.without_media)
     }
 
     /// Whether any audio or video has come.
@@ -165,6 +189,34 @@ mod tests {
             vigil.hears(if second < 100 { 1000 } else { 0 });
         });
         assert_eq!(pings_from_second_100_on, Some((110, fault)));
+    }
+
+    #[test]
+    fn who_sends_no_media_for_a_second_is_missing_and_twice_as_long_as_it_is_slow() {
+        let look = Duration::from_millis(250);
+        let missing_after = |interval: Duration| {
+            let mut vigil = vigil();
+            vigil.message();
+            vigil.heard(interval);
+            vigil.message();
+            let mut looks = 0;
+            while vigil.missing().is_none() {
+                // Bytes that are no whole message change nothing.
+                if looks % 2 == 0 {
+                    vigil.heard(look)
+                } else {
+                    vigil.heard_nothing(look)
+                }
+                looks += 1;
+            }
+            assert_eq!(vigil.missing(), Some(look * looks));
+            vigil.message();
+            assert_eq!(vigil.missing(), None);
+            look * looks
+        };
+        assert_eq!(missing_after(Duration::from_millis(20)), SECOND);
+        assert_eq!(missing_after(SECOND), 2 * SECOND);
+        assert_eq!(missing_after(5 * SECOND), 10 * SECOND, "a slide show goes on as it does");
     }
 
     #[test]

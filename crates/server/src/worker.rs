@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{Builder, JoinHandle};
 use std::{collections::HashMap, io, mem};
 
+use flv::TagKind;
 use pipeline::{
     Ingest, IngestOutput, Item, Notice, Package, Queue, QueueStats, RenditionSet, SourceFacts,
     StayRefusal, Transcoder, TranscoderOutput,
@@ -14,7 +15,8 @@ use pipeline::{
 use rtmp::Refusal;
 use tracing::{Span, debug, debug_span, error, info, warn};
 
-use crate::feed::FeedReceiver;
+use crate::clock::Moment;
+use crate::feed::{Absence, Fed, Feed, FeedReceiver};
 use crate::memory::DecoderRoom;
 use crate::peer_log::PeerLine;
 use crate::priority::step_back;
@@ -22,6 +24,7 @@ use crate::publication::{Publication, Slot, TranscodeLoad};
 use crate::registry::Admission;
 use crate::session::{Session, StopReason};
 use crate::shared::Shared;
+use crate::slate::Slate;
 use crate::sync::{lock, wait};
 use crate::throttle::Throttle;
 
@@ -93,36 +96,26 @@ impl Stream {
     }
 
     fn ingest(&self, mut feed: FeedReceiver) {
-        let state = self.publication.begin_session();
-        let config = &self.shared.pipeline;
-        let transcode = if config.renditions.is_empty() { None } else { self.start_transcode() };
-        if transcode.is_none() {
-            for index in 0..config.renditions.len() {
-                self.publication.note_impossible(Slot::Ladder(index));
-            }
-        }
-        let mut ingest = Ingest::new(config, state, self.publication.tracks());
-        let mut notices = Notices::new(&self.shared);
-        let mut decoding = Decoding::Asleep;
+        let mut stay = Stay::begin(self);
         let late = self.shared.limits.late_messages;
         while let Some(fed) = feed.receive() {
             // Each of its messages may be a segment, which has to wait for its number.
             if self.session.has_long_given_up_backlog(self.shared.clock.now(), late) {
                 break;
             }
-            ingest.set_wanted(self.live(&mut decoding));
-            ingest.push(fed.kind, fed.timestamp_ms, fed.payload, fed.arrival_unix_ms);
-            self.drain_ingest(&mut ingest, transcode.as_ref(), &mut notices);
+            match fed {
+                Feed::Message(message) => stay.take(message),
+                Feed::Absence(absence) => stay.go_on_without_publisher(absence),
+            }
         }
-        ingest.finish();
-        self.drain_ingest(&mut ingest, transcode.as_ref(), &mut notices);
+        stay.end();
     }
 
     /// The renditions that are to be made as pictures come: those that are awake, if there is room
     /// for a decoder. Where there is none they are made segment by segment, by decoders that all
     /// streams share.
     fn live(&self, decoding: &mut Decoding) -> RenditionSet {
-        let wanted = self.publication.wanted();
+        let wanted = self.publication.wanted().and(self.shared.pipeline.with_pictures());
         if wanted.is_empty() {
             *decoding = Decoding::Asleep;
             return wanted;
@@ -240,6 +233,18 @@ impl Stream {
         self.publication.publish_package(slot, package);
     }
 
+    /// The transcoding thread, where there are renditions; without one the source goes on alone.
+    fn transcode_if_any(&self) -> Option<Transcode> {
+        let count = self.shared.pipeline.renditions.len();
+        let transcode = if count == 0 { None } else { self.start_transcode() };
+        if transcode.is_none() {
+            for index in 0..count {
+                self.publication.note_impossible(Slot::Ladder(index));
+            }
+        }
+        transcode
+    }
+
     /// None, with an error in the log, where the system gives no thread: the source rendition goes
     /// on.
     fn start_transcode(&self) -> Option<Transcode> {
@@ -320,6 +325,108 @@ impl Stream {
     }
 }
 
+/// A publisher's stay on its ingest thread, the only one that writes meanwhile: what it sends, and
+/// a slate where nothing comes of it though it is connected.
+struct Stay<'a> {
+    stream: &'a Stream,
+    ingest: Ingest,
+    transcode: Option<Transcode>,
+    notices: Notices,
+    decoding: Decoding,
+    stand_in: StandIn,
+}
+
+/// What stands in for the publisher.
+enum StandIn {
+    /// Nothing: its media comes.
+    Nothing,
+    /// A slate, or none where it turned out to be impossible; the stay pauses.
+    Slate(Option<Box<Slate>>),
+    /// Nothing can.
+    Impossible,
+}
+
+impl<'a> Stay<'a> {
+    fn begin(stream: &'a Stream) -> Self {
+        let state = stream.publication.begin_session();
+        let transcode = stream.transcode_if_any();
+        let ingest = Ingest::new(&stream.shared.pipeline, state, stream.publication.tracks());
+        Self {
+            stream,
+            ingest,
+            transcode,
+            notices: Notices::new(&stream.shared),
+            decoding: Decoding::Asleep,
+            stand_in: StandIn::Nothing,
+        }
+    }
+
+    /// Takes a message; behind a slate it is the first of a stay that goes on.
+    fn take(&mut self, message: Fed) {
+        // Metadata alone is nothing to play.
+        if message.kind != TagKind::Script {
+            self.end_slate(message.arrival);
+        }
+        let Fed { kind, timestamp_ms, payload, arrival } = message;
+        self.ingest.set_wanted(self.stream.live(&mut self.decoding));
+        self.ingest.push(kind, timestamp_ms, payload, arrival.unix_ms);
+        self.drain();
+    }
+
+    /// Nothing comes, and the playlists have to go on.
+    fn go_on_without_publisher(&mut self, Absence { since, now }: Absence) {
+        if let StandIn::Nothing = self.stand_in {
+            self.begin_slate(since, now);
+        }
+        let StandIn::Slate(Some(slate)) = &mut self.stand_in else { return };
+        for awaited in slate.go_on(now) {
+            let Stream { shared, publication, .. } = self.stream;
+            shared.maker.make_ahead(publication, awaited.index, awaited.sequence);
+        }
+    }
+
+    fn begin_slate(&mut self, since: Moment, now: Moment) {
+        if !self.ingest.pause() {
+            self.stand_in = StandIn::Impossible;
+            return;
+        }
+        self.drain();
+        // It publishes what it has left before the slate does.
+        self.transcode = None;
+        self.decoding = Decoding::Asleep;
+        let Stream { shared, publication, .. } = self.stream;
+        let slate = Slate::begin(publication, &shared.pipeline, since, now);
+        debug!("publisher silent, slate stands in");
+        self.stand_in = StandIn::Slate(slate.map(Box::new));
+    }
+
+    /// The publisher is heard again.
+    fn end_slate(&mut self, now: Moment) {
+        let StandIn::Slate(slate) = &mut self.stand_in else { return };
+        if let Some(slate) = slate.take() {
+            slate.end(now);
+        }
+        self.stand_in = StandIn::Nothing;
+        let Stream { shared, publication, .. } = self.stream;
+        let (state, tracks) = (publication.grid(), publication.tracks());
+        self.ingest = self.ingest.resume(&shared.pipeline, state, tracks);
+        self.transcode = self.stream.transcode_if_any();
+    }
+
+    /// The publisher is gone. Where it may come back, the registry begins a slate of its own.
+    fn end(mut self) {
+        if let StandIn::Slate(Some(slate)) = self.stand_in {
+            return slate.end(self.stream.shared.clock.now());
+        }
+        self.ingest.finish();
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        self.stream.drain_ingest(&mut self.ingest, self.transcode.as_ref(), &mut self.notices);
+    }
+}
+
 /// Whether a stream has memory for a decoder of its own.
 enum Decoding {
     /// It needs none: no rendition is awake.
@@ -334,7 +441,6 @@ fn note_load(load: &mut TranscodeLoad, transcoder: &Transcoder, queue: QueueStat
     load.dropped_gops = queue.dropped_gops;
     load.failed_pictures = stats.failed;
     load.decoder = stats.decoder;
-    load.decoder_changes = stats.decoder_changes;
     load.renditions.clone_from(&stats.renditions);
 }
 
@@ -484,7 +590,9 @@ impl Drops {
 mod tests {
     use std::net::SocketAddr;
     use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
 
+    use bytes::Bytes;
     use pipeline::LadderCut;
 
     use super::*;
@@ -542,6 +650,93 @@ mod tests {
         let next = come();
         let waits_for: Vec<_> = next.previous.iter().map(|session| session.id()).collect();
         assert!(waits_for.contains(&drains.session.id()), "{waits_for:?}");
+    }
+
+    /// An avcC record of x264, 64x48; AAC-LC of 44.1 kHz in stereo.
+    const VIDEO_HEADER: &[u8] = b"\x17\0\0\0\0\x01\x42\xc0\x0a\xff\xe1\x00\x15\x67\x42\xc0\x0a\xda\x11\xec\x04\x40\x00\x00\x03\x00\x40\x00\
+        \x00\x0c\x83\xc4\x89\xa8\x01\x00\x04\x68\xce\x0f\xc8";
+    const AUDIO_HEADER: &[u8] = &[0xaf, 0, 0x12, 0x10];
+    const AUDIO_FRAME: &[u8] = &[0xaf, 1, 0x20, 0, 0, 0, 0x81];
+
+    /// What a stay is told of so many milliseconds of media, with a keyframe every 2 s, that come
+    /// in their time from `from` on.
+    fn send(stay: &mut Stay<'_>, from: Moment, ms: std::ops::Range<u32>) {
+        let began_ms = ms.start;
+        let mut tell = |kind, timestamp_ms: u32, body: &'static [u8]| {
+            let arrival = from.after(Duration::from_millis(u64::from(timestamp_ms - began_ms)));
+            stay.take(Fed { kind, timestamp_ms, payload: Bytes::from_static(body), arrival });
+        };
+        if ms.start == 0 {
+            tell(TagKind::Video, 0, VIDEO_HEADER);
+            tell(TagKind::Audio, 0, AUDIO_HEADER);
+        }
+        for at in ms.step_by(20) {
+            match at {
+                _ if at % 2000 == 0 => {
+                    tell(TagKind::Video, at, &[0x17, 1, 0, 0, 0, 0, 0, 0, 3, 0x65, 0x88, 0x80]);
+                }
+                _ if at % 40 == 0 => {
+                    tell(TagKind::Video, at, &[0x27, 1, 0, 0, 0, 0, 0, 0, 3, 0x41, 0x9a, 0x80]);
+                }
+                _ => {}
+            }
+            tell(TagKind::Audio, at, AUDIO_FRAME);
+        }
+    }
+
+    /// The clock is turned by the messages; who writes is the worker, the slate as well.
+    #[test]
+    fn case_05_a_publisher_that_falls_silent_goes_on_behind_a_slate() {
+        let shared = Shared::new(&Config::default(), Limits::default());
+        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        let attempt = PublishAttempt { name: None, naming: Naming::MadeUp, key: None, peer };
+        let start = shared.clock.now();
+        let admission = shared.registry().publish(attempt, start).unwrap();
+        let publication = Arc::clone(&admission.publication);
+        let stream = Stream {
+            shared: Arc::clone(&shared),
+            session: Arc::clone(&admission.session),
+            publication: Arc::clone(&publication),
+            span: Span::none(),
+        };
+        let at = |ms| start.after(Duration::from_millis(ms));
+        let listed = || {
+            let view = publication.view();
+            let spans = |name: &str| view.rendition(name).unwrap().snapshot.listed.clone();
+            let spans = ["source", "P144p30fps16x9"].map(spans);
+            assert_eq!(spans[0], spans[1], "cut together, also while the worker drains");
+            spans[0].clone()
+        };
+
+        let mut stay = Stay::begin(&stream);
+        send(&mut stay, at(0), 0..5_000);
+        let absent = |now| Absence { since: at(5_000), now: at(now) };
+        stay.go_on_without_publisher(absent(6_500));
+        // What had come of the third, and a span of what lies between.
+        let ms = |spans: &[hls::Span]| -> Vec<_> {
+            spans.iter().map(|span| span.duration.as_millis()).collect()
+        };
+        let spans = listed();
+        assert_eq!(ms(&spans[..2]), [2_000, 2_000]);
+        assert!((1_000..1_050).contains(&ms(&spans)[2]), "{spans:?}");
+        assert_eq!((spans.len(), spans[3].cut.discontinuity), (4, true));
+        stay.go_on_without_publisher(absent(7_000));
+        assert_eq!(listed().len(), 4, "in time with the clock");
+        stay.go_on_without_publisher(absent(8_500));
+        assert_eq!(listed().len(), 5);
+
+        // A second in front of a keyframe.
+        send(&mut stay, at(10_000), 5_000..10_000);
+        stay.end();
+        let spans = listed();
+        let breaks: Vec<_> = spans.iter().map(|span| span.cut.discontinuity).collect();
+        let newest = &spans[spans.len() - 4..];
+        assert_eq!(breaks[spans.len() - 4..], [false, true, true, false], "{spans:?}");
+        assert_eq!(ms(&newest[1..3]), [1_000, 2_000], "a still picture, and then those that come");
+        assert!(ms(newest)[0] >= 1_000 && newest[0].cut.unix_ms < at(10_000).unix_ms);
+        assert_eq!(newest[1].cut.unix_ms, at(10_000).unix_ms);
+        let numbers = spans.windows(2).all(|pair| pair[0].sequence() + 1 == pair[1].sequence());
+        assert!(numbers, "none lost, none twice: {spans:?}");
     }
 
     #[test]

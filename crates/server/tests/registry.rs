@@ -5,15 +5,15 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hls::{Cut, Numbering, Segment, Span};
+use hls::{Container, Cut, Numbering, Segment, Span};
 use media::Timestamp;
-use pipeline::{DecoderChoice, GridMode, GridState, Preset, RenditionInfo, StreamConfig};
+use pipeline::{DecoderKind, GridMode, GridState, Preset, RenditionInfo, StreamConfig};
 use rtmp::{Refusal, StreamKey, StreamName};
 use server::registry::{
     Admission, Change, Naming, PublishAttempt, Registry, RegistryConfig, State, StreamStatus,
 };
 use server::{
-    Departure, Limits, Memory, Moment, PublicationConfig, PublishAccess, SecretDigest, Slot,
+    Departure, Limits, Memory, Moment, Offer, PublicationConfig, PublishAccess, SecretDigest, Slot,
     StopReason, Transcode, View,
 };
 
@@ -54,7 +54,7 @@ fn registry_with(access: PublishAccess, max_streams: usize, limits: Limits) -> R
 /// Segments of two seconds.
 fn pipeline_config(renditions: Vec<Preset>) -> StreamConfig {
     let segment_duration = media::Duration::from_secs(2);
-    StreamConfig { renditions, segment_duration, decoder: DecoderChoice::Auto }
+    StreamConfig { renditions, segment_duration, decoder: DecoderKind::Native }
 }
 
 fn registry() -> Registry {
@@ -165,11 +165,12 @@ fn cut_apart(admission: &Admission) {
 
 fn media_playlist(view: &View, rendition: &str) -> String {
     let snapshot = &view.rendition(rendition).unwrap().snapshot;
-    String::from_utf8(snapshot.playlist(hls::Container::MpegTs).plain.to_vec()).unwrap()
+    String::from_utf8(snapshot.playlist(Container::MpegTs).plain.to_vec()).unwrap()
 }
 
 fn multivariant(view: &View) -> String {
-    String::from_utf8(view.multivariant(hls::Container::MpegTs).unwrap().plain.to_vec()).unwrap()
+    let body = view.multivariant(Container::MpegTs, Offer::Everything).cloned();
+    String::from_utf8(body.unwrap().plain.to_vec()).unwrap()
 }
 
 fn states(registry: &Registry) -> Vec<State> {
@@ -700,24 +701,57 @@ async fn closing_refuses_new_publishers_and_ends_the_others() {
 fn the_multivariant_playlist_is_the_ladder_ascending_then_source_all_from_the_first_segment_on() {
     let mut registry = registry();
     let publisher = admit(&mut registry, "cam", "", 0.0);
-    assert!(publisher.publication.view().multivariant(hls::Container::MpegTs).is_none());
+    let is_shown = |admission: &Admission| {
+        let view = admission.publication.view();
+        view.multivariant(Container::MpegTs, Offer::Everything).is_some()
+    };
+    assert!(!is_shown(&publisher));
     let uris = |admission: &Admission| -> Vec<String> {
         let text = multivariant(&admission.publication.view());
         text.lines().filter(|line| !line.starts_with('#')).map(String::from).collect()
     };
     publish_segment(&publisher, Slot::Source, false);
     publish_segment(&publisher, Slot::Ladder(0), false);
-    let view = publisher.publication.view();
-    assert!(view.multivariant(hls::Container::MpegTs).is_none(), "players do not read it again");
+    assert!(!is_shown(&publisher), "players do not read it again");
     publish_segment(&publisher, Slot::Ladder(1), false);
     let all = ["cam/P144p30fps16x9.m3u8", "cam/P240p30fps16x9.m3u8", "cam/source.m3u8"];
     assert_eq!(uris(&publisher), all);
 
+    // All of the same bytes: what is larger declares more all the same.
     let text = multivariant(&publisher.publication.view());
-    let bandwidth =
-        text.lines().find_map(|line| line.strip_prefix("#EXT-X-STREAM-INF:BANDWIDTH=")).unwrap();
-    let bandwidth: u64 = bandwidth.split(',').next().unwrap().parse().unwrap();
-    assert!(bandwidth >= 400_000 + 128_000, "cap and audio of the 144p rendition: {bandwidth}");
+    let declared = |attribute: &str| -> Vec<u64> {
+        let values = text.lines().filter_map(|line| line.split_once(attribute));
+        values.map(|(_, rest)| rest.split(',').next().unwrap().parse().unwrap()).collect()
+    };
+    assert_eq!(declared("INF:BANDWIDTH="), [8272, 8273, 8274], "7520 bit/s and a tenth");
+    assert_eq!(declared("AVERAGE-BANDWIDTH="), [7896, 7897, 7898]);
+}
+
+#[test]
+fn who_saves_data_is_offered_the_light_renditions() {
+    let mut registry = registry();
+    let publisher = admit(&mut registry, "cam", "", 0.0);
+    publish_segment(&publisher, Slot::Source, false);
+    for index in [0, 1] {
+        let view = publisher.publication.view();
+        let span = view.rendition("source").unwrap().snapshot.listed[0];
+        let segment = Segment { span, data: vec![0x47; 188 * 400 * (2 - index)].into() };
+        publisher.publication.publish_segment(
+            Slot::Ladder(index),
+            segment,
+            &info(Slot::Source),
+            true,
+        );
+    }
+    let view = publisher.publication.view();
+    let uris = |offer: Offer| -> Vec<String> {
+        let text =
+            String::from_utf8(view.multivariant(Container::MpegTs, offer).unwrap().plain.to_vec())
+                .unwrap();
+        text.lines().filter(|line| !line.starts_with('#')).map(String::from).collect()
+    };
+    assert_eq!(uris(Offer::Everything).len(), 3);
+    assert_eq!(uris(Offer::LowData), ["cam/P144p30fps16x9.m3u8"], "331 and 662 kbit/s: one plays");
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use flv::TagKind;
-use hls::{Lookup, Span};
-use pipeline::{DecoderChoice, Ingest, IngestOutput, Preset, RenditionInfo, StreamConfig};
+use hls::{Container, Lookup, Span};
+use pipeline::{DecoderKind, Ingest, IngestOutput, Preset, RenditionInfo, StreamConfig};
 use rtmp::StreamName;
 use server::registry::{Admission, Change, Naming, PublishAttempt, Registry, RegistryConfig};
 use server::{
@@ -42,7 +42,7 @@ fn name() -> StreamName {
 fn stream_config() -> StreamConfig {
     let renditions = ["P240p30fps16x9", "P144p30fps16x9"].map(|name| Preset::named(name).unwrap());
     let segment_duration = media::Duration::from_secs(2);
-    StreamConfig { renditions: renditions.into(), segment_duration, decoder: DecoderChoice::Auto }
+    StreamConfig { renditions: renditions.into(), segment_duration, decoder: DecoderKind::Native }
 }
 
 fn registry_with(limits: Limits) -> Registry {
@@ -115,6 +115,8 @@ fn play_with_keyframes_every(interval: u32, admission: &Admission, seconds: u32,
     }
 }
 
+const TS: Container = Container::MpegTs;
+
 fn info() -> RenditionInfo {
     RenditionInfo {
         codecs: "avc1.42c00b,mp4a.40.2".into(),
@@ -150,7 +152,7 @@ fn listed(publication: &Publication, rendition: &str) -> Vec<Span> {
 
 fn playlist(view: &View, rendition: &str) -> String {
     let snapshot = &view.rendition(rendition).unwrap().snapshot;
-    String::from_utf8(snapshot.playlist(hls::Container::MpegTs).plain.to_vec()).unwrap()
+    String::from_utf8(snapshot.playlist(TS).plain.to_vec()).unwrap()
 }
 
 /// Every span follows the one before it by number; the places behind discontinuities.
@@ -268,6 +270,34 @@ fn a_publisher_that_is_found_silent_after_long_is_stood_in_for_at_once() {
     assert_eq!(last.cut.unix_ms + 2000, at(18.25).unix_ms, "it is of now");
 }
 
+/// The registry says when; the publisher's own workers do it.
+#[test]
+fn a_publisher_of_which_nothing_comes_is_gone_on_without_before_its_playlists_stand_still() {
+    let mut registry = registry_with(Limits::default());
+    let admission = come(&mut registry, 0.0);
+    play(&admission, 8, 0.0);
+    let must = |registry: &Registry, secs| {
+        registry.must_go_on_without(&name(), &admission.session, at(secs))
+    };
+    assert_eq!(tick(&mut registry, 8.0, 10.4), []);
+    assert!(!must(&registry, 10.25) && must(&registry, 10.5));
+    assert_eq!(tick(&mut registry, 10.5, 12.0), [], "no slate of the registry's");
+    assert!(breaks(&listed(&admission.publication, "source")).is_empty());
+    // What counts is the one that has the name now, for as long as it is there.
+    admission.session.heard_nothing(Duration::from_secs(5));
+    let next = come(&mut registry, 12.0);
+    assert!(!must(&registry, 12.0));
+    assert!(registry.must_go_on_without(&name(), &next.session, at(12.0)));
+    go(&mut registry, &next, Departure::Vanished, 12.0);
+    assert!(!registry.must_go_on_without(&name(), &next.session, at(12.0)));
+    // A brief stream stands still.
+    let mut registry = registry_with(Limits::default());
+    let brief = come(&mut registry, 0.0);
+    play(&brief, 4, 0.0);
+    tick(&mut registry, 4.0, 9.0);
+    assert!(!registry.must_go_on_without(&name(), &brief.session, at(9.0)));
+}
+
 #[test]
 fn two_never_write_one_publication() {
     let mut registry = registry_with(Limits::default());
@@ -335,10 +365,10 @@ fn an_hour_of_slate_takes_no_more_than_a_minute_of_it() {
     let last = spans.last().unwrap().sequence();
     assert_eq!(spans.len(), 6);
     let lookup =
-        |sequence| publication.view().rendition("source").unwrap().snapshot.segment(sequence);
-    assert_eq!(lookup(last), Lookup::NotMade, "written when somebody asks for it");
+        |sequence| publication.view().rendition("source").unwrap().snapshot.segment(TS, sequence);
+    assert_eq!(lookup(last), Lookup::NotWritten, "written when somebody asks for it");
     assert_eq!(lookup(last - 6), Lookup::Gone, "nobody has read of it");
-    assert!(publication.write_source(last).is_some_and(|ts| ts.len() < 64 << 10));
+    assert!(publication.written(Slot::Source, last, TS).is_some_and(|ts| ts.len() < 64 << 10));
     assert!(publication.source_of(last - 12).is_none());
     // In time with the clock all the while, whoever looks when.
     let end = spans[5].cut.unix_ms + 2000;

@@ -8,8 +8,9 @@ use crate::steps::Steps;
 
 pub(crate) fn run(steps: &mut Steps, minutes: u64, seed: Option<u64>) -> Result<(), Failure> {
     setup::system(steps, setup::BUILD_AND_TEST)?;
-    let what =
-        format!("three publishers cut at random, three players, four guests, {minutes} minutes");
+    let what = format!(
+        "three publishers cut at random, three players, four guests, two visitors by `check`, {minutes} minutes"
+    );
     // Profile ci, as the tests: one C++ build.
     let bench = ["bench", "--locked", "--profile", "ci", "--package", "feathercast"];
     steps.step("soak", &what, || {

@@ -143,15 +143,20 @@ fn row_39_parameter_sets_may_come_in_messages_of_their_own() {
     assert_another_size_is_seen(alone);
 }
 
-/// The larger of two renditions makes nothing while the source is no larger than the smaller one.
+/// The larger of two renditions that are alike makes nothing while the source is no larger than the
+/// smaller one.
 #[test]
 fn case_41_a_rendition_that_makes_nothing_for_a_while_leaves_and_comes_back() {
     let named = |name| pipeline::Preset::named(name).expect("a preset");
-    let renditions = vec![named("P144p30fps16x9"), named("P240p30fps16x9")];
+    let small = named("P144p30fps16x9");
+    let mut large = pipeline::Preset { name: "large".into(), ..small.clone() };
+    let video = large.video.as_mut().expect("pictures");
+    (video.width, video.height) = (426, 240);
+    let renditions = vec![small, large];
     let config = pipeline::StreamConfig {
         renditions,
         segment_duration: media::Duration::from_secs(2),
-        decoder: pipeline::DecoderChoice::Auto,
+        decoder: pipeline::DecoderKind::Native,
     };
     let mut stream =
         crate::support::Stream::new(&config, GridState::new(crate::support::FIRST_SEQUENCE));

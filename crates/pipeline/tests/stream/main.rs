@@ -6,6 +6,7 @@ mod change;
 mod field_cases;
 mod hostile;
 mod keyframes;
+mod light;
 mod on_demand;
 mod overload;
 mod pictures;

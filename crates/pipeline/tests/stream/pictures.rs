@@ -68,7 +68,7 @@ fn case_41_case_42_size_rotation_and_range_may_change_while_it_runs() {
     assert!(sizes(&stream).ends_with(&[(144, 256), (256, 144)]), "{:?}", sizes(&stream));
     assert_eq!((pictures(&stream.source), pictures(&stream.rungs[0])), (240, 240));
     assert_eq!(stream.transcoder_stats().failed, 0);
-    assert_eq!(stream.transcoder_stats().decoder, Some(DecoderKind::Rusty));
+    assert_eq!(stream.transcoder_stats().decoder, Some(DecoderKind::Native));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::support::{self, Stream, flv_messages};
 use bytes::Bytes;
 use flv::{Tag, TagKind};
 use media::Duration;
-use pipeline::{DecoderChoice, GridState, Preset, StreamConfig};
+use pipeline::{DecoderKind, GridState, Preset, StreamConfig};
 use proptest::prelude::*;
 
 /// One thing a publisher may do next.
@@ -64,7 +64,7 @@ fn play(tags: &[Tag], steps: &[Step]) -> Stream {
     let config = StreamConfig {
         renditions,
         segment_duration: Duration::from_secs(2),
-        decoder: DecoderChoice::Auto,
+        decoder: DecoderKind::Native,
     };
     let mut stream = Stream::new(&config, GridState::new(support::FIRST_SEQUENCE));
     let mut rest = tags.iter().cycle();

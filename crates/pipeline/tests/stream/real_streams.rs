@@ -3,14 +3,14 @@
 use crate::support::RenditionEvent;
 use crate::support::{self, Stream, flv_messages};
 use media::Duration;
-use pipeline::{DecoderChoice, GridState, Preset, StreamConfig};
+use pipeline::{DecoderKind, GridState, Preset, StreamConfig};
 
 fn config(presets: &[&str]) -> StreamConfig {
     let renditions = presets.iter().map(|name| Preset::named(name).expect("a preset")).collect();
     StreamConfig {
         renditions,
         segment_duration: Duration::from_secs(2),
-        decoder: DecoderChoice::Auto,
+        decoder: DecoderKind::Native,
     }
 }
 

@@ -90,7 +90,7 @@ fn case_05_source_repeats_its_last_idr_and_is_silent_in_time_with_the_wall_clock
     });
     let (idr, config) = idrs.last().expect("an IDR");
     for package in &shown.source {
-        let [(unit, its_config)] = package
+        let [(unit, its_config), (again, _)] = package
             .samples
             .iter()
             .filter_map(|sample| match sample {
@@ -99,8 +99,9 @@ fn case_05_source_repeats_its_last_idr_and_is_silent_in_time_with_the_wall_clock
             })
             .collect::<Vec<_>>()[..]
         else {
-            panic!("one picture a segment")
+            panic!("one picture, and once more")
         };
+        assert!(again.nal_units.iter().eq(unit.nal_units.iter()), "the same");
         assert!(unit.nal_units.iter().eq(idr.nal_units.iter()), "its bytes");
         assert_eq!(its_config.parameter_sets, config.parameter_sets);
     }
@@ -108,14 +109,15 @@ fn case_05_source_repeats_its_last_idr_and_is_silent_in_time_with_the_wall_clock
     let segments = written(&shown.source);
     let all = segments.concat();
     for segment in &segments {
-        assert_eq!(decode_without_warning(&segment.clone().into()), 1);
+        assert_eq!(decode_without_warning(&segment.clone().into()), 2);
     }
-    assert_eq!(decode_without_warning(&all.clone().into()), 4);
+    assert_eq!(decode_without_warning(&all.clone().into()), 8);
     // From where the stay ended on; written times begin 1.4 s late.
     let began = (spans[0].start() - Timestamp::ZERO).ticks() + 126_000;
     assert!(spans[0].start() >= last.end());
     assert!(spans[0].start() - last.end() < Duration::from_millis(100), "what sound is longer by");
-    assert_eq!(pts(&all, "v"), [0, 2, 4, 6].map(|secs| began + secs * 90_000));
+    let pictures: Vec<_> = (0..8).map(|secs| began + secs * 90_000).collect();
+    assert_eq!(pts(&all, "v"), pictures, "at the start and at half of each");
     let sound = pts(&all, "a");
     for (n, pts) in (0_i64..).zip(&sound) {
         // 1024 samples at 44.1 kHz; ffprobe counts on in whole ticks where several have one stamp.
@@ -160,7 +162,7 @@ fn case_05_the_slate_of_one_track_is_that_track() {
     assert_eq!(shown_mute.source.len(), 2);
     for package in &shown_mute.source {
         assert!(package.audio.is_none());
-        assert_eq!((package.pictures(), package.samples.len()), (1, 1));
+        assert_eq!((package.pictures(), package.samples.len()), (2, 2));
     }
     let sound = play(make("-f lavfi -i sine=sample_rate=48000", "-t 9 -c:a aac -ac 2"));
     let shown_sound = shown(&sound, 2);

@@ -4,7 +4,7 @@ use crate::support::RenditionEvent;
 use flv::{Tag, TagKind};
 use media::{AudioFrame, Duration};
 use pipeline::{
-    DecoderChoice, GridMode, GridState, Ingest, IngestOutput, Notice, Picture, StreamConfig,
+    DecoderKind, GridMode, GridState, Ingest, IngestOutput, Notice, Picture, StreamConfig,
 };
 
 use crate::shapes::make;
@@ -32,7 +32,7 @@ impl Solo {
         let preset = || pipeline::Preset::named("P144p30fps16x9").expect("a preset");
         let renditions = if keeps_samples { vec![preset()] } else { vec![] };
         let ingest = Ingest::new(
-            &StreamConfig { renditions, segment_duration, decoder: DecoderChoice::Auto },
+            &StreamConfig { renditions, segment_duration, decoder: DecoderKind::Native },
             GridState::new(crate::support::FIRST_SEQUENCE),
             pipeline::StreamTracks::default(),
         );

@@ -135,7 +135,7 @@ impl Choice {
         let info = &rendition.info;
         Self {
             name: rendition.name.to_string(),
-            average_bps: rendition.snapshot.average_bandwidth_bps,
+            average_bps: rendition.declared.average_bps,
             codecs: info.codecs.clone(),
             width: info.resolution.map(|size| size.0),
             height: info.resolution.map(|size| size.1),

@@ -1,0 +1,45 @@
+//! Sound at another sample rate.
+
+use rubato::audioadapter_buffers::owned::InterleavedOwned;
+use rubato::{Async, FixedAsync, Resampler, SincInterpolationParameters, WindowFunction};
+
+use crate::Error;
+
+/// Samples of each channel on both sides of one that decide what becomes of it, at the lower of two
+/// rates.
+pub const RESAMPLER_REACH: usize = TAPS / 2;
+
+/// The samples, channels interleaved, as they are at another rate (rubato's windowed sinc): the
+/// first one stands for the same time, and there are as many as the same time has, rounded up.
+/// Before the first sample and behind the last there is silence.
+///
+/// # Errors
+/// [`Error::Resample`], which has not been seen for rates from 7350 to 96000 Hz.
+pub fn resample(
+    samples: Vec<i16>,
+    channels: u8,
+    from_hz: u32,
+    to_hz: u32,
+) -> Result<Vec<i16>, Error> {
+    let error = Error::Resample { from_hz, to_hz };
+    if from_hz == to_hz {
+        return Ok(samples);
+    }
+    let channels = usize::from(channels);
+    let frames = samples.len().checked_div(channels).ok_or(error)?;
+    let ratio = f64::from(to_hz) / f64::from(from_hz);
+    let parameters = SincInterpolationParameters::new(TAPS, WindowFunction::BlackmanHarris2);
+    let mut resampler =
+        Async::<f32>::new_sinc(ratio, 1.0, &parameters, CHUNK, channels, FixedAsync::Input)
+            .map_err(|_| error)?;
+    let input = samples.iter().map(|sample| f32::from(*sample)).collect();
+    let input = InterleavedOwned::new_from(input, channels, frames).map_err(|_| error)?;
+    let output = resampler.process_all(&input, frames, None).map_err(|_| error)?;
+    // `as` saturates.
+    Ok(output.take_data().into_iter().map(|sample| sample.round() as i16).collect())
+}
+
+/// Length of the filter.
+const TAPS: usize = 128;
+/// Samples that are worked on at once.
+const CHUNK: usize = 1024;

@@ -1,2 +1,0 @@
-#![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| codec::fuzzing::h264_rusty_decoder(data));
