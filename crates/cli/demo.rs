@@ -78,13 +78,15 @@ fn what_next(addrs: &DemoAddrs) -> String {
     let DemoAddrs { rtmp, http, admin } = addrs;
     format!(
         "\
-Watch       {}   (all renditions: VLC, Safari, hls.js)
+Watch       {}   (in a browser)
+            {}   (all renditions: VLC, Safari, hls.js)
             {}
 Publish     feathercast publish FILE.mp4 rtmp://{rtmp}/another_name
             and watch http://{http}/stream/another_name.m3u8
 From OBS    Settings > Stream:  Service Custom..., Server rtmp://{rtmp}, Stream Key another_name
             Settings > Output:  Keyframe Interval 2 s
 Status      http://{admin}/status",
+        addrs.page_url(),
         addrs.stream_url(),
         addrs.playlist_url()
     )
@@ -99,6 +101,7 @@ mod tests {
         let addr = |port| std::net::SocketAddr::from(([127, 0, 0, 1], port));
         let text = what_next(&DemoAddrs { rtmp: addr(1935), http: addr(8935), admin: addr(7935) });
         for words in [
+            "http://127.0.0.1:8935/watch/hello_world ",
             "http://127.0.0.1:8935/stream/hello_world.m3u8",
             "Server rtmp://127.0.0.1:1935, Stream Key another_name",
             "Keyframe Interval 2 s",

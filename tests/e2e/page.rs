@@ -98,7 +98,7 @@ fn the_watch_page_plays_changes_with_the_choice_and_goes_on_after_the_end() {
     // The viewer's link goes and comes back.
     let link = |offline: bool| {
         let conditions = json!({"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1});
-        tab.call("Network.emulateNetworkConditions", conditions);
+        tab.call("Network.emulateNetworkConditions", &conditions);
     };
     link(true);
     until(&tab, "say that it is offline", says("You are offline."));
@@ -125,7 +125,7 @@ fn without_a_media_source_the_watch_page_lets_the_browser_play() {
     let tab = Tab::new();
     tab.call(
         "Page.addScriptToEvaluateOnNewDocument",
-        json!({"source": "delete window.MediaSource"}),
+        &json!({"source": "delete window.MediaSource"}),
     );
     tab.go(&format!("http://{}/watch/cam?q=low", server.http));
     let playing = until(&tab, "play", |seen| seen["time"].as_f64() > Some(1.0));

@@ -52,26 +52,26 @@ impl Tab {
             last: Cell::new(0),
             session: String::new(),
         };
-        let target = tab.call("Target.createTarget", json!({"url": "about:blank"}));
+        let target = tab.call("Target.createTarget", &json!({"url": "about:blank"}));
         let target = json!({"targetId": target["targetId"], "flatten": true});
-        let attached = tab.call("Target.attachToTarget", target);
+        let attached = tab.call("Target.attachToTarget", &target);
         tab.session = attached["sessionId"].as_str().expect("a session").to_owned();
         for domain in ["Page", "Runtime", "Log", "Network"] {
-            tab.call(&format!("{domain}.enable"), json!({}));
+            tab.call(&format!("{domain}.enable"), &json!({}));
         }
         tab
     }
 
     /// Goes to a page.
     pub(crate) fn go(&self, url: &str) {
-        let gone = self.call("Page.navigate", json!({"url": url}));
+        let gone = self.call("Page.navigate", &json!({"url": url}));
         assert_eq!(gone.get("errorText"), None, "{url}");
     }
 
     /// The value of an expression in the page; null where it fails, as the page is on its way.
     pub(crate) fn value(&self, expression: &str) -> Value {
         let asked = json!({"expression": expression, "returnByValue": true});
-        self.call("Runtime.evaluate", asked)["result"]["value"].take()
+        self.call("Runtime.evaluate", &asked)["result"]["value"].take()
     }
 
     /// What the page complained about so far: errors in its console, and what it could not load.
@@ -96,7 +96,7 @@ impl Tab {
     }
 
     /// One command of the protocol.
-    pub(crate) fn call(&self, method: &str, params: Value) -> Value {
+    pub(crate) fn call(&self, method: &str, params: &Value) -> Value {
         self.last.set(self.last.get() + 1);
         let mut message = json!({"id": self.last.get(), "method": method, "params": params});
         if !self.session.is_empty() {

@@ -139,6 +139,12 @@ async fn bind_where_free(handles: &NetHandles) -> Result<Server, Error> {
 }
 
 impl DemoAddrs {
+    /// The page for people.
+    #[must_use]
+    pub fn page_url(&self) -> String {
+        format!("http://{}/watch/{STREAM}", self.http)
+    }
+
     /// The multivariant playlist.
     #[must_use]
     pub fn stream_url(&self) -> String {
