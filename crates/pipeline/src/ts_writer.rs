@@ -18,7 +18,7 @@ use crate::written_sets::{WrittenSets, has_no_choice};
 const MAX_GROUP_SPAN: Duration = Duration::from_millis(1400);
 
 /// The same where the sound carries the program's clock, which should not stand for longer.
-const MAX_CLOCK_SPAN: Duration = Duration::from_millis(350);
+const MAX_CLOCK_SPAN: Duration = Duration::from_millis(600);
 
 /// Pictures of fewer bytes on average are small.
 const SMALL_PICTURE_BYTES: usize = 1000;
