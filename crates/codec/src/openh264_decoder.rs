@@ -58,7 +58,7 @@ impl Openh264Decoder {
         }
         let long_term = "long-term references in a stream with B pictures";
         let is_both = self.seen.b_slices && self.seen.long_term_references;
-        match self.unsupported.or(is_both.then_some(long_term)) {
+        match self.unsupported.or_else(|| is_both.then_some(long_term)) {
             Some(tool) => Err(Error::Unsupported { decoder: DecoderKind::Openh264, tool }),
             None => Ok(()),
         }
