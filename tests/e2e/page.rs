@@ -85,8 +85,12 @@ fn the_watch_page_plays_changes_with_the_choice_and_goes_on_after_the_end() {
     assert!(playing["used"].as_f64() > Some(0.0), "{playing}");
     choose(&tab, "best");
     until(&tab, "show the source", |seen| seen["width"] == 320);
+    choose(&tab, "audio");
+    until(&tab, "be without a picture", |seen| {
+        seen["width"] == 0 && seen["time"].as_f64() > Some(1.0)
+    });
     choose(&tab, "low");
-    until(&tab, "show the lightest", |seen| seen["width"].as_u64() < Some(320));
+    until(&tab, "show the lightest", |seen| seen["width"] == 160);
     plays_on(&tab);
     assert_eq!(tab.complaints(), Vec::<String>::new());
     let own = format!("http://{}/", server.http);

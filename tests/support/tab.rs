@@ -74,14 +74,19 @@ impl Tab {
         self.call("Runtime.evaluate", &asked)["result"]["value"].take()
     }
 
-    /// What the page complained about so far: errors in its console, and what it could not load.
+    /// What the page complained about so far: errors in its console, and what it could not load;
+    /// but for segments, which a machine that has too much to do may not make in time.
     pub(crate) fn complaints(&self) -> Vec<String> {
         self.value("0");
         let events = self.events.borrow();
         let complaints = events.iter().filter(|event| match event["method"].as_str() {
             Some("Runtime.exceptionThrown") => true,
             Some("Runtime.consoleAPICalled") => event["params"]["type"] == "error",
-            Some("Log.entryAdded") => event["params"]["entry"]["level"] == "error",
+            Some("Log.entryAdded") => {
+                let entry = &event["params"]["entry"];
+                let is_segment = entry["url"].as_str().is_some_and(|url| url.contains(".m4s"));
+                entry["level"] == "error" && !is_segment
+            }
             _ => false,
         });
         complaints.map(|event| event["params"].to_string()).collect()
