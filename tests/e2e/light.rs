@@ -10,7 +10,7 @@ use crate::support::scratch::Scratch;
 use crate::support::server::Server;
 use crate::support::wait::within;
 
-const LIGHT: [&str; 3] = ["P144p15fps16x9", "P90p10fps16x9", "audio"];
+const LIGHT: [&str; 4] = ["P144p15fps16x9", "P90p10fps16x9", "audio", "source"];
 
 /// A tone in each channel, in hertz.
 const TONES: [f64; 2] = [440.0, 1000.0];
@@ -40,7 +40,7 @@ fn hls_js_and_chromium_play_he_aac_at_its_pitch_and_speed_and_in_stereo() {
         .collect();
     let entry = |name: &str, codecs: &str, size| (format!("cam/{name}.m3u8"), codecs.into(), size);
     for expected in [
-        entry("P144p30fps16x9", "avc1.64000c,mp4a.40.5", Some((256, 144))),
+        entry("P144p30fps16x9", "avc1.640c0c,mp4a.40.5", Some((256, 144))),
         entry("P144p15fps16x9", "avc1.42c00b,mp4a.40.29", Some((256, 144))),
         entry("P90p10fps16x9", "avc1.42c00a,mp4a.40.29", Some((160, 90))),
         entry("audio", "mp4a.40.29", None),
@@ -62,6 +62,13 @@ fn hls_js_and_chromium_play_he_aac_at_its_pitch_and_speed_and_in_stereo() {
         (0..players.len()).all(over).then_some(())
     });
     publisher.succeed();
+    for (index, player) in players.iter().enumerate() {
+        let h = browser.history(index);
+        println!(
+            "{player:?}: {:?}",
+            h.iter().map(|it| (it.time, it.pitches, it.loudness)).step_by(6).collect::<Vec<_>>()
+        );
+    }
     for (index, player) in players.iter().enumerate() {
         let history = browser.history(index);
         let last = history.last().expect("reports");
