@@ -85,6 +85,9 @@ fn the_watch_page_plays_changes_with_the_choice_and_goes_on_after_the_end() {
     assert!(playing["used"].as_f64() > Some(0.0), "{playing}");
     choose(&tab, "best");
     until(&tab, "show the source", |seen| seen["width"] == 320);
+    until(&tab, "offer sound alone", |seen| {
+        seen["choices"].as_array().is_some_and(|choices| choices.contains(&json!("audio")))
+    });
     choose(&tab, "audio");
     until(&tab, "be without a picture", |seen| {
         seen["width"] == 0 && seen["time"].as_f64() > Some(1.0)
