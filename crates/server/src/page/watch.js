@@ -368,8 +368,9 @@ async function play(me) {
       buffer.remove(0, video.currentTime - 20);
       await gone;
     }
-    // On a link that is hardly fast enough, not before there is something to go on with.
-    if (video.paused && !paused && (rate > current.average_bps * 2 || ahead() > 3)) begin();
+    // On a link that is hardly fast enough the first picture stands until there is something to go on
+    // with.
+    if (video.paused && !paused && (rate > current.average_bps * 2 || ahead() > segment.duration * 2.5)) begin();
     failures = 0;
     trouble = '';
   };
