@@ -33,8 +33,8 @@ const KBPS: [u64; 3] = [64, 128, 256];
 const LOOK: Duration = Duration::from_millis(100);
 /// No picture by then counts as none.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// A playhead that stands still for less is a picture late, not a stall.
-const STALL: Duration = Duration::from_millis(300);
+/// A playhead that stands still for less is a few pictures late, of 10 a second, and no stall.
+const STALL: Duration = Duration::from_millis(500);
 
 /// Pictures decoded and the playhead; null before there is a player.
 const PLAYER: &str = "(() => { const video = document.querySelector('video'); return video && \
@@ -84,7 +84,7 @@ fn main() {
 }
 
 fn ours(film: &Path, query: &str, kbps: u64, time: Duration) -> Option<Seen> {
-    let server = Server::start();
+    let server = Server::with(&[]);
     let line = format!("-re -stream_loop -1 -i {} -c copy", film.display());
     let _publisher = Publisher::start(&line, &server.url("cam"));
     // Sources wake nothing.

@@ -72,19 +72,23 @@ fn choose(tab: &Tab, choice: &str) {
 
 #[test]
 fn the_watch_page_plays_changes_with_the_choice_and_goes_on_after_the_end() {
-    let (server, scratch) = (Server::start(), Scratch::new());
+    let (server, scratch) = (Server::with(&[]), Scratch::new());
     let clip = clip(&scratch);
     let publisher = publish(&server, &clip);
     server.get_when_there("/stream/cam.m3u8");
     let tab = Tab::new();
     tab.go(&format!("http://{}/watch/cam", server.http));
     let playing = until(&tab, "play", |seen| {
-        seen["time"].as_f64() > Some(2.0) && seen["pictures"].as_u64() > Some(30)
+        let is_moving = seen["time"].as_f64() > Some(2.0) && seen["pictures"].as_u64() > Some(15);
+        is_moving && seen["status"] == "Playing live."
     });
-    assert_eq!((&playing["status"], &playing["chosen"]), (&json!("Playing live."), &json!("auto")));
+    assert_eq!(playing["chosen"], "auto");
     assert!(playing["used"].as_f64() > Some(0.0), "{playing}");
     choose(&tab, "best");
     until(&tab, "show the source", |seen| seen["width"] == 320);
+    until(&tab, "offer sound alone", |seen| {
+        seen["choices"].as_array().is_some_and(|choices| choices.contains(&json!("audio")))
+    });
     choose(&tab, "audio");
     until(&tab, "be without a picture", |seen| {
         seen["width"] == 0 && seen["time"].as_f64() > Some(1.0)
@@ -132,8 +136,10 @@ fn without_a_media_source_the_watch_page_lets_the_browser_play() {
         &json!({"source": "delete window.MediaSource"}),
     );
     tab.go(&format!("http://{}/watch/cam?q=low", server.http));
-    let playing = until(&tab, "play", |seen| seen["time"].as_f64() > Some(1.0));
-    assert_eq!((&playing["status"], &playing["chosen"]), (&json!("Playing live."), &json!("low")));
+    let playing = until(&tab, "play", |seen| {
+        seen["time"].as_f64() > Some(1.0) && seen["status"] == "Playing live."
+    });
+    assert_eq!(playing["chosen"], "low");
     assert_eq!(tab.complaints(), Vec::<String>::new());
 }
 

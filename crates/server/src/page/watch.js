@@ -208,9 +208,9 @@ function timescales(bytes) {
   return scales;
 }
 
-function startTime(bytes, scales) {
-  const data = new DataView(bytes);
-  let first = Infinity;
+// When the tracks of a segment begin, by its own clock.
+function startTimes(bytes, scales) {
+  const data = new DataView(bytes), times = [];
   boxes(data, ['moof', 'traf'], (start, end) => {
     let track, time = 0;
     boxes(data, ['tfhd'], (at) => { track = data.getUint32(at + 4); }, start, end);
@@ -218,9 +218,9 @@ function startTime(bytes, scales) {
       time = data.getUint32(at + 4);
       if (data.getUint8(at)) time = time * 4294967296 + data.getUint32(at + 8);
     }, start, end);
-    first = Math.min(first, time / scales[track]);
+    times.push(time / scales[track]);
   });
-  return first;
+  return times;
 }
 
 // Seconds that can be played from here on.
@@ -349,15 +349,17 @@ async function play(me) {
       map = segment.map;
       scales = timescales(head);
     }
-    changed = false;
-    // A segment stands where the one before it ended, whatever its own clock says.
-    if (place || segment.group !== group) {
-      const ranges = buffer.buffered;
-      buffer.timestampOffset = (ranges.length ? ranges.end(ranges.length - 1) : 0) - startTime(bytes, scales);
+    // A segment stands where the one before it ended, whatever its own clock says: with all of its
+    // tracks, of which those of other renditions end and begin otherwise. Before the first one there
+    // is nothing that they could lie over.
+    if (place || changed || segment.group !== group) {
+      const ranges = buffer.buffered, times = startTimes(bytes, scales);
+      buffer.timestampOffset = ranges.length
+        ? ranges.end(ranges.length - 1) - Math.max(...times) : -Math.min(...times);
       // Behind a discontinuity there may be another publisher, or none.
       if (segment.group > group) ask().catch(() => {});
       group = segment.group;
-      place = false;
+      place = changed = false;
     }
     await append(buffer, bytes);
     next++;
@@ -366,8 +368,9 @@ async function play(me) {
       buffer.remove(0, video.currentTime - 20);
       await gone;
     }
-    // On a link that is hardly fast enough, not before there is something to go on with.
-    if (video.paused && !paused && (rate > current.average_bps * 2 || ahead() > 3)) begin();
+    // On a link that is hardly fast enough the first picture stands until there is something to go on
+    // with.
+    if (video.paused && !paused && (rate > current.average_bps * 2 || ahead() > segment.duration * 2.5)) begin();
     failures = 0;
     trouble = '';
   };
@@ -506,7 +509,7 @@ setInterval(() => {
   if (!video.paused && now === last && !video.seeking) {
     for (let at = 0; at < ranges.length; at++) {
       // Before the first picture, and where a segment is missing.
-      if (ranges.start(at) > now && ahead() < 0.1) { video.currentTime = ranges.start(at) + 0.01; break; }
+      if (ranges.start(at) > now && ahead() < 0.5) { video.currentTime = ranges.start(at) + 0.01; break; }
     }
   }
   const moves = now !== last;
@@ -528,7 +531,9 @@ setInterval(() => {
   $('detail').textContent = current && now ? `${words(current)}, ${speed(current.average_bps)}${rate ? `; your link gives ${speed(rate)}` : ''}` : '';
 }, 500);
 
-// While the publisher is away the stream's state is asked for, and once a minute what it costs.
+// While the publisher is away the stream's state is asked for, and once a minute what it costs; of
+// a young stream not all is known yet.
+setTimeout(() => { if (stream.state === 'live') ask().catch(() => {}); }, 10000);
 setInterval(() => { if (stream.state === 'away') ask().catch(() => {}); }, 5000);
 setInterval(() => { if (stream.state === 'live' && !document.hidden) ask().catch(() => {}); }, 60000);
 window.addEventListener('online', restart);
