@@ -3,7 +3,7 @@
 //!
 //! `cargo xtask reach` runs it and prints Markdown. Each row is a browser with empty caches and a
 //! server of its own, whose renditions sleep. `-- --minutes 1 --kbps 64` only tries it out.
-#![expect(clippy::print_stdout, reason = "the report goes to the terminal")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the report goes to the terminal")]
 #![expect(clippy::disallowed_methods, reason = "real time is what is measured")]
 
 #[path = "../programs/film.rs"]
