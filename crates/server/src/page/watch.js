@@ -54,6 +54,7 @@ const speed = (bps) => bps < 1e6 ? `${Math.round(bps / 1000)} kbit/s` : `${(bps 
 
 function megabytes(bytes) {
   const mb = bytes / 1e6;
+  if (mb < 0.1) return `${Math.round(bytes / 1000)} kB`;
   return mb < 9.95 ? `${mb.toFixed(1)} MB` : mb < 995 ? `${Math.round(mb)} MB` : `${(mb / 1000).toFixed(1)} GB`;
 }
 
