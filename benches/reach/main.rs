@@ -69,13 +69,13 @@ fn main() {
         time.as_secs() / 60
     );
     println!(
-        "| link, kbit/s | page | first picture, s | kB until then | stalls | stalled, s | MB an hour |"
+        "| link, kbit/s | page | first picture, s | kB until then | it moves, s | stalls | stalled, s | MB an hour |"
     );
-    println!("|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|");
     for kbps in links {
         let row = |page: &str, seen: Option<Seen>| match seen {
             Some(seen) => println!("| {kbps} | {page} | {} |", seen.cells()),
-            None => println!("| {kbps} | {page} | none in {} | | | | |", PATIENCE.as_secs()),
+            None => println!("| {kbps} | {page} | none in {} | | | | | |", PATIENCE.as_secs()),
         };
         row("feathercast's own, Auto", ours(&film, "", kbps, time));
         row("feathercast's own, Data saver", ours(&film, "?q=low", kbps, time));
@@ -113,6 +113,8 @@ struct Seen {
     first_picture: Duration,
     /// Until then.
     bytes: u64,
+    /// It stands until there is something to go on with.
+    moves: Duration,
     stalls: usize,
     stalled: Duration,
     bytes_an_hour: f64,
@@ -121,9 +123,10 @@ struct Seen {
 impl Seen {
     fn cells(&self) -> String {
         format!(
-            "{:.1} | {:.0} | {} | {:.0} | {:.0}",
+            "{:.1} | {:.0} | {:.1} | {} | {:.0} | {:.0}",
             self.first_picture.as_secs_f64(),
             self.bytes as f64 / 1e3,
+            self.moves.as_secs_f64(),
             self.stalls,
             self.stalled.as_secs_f64(),
             self.bytes_an_hour / 1e6
@@ -148,7 +151,13 @@ fn watch(server: SocketAddr, path: &str, kbps: u64, time: Duration) -> Option<Se
         sleep(LOOK / 4);
     }
     let (first_picture, bytes) = (began.elapsed(), link.bytes());
-    let since = Instant::now();
+    while playhead().1 == 0.0 {
+        if began.elapsed() > PATIENCE {
+            return None;
+        }
+        sleep(LOOK / 4);
+    }
+    let (moves, bytes_before, since) = (began.elapsed(), link.bytes(), Instant::now());
     let (mut place, mut moved, mut stalls, mut stalled) = (0.0, since, 0, Duration::ZERO);
     while since.elapsed() < time {
         sleep(LOOK);
@@ -167,6 +176,7 @@ fn watch(server: SocketAddr, path: &str, kbps: u64, time: Duration) -> Option<Se
         stalls += 1;
         stalled += still;
     }
-    let bytes_an_hour = (link.bytes() - bytes) as f64 * 3600.0 / since.elapsed().as_secs_f64();
-    Some(Seen { first_picture, bytes, stalls, stalled, bytes_an_hour })
+    let bytes_an_hour =
+        (link.bytes() - bytes_before) as f64 * 3600.0 / since.elapsed().as_secs_f64();
+    Some(Seen { first_picture, bytes, moves, stalls, stalled, bytes_an_hour })
 }

@@ -371,7 +371,7 @@ async function play(me) {
     }
     // On a link that is hardly fast enough the first picture stands until there is something to go on
     // with.
-    if (video.paused && !paused && (rate > current.average_bps * 2 || ahead() > segment.duration * 2.5)) begin();
+    if (video.paused && !paused && (rate > current.average_bps * 2 || ahead() > segment.duration * 1.5)) begin();
     failures = 0;
     trouble = '';
   };
