@@ -153,7 +153,7 @@ fn gzip(server: &Server, scratch: &Scratch, path: &str) {
     let zipped =
         http::request(server.http, "GET", path, &[("Accept-Encoding", "deflate, gzip;q=0.8")]);
     assert_eq!(zipped.header("content-encoding"), Some("gzip"));
-    assert_eq!(zipped.header("vary"), Some("Accept-Encoding"));
+    assert_eq!(zipped.header("vary"), plain.header("vary"));
     assert_eq!(gunzip(scratch, &zipped.body), plain.body);
     let etag = zipped.header("etag").expect("an ETag");
     assert_ne!(Some(etag), plain.header("etag"), "one ETag per encoding");

@@ -207,15 +207,19 @@ impl SoundPlan {
     }
 }
 
-/// The frames that are heard in the second before a span, newest spans first in `earlier`: what
-/// prepares its sound. None of another kind, and none of before a discontinuity.
+/// The frames that are heard in the second before the sound of a span, newest spans first in
+/// `earlier`: what prepares its sound. None of another kind, and none of before a discontinuity.
+///
+/// Sound that is late, or silence in its place, may begin long before its span does: with it comes
+/// what the span before still waited for.
 pub(crate) fn heard_before<'a>(
     span: &Span,
     sound: Option<&Sound>,
     earlier: impl Iterator<Item = &'a EndedSpan>,
 ) -> Vec<AudioFrame> {
     let Some(sound) = sound else { return Vec::new() };
-    let from = span.start() - PREPARATION;
+    let own = sound.frames.first().map_or(span.start(), |frame| frame.pts);
+    let from = own.min(span.start()) - PREPARATION;
     let mut parts = Vec::new();
     let mut next = *span;
     for ended in earlier {
