@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use codec::{DecoderKind, H264Decoder};
+use codec::{DecoderKind, H264Decoder, Quality};
 use conformance::access_units;
 use media::Timestamp;
 
@@ -23,6 +23,9 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// A stream is decoded again and again until that much time is used: the short ones are over in a
 /// few ticks.
 const LEAST_CPU_SECONDS: f64 = 0.5;
+
+/// native as a rendition of at most half the source's size has it.
+const FOR_SCALE: &str = "native-for-scale";
 
 /// Recordings: name, file of `tests/media` or beside it, how its pictures are made to be what a
 /// publisher sends, and x264's options.
@@ -76,12 +79,13 @@ fn main() {
 }
 
 fn compare(name: &str, file: &Path) {
-    let programs: [(&str, &dyn Fn() -> Sample); 3] = [
-        ("native", &|| child(DecoderKind::Native, file)),
-        ("openh264", &|| child(DecoderKind::Openh264, file)),
+    let programs: [(&str, &dyn Fn() -> Sample); 4] = [
+        ("native", &|| child("native", file)),
+        ("native, to be scaled down", &|| child(FOR_SCALE, file)),
+        ("openh264", &|| child("openh264", file)),
         ("ffmpeg, 1 thread", &|| ffmpeg(file)),
     ];
-    let mut samples = [(); 3].map(|()| Vec::new());
+    let mut samples = [(); 4].map(|()| Vec::new());
     for _ in 0..RUNS {
         // Every run has all of them, so that they share its noise.
         for ((_, measure), samples) in programs.iter().zip(&mut samples) {
@@ -117,10 +121,9 @@ fn stream(recording: &Path, filter: &str, encoder: &str) -> PathBuf {
 }
 
 /// This program again, as one decoder: its memory is its own.
-fn child(kind: DecoderKind, file: &Path) -> Sample {
+fn child(kind: &str, file: &Path) -> Sample {
     let this = std::env::current_exe().expect("a program");
-    let kind = kind.to_string();
-    let output = Command::new(this).args(["--decode", &kind]).arg(file).output().expect("itself");
+    let output = Command::new(this).args(["--decode", kind]).arg(file).output().expect("itself");
     let text = String::from_utf8_lossy(&output.stdout);
     let mut numbers = text.split_whitespace().map(|word| word.parse().expect("a number"));
     (numbers.next().expect("a rate"), numbers.next().expect("a size"))
@@ -128,10 +131,14 @@ fn child(kind: DecoderKind, file: &Path) -> Sample {
 
 /// Decodes the stream and prints what it took.
 fn decode(kind: &str, file: &Path) {
-    let kinds = [DecoderKind::Native, DecoderKind::Openh264];
-    let kind = kinds.into_iter().find(|it| it.to_string() == kind).expect("a decoder's name");
+    let (kind, quality) = match kind {
+        FOR_SCALE => (DecoderKind::Native, Quality::ForScale),
+        "openh264" => (DecoderKind::Openh264, Quality::Exact),
+        _ => (DecoderKind::Native, Quality::Exact),
+    };
     let access_units = access_units(&fs::read(file).expect("a stream"));
     let mut decoder = H264Decoder::new(kind).expect("a decoder");
+    decoder.set_quality(quality);
     let (mut pictures, before) = (0_u32, (cpu_seconds(), megabytes("VmRSS:")));
     let mut stamps = (0..).map(Timestamp::from_ticks);
     while cpu_seconds() - before.0 < LEAST_CPU_SECONDS {

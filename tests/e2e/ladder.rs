@@ -59,7 +59,8 @@ fn renditions_of_a_json_file() {
     let file = scratch.write("renditions.json", json.as_bytes());
     let line = "-f lavfi -i testsrc2=size=640x360:rate=30:duration=8 -threads 1 -c:v libx264 -preset ultrafast -g 60 \
         -pix_fmt yuv420p";
-    makes(file.to_str().expect("UTF-8"), line, &[("tiny", (160, 90), 2), ("small", (320, 180), 1)]);
+    // The best of those that are light enough to begin with is listed first.
+    makes(file.to_str().expect("UTF-8"), line, &[("small", (320, 180), 1), ("tiny", (160, 90), 2)]);
 }
 
 fn run(args: &[&str]) -> Output {

@@ -116,9 +116,11 @@ fn four_by_three_by_its_sample_aspect_ratio_and_mono_at_44100_hz() {
     );
     let played = play(&line);
     played.is_one_grid((192, 144), 1);
-    let audio = played.small.1.whole.audio.as_ref().expect("audio");
+    let audio = played.source.1.whole.audio.as_ref().expect("audio");
     assert_eq!((audio.sample_rate_hz, audio.channels), (44100, 1));
     assert_eq!(audio.samples, 1024 * audio.pts.len() as u64, "all of them decode");
+    let own = played.small.1.whole.audio.as_ref().expect("audio of its own");
+    assert_eq!((own.sample_rate_hz, own.samples), (44100, 2048 * own.pts.len() as u64));
 }
 
 #[test]

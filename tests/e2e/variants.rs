@@ -23,7 +23,13 @@ pub(crate) fn are_true(server: &Server, stream: &str, made: &[(&Recording, &Judg
 fn variant_is_true(variant: &VariantStream, recording: &Recording, judged: &Judged) {
     let codecs = variant.codecs.as_deref().expect("CODECS");
     let video = judged.whole.video.as_ref();
-    assert_eq!(codecs, codec_strings(recording, judged).join(","), "{variant:?}");
+    // ffprobe takes all HE-AAC of one channel for v2, of which ADTS does not tell.
+    let probed = codec_strings(recording, judged).join(",");
+    let is_mono = probed.ends_with(".29") && codecs.ends_with(".5");
+    assert!(
+        codecs == probed || is_mono && probed.starts_with(&codecs[..11]),
+        "{probed}: {variant:?}"
+    );
     let resolution = variant.resolution.map(|resolution| (resolution.width, resolution.height));
     assert_eq!(resolution, video.map(|video| (video.width, video.height)), "{variant:?}");
     assert_eq!(variant.frame_rate.is_some(), video.is_some(), "{variant:?}");

@@ -1,6 +1,8 @@
 //! Arbitrary samples: what a segment says of them is what they are, as the `mp4` crate's reader,
 //! and a walk over the boxes, see it.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where something is missing")]
+
 use std::io::Cursor;
 
 use cmaf::{

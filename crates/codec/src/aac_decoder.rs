@@ -67,7 +67,8 @@ impl AacDecoder {
         &self.samples
     }
 
-    /// Samples of each channel by which what comes out is behind what the frame holds.
+    /// Samples of each channel by which what comes out is behind what the frame holds, as other
+    /// decoders give it: it is known once a frame has been decoded.
     #[must_use]
     pub fn delay(&self) -> usize {
         match &self.core {
@@ -122,7 +123,8 @@ fn decode_fraunhofer(
     let info = decoder.stream_info();
     let channels = usize::try_from(info.numChannels).unwrap_or(0);
     let frame_samples = usize::try_from(info.frameSize).unwrap_or(0);
-    *delay = usize::try_from(info.outputDelay).unwrap_or(0);
+    let sbr = if config.frame_samples > LC_FRAME_SAMPLES { SBR_DELAY } else { 0 };
+    *delay = usize::try_from(info.outputDelay).unwrap_or(0).saturating_sub(sbr);
     if channels != usize::from(config.channels) || frame_samples != config.frame_samples {
         return false;
     }
@@ -130,6 +132,8 @@ fn decode_fraunhofer(
     true
 }
 
+/// What SBR is behind the core in every decoder: encoders count it as theirs.
+const SBR_DELAY: usize = 962;
 /// Samples in a frame without SBR.
 const LC_FRAME_SAMPLES: usize = 1024;
 /// 8 channels of 1024 samples, doubled by SBR.

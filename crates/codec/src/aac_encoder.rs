@@ -47,6 +47,8 @@ pub struct AacEncoder {
     audio_specific_config: Bytes,
     /// Samples of each channel by which the encoder looks ahead.
     delay: usize,
+    /// Samples that make no whole frame yet.
+    waiting: Vec<i16>,
     /// Room for the largest frame.
     output: Vec<u8>,
     /// Samples of each channel that were taken from the caller.
@@ -87,6 +89,7 @@ impl AacEncoder {
         let mut encoder = Self {
             audio_specific_config: Bytes::copy_from_slice(asc),
             delay,
+            waiting: Vec::new(),
             output: vec![0; info.maxOutBufBytes as usize],
             early_frames: delay.div_ceil(frame) as u64,
             encoder,
@@ -160,24 +163,35 @@ impl AacEncoder {
         Ok(())
     }
 
+    /// Gives the encoder whole frames only: of less it makes a hash with parametric stereo, and
+    /// writes behind its own buffer (aacenc_lib.cpp counts in channels of the core codec there).
     fn take(
         &mut self,
         mut samples: &[i16],
         on_frame: &mut impl FnMut(AudioFrame),
     ) -> Result<(), Error> {
+        let frame = self.config.profile.frame_samples() * usize::from(self.config.channels);
+        while self.waiting.len() + samples.len() >= frame {
+            let (taken, rest) = samples.split_at(frame - self.waiting.len());
+            self.waiting.extend_from_slice(taken);
+            samples = rest;
+            self.encode_waiting(on_frame)?;
+            self.waiting.clear();
+        }
+        self.waiting.extend_from_slice(samples);
+        Ok(())
+    }
+
+    fn encode_waiting(&mut self, on_frame: &mut impl FnMut(AudioFrame)) -> Result<(), Error> {
         let error = Error::AacEncode { frame: self.frames };
-        while !samples.is_empty() {
-            let done = self.encoder.encode(samples, &mut self.output).map_err(|_| error)?;
-            // One that neither takes nor gives would keep us here for ever.
-            if done.input_consumed == 0 && done.output_size == 0 {
-                return Err(error);
-            }
-            samples = samples.get(done.input_consumed..).ok_or(error)?;
-            let frame = self.output.get(..done.output_size).ok_or(error)?;
-            if !frame.is_empty() {
-                let data = Bytes::copy_from_slice(frame);
-                self.give(data, on_frame);
-            }
+        let done = self.encoder.encode(&self.waiting, &mut self.output).map_err(|_| error)?;
+        if done.input_consumed != self.waiting.len() {
+            return Err(error);
+        }
+        let frame = self.output.get(..done.output_size).ok_or(error)?;
+        if !frame.is_empty() {
+            let data = Bytes::copy_from_slice(frame);
+            self.give(data, on_frame);
         }
         Ok(())
     }

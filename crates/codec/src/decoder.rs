@@ -4,7 +4,7 @@ use media::{I420, Timestamp};
 
 use crate::native_decoder::NativeDecoder;
 use crate::openh264_decoder::Openh264Decoder;
-use crate::{DecoderKind, Error};
+use crate::{DecoderKind, Error, Quality};
 
 /// Caps on what a decoder takes and gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,9 @@ pub(crate) trait Decode: Send {
 
     /// As [`H264Decoder::start_anywhere`].
     fn start_anywhere(&mut self);
+
+    /// As [`H264Decoder::set_quality`].
+    fn set_quality(&mut self, quality: Quality);
 }
 
 /// An H.264 decoder: access units in, I420 pictures with the pts of their own access unit out.
@@ -88,6 +91,12 @@ impl H264Decoder {
     /// they refer to and is not there is made up.
     pub fn start_anywhere(&mut self) {
         self.decoder.start_anywhere();
+    }
+
+    /// How closely pictures are made from the next one on; exactly where this says nothing. openh264
+    /// makes them as ever.
+    pub fn set_quality(&mut self, quality: Quality) {
+        self.decoder.set_quality(quality);
     }
 
     /// Decodes one access unit, in Annex B (ITU-T H.264 Annex B), whole.

@@ -75,6 +75,7 @@ pub use aac_encoder::{AacEncoder, AacEncoderConfig, AacProfile};
 pub use decoder::{H264Decoder, Limits};
 pub use decoder_kind::DecoderKind;
 pub use error::Error;
+pub use h264_decoder::Quality;
 pub use h264_encoder::{Force, H264Encoder, H264EncoderConfig, Profile};
 pub use jpeg::jpeg;
 pub use mp3_decoder::{Mp3Decoder, Mp3Sound};

@@ -6,7 +6,7 @@ use h264_decoder::{Decoder, Refusal};
 use media::{I420, Timestamp};
 
 use crate::decoder::Decode;
-use crate::{DecoderKind, Error, Limits};
+use crate::{DecoderKind, Error, Limits, Quality};
 
 /// `h264_decoder`, which gives each picture out as soon as it is decoded: it is scaled while it is in
 /// a cache, and the scaled ones are sorted. What is missing or broken is made up of the picture
@@ -17,11 +17,12 @@ use crate::{DecoderKind, Error, Limits};
 pub(crate) struct NativeDecoder {
     decoder: Decoder,
     limits: Limits,
+    quality: Quality,
 }
 
 impl NativeDecoder {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { decoder: open(limits), limits }
+        Self { decoder: open(limits), limits, quality: Quality::Exact }
     }
 
     fn hand_out(&mut self, on_picture: &mut dyn FnMut(I420<'_>, Timestamp)) -> Result<(), Error> {
@@ -54,6 +55,7 @@ impl Decode for NativeDecoder {
         let decoded = catch_unwind(AssertUnwindSafe(|| self.decoder.decode(nal_units, pts)));
         let Ok(decoded) = decoded else {
             self.decoder = open(self.limits);
+            self.decoder.set_quality(self.quality);
             return Err(Error::Panicked { bytes });
         };
         let damage = self.hand_out(on_picture);
@@ -74,6 +76,11 @@ impl Decode for NativeDecoder {
 
     fn start_anywhere(&mut self) {
         self.decoder.start_anywhere();
+    }
+
+    fn set_quality(&mut self, quality: Quality) {
+        self.quality = quality;
+        self.decoder.set_quality(quality);
     }
 }
 

@@ -8,7 +8,7 @@ use media::{I420, Timestamp};
 use crate::decoder::Decode;
 use crate::headers::Headers;
 use crate::openh264_raw::RawDecoder;
-use crate::{DecoderKind, Error, Limits};
+use crate::{DecoderKind, Error, Limits, Quality};
 
 /// openh264, which holds back up to 16 pictures.
 ///
@@ -58,7 +58,7 @@ impl Openh264Decoder {
         }
         let long_term = "long-term references in a stream with B pictures";
         let is_both = self.seen.b_slices && self.seen.long_term_references;
-        match self.unsupported.or(is_both.then_some(long_term)) {
+        match self.unsupported.or_else(|| is_both.then_some(long_term)) {
             Some(tool) => Err(Error::Unsupported { decoder: DecoderKind::Openh264, tool }),
             None => Ok(()),
         }
@@ -123,6 +123,8 @@ impl Decode for Openh264Decoder {
     fn start_anywhere(&mut self) {
         self.has_begun = true;
     }
+
+    fn set_quality(&mut self, _: Quality) {}
 }
 
 fn unsupported(sps: &Sps) -> Option<&'static str> {

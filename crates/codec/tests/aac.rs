@@ -5,7 +5,9 @@ mod support;
 
 use std::f64::consts::TAU;
 
-use codec::{AacEncoder, AacEncoderConfig, AacProfile, Error};
+use codec::{
+    AacDecoder, AacDecoderConfig, AacEncoder, AacEncoderConfig, AacProfile, Error, resample,
+};
 use media::{AudioFrame, Timestamp};
 use support::{ffmpeg, run};
 
@@ -210,5 +212,103 @@ fn every_rate_opens_at_any_bitrate() {
                 assert_eq!(encode(&config, &samples, 777 * usize::from(channels)).0.len(), 5);
             }
         }
+    }
+}
+
+/// `AudioSpecificConfig` of AAC-LC.
+fn core(sample_rate_hz: u32, channels: u8) -> [u8; 2] {
+    let rates = [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000];
+    let index = rates.iter().position(|rate| *rate == sample_rate_hz).unwrap() as u8;
+    [0x10 | index >> 1, index << 7 | channels << 3]
+}
+
+/// The left channel of what our decoder makes of the frames, without the decoder's own delay.
+fn decode_here(frames: &[AudioFrame], config: &AacDecoderConfig) -> Vec<f64> {
+    let mut decoder = AacDecoder::new(config).unwrap();
+    let mut samples = Vec::new();
+    for frame in frames {
+        let sound = decoder.decode(&frame.data);
+        samples.extend(sound.chunks(config.channels.into()).map(|pair| f64::from(pair[0])));
+    }
+    samples.split_off(decoder.delay())
+}
+
+#[test]
+fn what_is_encoded_is_decoded_in_its_place() {
+    use AacProfile::{HighEfficiency, HighEfficiencyV2, LowComplexity};
+    for (profile, rate, bitrate_bps, core) in [
+        (LowComplexity, 48_000, 96_000, core(48_000, 2)),
+        (HighEfficiency, 48_000, 48_000, core(24_000, 2)),
+        (HighEfficiency, 44_100, 48_000, core(22_050, 2)),
+        (HighEfficiencyV2, 48_000, 24_000, core(24_000, 1)),
+        (HighEfficiencyV2, 32_000, 16_000, core(16_000, 1)),
+    ] {
+        let config = AacEncoderConfig { profile, ..config(rate, 2, bitrate_bps) };
+        let samples = sine(&config, 440.0, 8000.0, 0, 60_000);
+        let (frames, _) = encode(&config, &samples, 3000);
+        let frame_samples = profile.frame_samples();
+        assert_eq!(frames.len(), 60_000_usize.div_ceil(frame_samples));
+        let source = AacDecoderConfig { core, frame_samples, channels: 2 };
+        let decoded = decode_here(&frames, &source);
+        let errors = (20_000..50_000).map(|at| (decoded[at] - f64::from(samples[2 * at])).powi(2));
+        let error = (errors.sum::<f64>() / 30_000.0).sqrt();
+        // Two samples late would be 650 off on average.
+        assert!(error < 500.0, "{config:?}: {error}");
+    }
+}
+
+#[test]
+fn a_frame_that_is_none_is_silence_of_its_length() {
+    let config = AacDecoderConfig { core: core(48_000, 2), frame_samples: 1024, channels: 2 };
+    for source in
+        [config, AacDecoderConfig { frame_samples: 2048, core: core(24_000, 2), ..config }]
+    {
+        let mut decoder = AacDecoder::new(&source).unwrap();
+        for frame in [&[][..], &[0xff; 100], &[0x21; 9]] {
+            assert_eq!(decoder.decode(frame).len(), 2 * source.frame_samples);
+        }
+    }
+    let reserved = AacDecoderConfig { core: [0xff, 0xff], ..config };
+    assert!(matches!(AacDecoder::new(&reserved), Err(Error::AacOpen { .. })));
+}
+
+/// What presets and JSON files may ask for.
+#[test]
+fn every_bitrate_from_the_least_to_the_most_opens() {
+    use AacProfile::{HighEfficiency, HighEfficiencyV2, LowComplexity};
+    for (profile, rates, channels, bitrates) in [
+        (HighEfficiency, &[32_000, 44_100, 48_000][..], &[1, 2][..], [16_000, 96_000]),
+        (HighEfficiency, &[32_000, 44_100, 48_000], &[1], [12_000, 56_000]),
+        (HighEfficiencyV2, &[32_000, 44_100, 48_000], &[2], [12_000, 56_000]),
+        (
+            LowComplexity,
+            &[8000, 16_000, 24_000, 32_000, 44_100, 48_000],
+            &[1, 2],
+            [16_000, 320_000],
+        ),
+    ] {
+        for (&rate, &channels) in
+            rates.iter().flat_map(|rate| channels.iter().map(move |it| (rate, it)))
+        {
+            for bitrate_bps in bitrates {
+                let config = AacEncoderConfig { profile, ..config(rate, channels, bitrate_bps) };
+                let (frames, _) = encode(&config, &sine(&config, 440.0, 8000.0, 0, 9000), 900);
+                assert!(!frames.is_empty(), "{config:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn another_rate_has_the_same_sound_at_the_same_time() {
+    for (from, to) in [(48_000, 32_000), (44_100, 32_000), (22_050, 32_000), (8000, 32_000)] {
+        let of = |rate| sine(&config(rate, 2, 1), 440.0, 8000.0, 0, rate as usize / 2);
+        let resampled = resample(of(from), 2, from, to).unwrap();
+        let expected = of(to);
+        assert!(resampled.len().abs_diff(expected.len()) <= 2, "{from} to {to}");
+        let middle = expected.len() / 4..expected.len() * 3 / 4;
+        let far = middle.map(|at| (i32::from(resampled[at]) - i32::from(expected[at])).abs()).max();
+        // Two samples of 32 kHz late would be 1380 off.
+        assert!(far < Some(1000), "{from} to {to}: {far:?}");
     }
 }

@@ -3,9 +3,11 @@
 
 mod support;
 
-use codec::{Error, Scaler};
-use media::{I420, I420Buf, Plane};
-use support::{ffmpeg, packed, picture, psnr};
+use std::collections::BTreeMap;
+
+use codec::{DecoderKind, Error, H264Decoder, Quality, Scaler};
+use media::{I420, I420Buf, Plane, Timestamp};
+use support::{access_units, ffmpeg, packed, picture, psnr};
 
 fn scale(source: I420<'_>, width: usize, height: usize) -> I420Buf {
     let mut target = I420Buf::new(width, height);
@@ -38,6 +40,61 @@ fn pictures_are_those_of_ffmpegs_bilinear() {
             assert!(all > 48.0 && luma > 48.0, "{name}: {all:.1} dB, luma {luma:.1} dB");
         }
     }
+}
+
+/// A recording whose B pictures are decoded to be looked at through a scaler alone: what others
+/// refer to is exact, and the rest is as good as exact when it is small.
+#[test]
+fn pictures_made_for_a_scaler_are_as_good_as_exact_ones_when_they_are_small() {
+    let path = testmedia::path("flv/srs_avatar.flv");
+    let stream = ffmpeg(&format!("-i {} -c copy -f h264 -", path.display()), &[]);
+    let decode = |quality: Quality| {
+        let mut decoder = H264Decoder::new(DecoderKind::Native).unwrap();
+        decoder.set_quality(quality);
+        let mut pictures = BTreeMap::new();
+        for (number, unit) in (0..).zip(access_units(&stream).iter().take(100)) {
+            let take = |picture: I420<'_>, pts| {
+                pictures.insert(pts, (packed(picture), scale(picture, 256, 106)));
+            };
+            decoder.decode(unit, Timestamp::from_ticks(number), take).unwrap();
+        }
+        pictures
+    };
+    let (exact, for_scale) = (decode(Quality::Exact), decode(Quality::ForScale));
+    let (mut ssims, mut others) = (Vec::new(), 0);
+    for (pts, (exact, exact_small)) in &exact {
+        let (samples, small) = &for_scale[pts];
+        others += usize::from(samples != exact);
+        ssims.push(ssim(exact_small.as_i420().y, small.as_i420().y));
+    }
+    let mean = ssims.iter().sum::<f64>() / ssims.len() as f64;
+    let worst = ssims.iter().copied().fold(1.0, f64::min);
+    assert!((1..exact.len()).contains(&others), "{others} pictures are not deblocked");
+    assert!(mean > 0.995 && worst > 0.98, "{mean} in mean, {worst} at worst");
+}
+
+/// Structural similarity, the mean over blocks of 8x8.
+fn ssim(a: Plane<'_>, b: Plane<'_>) -> f64 {
+    let (c1, c2) = ((0.01_f64 * 255.0).powi(2), (0.03_f64 * 255.0).powi(2));
+    let mut blocks = Vec::new();
+    for (top, left) in (0..a.height / 8).flat_map(|y| (0..a.width / 8).map(move |x| (8 * y, 8 * x)))
+    {
+        let pairs = (0..64).map(|at| {
+            let sample = |plane: Plane<'_>| {
+                f64::from(plane.data[(top + at / 8) * plane.stride + left + at % 8])
+            };
+            (sample(a), sample(b))
+        });
+        let mean = |f: fn((f64, f64)) -> f64| pairs.clone().map(f).sum::<f64>() / 64.0;
+        let (of_a, of_b) = (mean(|it| it.0), mean(|it| it.1));
+        let variances = mean(|it| it.0 * it.0 + it.1 * it.1) - of_a * of_a - of_b * of_b;
+        let covariance = mean(|it| it.0 * it.1) - of_a * of_b;
+        blocks.push(
+            (2.0 * of_a * of_b + c1) * (2.0 * covariance + c2)
+                / ((of_a * of_a + of_b * of_b + c1) * (variances + c2)),
+        );
+    }
+    blocks.iter().sum::<f64>() / blocks.len() as f64
 }
 
 /// A plane whose padding must not be seen.

@@ -17,6 +17,7 @@ use crate::frame::{Frame, Geometry, Structure};
 use crate::limits::Limits;
 use crate::mb::NO_SLICE;
 use crate::picture::{PictureState, SliceContext, SliceParameters};
+use crate::quality::Quality;
 use crate::ref_list::{CurrentPicture, RefLists};
 use crate::residual::LevelScale;
 use crate::slice;
@@ -30,6 +31,7 @@ use crate::vectors::{Instructions, dispatch};
 pub struct Decoder {
     limits: Limits,
     instructions: Instructions,
+    quality: Quality,
     sps: Vec<Option<Arc<Sps>>>,
     pps: Vec<Option<Arc<Pps>>>,
     /// The slice that is read, without emulation prevention.
@@ -125,6 +127,7 @@ impl Decoder {
         Self {
             limits,
             instructions,
+            quality: Quality::Exact,
             sps: vec![None; 32],
             pps: vec![None; 256],
             rbsp: Vec::new(),
@@ -215,6 +218,12 @@ impl Decoder {
         for frame in &mut self.frames {
             frame.marking = Marking::default();
         }
+    }
+
+    /// How closely pictures are made from the next one on; [`Quality::Exact`] until this says
+    /// otherwise.
+    pub fn set_quality(&mut self, quality: Quality) {
+        self.quality = quality;
     }
 
     /// Begins with the next picture, whatever it is, and shows all from there on: what they refer
@@ -417,7 +426,8 @@ impl Decoder {
         }
         self.picture.start(self.geometry, second_of.is_some());
         if self.start == Start::Waiting {
-            let frames_left = recovery_frame_count.unwrap_or(0);
+            let frames_left =
+                recovery_frame_count.unwrap_or(0).min(self.limits.max_recovery_frames);
             self.start = Start::Recovering { frames_left, frame_num: header.frame_num };
         }
         self.current = Some(Current {
@@ -597,8 +607,13 @@ impl Decoder {
             self.current = Some(current);
             return;
         }
+        let is_looked_at_only = self.quality == Quality::ForScale && header.nal_ref_idc == 0;
         self.picture.slices.push(SliceParameters {
-            disable_deblocking_filter_idc: header.disable_deblocking_filter_idc,
+            disable_deblocking_filter_idc: if is_looked_at_only {
+                1
+            } else {
+                header.disable_deblocking_filter_idc
+            },
             filter_offsets: [
                 2 * header.slice_alpha_c0_offset_div2,
                 2 * header.slice_beta_offset_div2,

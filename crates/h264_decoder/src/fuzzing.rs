@@ -7,8 +7,14 @@ use media::Timestamp;
 use crate::{AccessUnitSplitter, Decoder, Limits};
 
 /// Small pictures, so that many are decoded in a second.
-const LIMITS: Limits =
-    Limits { max_macroblocks: 256, max_frames: 4, max_waiting: 4, max_pictures: 4, max_gap: 4 };
+const LIMITS: Limits = Limits {
+    max_macroblocks: 256,
+    max_frames: 4,
+    max_waiting: 4,
+    max_pictures: 4,
+    max_recovery_frames: 300,
+    max_gap: 4,
+};
 
 /// More than a frame and its side data take a macroblock (`Limits::max_macroblocks`).
 const BYTES_OF_A_MACROBLOCK: usize = 700;

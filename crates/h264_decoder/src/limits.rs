@@ -16,6 +16,9 @@ pub struct Limits {
     /// Pictures, frames or fields, that one access unit can begin. It has one; two where fields
     /// come together.
     pub max_pictures: u8,
+    /// Frames that are hidden because a recovery point says that they are not right yet: refreshing
+    /// takes a GOP in practice, and what is sent as `recovery_frame_cnt` may be up to 65 535.
+    pub max_recovery_frames: u32,
     /// Frames that are made up for one gap in `frame_num`.
     pub max_gap: u8,
 }
@@ -27,6 +30,7 @@ impl Default for Limits {
             max_frames: 16,
             max_waiting: 16,
             max_pictures: 4,
+            max_recovery_frames: 300,
             max_gap: 16,
         }
     }

@@ -263,8 +263,9 @@ impl Muxer {
         let total = header.as_slice().len() + held.len() + payload;
         let adaptation = self.adaptation(VIDEO_PID, dts, random_access, total);
         let rest = rest_behind_packets(total, adaptation.bytes());
-        // The picture begins in its own PES packet.
-        let over = if rest + ACCESS_UNIT_DELIMITER.len() > payload { 0 } else { rest };
+        // The picture begins in its own PES packet, and one to begin with is whole in it.
+        let is_whole = random_access || rest + ACCESS_UNIT_DELIMITER.len() > payload;
+        let over = if is_whole { 0 } else { rest };
         let mut room = total - over;
         let mut writer = PacketWriter::new(&mut self.video, adaptation, room, out);
         let mut rest = Vec::with_capacity(over);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use codec::{DecoderKind, Error, H264Decoder};
+use codec::{DecoderKind, Error, H264Decoder, Quality};
 use media::{I420, Timestamp};
 
 use crate::picture::{Picture, VideoConfig};
@@ -14,6 +14,7 @@ const MAX_REFUSALS: u32 = 2;
 /// The decoding of a stream with one set of parameters.
 pub(crate) struct Decoding {
     kind: DecoderKind,
+    quality: Quality,
     decoder: Option<H264Decoder>,
     config: Arc<VideoConfig>,
     /// SPS and PPS in Annex B.
@@ -29,6 +30,7 @@ impl Decoding {
     pub(crate) fn new(kind: DecoderKind, config: &Arc<VideoConfig>) -> Self {
         let mut decoding = Self {
             kind,
+            quality: Quality::Exact,
             decoder: None,
             config: Arc::clone(config),
             parameter_sets: Vec::new(),
@@ -52,6 +54,11 @@ impl Decoding {
         self.parameter_sets.clear();
         h264::annexb::write(config.parameter_sets.iter(), &mut self.parameter_sets);
         self.sets_are_new = true;
+    }
+
+    /// How closely the next pictures are made.
+    pub(crate) fn set_quality(&mut self, quality: Quality) {
+        self.quality = quality;
     }
 
     /// The decoder in use.
@@ -85,6 +92,7 @@ impl Decoding {
             Some(decoder) => decoder,
             none => none.insert(H264Decoder::new(self.kind)?),
         };
+        decoder.set_quality(self.quality);
         let result = decoder.decode(&self.annexb, unit.pts, on_picture);
         let is_refused = matches!(result, Err(Error::Unsupported { .. }));
         self.refusals = if is_refused { self.refusals + 1 } else { 0 };

@@ -798,6 +798,10 @@ impl Store {
             return;
         };
         assert_eq!(source.segment.ended.span, span);
+        if segment.ended.video.is_none() {
+            // Its sound is all that something is made of.
+            return;
+        }
         let mut decoded = source.preroll.iter().chain(&source.segment.pictures);
         let first = decoded.next().expect("a beginning");
         assert!(begins(&first), "{first:?} is no beginning of {span:?}");

@@ -183,6 +183,12 @@ impl Rung {
         self.encoder.is_some()
     }
 
+    /// Width and height of the pictures that the source's are scaled to; None where the encoder is
+    /// closed.
+    pub(crate) fn picture_size(&self) -> Option<(u32, u32)> {
+        self.encoder.as_ref().map(|encoder| encoder.plan.fit.picture)
+    }
+
     /// Whether this rung has any use for the source picture at `pts`, which starts no segment.
     pub(crate) fn wants(&self, pts: Timestamp, source_interval: Duration) -> bool {
         // A segment that has no picture yet takes the next one.

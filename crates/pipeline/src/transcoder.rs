@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use codec::DecoderKind;
+use codec::{DecoderKind, Quality};
 use media::{AudioFrame, Duration, Timestamp};
 
 use crate::StreamConfig;
@@ -411,6 +411,7 @@ impl Transcoder {
 
     fn decode(&mut self, picture: &Picture, shown: Shown) {
         let Some(mut decoding) = self.decoding.take() else { return };
+        decoding.set_quality(self.quality(&picture.config));
         let before = self.stats.decoded;
         let keeps = picture.may_begin_segment;
         let interval = picture.interval;
@@ -436,6 +437,16 @@ impl Transcoder {
             Ok(()) => {}
         }
         self.decoding = Some(decoding);
+    }
+
+    /// How closely pictures have to be made for the renditions that are open.
+    fn quality(&self, config: &VideoConfig) -> Quality {
+        let sps = &config.sps;
+        // Of interlaced pictures one field is scaled.
+        let (width, height) = (sps.width, if sps.interlaced { sps.height / 2 } else { sps.height });
+        let is_small = |(w, h): (u32, u32)| 2 * w <= width && 2 * h <= height;
+        let are_small = self.rungs.iter().filter_map(Rung::picture_size).all(is_small);
+        if are_small { Quality::ForScale } else { Quality::Exact }
     }
 
     /// The decoder cannot do it: the renditions show what they last showed, until other

@@ -18,10 +18,14 @@ use crate::written_sets::{WrittenSets, has_no_choice};
 const MAX_GROUP_SPAN: Duration = Duration::from_millis(1400);
 
 /// The same where the sound carries the program's clock, which should not stand for longer.
-const MAX_CLOCK_SPAN: Duration = Duration::from_millis(350);
+const MAX_CLOCK_SPAN: Duration = Duration::from_millis(600);
 
 /// Pictures of fewer bytes on average are small.
 const SMALL_PICTURE_BYTES: usize = 1000;
+
+/// A segment of fewer bytes of pictures is written as ever: there is hardly anything to save, and
+/// FFmpeg wants to see six packets or more before it knows a transport stream.
+const LEAST_DENSE_BYTES: usize = 4096;
 
 /// Without a CRC (ISO/IEC 14496-3 1.A.2.2).
 const ADTS_HEADER_BYTES: usize = 7;
@@ -103,7 +107,8 @@ fn packing(package: &Package) -> Packing {
         Sample::Audio(_) => None,
     });
     let (count, bytes) = pictures.fold((0, 0), |(count, sum), bytes| (count + 1, sum + bytes));
-    if bytes < count * SMALL_PICTURE_BYTES { Packing::Dense } else { Packing::Aligned }
+    let are_small = bytes < count * SMALL_PICTURE_BYTES;
+    if are_small && bytes >= LEAST_DENSE_BYTES { Packing::Dense } else { Packing::Aligned }
 }
 
 /// What a picture takes in a segment at most, with `sets` to bring along.

@@ -4,10 +4,11 @@ use crate::ledger::Ledger;
 use crate::rendition::Rendition;
 use crate::report::{Measurement, Outcome};
 use crate::rule::Rule;
-use crate::rules::sequence::{frame_secs, start};
+use crate::rules::sequence::{frame_secs, lead_secs, start};
 use crate::time;
 
-/// A cut: when, whether at a discontinuity, how long a frame is there.
+/// A cut: when, whether at a discontinuity, how long a frame is there, or how long before the cut it
+/// may begin.
 #[derive(Clone, Copy)]
 struct Cut {
     at: media::Timestamp,
@@ -39,8 +40,8 @@ pub(crate) fn judge(ledger: &mut Ledger, renditions: &[Rendition]) {
 fn cuts(rendition: &Rendition) -> Vec<Cut> {
     let cut = |followed: &crate::rendition::Followed| {
         let facts = followed.facts.as_ref()?;
-        let (discontinuity, frame_secs) = (followed.discontinuity, frame_secs(facts));
-        Some(Cut { at: start(facts)?, discontinuity, frame_secs })
+        let frame_secs = frame_secs(facts) + lead_secs(facts);
+        Some(Cut { at: start(facts)?, discontinuity: followed.discontinuity, frame_secs })
     };
     rendition.segments.values().filter_map(cut).collect()
 }

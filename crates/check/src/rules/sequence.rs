@@ -103,7 +103,7 @@ fn judge_duration(
 ) -> Drift {
     let (Some(start), Some(end)) = (start(before), start(now)) else { return Drift::default() };
     let error = earlier.duration_secs - time::secs(start, end);
-    let allowed = frame_secs(before) + ROUNDING_SECS;
+    let allowed = frame_secs(before) + lead_secs(before) + ROUNDING_SECS;
     let measurement = Measurement::at_most(error.abs(), allowed, "s");
     let what = "EXTINF is not the media's duration, off by";
     let (rule, subject) = (Rule::ExtinfMatchesMedia, &earlier.subject);
@@ -130,6 +130,15 @@ pub(crate) fn start(facts: &SegmentFacts) -> Option<Timestamp> {
         (None, Some(audio)) => audio.first_pts,
         (None, None) => None,
     }
+}
+
+/// How long before a cut of the pictures a segment of sound alone may begin: an encoder of HE-AAC v2
+/// gives a frame once it has heard up to 0.16 s beyond it, and at the cut no more has come.
+const SOUND_LEAD_SECS: f64 = 0.2;
+
+/// By how much a segment may begin earlier than the cut that it was made of.
+pub(crate) fn lead_secs(facts: &SegmentFacts) -> f64 {
+    if facts.video.is_none() { SOUND_LEAD_SECS } else { 0.0 }
 }
 
 /// How long a picture, or an audio frame, lasts.
