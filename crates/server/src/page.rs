@@ -299,6 +299,11 @@ fn watch(page: &Page, facts: &Facts, token: Option<&str>, request: &Parts) -> St
         Way::Stills => "<noscript><meta http-equiv=\"refresh\" content=\"10\"></noscript>",
         Way::One(_) | Way::Any => "",
     };
+    // It comes beside the script, which asks for it first, unless the viewer chose otherwise.
+    let preload = facts.lightest().map_or_else(String::new, |choice| {
+        let address = format!("{root}stream/{name}/cmaf/{}.m3u8{query}", choice.name);
+        format!("<link rel=\"preload\" as=\"fetch\" crossorigin href=\"{}\">", escaped(&address))
+    });
     let class = if matches!(page, Page::Embed(_)) { "embed" } else { "watch" };
     let values = [
         ("root", root),
@@ -307,6 +312,7 @@ fn watch(page: &Page, facts: &Facts, token: Option<&str>, request: &Parts) -> St
         ("style", version(&STYLE)),
         ("script", version(&SCRIPT)),
         ("facts", &escaped(&facts_json)),
+        ("preload", &preload),
         ("refresh", refresh),
         ("state", facts.state.in_words()),
         ("player", &player),

@@ -85,9 +85,9 @@ function wanted() {
 function automatic(all) {
   const shown = video.clientWidth * (window.devicePixelRatio || 1);
   const ladder = all.filter((it, at) => it.listed && !(at && all[at - 1].width >= shown));
-  const now = ladder.indexOf(current);
+  const now = ladder.findIndex((it) => current && it.name === current.name);
   let best = 0;
-  ladder.forEach((it, at) => { if (it.average_bps * 1.5 < rate) best = at; });
+  ladder.forEach((it, at) => { if (it.average_bps * (it.name === (current || it).name ? 1.1 : 1.5) < rate) best = at; });
   // Up, only with enough in the buffer to come down again.
   if (best > now && now >= 0 && ahead() < 3) best = now;
   return ladder[best] || all[0];
