@@ -218,7 +218,7 @@ pub(crate) fn heard_before<'a>(
     earlier: impl Iterator<Item = &'a EndedSpan>,
 ) -> Vec<AudioFrame> {
     let Some(sound) = sound else { return Vec::new() };
-    let own = sound.frames.first().map_or(span.start(), |frame| frame.pts);
+    let own = sound.frames.first().map_or_else(|| span.start(), |frame| frame.pts);
     let from = own.min(span.start()) - PREPARATION;
     let mut parts = Vec::new();
     let mut next = *span;
