@@ -110,18 +110,7 @@ fn write_video(video: &VideoTrack, out: &mut Vec<u8>) {
     let vmhd = trak.mdia.minf.vmhd.get_or_insert_with(Default::default);
     // 14496-12 12.1.2.2.
     vmhd.flags = 1;
-    container(*b"trak", out, |out| {
-        write(&trak.tkhd, out);
-        container(*b"mdia", out, |out| {
-            write(&trak.mdia.mdhd, out);
-            write(&trak.mdia.hdlr, out);
-            container(*b"minf", out, |out| {
-                write(vmhd, out);
-                write(&trak.mdia.minf.dinf, out);
-                write_tables(out, |out| write_avc1(video, out));
-            });
-        });
-    });
+    write_trak(&boxes, out, |out| write_avc1(video, out));
 }
 
 fn write_audio(audio: &AudioTrack, out: &mut Vec<u8>) {
@@ -132,16 +121,29 @@ fn write_audio(audio: &AudioTrack, out: &mut Vec<u8>) {
     trak.tkhd.flags = ENABLED_IN_MOVIE;
     trak.mdia.mdhd.timescale = audio.sample_rate_hz;
     trak.mdia.hdlr.handler_type = FourCC::from(*b"soun");
-    let smhd = trak.mdia.minf.smhd.get_or_insert_with(Default::default);
+    trak.mdia.minf.smhd = Some(Default::default());
+    write_trak(&boxes, out, |out| write_mp4a(audio, out));
+}
+
+/// The only track of `boxes`, with the media header that it has, and the description of its
+/// samples. (The crate does not let a track's own type be named.)
+fn write_trak(boxes: &MoovBox, out: &mut Vec<u8>, entry: impl FnOnce(&mut Vec<u8>)) {
+    let trak = &boxes.traks[0];
+    let minf = &trak.mdia.minf;
     container(*b"trak", out, |out| {
         write(&trak.tkhd, out);
         container(*b"mdia", out, |out| {
             write(&trak.mdia.mdhd, out);
             write(&trak.mdia.hdlr, out);
             container(*b"minf", out, |out| {
-                write(smhd, out);
-                write(&trak.mdia.minf.dinf, out);
-                write_tables(out, |out| write_mp4a(audio, out));
+                if let Some(vmhd) = &minf.vmhd {
+                    write(vmhd, out);
+                }
+                if let Some(smhd) = &minf.smhd {
+                    write(smhd, out);
+                }
+                write(&minf.dinf, out);
+                write_tables(out, entry);
             });
         });
     });

@@ -1,15 +1,11 @@
 //! AAC to sound.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use fdk_aac::dec::{Decoder, Transport};
 use symphonia_codec_aac::AacDecoder as LcDecoder;
 use symphonia_core::codecs::audio::well_known::CODEC_ID_AAC;
-use symphonia_core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
-use symphonia_core::packet::PacketRef;
-use symphonia_core::units::{Duration, Timestamp};
+use symphonia_core::codecs::audio::{AudioCodecParameters, AudioDecoderOptions};
 
-use crate::Error;
+use crate::{Error, symphonia_packet};
 
 /// What is known of an AAC stream before its first frame is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +50,9 @@ impl AacDecoder {
     /// Decodes one raw frame: its samples, channels interleaved.
     pub fn decode(&mut self, frame: &[u8]) -> &[i16] {
         let is_whole = match &mut self.core {
-            Core::Symphonia(decoder) => decode_symphonia(decoder, frame, &mut self.samples),
+            Core::Symphonia(decoder) => {
+                symphonia_packet::decode(&mut **decoder, frame, &mut self.samples)
+            }
             Core::Fraunhofer { decoder, delay } => {
                 decode_fraunhofer(decoder, frame, &self.config, &mut self.samples, delay)
             }
@@ -86,19 +84,6 @@ fn open_symphonia(config: &AacDecoderConfig) -> Option<LcDecoder> {
     let mut params = AudioCodecParameters::new();
     params.for_codec(CODEC_ID_AAC).with_extra_data(Box::new(config.core));
     LcDecoder::try_new(&params, &AudioDecoderOptions::default()).ok()
-}
-
-fn decode_symphonia(decoder: &mut LcDecoder, frame: &[u8], samples: &mut Vec<i16>) -> bool {
-    let packet = PacketRef::new(0, Timestamp::new(0), Duration::new(0), frame);
-    // Its arithmetic is checked, and made of the publisher's numbers.
-    let decode = AssertUnwindSafe(|| match decoder.decode_ref(&packet) {
-        Ok(sound) => {
-            sound.copy_to_vec_interleaved(samples);
-            true
-        }
-        Err(_) => false,
-    });
-    catch_unwind(decode).unwrap_or(false)
 }
 
 fn open_fraunhofer(config: &AacDecoderConfig) -> Option<Core> {

@@ -68,6 +68,7 @@ mod rate_guard;
 mod resampler;
 mod sbr_probe;
 mod scaler;
+mod symphonia_packet;
 
 pub use aac_check::AacCheck;
 pub use aac_decoder::{AacDecoder, AacDecoderConfig};

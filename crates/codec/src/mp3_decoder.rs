@@ -1,15 +1,11 @@
 //! MP3 to sound.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use symphonia_bundle_mp3::MpaDecoder;
 use symphonia_core::codecs::audio::well_known::CODEC_ID_MP3;
 use symphonia_core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
-use symphonia_core::packet::PacketRef;
-use symphonia_core::units::{Duration, Timestamp};
 
-use crate::Error;
 use crate::mp3_frames::{Format, Frames, Header, Piece};
+use crate::{Error, symphonia_packet};
 
 /// A new rate or number of channels must stand in this many frames, one after the other, before it
 /// is believed: a damaged header costs its frame and not the stream.
@@ -122,17 +118,7 @@ impl Core {
     }
 
     fn decode_frame(&mut self, frame: &[u8]) -> bool {
-        let packet = PacketRef::new(0, Timestamp::new(0), Duration::new(0), frame);
-        let (decoder, samples) = (&mut self.decoder, &mut self.samples);
-        // Its arithmetic is checked, and made of the publisher's numbers.
-        let decode = AssertUnwindSafe(|| match decoder.decode_ref(&packet) {
-            Ok(sound) => {
-                sound.copy_to_vec_interleaved(samples);
-                true
-            }
-            Err(_) => false,
-        });
-        catch_unwind(decode).unwrap_or(false)
+        symphonia_packet::decode(&mut self.decoder, frame, &mut self.samples)
     }
 
     /// The frame is silence. What the next ones refer to in it (the bit reservoir) is missing: said

@@ -54,10 +54,14 @@ pub struct Allowance {
 /// down, each has a cap that leaves it room under the next. What the source needs bounds the
 /// heaviest, once it is known.
 #[must_use]
-pub fn allowances(renditions: &[Preset], source: Option<SourceRates>) -> Vec<Allowance> {
+pub fn allowances<'a>(
+    renditions: impl IntoIterator<Item = &'a Preset>,
+    source: Option<SourceRates>,
+) -> Vec<Allowance> {
+    let renditions: Vec<_> = renditions.into_iter().collect();
     let mut heaviest_first: Vec<usize> = (0..renditions.len()).collect();
     heaviest_first.sort_by_key(|place| {
-        let preset = &renditions[*place];
+        let preset = renditions[*place];
         let pixels = preset.video.as_ref().map_or(0, |video| video.width * video.height);
         std::cmp::Reverse((preset.video_bps(), pixels))
     });
@@ -69,7 +73,7 @@ pub fn allowances(renditions: &[Preset], source: Option<SourceRates>) -> Vec<All
     let nothing = Allowance { cap_bps: 0, wire_bps: 0, has_room: false };
     let mut allowances = vec![nothing; renditions.len()];
     for place in heaviest_first {
-        let preset = &renditions[place];
+        let preset = renditions[place];
         let audio_bps = match preset.audio {
             AudioPreset::Copy => source_audio_bps,
             // Where the publisher's is as light it is copied.

@@ -16,7 +16,7 @@ use crate::package::Package;
 use crate::picture::{Picture, VideoConfig};
 use crate::queue::QueueStats;
 use crate::rates::allowances;
-use crate::rendition::{AudioPreset, Preset};
+use crate::rendition::AudioPreset;
 use crate::rendition_set::RenditionSet;
 use crate::rung::{Rung, RungPlan, RungStats, encoded_config, heaviest_first};
 use crate::source_segment::{EndedSpan, Item, LadderCut, SegmentSource, Sound, SpanStart};
@@ -44,7 +44,6 @@ const PATIENCE: Duration = Duration::from_secs(1);
 ///
 /// After every [`push`](Self::push), drain [`poll`](Self::poll) to None.
 pub struct Transcoder {
-    presets: Vec<Preset>,
     rungs: Vec<Rung>,
     live: RenditionSet,
     /// Those that begin with the next cut, and are scaled for already.
@@ -209,7 +208,6 @@ impl Transcoder {
     #[must_use]
     pub fn new(config: &StreamConfig) -> Self {
         Self {
-            presets: config.renditions.clone(),
             rungs: config.renditions.iter().cloned().map(Rung::new).collect(),
             live: RenditionSet::EMPTY,
             expected: RenditionSet::EMPTY,
@@ -710,7 +708,8 @@ impl Transcoder {
         } else if let Some(config) = self.decoding.as_ref().map(|it| Arc::clone(it.config())) {
             self.open_live(&config, self.interval);
         }
-        for (place, allowance) in allowances(&self.presets, begins.rates).iter().enumerate() {
+        let allowances = allowances(self.rungs.iter().map(Rung::preset), begins.rates);
+        for (place, allowance) in allowances.iter().enumerate() {
             if self.live.contains(place)
                 && let Err(error) = self.rungs[place].begin_segment(begins.cut, allowance.cap_bps)
             {

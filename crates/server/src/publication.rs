@@ -175,6 +175,8 @@ pub struct Rendition {
     pub info: RenditionInfo,
     /// BANDWIDTH and AVERAGE-BANDWIDTH.
     pub declared: Rates,
+    /// The multivariant playlist lists it.
+    pub is_listed: bool,
     /// The spans that come next will have segments of it, as far as is known.
     pub goes_on: bool,
     /// Segments made since the process has known the stream.
@@ -955,13 +957,6 @@ impl View {
         self.renditions.iter().find(|rendition| &*rendition.name == name)
     }
 
-    /// Whether the multivariant playlist lists the rendition.
-    #[must_use]
-    pub fn lists(&self, rendition: &str) -> bool {
-        let file = format!("/{rendition}.m3u8");
-        self.variants.iter().any(|variant| variant.uri.ends_with(&file))
-    }
-
     /// The smallest target duration of all playlists in seconds: what caches may rely on.
     #[must_use]
     pub fn target_duration_secs(&self) -> u64 {
@@ -1011,10 +1006,9 @@ impl Writer {
         let mut renditions = Vec::new();
         let mut first = None;
         for (track, declared) in self.tracks.iter().zip(declared) {
-            let Some(rendition) = track.rendition(declared) else { continue };
-            if self.lists(track)
-                && let Some(variant) = track.variant(name, declared)
-            {
+            let is_listed = self.lists(track);
+            let Some(rendition) = track.rendition(declared, is_listed) else { continue };
+            if is_listed && let Some(variant) = track.variant(name, declared) {
                 // The best of those that are light enough to begin with.
                 if let Slot::Ladder(index) = track.slot
                     && (1..=START_BPS).contains(&self.presets[index].video_bps())
@@ -1225,13 +1219,14 @@ impl Track {
         }
     }
 
-    fn rendition(&self, declared: Rates) -> Option<Rendition> {
+    fn rendition(&self, declared: Rates, is_listed: bool) -> Option<Rendition> {
         Some(Rendition {
             slot: self.slot,
             name: Arc::clone(&self.name),
             snapshot: Arc::clone(self.snapshot.as_ref()?),
             info: self.info()?.clone(),
             declared,
+            is_listed,
             goes_on: matches!(self.prospect, Prospect::Possible(_)),
             published_segments: self.published_segments,
             published_bytes: self.published_bytes,

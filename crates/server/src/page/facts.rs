@@ -4,7 +4,7 @@
 use rtmp::StreamName;
 use serde::Serialize;
 
-use crate::publication::{Rendition, SOURCE, View};
+use crate::publication::{Rendition, SOURCE};
 use crate::registry::{self, StreamStatus};
 
 /// `/streams.json`.
@@ -24,7 +24,7 @@ pub(crate) struct Facts {
     watch: String,
     playlist: String,
     poster: String,
-    /// Of the publisher's picture.
+    /// Samples of the publisher's picture, across and down.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) width: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,7 +96,7 @@ impl Facts {
             registry::State::Ended(_) => State::Ended,
         };
         let going_on = view.renditions.iter().filter(|rendition| rendition.goes_on);
-        let mut choices: Vec<_> = going_on.map(|rendition| Choice::of(&view, rendition)).collect();
+        let mut choices: Vec<_> = going_on.map(Choice::of).collect();
         choices.sort_by_key(|choice| (choice.pixels(), choice.average_bps));
         Self {
             state,
@@ -131,7 +131,7 @@ impl Facts {
 }
 
 impl Choice {
-    fn of(view: &View, rendition: &Rendition) -> Self {
+    fn of(rendition: &Rendition) -> Self {
         let info = &rendition.info;
         Self {
             name: rendition.name.to_string(),
@@ -140,11 +140,11 @@ impl Choice {
             width: info.resolution.map(|size| size.0),
             height: info.resolution.map(|size| size.1),
             fps: info.frame_rate,
-            listed: view.lists(&rendition.name),
+            listed: rendition.is_listed,
         }
     }
 
-    /// Of a picture; 0 without one.
+    /// How many a picture has; 0 without one.
     fn pixels(&self) -> u64 {
         u64::from(self.width.unwrap_or(0)) * u64::from(self.height.unwrap_or(0))
     }
