@@ -215,8 +215,8 @@ pub(crate) fn is_a_rendition_of(rendition: &Judged, source: &Judged, nth: usize)
             let exact: Vec<_> = (0..own.pts.len()).map(|n| first + n as f64 * frame).collect();
             assert_same_times(&own.pts, &exact, 1e-4, "the rendition's own audio");
             let (begins, ends) = (copied.pts[0], copied.pts[copied.pts.len() - 1]);
-            // Frames are where a clock of ours has them: the first begins somewhat before the sound,
-            // or with the first picture where the sound comes in front of that.
+            // Frames are where a clock of ours has them: the first begins somewhat before the
+            // sound, or with the first picture where the sound comes in front of that.
             assert!((-frame..=2.0 * frame).contains(&(first - begins)), "{first} for {begins}");
             assert!(
                 (-OWN_AUDIO_LACKS..=frame + 1e-4).contains(&(last + frame - ends)),

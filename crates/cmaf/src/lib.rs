@@ -11,8 +11,8 @@
 //!
 //! Pure: tracks and the sizes and times of samples in, boxes out; the samples themselves are
 //! appended by the caller, so that nothing is copied twice. It cannot fail. Every byte is paid for
-//! by a viewer on a slow link: a segment is one `moof` with one `trun` a track, and what is the same
-//! for all samples stands once, in the initialization section where it can.
+//! by a viewer on a slow link: a segment is one `moof` with one `trun` a track, and what is the
+//! same for all samples stands once, in the initialization section where it can.
 //!
 //! Unlike CMAF's own tracks, both tracks stand in one segment: one request a segment, and the
 //! segments of a rendition are the same spans as in MPEG-TS. `tfdt` is the time of the whole

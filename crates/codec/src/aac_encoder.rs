@@ -33,7 +33,8 @@ pub struct AacEncoderConfig {
     pub start: Timestamp,
 }
 
-/// An AAC encoder (Fraunhofer's): samples in, audio frames of 1024 samples out, or of 2048 with SBR.
+/// An AAC encoder (Fraunhofer's): samples in, audio frames of 1024 samples out, or of 2048 with
+/// SBR.
 ///
 /// **Time.** The encoder looks ahead, so that what it makes first stands for silence before the
 /// first sample: it is given as many zeros in front as make that whole frames, and those frames are

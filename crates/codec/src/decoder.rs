@@ -49,11 +49,13 @@ pub(crate) trait Decode: Send {
 /// `native` gives a picture in the call that brought it (the second field, where there are two),
 /// openh264 up to 16 later (seen: 8), nearly sorted. [`drain`](Self::drain) at the end.
 ///
-/// **What to feed.** What has no [`h264::hindrances`]; the caller has judged SPS and PPS, and opens a new decoder for a changed SPS. Put them in front of *every* random access
-/// unit, not only the first. Non-reference pictures (`nal_ref_idc` 0) may be left out.
+/// **What to feed.** What has no [`h264::hindrances`]; the caller has judged SPS and PPS, and opens
+/// a new decoder for a changed SPS. Put them in front of *every* random access unit, not only the
+/// first. Non-reference pictures (`nal_ref_idc` 0) may be left out.
 ///
-/// **Where it starts.** At an IDR, `native` at a recovery point and an intra picture, too, and shows
-/// nothing before what the stream says is right; what comes before is taken and gives nothing.
+/// **Where it starts.** At an IDR, `native` at a recovery point and an intra picture, too, and
+/// shows nothing before what the stream says is right; what comes before is taken and gives
+/// nothing.
 ///
 /// **Fields.** Interlaced frames come out as their top field: half as many rows, to be shown at the
 /// frame's height.
@@ -93,8 +95,8 @@ impl H264Decoder {
         self.decoder.start_anywhere();
     }
 
-    /// How closely pictures are made from the next one on; exactly where this says nothing. openh264
-    /// makes them as ever.
+    /// How closely pictures are made from the next one on; exactly where this says nothing.
+    /// openh264 makes them as ever.
     pub fn set_quality(&mut self, quality: Quality) {
         self.decoder.set_quality(quality);
     }

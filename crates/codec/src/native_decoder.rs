@@ -8,8 +8,8 @@ use media::{I420, Timestamp};
 use crate::decoder::Decode;
 use crate::{DecoderKind, Error, Limits, Quality};
 
-/// `h264_decoder`, which gives each picture out as soon as it is decoded: it is scaled while it is in
-/// a cache, and the scaled ones are sorted. What is missing or broken is made up of the picture
+/// `h264_decoder`, which gives each picture out as soon as it is decoded: it is scaled while it is
+/// in a cache, and the scaled ones are sorted. What is missing or broken is made up of the picture
 /// nearest in time.
 ///
 /// It gives one field of each frame of interlaced streams, always the top one: the two are of

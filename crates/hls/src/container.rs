@@ -31,9 +31,9 @@ impl Container {
 /// Something of each form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PerContainer<T> {
-    /// Of the transport stream.
+    /// The transport stream's.
     pub mpeg_ts: T,
-    /// Of fragmented MPEG-4.
+    /// That of fragmented MPEG-4.
     pub fragmented_mp4: T,
 }
 

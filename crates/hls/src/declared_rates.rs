@@ -18,7 +18,7 @@ pub struct Rates {
 /// What is known of a rendition's rates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KnownRates {
-    /// Of segments that were made.
+    /// What segments that were made have.
     Measured(Rates),
     /// None was made yet: what one should need.
     Expected(Rates),

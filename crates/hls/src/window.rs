@@ -142,8 +142,8 @@ impl Window {
         }
     }
 
-    /// Sets what the segments of spans that are listed from here on are played behind, as fragmented
-    /// MPEG-4. What a span was listed with stays its own.
+    /// Sets what the segments of spans that are listed from here on are played behind, as
+    /// fragmented MPEG-4. What a span was listed with stays its own.
     pub fn set_init(&mut self, data: Bytes) {
         if self.init.as_ref().is_none_or(|init| init.data != data) {
             self.init = Some(Arc::new(InitSection::new(data)));
@@ -206,8 +206,9 @@ impl Window {
     }
 
     /// Lists a span whose samples the caller keeps, and [`fill`](Self::fill)s in when somebody asks
-    /// for it, in the container that is asked for: `bytes` long as a transport stream. Where it is listed as a promise, that is kept now. A number that was
-    /// passed, or has its segment already, is ignored. Whether it was taken.
+    /// for it, in the container that is asked for: `bytes` long as a transport stream. Where it is
+    /// listed as a promise, that is kept now. A number that was passed, or has its segment already,
+    /// is ignored. Whether it was taken.
     pub fn push_packaged(&mut self, span: Span, bytes: usize) -> bool {
         self.list(span);
         let written = PerContainer::default();

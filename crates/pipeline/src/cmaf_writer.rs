@@ -11,7 +11,7 @@ use media::AccessUnit;
 use crate::package::{Package, Sample};
 use crate::picture::VideoConfig;
 
-/// Of the length field in front of each NAL unit (14496-15 5.3.2).
+/// The length field in front of each NAL unit (14496-15 5.3.2).
 const LENGTH_BYTES: usize = 4;
 
 /// The initialization section for segments of these tracks: the same tracks, the same bytes.

@@ -19,8 +19,8 @@ const ALLOWED_METHODS: &str = "GET, HEAD, OPTIONS";
 const PLAYLIST_TYPE: &str = "application/vnd.apple.mpegurl";
 
 /// What segments are. Those of fragmented MP4 are called as the initialization section that they
-/// follow: it is what Apple's authoring rules ask for, and some players know no `video/iso.segment`,
-/// which is meant for segments that begin with a box of types of their own.
+/// follow: it is what Apple's authoring rules ask for, and some players know no
+/// `video/iso.segment`, which is meant for segments that begin with a box of types of their own.
 fn media_type(container: Container) -> &'static str {
     match container {
         Container::MpegTs => "video/mp2t",

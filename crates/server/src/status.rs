@@ -109,11 +109,11 @@ struct RenditionStatus {
     average_bandwidth_bps: u64,
     target_duration_secs: u64,
     published_segments: u64,
-    /// Of the segments as transport streams.
+    /// What the segments have as transport streams.
     published_bytes: u64,
     /// As fragmented MP4, written or not.
     cmaf_bytes: u64,
-    /// Of the samples in them: the rest is packaging.
+    /// What the samples in them have: the rest is packaging.
     elementary_bytes: u64,
     /// Media time that the transcoder is behind the publisher; 0 for source.
     lag_ms: u64,

@@ -7,8 +7,8 @@ use crate::rule::Rule;
 use crate::rules::sequence::{frame_secs, lead_secs, start};
 use crate::time;
 
-/// A cut: when, whether at a discontinuity, how long a frame is there, or how long before the cut it
-/// may begin.
+/// A cut: when, whether at a discontinuity, how long a frame is there, or how long before the cut
+/// it may begin.
 #[derive(Clone, Copy)]
 struct Cut {
     at: media::Timestamp,

@@ -132,8 +132,8 @@ pub(crate) fn start(facts: &SegmentFacts) -> Option<Timestamp> {
     }
 }
 
-/// How long before a cut of the pictures a segment of sound alone may begin: an encoder of HE-AAC v2
-/// gives a frame once it has heard up to 0.16 s beyond it, and at the cut no more has come.
+/// How long before a cut of the pictures a segment of sound alone may begin: an encoder of HE-AAC
+/// v2 gives a frame once it has heard up to 0.16 s beyond it, and at the cut no more has come.
 const SOUND_LEAD_SECS: f64 = 0.2;
 
 /// By how much a segment may begin earlier than the cut that it was made of.

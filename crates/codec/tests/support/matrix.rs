@@ -19,8 +19,8 @@ pub(crate) enum Expected {
 
 use Expected::{Damaged, Exact, Over, Refused, Wrong};
 
-/// A row: name, how it is made (a file, or x264's options), what openh264 makes of it. Native has to
-/// be exact ([`native`]).
+/// A row: name, how it is made (a file, or x264's options), what openh264 makes of it. Native has
+/// to be exact ([`native`]).
 pub(crate) type Row = (&'static str, &'static str, Expected);
 
 /// Conformance vectors and streams of other decoders' tests, files of `tests/media/h264`.
