@@ -792,7 +792,10 @@ impl Store {
         let ever = || self.segments[stay..=place].iter().flat_map(|it| &it.pictures);
         let Some(source) = self.store.source_of(span.sequence()) else {
             let is_beginning = |it: &&Picture| begins(it) && it.unit.random_access;
+            let refused = ever().enumerate().filter(|(_, it)| it.config.refusal.is_some()).last();
             let idr = ever().enumerate().filter(|(_, it)| is_beginning(it)).last();
+            // No decoder gets over a picture that it refuses.
+            let idr = idr.filter(|(idr, _)| refused.is_none_or(|(refused, _)| *idr > refused));
             let after = idr.map_or(0, |(idr, _)| ever().count() - idr);
             assert!(idr.is_none() || after > 1000, "{span:?} begins {after} pictures before");
             return;

@@ -353,13 +353,16 @@ impl SegmentStore {
 ///
 /// An IDR is whole at once. Behind a recovery point pictures become whole only by and by: one
 /// refresh in front of it is the safe place, unless there is none earlier, where nobody has seen
-/// more.
+/// more. No decoder gets over a picture that it refuses: what lies before it is of no use.
 pub(crate) fn decoding_begins<'a>(
     pictures: impl DoubleEndedIterator<Item = &'a Picture> + ExactSizeIterator,
     span: &Span,
 ) -> Option<usize> {
     let mut recovery_point = None;
     for (place, picture) in pictures.enumerate().rev() {
+        if picture.config.refusal.is_some() {
+            break;
+        }
         if picture.unit.pts > span.start() + hls::TOLERANCE {
             continue;
         }

@@ -118,6 +118,22 @@ fn decoding_does_not_begin_with_another_publisher() {
     model::check(Duration::from_millis(500), &begun(ops));
 }
 
+/// Where pictures that decoders take are shown only some time behind the cut, and those before them
+/// were refused, there is nothing that decoding could begin with.
+#[test]
+fn decoding_does_not_begin_with_a_picture_that_was_refused() {
+    let idr = |after_ms| Op::Picture { after_ms, composition_ms: 0, kind: PictureKind::Idr };
+    let ops = vec![
+        Op::VideoHeader(2),
+        Op::Play { pictures: 1, gop: 0, reorders: false, with_sound: false },
+        idr(33),
+        Op::VideoHeader(0),
+        Op::Listen { frames: 136 },
+        Op::Play { pictures: 1, gop: 0, reorders: true, with_sound: true },
+    ];
+    model::check(Duration::from_millis(1035), &begun(ops));
+}
+
 /// A picture that no decoder takes waits for the message that shows it to be whole. That is the
 /// sequence header of pictures that decoders take: the one before it is still none of them.
 #[test]
