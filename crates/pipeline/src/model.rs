@@ -293,6 +293,8 @@ struct Stay {
     /// Sound came back behind a second of pictures: it is held until it is known whether it had
     /// paused, and a cut may come meanwhile.
     was_sound_held: bool,
+    /// It ended in mid-stream: what is sent after that is not the stream's.
+    was_refused: bool,
 }
 
 impl Stay {
@@ -582,10 +584,8 @@ impl Run {
                 IngestOutput::Grid(state) => self.grid(state),
                 IngestOutput::Tracks(tracks) => self.tracks = tracks,
                 IngestOutput::Notice(Notice::SoundTooLate) => self.stay.had_late_sound = true,
-                IngestOutput::Facts(_)
-                | IngestOutput::Keyframes(_)
-                | IngestOutput::Notice(_)
-                | IngestOutput::Refused(_) => {}
+                IngestOutput::Facts(_) | IngestOutput::Keyframes(_) | IngestOutput::Notice(_) => {}
+                IngestOutput::Refused(_) => self.stay.was_refused = true,
             }
         }
         assert!(outputs < MOST_OUTPUTS, "{outputs} outputs of one message");
@@ -711,7 +711,9 @@ impl Run {
             let first = numbers.first().copied().unwrap_or(self.sender.next_picture);
             let all: Vec<_> = (first..self.sender.next_picture).collect();
             let is_ascending = numbers.is_sorted_by(|before, after| before < after);
-            let are_all = numbers == &all || may_lack && is_ascending;
+            let are_all = numbers == &all
+                || may_lack && is_ascending
+                || stay.was_refused && all.starts_with(numbers);
             assert!(are_all, "each picture once and in order, {first} to {}", all.len());
             assert!(first >= stay.first_picture);
             // One that joins sound begins at the first that is shown behind the running span's
@@ -739,7 +741,9 @@ impl Run {
                 let all: Vec<_> = (first..self.sender.next_sound).collect();
                 assert!(first >= stay.first_sound);
                 let is_ascending = numbers.is_sorted_by(|before, after| before < after);
-                let are_all = numbers == &all || stay.had_late_sound && is_ascending;
+                let are_all = numbers == &all
+                    || stay.had_late_sound && is_ascending
+                    || stay.was_refused && all.starts_with(numbers);
                 // Nothing has begun where no picture came and hardly any sound.
                 assert!(
                     numbers.is_empty() || are_all,
@@ -751,7 +755,7 @@ impl Run {
         // A cut of the ladder is decided later: more sound may have come by then, so that less of
         // it is filled with silence.
         let has_own_grid = self.state.mode.is_some_and(|mode| mode.own_grid);
-        if is_one && !stay.was_silent && !has_own_grid {
+        if is_one && !stay.was_silent && !stay.was_refused && !has_own_grid {
             assert_eq!(stay.source_sounds, stay.ladder_sounds, "equal in both");
         }
     }

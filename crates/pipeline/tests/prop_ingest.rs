@@ -134,6 +134,20 @@ fn decoding_does_not_begin_with_a_picture_that_was_refused() {
     model::check(Duration::from_millis(1035), &begun(ops));
 }
 
+/// A stay whose segments are far too short ends in mid-stream, and nothing comes twice.
+#[test]
+fn a_stay_of_short_segments_ends_where_it_is_refused() {
+    let play = |pictures, gop| Op::Play { pictures, gop, reorders: false, with_sound: false };
+    let ops = vec![
+        Op::Picture { after_ms: 33, composition_ms: 0, kind: PictureKind::Idr },
+        Op::Listen { frames: 29 },
+        play(10, 0),
+        play(85, 85),
+        play(85, 0),
+    ];
+    model::check(Duration::from_millis(2214), &begun(ops));
+}
+
 /// A picture that no decoder takes waits for the message that shows it to be whole. That is the
 /// sequence header of pictures that decoders take: the one before it is still none of them.
 #[test]
