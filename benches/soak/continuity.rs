@@ -11,11 +11,13 @@ const PMT_PID: u16 = 0x1000;
 const WRAP: i64 = 1 << 33;
 /// EXTINF and the times inside, both in whole milliseconds at best.
 const MILLISECONDS_2: i64 = 180;
+/// Times of sound are rounded to whole ticks, those of a publisher to milliseconds.
+const ROUNDED: i64 = 180;
 /// Between renditions a cut is the same picture, whose times are rounded apart at most.
 const PICTURE: i64 = 3600;
-/// From one PES packet of audio to the next: a group of frames, and one frame lost at most where a
-/// file begins anew.
-const AUDIO_STEP: i64 = 45_000;
+/// From the end of one segment's sound to the next one's: one frame lost at most where a file
+/// begins anew, of 22.05 kHz.
+const LOST_AUDIO: i64 = 4200;
 
 /// A run of segments without a discontinuity.
 pub(crate) struct Run {
@@ -50,7 +52,8 @@ struct Segment {
     /// Nothing says where it should have been: it is the first of the run.
     is_first: bool,
     last_dts: i64,
-    last_audio: Option<i64>,
+    /// When its sound has been heard.
+    audio_end: Option<i64>,
     /// Packets per PID, for continuity counters.
     last_packets: Vec<u8>,
 }
@@ -140,7 +143,7 @@ fn read(listed: &MediaSegment, data: &[u8]) -> (Segment, i64, Option<i64>) {
         start: pts(first),
         is_first: false,
         last_dts: *dts.last().expect("a picture"),
-        last_audio: audio.last().copied(),
+        audio_end: of(AUDIO_PID).last().map(|pes| pts(pes) + adts_ticks(&pes.data)),
         last_packets: last_packets(data),
     };
     (segment, dts[0], audio.first().copied())
@@ -155,10 +158,27 @@ fn follows_in_stream(
 ) {
     let names = format!("{} then {}", before.uri, segment.uri);
     assert!(since(before.last_dts, first_dts) > 0, "{names}: decoding time goes back");
-    if let (Some(last), Some(first)) = (before.last_audio, first_audio) {
-        let step = since(last, first);
-        assert!(step > 0 && step <= AUDIO_STEP, "{names}: audio steps by {step} ticks");
+    if let (Some(end), Some(first)) = (before.audio_end, first_audio) {
+        let step = since(end, first);
+        assert!((-ROUNDED..=LOST_AUDIO).contains(&step), "{names}: audio steps by {step} ticks");
     }
+}
+
+/// How long the frames of an ADTS stream last (ISO/IEC 13818-7 6.2), in ticks of 90 kHz: 1024
+/// samples each, of the core where there is SBR.
+fn adts_ticks(mut stream: &[u8]) -> i64 {
+    const RATES: [i64; 13] = [
+        96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025,
+        8000, 7350,
+    ];
+    let (mut frames, mut rate) = (0, RATES[0]);
+    while let [0xff, _, kind, a, b, c, ..] = *stream {
+        rate = RATES[usize::from(kind >> 2 & 0xf)];
+        frames += 1;
+        stream = &stream[usize::from(a & 3) << 11 | usize::from(b) << 3 | usize::from(c >> 5)..];
+    }
+    assert!(stream.is_empty(), "{} bytes are no ADTS", stream.len());
+    frames * 1024 * 90_000 / rate
 }
 
 /// Where continuity counters do not go on.

@@ -194,7 +194,8 @@ impl Process {
 
     /// Lets it say goodbye.
     fn stop(&mut self) {
-        self.signal("INT");
+        // Not SIGINT, which a shell lets its background jobs ignore.
+        self.signal("TERM");
         self.0.wait().expect("a child");
     }
 }
