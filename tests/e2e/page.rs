@@ -140,6 +140,13 @@ fn without_a_media_source_the_watch_page_lets_the_browser_play() {
         seen["time"].as_f64() > Some(1.0) && seen["status"] == "Playing live."
     });
     assert_eq!(playing["chosen"], "low");
+    // Another video in the place of one that plays: what is gone is not taken for the new one's end.
+    choose(&tab, "best");
+    plays_on(&tab);
+    let asked = server.metric("feathercast_http_playlist_requests_total");
+    plays_on(&tab);
+    let more = server.metric("feathercast_http_playlist_requests_total") - asked;
+    assert!(more < 10.0, "it begins again and again: {more} playlists");
     assert_eq!(tab.complaints(), Vec::<String>::new());
 }
 

@@ -74,7 +74,7 @@ function wanted() {
   const all = pictures(), sound = sounds()[0];
   const named = stream.choices.find((it) => it.name === choice);
   if (named && plays(named)) return named;
-  if (choice === 'audio' && sound) return sound;
+  if (choice === 'audio') return sound || all[0];
   if (choice === 'low') return all[0] || sound;
   if (choice === 'best') return all[all.length - 1] || sound;
   return automatic(all) || sound;
@@ -94,7 +94,7 @@ function automatic(all) {
 }
 
 // Over the wire. What fails is tried again: first soon, then every eight seconds.
-let full = '', trip = 1000;
+let full = '', trips = [];
 
 async function again(error) {
   const offline = navigator.onLine === false && 'You are offline. It goes on when your connection is back.';
@@ -120,7 +120,7 @@ async function whole(response, near) {
     all.set(value, filled);
     filled += value.length;
     used += value.length;
-    if (near && (length - filled) * 8000 < rate * trip) near = near();
+    if (near && (length - filled) * 8000 < rate * Math.min(1000, ...trips)) near = near();
   }
   if (near) near();
   return all.buffer;
@@ -133,7 +133,8 @@ async function fetched(url, limit, near) {
   try {
     const response = await fetch(url, controller ? {signal: controller.signal} : {});
     const arrived = performance.now();
-    trip = Math.min(trip, arrived - asked);
+    // Of segments alone, and the shortest of the last few: some have to be made first.
+    if (near) trips = trips.slice(-4).concat(arrived - asked);
     if (response.status === 403) throw new Over('Your invitation is over. Ask for a new address where you got this one.');
     if (response.status === 503 && url.includes('.m3u8')) full = 'As many are watching as this server lets. Trying again …';
     if (response.status === 404) throw new Over();
@@ -233,27 +234,40 @@ function ahead() {
   return 0;
 }
 
-async function append(buffer, bytes) {
-  const done = once(buffer, 'updateend');
-  buffer.appendBuffer(bytes);
-  await done;
-  if (video.error) throw new Over('This browser cannot play this. Try another choice.');
-}
-
 // Plays until the stream's end, or until something is the matter; nothing more once another run has
 // begun.
 async function play(me) {
-  const media = new Source(), opened = once(media, 'sourceopen');
-  video.src = URL.createObjectURL(media);
+  const media = new Source(), opened = once(media, 'sourceopen'), url = URL.createObjectURL(media);
+  video.src = url;
   current = wanted();
   if (!current) throw new Over('This browser cannot play this stream.');
   let list = await playlist(current);
   await opened;
-  URL.revokeObjectURL(video.src);
+  URL.revokeObjectURL(url);
   let type = kind(current), next, group, scales, map = '', changed = false, place = true;
   let early = null, reading = false, fault = null;
   const buffer = media.addSourceBuffer(type);
   const listed = (number) => list && list.segments.find((it) => it.number === number);
+
+  const remove = async (until) => {
+    const gone = once(buffer, 'updateend');
+    buffer.remove(0, until);
+    await gone;
+  };
+  const append = async (bytes) => {
+    const done = once(buffer, 'updateend');
+    try {
+      buffer.appendBuffer(bytes);
+    } catch (error) {
+      if (error.name !== 'QuotaExceededError') throw error;
+      // The buffer is full: room is where it has been seen, and comes with time.
+      if (video.currentTime > 5) await remove(video.currentTime - 5);
+      do await sleep(500); while (me === run && ahead() > 5);
+      return append(bytes);
+    }
+    await done;
+    if (video.error) throw new Over('This browser cannot play this. Try another choice.');
+  };
 
   // The playlist is read again beside all else, so that the link is never idle for it.
   const reload = async () => {
@@ -306,9 +320,9 @@ async function play(me) {
     list = list || await playlist(current);
     if (!list.segments.length) throw new Error();
     const first = list.segments[0].number;
-    if (!(next >= first && next <= list.next)) {
+    if (!(next >= first && next <= list.next + list.segments.length)) {
       // The beginning; or the link is slower than the stream, and what comes next is gone; or other
-      // numbers have begun.
+      // numbers have begun. For one whose list is a little behind is waited.
       next = Math.max(list.next - 3, first);
       place = true;
     }
@@ -346,7 +360,7 @@ async function play(me) {
     if (head || changed) buffer.abort();
     if (head) {
       if (type !== kind(current) && buffer.changeType) buffer.changeType(type = kind(current));
-      await append(buffer, head);
+      await append(head);
       map = segment.map;
       scales = timescales(head);
     }
@@ -362,13 +376,9 @@ async function play(me) {
       group = segment.group;
       place = changed = false;
     }
-    await append(buffer, bytes);
+    await append(bytes);
     next++;
-    if (video.currentTime > 40) {
-      const gone = once(buffer, 'updateend');
-      buffer.remove(0, video.currentTime - 20);
-      await gone;
-    }
+    if (video.currentTime > 40) await remove(video.currentTime - 20);
     // On a link that is hardly fast enough the first picture stands until there is something to go on
     // with.
     if (video.paused && !paused && (rate > current.average_bps * 2 || ahead() > segment.duration * 1.5)) begin();
@@ -380,7 +390,8 @@ async function play(me) {
     try {
       await step();
     } catch (error) {
-      if (error instanceof Over || media.readyState !== 'open') {
+      // Behind an error of the video nothing can be appended any more.
+      if (error instanceof Over || video.error || media.readyState !== 'open') {
         clearInterval(timer);
         throw error;
       }
@@ -394,10 +405,14 @@ async function play(me) {
 async function playByItself(me) {
   current = wanted();
   const all = choice === 'auto' || !current;
+  const failed = once(video, 'error'), started = once(video, 'loadstart');
   video.src = address(`stream/${stream.name}${all ? '' : `/${current.name}`}.m3u8`);
   begin();
-  const error = once(video, 'error').then(() => { throw new Over(); });
-  await Promise.race([once(video, 'ended'), error, once(video, 'emptied')]);
+  // What was there before says first that it is gone.
+  await started;
+  if (me !== run) return;
+  const over = failed.then(() => { throw new Over(); });
+  await Promise.race([once(video, 'ended'), over, once(video, 'emptied')]);
 }
 
 const AWAY = 'The publisher’s connection is lost. Waiting for it …';
@@ -461,10 +476,13 @@ function show() {
   }
   if (sound) rows.push(['audio', 'Sound only', hourly(sound)]);
   all.slice(1, -1).forEach((it) => rows.push([it.name, words(it), hourly(it)]));
-  // A rendition by its name may be one of them.
-  if (rows.length && !rows.some(([value]) => value === choice)) {
-    choice = !last ? 'audio' : choice === all[0].name ? 'low' : choice === last.name ? 'best' : 'auto';
+  // A rendition by its name may be one of them. Sound alone may be missing for a while, and stays
+  // what was chosen.
+  const offered = () => rows.some(([value]) => value === choice);
+  if (last && choice !== 'audio' && !offered()) {
+    choice = choice === all[0].name ? 'low' : choice === last.name ? 'best' : 'auto';
   }
+  const taken = offered() ? choice : last ? 'low' : 'audio';
   const shown = rows.map(String).join();
   if (!rows.length || shown === show.last) return;
   show.last = shown;
@@ -472,7 +490,7 @@ function show() {
   box.textContent = '';
   rows.forEach(([value, name, cost]) => {
     const label = document.createElement('label'), input = document.createElement('input');
-    Object.assign(input, {type: 'radio', name: 'choice', value, checked: value === choice});
+    Object.assign(input, {type: 'radio', name: 'choice', value, checked: value === taken});
     const what = document.createElement('b'), much = document.createElement('span');
     what.textContent = name;
     much.textContent = cost;
@@ -499,7 +517,7 @@ $('sound').addEventListener('click', () => {
 for (const event of ['play', 'pause']) {
   video.addEventListener(event, () => { $('play').textContent = video.paused ? 'Play' : 'Pause'; });
 }
-video.addEventListener('pause', () => { if (!video.ended && ahead() > 0.5) paused = true; });
+video.addEventListener('pause', () => { if (!video.ended) paused = true; });
 video.addEventListener('play', () => { paused = false; });
 video.addEventListener('waiting', () => { if (video.currentTime) stalls.push(performance.now()); });
 
@@ -537,7 +555,10 @@ setInterval(() => {
 setTimeout(() => { if (stream.state === 'live') ask().catch(() => {}); }, 10000);
 setInterval(() => { if (stream.state === 'away') ask().catch(() => {}); }, 5000);
 setInterval(() => { if (stream.state === 'live' && !document.hidden) ask().catch(() => {}); }, 60000);
-window.addEventListener('online', restart);
+window.addEventListener('online', () => {
+  failures = 0;
+  if (!Source || ahead() < 0.5) restart();
+});
 
 show();
 say(stream.choices.length ? 'Starting …' : $('status').textContent);
