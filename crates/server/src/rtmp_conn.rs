@@ -19,6 +19,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tracing::{Span, debug, error, info, info_span, warn};
 
+use crate::clock::Moment;
 use crate::feed::{Absence, Fed, FeedSender, feed};
 use crate::lobby::Seat;
 use crate::pace::Pace;
@@ -90,6 +91,8 @@ struct Publishing {
     vigil: Vigil,
     /// Its playlists have to go on without it, until a message comes.
     is_absent: bool,
+    /// When that was last looked at.
+    looked: Moment,
     /// How long what waits for the transcoder is worked off behind the end of the stay.
     backlog: Duration,
     span: Span,
@@ -240,13 +243,13 @@ impl Conn<'_> {
                         Ok(bytes) => {
                             let waited = self.shared.clock.now().since(began);
                             publishing.vigil.heard(waited.min(limits.rtmp_look));
-                            publishing.tell_absence();
+                            publishing.tell_absence(limits.rtmp_look);
                             break bytes;
                         }
                         Err(_) => {
                             publishing.vigil.heard_nothing(limits.rtmp_look);
                             publishing.session.heard_nothing(publishing.vigil.silent());
-                            publishing.tell_absence();
+                            publishing.tell_absence(Duration::ZERO);
                         }
                     },
                     reason = publishing.stop.received() => return Err(End::Stopped(reason)),
@@ -411,6 +414,7 @@ impl Conn<'_> {
             stop: admission.session.stop_signal(),
             vigil: Vigil::new(&self.shared.limits, self.rtmp.received().media_bytes),
             is_absent: false,
+            looked: self.shared.clock.now(),
             backlog: Duration::ZERO,
             span: span.clone(),
             departure: Departure::Vanished,
@@ -553,10 +557,15 @@ impl Conn<'_> {
 
 impl Publishing {
     /// Lets a slate stand in where no media has come for a while and the playlists have to go on;
-    /// then with each look, as the slate goes on in time with the clock.
-    fn tell_absence(&mut self) {
+    /// then with each look, as the slate goes on in time with the clock. Nothing is done where the
+    /// last look was not so long ago: a peer may send bytes all the time that are no media.
+    fn tell_absence(&mut self, not_within: Duration) {
         let Some(missing) = self.vigil.missing() else { return };
         let now = self.shared.clock.now();
+        if now.since(self.looked) < not_within {
+            return;
+        }
+        self.looked = now;
         if !self.is_absent {
             let registry = self.shared.registry();
             self.is_absent = registry.must_go_on_without(&self.name, &self.session, now);

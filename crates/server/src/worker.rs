@@ -342,8 +342,6 @@ enum StandIn {
     Nothing,
     /// A slate, or none where it turned out to be impossible; the stay pauses.
     Slate(Option<Box<Slate>>),
-    /// Nothing can.
-    Impossible,
 }
 
 impl<'a> Stay<'a> {
@@ -386,8 +384,8 @@ impl<'a> Stay<'a> {
     }
 
     fn begin_slate(&mut self, since: Moment, now: Moment) {
+        // Nothing can stand in, or nothing yet: the next look asks again.
         if !self.ingest.pause() {
-            self.stand_in = StandIn::Impossible;
             return;
         }
         self.drain();
