@@ -85,3 +85,22 @@ fn nginx_keeps_one_copy_of_a_segment_and_no_playlist_of_a_token() {
     }
     assert_eq!(server.metric("feathercast_http_segment_requests_total"), 3.0);
 }
+
+/// Who asks for little data asks for another list, and a cache gives neither to the other.
+#[test]
+fn nginx_keeps_the_list_for_little_data_apart() {
+    let server = Server::with(&[]);
+    let scratch = Scratch::new();
+    let line = "-f lavfi -i testsrc2=size=640x360:rate=30:duration=6 -threads 1 -c:v libx264 \
+        -preset ultrafast -b:v 3M -g 60 -pix_fmt yuv420p";
+    let file = ffmpeg::encode(&scratch, line);
+    Publisher::file(&server, "cam", &file).succeed();
+    let direct = server.get_when_there("/stream/cam.m3u8");
+    let proxy = Proxy::start(server.http);
+    for _ in 0..2 {
+        let all = http::get(proxy.http, "/stream/cam.m3u8");
+        let low = http::get(proxy.http, "/stream/cam.m3u8?data=low");
+        assert_eq!(all.body, direct.body);
+        assert!(uris(&low).len() < uris(&all).len(), "{}", low.text());
+    }
+}
