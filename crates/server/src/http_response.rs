@@ -71,11 +71,12 @@ pub(crate) fn text(
     cache_control: &str,
 ) -> Response<Body> {
     let gzip = accepts_gzip(request.headers);
-    let (data, etag) =
-        if gzip { (body.gzip(), &body.etag_gzip) } else { (&body.plain, &body.etag) };
-    let mut response = match matches_etag(request.headers, etag) {
-        true => status(StatusCode::NOT_MODIFIED),
-        false => with_body(request.method, StatusCode::OK, data.clone(), content_type),
+    let etag = if gzip { &body.etag_gzip } else { &body.etag };
+    let mut response = if matches_etag(request.headers, etag) {
+        status(StatusCode::NOT_MODIFIED)
+    } else {
+        let data = if gzip { body.gzip() } else { &body.plain };
+        with_body(request.method, StatusCode::OK, data.clone(), content_type)
     };
     let headers = response.headers_mut();
     if gzip && headers.contains_key(CONTENT_TYPE) {

@@ -251,12 +251,12 @@ const RENDITION: &[Family<RenditionRow>] = &[
         Some(row.rendition.published_bytes as f64)
     }),
     gauge("rendition_bandwidth_bits_per_second", "BANDWIDTH as announced.", |row| {
-        Some(row.rendition.declared.peak_bps as f64)
+        Some(row.rendition.declared.mpeg_ts.peak_bps as f64)
     }),
     gauge(
         "rendition_average_bandwidth_bits_per_second",
         "AVERAGE-BANDWIDTH as announced.",
-        |row| Some(row.rendition.declared.average_bps as f64),
+        |row| Some(row.rendition.declared.mpeg_ts.average_bps as f64),
     ),
     counter(
         "rendition_encoded_pictures_total",

@@ -6,6 +6,7 @@
 //! page, so that it holds behind any proxy.
 
 mod facts;
+mod lists;
 mod template;
 
 use std::sync::{Arc, LazyLock};
@@ -28,6 +29,8 @@ use crate::posters::{KEPT, Still};
 use crate::registry::StreamStatus;
 use crate::shared::Shared;
 use facts::{Choice, Facts};
+pub(crate) use lists::Lists;
+use lists::Rendered;
 use template::{escaped, fill, squeezed};
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -91,21 +94,22 @@ async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response<
     let ask_again = if token.is_some() { ASK_AGAIN_PRIVATE } else { ASK_AGAIN };
     match &page {
         Page::List => {
-            let streams = listed(&shared);
-            let text = list(&shared, &streams, http::saves_data(&request.headers));
-            hardened(response::text(conditions, &hls::Body::new(text), HTML, ask_again), &page)
+            let lists = lists(&shared);
+            let saves_data = http::saves_data(&request.headers);
+            let list = if saves_data { &lists.page_without_stills } else { &lists.page };
+            hardened(response::text(conditions, list, HTML, ask_again), &page)
         }
-        Page::Channels => {
-            let text = channels(&listed(&shared));
-            response::text(conditions, &hls::Body::new(text), M3U, ask_again)
-        }
-        Page::Streams => json(conditions, &facts::Streams::of(&listed(&shared)), ask_again),
+        Page::Channels => response::text(conditions, &lists(&shared).channels, M3U, ask_again),
+        Page::Streams => response::text(conditions, &lists(&shared).document, JSON, ask_again),
         Page::Watch(name) | Page::Embed(name) => {
             let facts = facts_of(&shared, name);
             let text = watch(&page, &facts, token, &request);
             hardened(response::text(conditions, &hls::Body::new(text), HTML, ask_again), &page)
         }
-        Page::Facts(name) => json(conditions, &facts_of(&shared, name), ask_again),
+        Page::Facts(name) => {
+            let text = document(&facts_of(&shared, name));
+            response::text(conditions, &hls::Body::new(text), JSON, ask_again)
+        }
         Page::Poster(name) => match poster(&shared, name).await {
             Some(jpeg) => {
                 let audience = if token.is_some() { "private, " } else { "" };
@@ -133,18 +137,23 @@ fn version(body: &hls::Body) -> &str {
     body.etag.trim_matches('"')
 }
 
-fn json(
-    conditions: Conditions<'_>,
-    document: &impl serde::Serialize,
-    cache_control: &str,
-) -> Response<Body> {
-    match serde_json::to_string(document) {
-        Ok(text) => response::text(conditions, &hls::Body::new(text), JSON, cache_control),
-        Err(_) => {
-            let text = "the streams cannot be written\n";
-            response::uncached(conditions.method, StatusCode::INTERNAL_SERVER_ERROR, text)
+/// As JSON. Texts, numbers and lists of them are all that can be in it, so nothing can fail.
+fn document(document: &impl serde::Serialize) -> String {
+    serde_json::to_string(document).unwrap_or_default()
+}
+
+/// The lists of the streams that people may be told of.
+fn lists(shared: &Shared) -> Arc<Rendered> {
+    shared.lists.at(shared.clock.now(), || {
+        let streams = listed(shared);
+        let streams: Vec<_> = streams.iter().map(Facts::of).collect();
+        Rendered {
+            page: hls::Body::new(list(shared, &streams, false)),
+            page_without_stills: hls::Body::new(list(shared, &streams, true)),
+            channels: hls::Body::new(channels(&streams)),
+            document: hls::Body::new(document(&facts::Streams { streams })),
         }
-    }
+    })
 }
 
 /// The streams that people may be told of. With tokens, a list would be one of closed doors.
@@ -208,8 +217,8 @@ fn root(page: &Page) -> &'static str {
     }
 }
 
-fn list(shared: &Shared, streams: &[StreamStatus], saves_data: bool) -> String {
-    let items: String = streams.iter().map(|status| item(&Facts::of(status), saves_data)).collect();
+fn list(shared: &Shared, streams: &[Facts], saves_data: bool) -> String {
+    let items: String = streams.iter().map(|facts| item(facts, saves_data)).collect();
     let closed = shared.pages != Pages::Listed || shared.viewer_secret.is_some();
     let body = match (closed, items.is_empty()) {
         (true, _) => include_str!("page/unlisted.html").to_owned(),
@@ -236,11 +245,8 @@ fn item(facts: &Facts, saves_data: bool) -> String {
 }
 
 /// A list of channels: for each stream its name and its multivariant playlist.
-fn channels(streams: &[StreamStatus]) -> String {
-    let channel = |status: &StreamStatus| {
-        let name = status.publication.name();
-        format!("#EXTINF:-1,{name}\nstream/{name}.m3u8\n")
-    };
+fn channels(streams: &[Facts]) -> String {
+    let channel = |facts: &Facts| format!("#EXTINF:-1,{}\n{}\n", facts.name, facts.playlist);
     std::iter::once("#EXTM3U\n".to_owned()).chain(streams.iter().map(channel)).collect()
 }
 
@@ -294,7 +300,6 @@ fn watch(page: &Page, facts: &Facts, token: Option<&str>, request: &Parts) -> St
         true => "<li><a href=\"\">Look again</a></li>\n".to_owned(),
         false => links.chain([stills]).collect(),
     };
-    let facts_json = serde_json::to_string(facts).unwrap_or_default();
     let refresh = match way {
         Way::Stills => "<noscript><meta http-equiv=\"refresh\" content=\"10\"></noscript>",
         Way::One(_) | Way::Any => "",
@@ -311,7 +316,7 @@ fn watch(page: &Page, facts: &Facts, token: Option<&str>, request: &Parts) -> St
         ("class", class),
         ("style", version(&STYLE)),
         ("script", version(&SCRIPT)),
-        ("facts", &escaped(&facts_json)),
+        ("facts", &escaped(&document(facts))),
         ("preload", &preload),
         ("refresh", refresh),
         ("state", facts.state.in_words()),

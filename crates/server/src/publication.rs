@@ -110,6 +110,8 @@ pub struct View {
     pub renditions: Vec<Rendition>,
     /// The choices of the multivariant playlist: ladder ascending, source last.
     variants: Vec<VariantStream>,
+    /// What each of them declares.
+    declared: Vec<PerContainer<Rates>>,
     /// The place in `variants` of the one that players are to start with.
     first: Option<usize>,
     /// Rendered by the first who reads it.
@@ -174,7 +176,7 @@ pub struct Rendition {
     /// Codecs, size, frame rate.
     pub info: RenditionInfo,
     /// BANDWIDTH and AVERAGE-BANDWIDTH.
-    pub declared: Rates,
+    pub declared: PerContainer<Rates>,
     /// The multivariant playlist lists it.
     pub is_listed: bool,
     /// The spans that come next will have segments of it, as far as is known.
@@ -913,7 +915,7 @@ impl View {
             return None;
         }
         let render = || {
-            let mut variants = self.offered(offer);
+            let mut variants = self.offered(container, offer);
             if container == Container::FragmentedMp4 {
                 for variant in &mut variants {
                     variant.uri = http_path::cmaf_variant_uri(&variant.uri).to_owned();
@@ -930,8 +932,13 @@ impl View {
 
     /// The choices in the order in which they are listed: the first is the one to start with, and
     /// sound alone, where there are pictures, is nobody's first choice.
-    fn offered(&self, offer: Offer) -> Vec<VariantStream> {
+    fn offered(&self, container: Container, offer: Offer) -> Vec<VariantStream> {
         let mut variants = self.variants.clone();
+        for (variant, of_container) in variants.iter_mut().zip(&self.declared) {
+            let declared = of_container.of(container);
+            variant.bandwidth_bps = declared.peak_bps;
+            variant.average_bandwidth_bps = declared.average_bps;
+        }
         match (offer, self.first) {
             (Offer::Everything, Some(first)) => variants[..=first].rotate_right(1),
             (Offer::Everything, None) => {}
@@ -1001,14 +1008,18 @@ impl Writer {
     }
 
     fn view(&self, name: &StreamName) -> View {
-        let declared = self.declared();
+        let mpeg_ts = self.declared(Container::MpegTs);
+        let fragmented_mp4 = self.declared(Container::FragmentedMp4);
         let mut variants = Vec::new();
+        let mut declared_of_variants = Vec::new();
         let mut renditions = Vec::new();
         let mut first = None;
-        for (track, declared) in self.tracks.iter().zip(declared) {
+        for (place, track) in self.tracks.iter().enumerate() {
+            let declared =
+                PerContainer { mpeg_ts: mpeg_ts[place], fragmented_mp4: fragmented_mp4[place] };
             let is_listed = self.lists(track);
             let Some(rendition) = track.rendition(declared, is_listed) else { continue };
-            if is_listed && let Some(variant) = track.variant(name, declared) {
+            if is_listed && let Some(variant) = track.variant(name, declared.mpeg_ts) {
                 // The best of those that are light enough to begin with.
                 if let Slot::Ladder(index) = track.slot
                     && (1..=START_BPS).contains(&self.presets[index].video_bps())
@@ -1016,16 +1027,17 @@ impl Writer {
                     first = Some(variants.len());
                 }
                 variants.push(variant);
+                declared_of_variants.push(declared);
             }
             renditions.push(rendition);
         }
-        View { renditions, variants, first, ..View::default() }
+        View { renditions, variants, declared: declared_of_variants, first, ..View::default() }
     }
 
-    /// What each track declares, so that those that are listed ascend.
-    fn declared(&self) -> Vec<Rates> {
+    /// What each track declares in a container, so that those that are listed ascend.
+    fn declared(&self, container: Container) -> Vec<Rates> {
         let allowances = allowances(&self.presets, self.source_rates);
-        let known = |track: &Track| match (track.measured(), track.slot) {
+        let known = |track: &Track| match (track.measured(container), track.slot) {
             (Some(rates), _) => KnownRates::Measured(rates),
             (None, Slot::Source) => KnownRates::Expected(Rates::default()),
             (None, Slot::Ladder(index)) => {
@@ -1150,8 +1162,11 @@ impl Track {
             // What was made late says nothing of what the source is now.
             Prospect::Impossible(_) => is_new,
         };
-        if has_changed {
-            self.prospect = Prospect::Possible(info.clone());
+        match &mut self.prospect {
+            // What is listed unasked (`promise_again`) needs the sections of now.
+            Prospect::Possible(known) if !has_changed && is_new => known.init = info.init.clone(),
+            prospect if has_changed => *prospect = Prospect::Possible(info.clone()),
+            _ => {}
         }
         if !is_independent {
             self.window.set_dependent();
@@ -1170,10 +1185,13 @@ impl Track {
 
     fn promise(&mut self, span: Span, info: RenditionInfo) {
         self.window.set_init(info.init.clone());
-        let is_known = matches!(&self.prospect, Prospect::Possible(known)
-            if (&known.codecs, known.resolution) == (&info.codecs, info.resolution));
-        if !is_known {
-            self.prospect = Prospect::Possible(info);
+        match &mut self.prospect {
+            Prospect::Possible(known)
+                if (&known.codecs, known.resolution) == (&info.codecs, info.resolution) =>
+            {
+                known.init = info.init;
+            }
+            prospect => *prospect = Prospect::Possible(info),
         }
         self.note_readers();
         self.window.list(span);
@@ -1219,7 +1237,7 @@ impl Track {
         }
     }
 
-    fn rendition(&self, declared: Rates, is_listed: bool) -> Option<Rendition> {
+    fn rendition(&self, declared: PerContainer<Rates>, is_listed: bool) -> Option<Rendition> {
         Some(Rendition {
             slot: self.slot,
             name: Arc::clone(&self.name),
@@ -1240,9 +1258,19 @@ impl Track {
         matches!(self.prospect, Prospect::Possible(_)) && self.snapshot.is_some()
     }
 
-    /// Its rates, once something of it has been made.
-    fn measured(&self) -> Option<Rates> {
-        self.snapshot.as_ref().and_then(|snapshot| snapshot.rates)
+    /// Its rates in a container, once something of it has been made. They are measured of
+    /// transport streams; all segments together tell how much less the other one takes.
+    fn measured(&self, container: Container) -> Option<Rates> {
+        let Rates { peak_bps, average_bps } = self.snapshot.as_ref()?.rates?;
+        let of = |bps: u64| match container {
+            Container::MpegTs => bps,
+            Container::FragmentedMp4 => {
+                let bits = u128::from(bps) * u128::from(self.cmaf_bytes);
+                let scaled = bits.div_ceil(u128::from(self.published_bytes.max(1)));
+                u64::try_from(scaled).unwrap_or(u64::MAX)
+            }
+        };
+        Some(Rates { peak_bps: of(peak_bps), average_bps: of(average_bps) })
     }
 
     fn variant(&self, name: &StreamName, declared: Rates) -> Option<VariantStream> {

@@ -18,6 +18,7 @@ use crate::limits::Limits;
 use crate::maker::Maker;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
+use crate::page::Lists;
 use crate::peer_log::{PeerLine, PeerLog};
 use crate::posters::Posters;
 use crate::publication::{Publication, PublicationConfig, Rendition, Slot};
@@ -79,6 +80,7 @@ pub(crate) struct Shared {
     pub(crate) pipeline: StreamConfig,
     pub(crate) current_manifest: bool,
     pub(crate) pages: Pages,
+    pub(crate) lists: Lists,
     pub(crate) posters: Arc<Posters>,
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) maker: Arc<Maker>,
@@ -126,6 +128,7 @@ impl Shared {
             pipeline: config.stream_config(),
             current_manifest: config.current_manifest,
             pages: config.pages,
+            lists: Lists::default(),
             posters: Posters::new(config.decoder, clock),
             admin: config.admin.clone(),
             viewer_secret: config.viewer_secret.clone(),

@@ -160,8 +160,8 @@ fn variant(stream: &StreamName, rendition: &Rendition) -> Variant {
     let Rendition { name, snapshot, info, declared, .. } = rendition;
     Variant {
         uri: http_path::variant_uri(stream, name),
-        bandwidth: declared.peak_bps,
-        average_bandwidth: declared.average_bps,
+        bandwidth: declared.mpeg_ts.peak_bps,
+        average_bandwidth: declared.mpeg_ts.average_bps,
         codecs: info.codecs.clone(),
         resolution: info
             .resolution
@@ -250,8 +250,8 @@ fn rendition_status(
         width: info.resolution.map(|size| size.0),
         height: info.resolution.map(|size| size.1),
         fps: info.frame_rate,
-        bandwidth_bps: declared.peak_bps,
-        average_bandwidth_bps: declared.average_bps,
+        bandwidth_bps: declared.mpeg_ts.peak_bps,
+        average_bandwidth_bps: declared.mpeg_ts.average_bps,
         target_duration_secs: snapshot.target_duration_secs,
         published_segments: rendition.published_segments,
         published_bytes: rendition.published_bytes,

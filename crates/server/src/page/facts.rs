@@ -10,7 +10,7 @@ use crate::registry::{self, StreamStatus};
 /// `/streams.json`.
 #[derive(Serialize)]
 pub(crate) struct Streams {
-    streams: Vec<Facts>,
+    pub(crate) streams: Vec<Facts>,
 }
 
 /// A stream.
@@ -22,7 +22,7 @@ pub(crate) struct Facts {
     #[serde(skip_serializing_if = "Option::is_none")]
     since_unix_secs: Option<u64>,
     watch: String,
-    playlist: String,
+    pub(crate) playlist: String,
     poster: String,
     /// Samples of the publisher's picture, across and down.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,6 +37,7 @@ pub(crate) struct Facts {
 #[derive(Serialize)]
 pub(crate) struct Choice {
     pub(crate) name: String,
+    /// As fragmented MP4, which the page plays.
     pub(crate) average_bps: u64,
     codecs: String,
     /// Without them it is sound alone.
@@ -46,8 +47,8 @@ pub(crate) struct Choice {
     height: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fps: Option<f64>,
-    /// Whether the multivariant playlist has it. One that is not there is cut apart from the
-    /// others, and plays alone.
+    /// Whether the multivariant playlist has it. One that is not there plays alone: it is cut
+    /// apart from the others, or there is no room for it between them.
     listed: bool,
 }
 
@@ -79,30 +80,27 @@ impl State {
     }
 }
 
-impl Streams {
-    pub(crate) fn of(streams: &[StreamStatus]) -> Self {
-        Self { streams: streams.iter().map(Facts::of).collect() }
-    }
-}
-
 impl Facts {
     pub(crate) fn of(status: &StreamStatus) -> Self {
         let publication = &status.publication;
-        let (view, source) = (publication.view(), publication.facts());
+        let view = publication.view();
         let state = match status.state {
             registry::State::Live if view.is_playable() => State::Live,
             registry::State::Live => State::Starting,
             registry::State::Away(_) => State::Away,
             registry::State::Ended(_) => State::Ended,
         };
-        let going_on = view.renditions.iter().filter(|rendition| rendition.goes_on);
+        // Before it plays, what is there is not all of it, and nothing that can be fetched.
+        let is_there = state != State::Starting;
+        let going_on = view.renditions.iter().filter(|rendition| rendition.goes_on && is_there);
         let mut choices: Vec<_> = going_on.map(Choice::of).collect();
+        let size = view.rendition(SOURCE).and_then(|source| source.info.resolution);
         choices.sort_by_key(|choice| (choice.pixels(), choice.average_bps));
         Self {
             state,
             since_unix_secs: Some(status.session.since().unix_secs()),
-            width: source.size.map(|size| size.0),
-            height: source.size.map(|size| size.1),
+            width: size.map(|size| size.0),
+            height: size.map(|size| size.1),
             choices,
             ..Self::offline(publication.name())
         }
@@ -135,7 +133,7 @@ impl Choice {
         let info = &rendition.info;
         Self {
             name: rendition.name.to_string(),
-            average_bps: rendition.declared.average_bps,
+            average_bps: rendition.declared.fragmented_mp4.average_bps,
             codecs: info.codecs.clone(),
             width: info.resolution.map(|size| size.0),
             height: info.resolution.map(|size| size.1),
