@@ -38,6 +38,8 @@ class Target:
     seed: str
     rtmp: int = 0
     http: int = 0
+    # 0 where the server has no TLS.
+    https: int = 0
     admin: int = 0
     process: int = 0
     key: str = ""
@@ -73,6 +75,7 @@ class Outcome:
     def add(self, other: "Outcome") -> None:
         self.counts.update(other.counts)
         self.findings += [finding for finding in other.findings if finding not in self.findings]
+        self.skipped = self.skipped or other.skipped
 
 
 def address(index: int) -> str:

@@ -32,6 +32,10 @@ RECIPES = {
     "large_idr": ["-f", "lavfi", "-i", LARGE, "-frames:v", "26"]
     + ULTRAFAST
     + ["-x264-params", "cabac=1:keyint=1"],
+    # The same size, and as many bits as an access unit may have: the dearest that is decoded.
+    "large_noise": ["-f", "lavfi", "-i", f"{LARGE},noise=alls=100:allf=t", "-frames:v", "2"]
+    + ULTRAFAST
+    + ["-x264-params", "cabac=1:keyint=1:qp=32"],
     "large_skip_cabac": ["-f", "lavfi", "-i", LARGE, "-frames:v", "12"]
     + ULTRAFAST
     + ["-x264-params", "cabac=1:keyint=250"],

@@ -19,9 +19,9 @@ from server import Server
 ENDS_WITHIN = 5.0
 
 
-def _served(target: Target, *options: str) -> tuple[Server, Target]:
+def served(target: Target, *options: str, folder: str = "own") -> tuple[Server, Target]:
     """A server of its own, and the target that it is."""
-    server = Server(target.binary, Path(target.scratch) / "own", [*target.options, *options])
+    server = Server(target.binary, Path(target.scratch) / folder, [*target.options, *options])
     own = Target(target.binary, target.scratch, target.seconds, target.seed)
     own.rtmp, own.http, own.admin, own.process = (
         server.rtmp,
@@ -37,7 +37,7 @@ def killed(target: Target, knobs: Knobs) -> Outcome:
     outcome, listed = Outcome(), []
     tags = clips.clip("small")
     for life in range(knobs["lives"]):
-        server, own = _served(target)
+        server, own = served(target)
         try:
             with Client(own) as client:
                 client.publish("fast")
@@ -91,7 +91,7 @@ def asked_to_end(target: Target, knobs: Knobs) -> Outcome:
         (viewers.slow_heads, {"connections": 20 * count, "pause_ms": 1500}),
     ]
     for load, its_knobs in loads:
-        server, own = _served(target)
+        server, own = served(target)
         own.end = time.monotonic() + 6
         attack = threading.Thread(target=load, args=(own, its_knobs), daemon=True)
         attack.start()
@@ -113,7 +113,7 @@ def started_again(target: Target, knobs: Knobs) -> Outcome:
     """V15: what a key forbids stays forbidden when the process is started again."""
     outcome, key = Outcome(), f"key{knobs['key']}"
     for life in range(knobs["lives"]):
-        server, own = _served(target, "--publish-key", key)
+        server, own = served(target, "--publish-key", key)
         try:
             for name, wanted in (("a", False), ("a/wrong", False), (f"a/{key}", True)):
                 outcome.counts["attempts"] += 1
@@ -152,7 +152,7 @@ def webhooks(target: Target, knobs: Knobs) -> Outcome:
     with socket.create_server(("127.0.0.1", 0)) as hook:
         answers: list[bytes | None] = [b""]
         threading.Thread(target=_answer, args=(hook, answers), daemon=True).start()
-        server, own = _served(
+        server, own = served(
             target, "--auth-webhook", f"http://127.0.0.1:{hook.getsockname()[1]}/auth"
         )
         try:

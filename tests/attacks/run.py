@@ -64,6 +64,7 @@ class Runner:
             attack.key,
             self.server_core,
             attack.reads_log,
+            attack.wants_tls,
         )
 
     def tell(self, row: Row) -> None:
@@ -142,6 +143,7 @@ class Runner:
             target |= {
                 "rtmp": server.rtmp,
                 "http": server.http,
+                "https": server.https,
                 "admin": server.admin,
                 "process": server.process.pid,
             }
@@ -235,7 +237,7 @@ def short_form(runner: Runner, attacks: list[Attack]) -> None:
     print(HEADING)
     ways: dict[tuple, list[Attack]] = {}
     for attack in attacks:
-        way = (attack.is_alone, attack.options, attack.key, attack.reads_log)
+        way = (attack.is_alone, attack.options, attack.key, attack.reads_log, attack.wants_tls)
         ways.setdefault(way, []).append(attack)
     for (is_alone, *_), group in ways.items():
         if is_alone:

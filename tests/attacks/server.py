@@ -37,9 +37,10 @@ class Server:
         options: list[str],
         core: int | None = None,
         reads_log: bool = True,
+        wants_tls: bool = False,
     ) -> None:
         self.folder = folder
-        self.rtmp, self.http, self.admin = free_ports(3)
+        self.rtmp, self.http, self.admin, self.rtmps, self.https = free_ports(5)
         shutil.rmtree(folder, ignore_errors=True)
         self.home = folder / "home"
         self.home.mkdir(parents=True)
@@ -50,6 +51,13 @@ class Server:
         listen = [
             word for name, port in addresses for word in (f"--{name}-addr", f"127.0.0.1:{port}")
         ]
+        files = certificate(folder.parent / "tls") if wants_tls else None
+        if files is None:
+            self.rtmps = self.https = 0
+        else:
+            listen += ["--tls-cert", str(files[0]), "--tls-key", str(files[1])]
+            listen += ["--rtmps-addr", f"127.0.0.1:{self.rtmps}"]
+            listen += ["--https-addr", f"127.0.0.1:{self.https}"]
         command = [*launcher(core), binary, "serve", *listen, *options]
         self.log.touch()
         if reads_log:
@@ -145,6 +153,21 @@ def launcher(core: int | None) -> list[str]:
     """The words that start a program so that it ends with us, and on one core if asked."""
     tether = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
     return tether if core is None else [*tether, "taskset", "--cpu-list", str(core)]
+
+
+def certificate(folder: Path) -> tuple[Path, Path] | None:
+    """A certificate that vouches for itself, and its key; None where nothing here makes one."""
+    files = folder / "certificate.pem", folder / "key.pem"
+    if not shutil.which("openssl"):
+        return None
+    if not files[1].exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        about = ["-days", "2", "-subj", "/CN=localhost"]
+        where = ["-out", str(files[0]), "-keyout", str(files[1])]
+        command = ["openssl", "req", "-x509", *kind, *about, *where]
+        subprocess.run(command, check=True, capture_output=True)
+    return files
 
 
 def free_ports(count: int) -> list[int]:

@@ -26,8 +26,9 @@ class Stage:
         key: str,
         server_core: int | None,
         reads_log: bool,
+        wants_tls: bool,
     ) -> None:
-        self.server = Server(binary, folder, options, server_core, reads_log)
+        self.server = Server(binary, folder, options, server_core, reads_log, wants_tls)
         self.key = key
         url = f"rtmp://127.0.0.1:{self.server.rtmp}/{HEALTHY}" + (f"/{key}" if key else "")
         with (folder / "publisher.log").open("wb") as log:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Callable
 
 import before_publish
+import http2
 import lives
 import messages
 import names
+import pages
 import pictures
 import places
 import viewers
@@ -46,7 +48,7 @@ PLACES = ("--max-streams", "40")
 # Everything is decoded, watched or not: what strangers publish, strangers can ask for.
 DECODED = (*PLACES, "--transcode", "always")
 # Why an attack is not in the short form that CI runs.
-COST = "it still does harm: waits for bounded cost (decoding time, memory of publishers, log lines)"
+LOG_LINES = "it still does harm: what libraries log about peers has no limit"
 TIMING = "its verdict is a time, which a loaded CI machine cannot give"
 LONG = "it holds, and CI has not the time for all that do"
 
@@ -64,6 +66,8 @@ class Attack:
     options: tuple[str, ...] = PLACES
     key: str = ""
     reads_log: bool = True
+    # Whether its server has a certificate, and with it HTTP/2.
+    wants_tls: bool = False
     # Whether it has servers of its own: no healthy stream beside it.
     is_alone: bool = False
     # Whether it is after places: newcomers have to get in while it goes on.
@@ -143,7 +147,7 @@ ATTACKS = [
         "changing_headers",
         pictures.changing_headers,
         _publishers(step_ms=Number(33, 1, 100)),
-        COST,
+        LONG,
         options=DECODED,
         covers=("V8",),
     ),
@@ -151,7 +155,7 @@ ATTACKS = [
         "changing_sizes",
         pictures.changing_sizes,
         _publishers(step_ms=Number(33, 1, 100)),
-        COST,
+        LONG,
         options=DECODED,
         covers=("V8",),
     ),
@@ -304,7 +308,7 @@ ATTACKS = [
         "publish_and_close",
         before_publish.publish_and_close,
         {"connections": Number(1, 1, 8), "batch": Number(20, 1, 200)},
-        COST,
+        LONG,
     ),
     # Places, names and keys
     Attack(
@@ -389,12 +393,12 @@ ATTACKS = [
         {"in_name": Choice("no", ("yes", "no"))},
         covers=("V12",),
     ),
-    Attack("short_visits", names.short_visits, {"pause_ms": Number(5, 1, 200)}, COST),
+    Attack("short_visits", names.short_visits, {"pause_ms": Number(5, 1, 200)}, LONG),
     Attack(
         "stuck_log",
         names.short_visits,
         {"pause_ms": Number(1, 1, 20)},
-        COST,
+        LONG,
         seconds=20,
         reads_log=False,
     ),
@@ -423,7 +427,7 @@ ATTACKS = [
             "read_bytes": Number(120_000, 10_000, 1_600_000),
             "picture_bytes": Number(6_900_000, 1_000_000, 6_900_000),
         },
-        COST,
+        LONG,
         seconds=40,
     ),
     Attack(
@@ -457,12 +461,101 @@ ATTACKS = [
         seconds=40,
         options=(*PLACES, "--renditions", "P144p30fps16x9,P240p30fps16x9,P360p30fps16x9"),
     ),
+    # HTTP/2
+    Attack(
+        "rapid_reset",
+        http2.rapid_reset,
+        {
+            "way": Choice(http2.EVERY_WAY, (http2.EVERY_WAY, *http2.TAKEN_BACK)),
+            "connections": Number(24, 4, 80),
+            "batch": Number(100, 1, 2000),
+            "reads": Choice("no", ("yes", "no")),
+        },
+        wants_tls=True,
+        covers=("V19",),
+    ),
+    Attack(
+        "endless_headers",
+        http2.endless_headers,
+        {
+            "connections": Number(18, 6, 60),
+            "bytes": Number(16384, 1, 16384),
+            "bombs": Number(20, 1, 200),
+            "repeats": Number(4000, 50, 12000),
+        },
+        wants_tls=True,
+        covers=("V20",),
+    ),
+    Attack(
+        "unread_answers",
+        http2.unread_answers,
+        {"connections": Number(20, 10, 80), "batch": Number(500, 1, 5000)},
+        LOG_LINES,
+        wants_tls=True,
+        covers=("V22",),
+    ),
+    Attack(
+        "zero_windows",
+        http2.zero_windows,
+        {
+            "connections": Number(30, 4, 90),
+            "of_each": Number(1, 1, 8),
+            "picture_bytes": Number(6_900_000, 1_000_000, 6_900_000),
+            "window": Choice("never", ("never", "a_byte")),
+        },
+        LONG,
+        seconds=60,
+        wants_tls=True,
+        covers=("V21",),
+    ),
+    Attack(
+        "http2_noise",
+        http2.http2_noise,
+        {"connections": Number(8, 4, 24), "frames": Number(6, 1, 40)},
+        LOG_LINES,
+        wants_tls=True,
+        covers=("V16",),
+    ),
+    # Pages, and what is made when it is asked for
+    Attack(
+        "posters",
+        pages.posters,
+        {
+            "clip": Choice("large_noise", ("large_noise", "large_idr")),
+            "publishers": Number(12, 2, 38),
+            "connections": Number(60, 10, 150),
+        },
+        LONG,
+        seconds=20,
+    ),
+    Attack(
+        "cmaf_and_light",
+        pages.cmaf_and_light,
+        {
+            "streams": Number(10, 2, 10),
+            "viewers": Number(60, 10, 120),
+            "times": Number(2, 1, 4),
+            "made_up_one_of": Number(1, 1, 9),
+        },
+        LONG,
+        seconds=30,
+    ),
+    Attack(
+        "page_names",
+        pages.page_names,
+        {
+            "connections": Number(6, 1, 12),
+            "length": Number(4000, 130, 60000),
+            "streams": Number(14, 4, 14),
+        },
+        covers=("V10", "V13"),
+    ),
     # The process
     Attack(
         "killed",
         lives.killed,
         {"lives": Number(2, 2, 4), "repeats": Number(60, 5, 200)},
-        COST,
+        LONG,
         is_alone=True,
     ),
     Attack(
@@ -509,6 +602,10 @@ KNOWN = {
     "V16": "HTTP that is none (mediamtx)",
     "V17": "one peer's wrong key, or half handshake, holds up others (mediamtx)",
     "V18": "a service that is asked and does not answer (nginx-rtmp)",
+    "V19": "streams opened and reset (CVE-2023-44487: most HTTP/2 servers; CVE-2025-8671)",
+    "V20": "header blocks without an end (CVE-2024-27316: Apache httpd, Go, nghttp2)",
+    "V21": "answers to peers that open no window (CVE-2019-9517: Apache httpd)",
+    "V22": "PING and SETTINGS whose answers nobody reads (CVE-2019-9512, CVE-2019-9515: Go)",
 }
 
 
