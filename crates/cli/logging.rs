@@ -14,7 +14,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::settings::LogFormat;
 
-/// Our crates; the others are heard from warnings on.
+/// Our crates. The others are silent: what they warn of are peers, who can cause a line with each
+/// frame (h2 has one for an answer to a ping that nobody sent), and nobody counts and holds back
+/// theirs. Where one fails us, the error is ours to log.
 const OURS: [&str; 3] = ["cli", "server", "pipeline"];
 
 /// One panic in this time is logged, the others are counted in the next line.
@@ -59,7 +61,7 @@ fn start_at(format: LogFormat, level: LevelFilter) -> io::Result<Log> {
     let asked = std::env::var("RUST_LOG").ok().and_then(|directives| directives.parse().ok());
     let filter: Targets = asked.unwrap_or_else(|| {
         let ours = OURS.map(|target| (target, level));
-        Targets::new().with_default(LevelFilter::WARN).with_targets(ours)
+        Targets::new().with_targets(ours)
     });
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(move || writer.clone())

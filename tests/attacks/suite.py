@@ -48,7 +48,6 @@ PLACES = ("--max-streams", "40")
 # Everything is decoded, watched or not: what strangers publish, strangers can ask for.
 DECODED = (*PLACES, "--transcode", "always")
 # Why an attack is not in the short form that CI runs.
-LOG_LINES = "it still does harm: what libraries log about peers has no limit"
 TIMING = "its verdict is a time, which a loaded CI machine cannot give"
 LONG = "it holds, and CI has not the time for all that do"
 
@@ -490,7 +489,7 @@ ATTACKS = [
         "unread_answers",
         http2.unread_answers,
         {"connections": Number(20, 10, 80), "batch": Number(500, 1, 5000)},
-        LOG_LINES,
+        LONG,
         wants_tls=True,
         covers=("V22",),
     ),
@@ -512,7 +511,7 @@ ATTACKS = [
         "http2_noise",
         http2.http2_noise,
         {"connections": Number(8, 4, 24), "frames": Number(6, 1, 40)},
-        LOG_LINES,
+        LONG,
         wants_tls=True,
         covers=("V16",),
     ),

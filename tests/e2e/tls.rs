@@ -1,10 +1,15 @@
 //! RTMPS and HTTPS to and from programs that have TLS of their own: ffmpeg's and curl's.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::sync::Arc;
 
 use rcgen::{CertificateParams, KeyPair};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::support::ffmpeg;
 use crate::support::playlist;
@@ -64,6 +69,26 @@ impl Secure {
     }
 }
 
+impl Secure {
+    /// A connection that speaks HTTP/2 (RFC 9113): behind the preface and its settings.
+    fn http2(&self) -> StreamOwned<ClientConnection, TcpStream> {
+        let mut roots = RootCertStore::empty();
+        let certificate = CertificateDer::from_pem_file(&self.certificate).expect("a certificate");
+        roots.add(certificate).expect("a root");
+        let config = ClientConfig::builder().with_root_certificates(roots);
+        let mut config = config.with_no_client_auth();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let name = ServerName::from(self.https.ip());
+        let client = ClientConnection::new(Arc::new(config), name).expect("a client");
+        let socket = TcpStream::connect(self.https).expect("a connection");
+        let mut stream = StreamOwned::new(client, socket);
+        let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+        let preface = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &settings].concat();
+        stream.write_all(&preface).expect("it is taken");
+        stream
+    }
+}
+
 /// The binary under test with a line of arguments (split at blanks).
 fn feathercast(line: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_feathercast"));
@@ -96,6 +121,27 @@ fn ffmpeg_publishes_by_rtmps_and_curl_watches_by_http_2_and_1_1() {
         let limit = ["--tls-max", version.trim_start_matches("--tlsv"), version];
         assert_eq!(secure.curl(&limit, "/healthz"), b"ok");
     }
+}
+
+/// Answers to pings that nobody sent: each was a line of the log.
+#[test]
+fn what_a_library_says_of_a_peer_is_not_logged() {
+    let secure = Secure::start();
+    let before = secure.server.log().lines().count();
+    let mut stream = secure.http2();
+    let answer = [&[0, 0, 8, 6, 1, 0, 0, 0, 0][..], &[7; 8]].concat();
+    stream.write_all(&answer.repeat(200)).expect("they are taken");
+    // One that is to be answered, so that all before it has been read.
+    stream.write_all(&[&[0, 0, 8, 6, 0, 0, 0, 0, 0][..], &[9; 8]].concat()).expect("it is taken");
+    let mut got = Vec::new();
+    while !got.windows(8).any(|bytes| *bytes == [9; 8]) {
+        let mut some = [0; 256];
+        let bytes = stream.read(&mut some).unwrap_or(0);
+        assert!(bytes > 0, "it was closed behind {got:02x?}");
+        got.extend_from_slice(&some[..bytes]);
+    }
+    let log = secure.server.log();
+    assert_eq!(log.lines().count(), before, "{log}");
 }
 
 #[test]

@@ -62,13 +62,18 @@ const PEBBLE: Tool = Tool {
     packages: &["pebble"],
     why: "it is the authority that issues certificates to the tests",
 };
+const OPENSSL: Tool = Tool {
+    program: "openssl",
+    packages: &["openssl"],
+    why: "it makes the certificate of a server that is attacked over HTTP/2",
+};
 /// What building needs.
 pub(crate) const BUILD: &[Tool] = &[GXX, NASM];
 /// What building, testing and measuring need.
 pub(crate) const BUILD_AND_TEST: &[Tool] =
-    &[GXX, NASM, FFMPEG, NGINX_RTMP, GSTREAMER, VLC, CHROMIUM, NPM, PYTHON, PEBBLE];
+    &[GXX, NASM, FFMPEG, NGINX_RTMP, GSTREAMER, VLC, CHROMIUM, NPM, PYTHON, PEBBLE, OPENSSL];
 /// What attacking needs.
-pub(crate) const ATTACK: &[Tool] = &[GXX, NASM, FFMPEG, PYTHON];
+pub(crate) const ATTACK: &[Tool] = &[GXX, NASM, FFMPEG, PYTHON, OPENSSL];
 
 /// The only place that knows this version.
 const HLS_JS: &str = "hls.js@1.6.13";
