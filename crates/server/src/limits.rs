@@ -56,6 +56,10 @@ pub struct Limits {
     /// ordinary stream, for those that catch up after a stall and for files that are sent as fast
     /// as they can be read.
     pub rtmp_media_messages: Rate,
+    /// What all connections together send beyond those rates: a message takes a core 5 to 10 µs, so
+    /// this is a tenth of one. The burst is what two files send that are published as fast as they
+    /// can be read; who catches up behind it still gets the rate of a connection.
+    pub rtmp_catch_up_messages: Rate,
     /// Messages of one connection that bring no media. Encoders send some tens before they
     /// publish, and then one in a few seconds (acknowledgements, pings, metadata); those that send
     /// an empty message in each gap of their sound are at 100 a second.
@@ -193,6 +197,7 @@ impl Default for Limits {
             rtmp_read_bytes: 32 << 10,
             rtmp_bytes: Rate { per_second: 32 << 20, burst: 384 << 20 },
             rtmp_media_messages: Rate { per_second: 1_100, burst: 16_384 },
+            rtmp_catch_up_messages: Rate { per_second: 10_000, burst: 32_768 },
             rtmp_other_messages: Rate { per_second: 100, burst: 1_000 },
             feed_messages: 64,
             feed_bytes: 8 << 20,

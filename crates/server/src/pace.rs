@@ -4,16 +4,22 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use rtmp::Received;
 
 use crate::clock::Moment;
 use crate::limits::{Limits, Rate};
+use crate::sync::lock;
 
 /// What a chunk costs at least: publishers cut their messages into chunks of this many bytes or
 /// more, and one of a single byte costs us about as much.
 const CHUNK_BYTES: u64 = 128;
+
+/// A connection whose media is so much ahead of its rate catches up: encoders send their pictures
+/// as they come, and a few of them together where the network was slow.
+const AHEAD: Duration = Duration::from_millis(250);
 
 /// The rates that one connection is held to.
 #[derive(Debug)]
@@ -35,20 +41,52 @@ impl Pace {
         }
     }
 
-    /// The connection has received this much up to now.
-    pub(crate) fn spend(&mut self, received: Received, now: Moment) {
+    /// The connection has received this much up to now. How many messages of media in it are to be
+    /// paid for from what all share that catch up.
+    pub(crate) fn spend(&mut self, received: Received, now: Moment) -> u64 {
         let paid = std::mem::replace(&mut self.paid, received);
+        let was_ahead = self.is_ahead(now);
+        let media = received.media.saturating_sub(paid.media);
         let chunks = received.chunks.saturating_sub(paid.chunks);
         let bytes = received.bytes.saturating_sub(paid.bytes);
         self.bytes.spend(bytes.max(chunks.saturating_mul(CHUNK_BYTES)), now);
-        self.media.spend(received.media.saturating_sub(paid.media), now);
+        self.media.spend(media, now);
         self.others.spend(received.others.saturating_sub(paid.others), now);
+        if was_ahead { media } else { 0 }
+    }
+
+    /// Whether the connection catches up.
+    pub(crate) fn is_ahead(&self, now: Moment) -> bool {
+        self.media.paid_at > now.uptime + AHEAD
     }
 
     /// How long from now on no more of it should be read; zero nearly always.
     pub(crate) fn wait(&self, now: Moment) -> Duration {
         let meters = [&self.bytes, &self.media, &self.others];
         meters.map(|meter| meter.wait(now)).into_iter().max().unwrap_or_default()
+    }
+}
+
+/// What all connections together may send beyond their rates. Each new connection may send a burst,
+/// so that without this who connects again and again could send at any rate.
+#[derive(Debug)]
+pub(crate) struct CatchUp(Mutex<Meter>);
+
+impl CatchUp {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self(Mutex::new(Meter::new(limits.rtmp_catch_up_messages)))
+    }
+
+    /// Some connection is ahead by so many messages more.
+    pub(crate) fn spend(&self, messages: u64, now: Moment) {
+        if messages > 0 {
+            lock(&self.0).spend(messages, now);
+        }
+    }
+
+    /// How long from now on no more of a connection that is ahead should be read.
+    pub(crate) fn wait(&self, now: Moment) -> Duration {
+        lock(&self.0).wait(now)
     }
 }
 
@@ -182,6 +220,36 @@ mod tests {
         assert_eq!(rates.by_address.len(), MAX_ADDRESSES);
         rates.count(IpAddr::from([192, 0, 2, 1]), at(2000));
         assert_eq!(rates.by_address.len(), 1);
+    }
+
+    #[test]
+    fn new_connections_share_what_is_beyond_their_rates() {
+        let limits = Limits::default();
+        let catch_up = CatchUp::new(&limits);
+        let mut read = 0;
+        // Each of them is new and has its burst, and sends until it is held up.
+        for _ in 0..100 {
+            let mut pace = Pace::new(&limits);
+            let step = Received { media: 100, ..Received::default() };
+            for received in totals(step, 160) {
+                if pace.is_ahead(at(0)) && !catch_up.wait(at(0)).is_zero() {
+                    break;
+                }
+                catch_up.spend(pace.spend(received, at(0)), at(0));
+                read += 100;
+            }
+        }
+        let own = 100 * (limits.rtmp_media_messages.per_second / 4 + 100);
+        let most = limits.rtmp_catch_up_messages.burst + own + 100;
+        assert!(read <= most, "{read} messages at once of {most}");
+        // Meanwhile who keeps to the rate is never held up.
+        let mut pace = Pace::new(&limits);
+        for received in totals(Received { media: 250, ..Received::default() }, 10) {
+            // A thousand a second.
+            let now = at(received.media);
+            assert!(!pace.is_ahead(now) && pace.wait(now).is_zero());
+            assert_eq!(pace.spend(received, now), 0);
+        }
     }
 
     #[test]

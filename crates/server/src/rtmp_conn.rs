@@ -176,7 +176,8 @@ impl Conn<'_> {
     /// Lets the other connections have their turn, and rests where this one sends too fast.
     async fn rest(&mut self) -> Result<(), End> {
         let received = self.rtmp.received();
-        self.pace.spend(received, self.shared.clock.now());
+        let now = self.shared.clock.now();
+        self.shared.catch_up.spend(self.pace.spend(received, now), now);
         if let Some(publishing) = &mut self.publishing {
             publishing.vigil.media(received.media_bytes);
             if publishing.vigil.has_heard_media() {
@@ -185,7 +186,11 @@ impl Conn<'_> {
         }
         let limits = &self.shared.limits;
         loop {
-            let wait = self.pace.wait(self.shared.clock.now());
+            let now = self.shared.clock.now();
+            let mut wait = self.pace.wait(now);
+            if self.pace.is_ahead(now) {
+                wait = wait.max(self.shared.catch_up.wait(now));
+            }
             if wait.is_zero() {
                 yield_now().await;
                 return Ok(());

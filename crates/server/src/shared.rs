@@ -18,6 +18,7 @@ use crate::limits::Limits;
 use crate::maker::Maker;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
+use crate::pace::CatchUp;
 use crate::page::Lists;
 use crate::peer_log::{PeerLine, PeerLog};
 use crate::posters::Posters;
@@ -91,6 +92,8 @@ pub(crate) struct Shared {
     pub(crate) memory: Arc<Memory>,
     playlist_segments: usize,
     registry: Mutex<Registry>,
+    /// What publishers that catch up share.
+    pub(crate) catch_up: CatchUp,
     guesses: Mutex<Guesses>,
     peer_log: Mutex<PeerLog>,
 }
@@ -114,6 +117,7 @@ impl Shared {
         };
         let viewers = config.viewers_max.map(|max| Viewers::new(max, limits.viewer_idle));
         let guesses = Guesses::new(&limits);
+        let catch_up = CatchUp::new(&limits);
         let clock = Clock::start();
         let maker_log = Throttle::new(limits.log_interval);
         let maker = Maker::new(config.stream_config(), maker_threads(&memory), clock, maker_log);
@@ -140,6 +144,7 @@ impl Shared {
             }),
             trusted_proxies: config.trusted_proxies.clone(),
             registry: Mutex::new(Registry::new(registry)),
+            catch_up,
             guesses: Mutex::new(guesses),
             peer_log,
         })
