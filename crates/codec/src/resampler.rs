@@ -1,7 +1,10 @@
 //! Sound at another sample rate.
 
 use rubato::audioadapter_buffers::owned::InterleavedOwned;
-use rubato::{Async, FixedAsync, Resampler, SincInterpolationParameters, WindowFunction};
+use rubato::{
+    Async, FixedAsync, Resampler, SincInterpolationParameters, SincInterpolationType,
+    WindowFunction,
+};
 
 use crate::Error;
 
@@ -28,7 +31,16 @@ pub fn resample(
     let channels = usize::from(channels);
     let frames = samples.len().checked_div(channels).ok_or(error)?;
     let ratio = f64::from(to_hz) / f64::from(from_hz);
-    let parameters = SincInterpolationParameters::new(TAPS, WindowFunction::BlackmanHarris2);
+    let mut parameters = SincInterpolationParameters::new(TAPS, WindowFunction::BlackmanHarris2);
+    // Between two rates there are only so many places that a sample can have between two others.
+    // With a filter for each of them there is nothing to interpolate, which would take four times
+    // as long. There are more of them where those are few, as rubato lays them half a place off.
+    let places = to_hz / common_divisor(from_hz, to_hz);
+    if places <= MAX_FILTERS {
+        parameters = parameters
+            .interpolation(SincInterpolationType::Nearest)
+            .oversampling_factor((places * LEAST_FILTERS.div_ceil(places)) as usize);
+    }
     let mut resampler =
         Async::<f32>::new_sinc(ratio, 1.0, &parameters, CHUNK, channels, FixedAsync::Input)
             .map_err(|_| error)?;
@@ -39,6 +51,13 @@ pub fn resample(
     Ok(output.take_data().into_iter().map(|sample| sample.round() as i16).collect())
 }
 
+fn common_divisor(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { common_divisor(b, a % b) }
+}
+
+const LEAST_FILTERS: u32 = 128;
+/// From 22.05 to 32 kHz; each filter takes 512 bytes.
+const MAX_FILTERS: u32 = 640;
 /// Length of the filter.
 const TAPS: usize = 128;
 /// Samples that are worked on at once.
