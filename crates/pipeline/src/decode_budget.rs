@@ -1,8 +1,10 @@
 //! What decoding a stream may cost, in macroblocks of media time.
 
+use std::sync::Arc;
+
 use media::{Duration, TICKS_PER_SECOND, Timestamp};
 
-use crate::picture::Picture;
+use crate::picture::{Picture, VideoConfig};
 
 /// What the highest level that is decoded here (5.2) allows, in macroblocks a second (14496-10
 /// table A-1, `MaxMBPS`): 4096x2304 at 56 pictures a second.
@@ -15,6 +17,12 @@ const LEAST_PER_SECOND: i64 = 983_040;
 /// Media time whose macroblocks may come at once.
 const BURST_SECONDS: i64 = 2;
 
+/// What another sequence parameter set costs: a decoder and the encoders of all renditions are
+/// opened for it, and in the shortest of spans. That takes as long as some thousand macroblocks; it
+/// is counted as many more, as no encoder does it again and again, and of those who do there may be
+/// many. Eight at once, and then four a second.
+const OTHER_PARAMETERS: i64 = LEAST_PER_SECOND / 4;
+
 /// Macroblocks that the ladder may be made of: twice what the stream's level allows, as encoders
 /// claim too low a level, within what is said above. Pictures past it are left out of the ladder;
 /// source has them.
@@ -23,6 +31,8 @@ pub(crate) struct DecodeBudget {
     /// Macroblocks that are left, times [`TICKS_PER_SECOND`].
     left: i64,
     newest: Option<Timestamp>,
+    /// Of the newest picture that the ladder is made of.
+    config: Option<Arc<VideoConfig>>,
     state: State,
 }
 
@@ -47,7 +57,7 @@ pub(crate) enum Admission {
 
 impl DecodeBudget {
     pub(crate) fn new() -> Self {
-        Self { left: i64::MAX, newest: None, state: State::Passing }
+        Self { left: i64::MAX, newest: None, config: None, state: State::Passing }
     }
 
     /// Judges the next picture in decoding order, and notes where it follows a hole.
@@ -62,7 +72,12 @@ impl DecodeBudget {
         if self.state == State::Skipping && picture.cut_point.is_none() {
             return Admission::LeftOut;
         }
-        let cost = i64::from(picture.macroblocks) * TICKS_PER_SECOND;
+        let is_other = self.config.as_ref().is_some_and(|config| {
+            !Arc::ptr_eq(config, &picture.config)
+                && config.parameter_sets.sps != picture.config.parameter_sets.sps
+        });
+        let parameters = if is_other { OTHER_PARAMETERS } else { 0 };
+        let cost = (i64::from(picture.macroblocks) + parameters) * TICKS_PER_SECOND;
         if self.left < cost {
             let was = self.state;
             let is_referred_to = !picture.disposable || picture.cut_point.is_some();
@@ -75,6 +90,7 @@ impl DecodeBudget {
             };
         }
         self.left -= cost;
+        self.config = Some(Arc::clone(&picture.config));
         picture.after_gap = self.state == State::Skipping;
         self.state = State::Passing;
         Admission::Passes
@@ -134,6 +150,22 @@ mod tests {
             after_gap: false,
             interval: Duration::from_millis(1),
         }
+    }
+
+    #[test]
+    fn parameters_that_change_with_each_picture_are_left_to_the_source() {
+        let mut budget = DecodeBudget::new();
+        let sets =
+            |n: i64| ParameterSets { sps: vec![vec![n as u8].into()], ..ParameterSets::default() };
+        let mut passes = |n: i64| {
+            let mut picture = picture(n * 40, 12, Some(CutPoint::Idr), 10);
+            let config = VideoConfig { parameter_sets: sets(n), ..(*picture.config).clone() };
+            picture.config = Arc::new(config);
+            budget.judge(&mut picture) == Admission::Passes
+        };
+        let passed = (0..250).filter(|n| passes(*n)).count();
+        // The first one, 8 at once, and 4 a second in the ten of them.
+        assert!((8..=50).contains(&passed), "{passed} of 250");
     }
 
     /// How many of so many pictures a second pass in ten seconds, with an IDR each half a second.
