@@ -1,8 +1,11 @@
 """An RTMP client that says what it is told to say, and crowds of them."""
 
 import collections
+import fcntl
 import random
 import socket
+import struct
+import termios
 import threading
 import time
 from dataclasses import dataclass, field
@@ -111,7 +114,17 @@ class Client:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # What the kernel still holds would be sent for minutes after the attacker has gone: it goes
+        # along with him.
+        if self._unsent():
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
+
+    def _unsent(self) -> int:
+        try:
+            return struct.unpack("i", fcntl.ioctl(self.socket, termios.TIOCOUTQ, bytes(4)))[0]
+        except OSError:
+            return 0
 
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)

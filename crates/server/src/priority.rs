@@ -1,20 +1,82 @@
 //! Who gets a core first where there are too few.
 
+use std::time::Duration;
+
 use rustix::process::setpriority_process;
+use rustix::time::{ClockId, clock_gettime};
 use tracing::debug;
+
+use crate::clock::Moment;
 
 /// Threads that decode and encode step back by this much behind those that receive and deliver: a
 /// tenth of the share of a core, where both want one. Among themselves they are equal, so that each
 /// stream has its part.
 const CODING_NICE: i32 = 10;
 
+/// Threads that receive step back behind all others where they take more than any encoder makes
+/// them take: most of a share of a core goes to those that decode and encode for other streams. It
+/// is for good, as only who is privileged may step forward again.
+const LAST_NICE: i32 = 19;
+
+/// A look at what a thread takes comes after this time.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// So many looks in a row at which it was too much.
+const LOOKS: u32 = 2;
+
+/// Of the time between two looks, the part that is too much. Receiving 100 Mbit/s takes a fiftieth.
+const PART: u32 = 4;
+
 /// The calling thread is one that decodes and encodes from here on.
 pub(crate) fn step_back() {
+    step_back_to(CODING_NICE);
+}
+
+/// How much of a core the calling thread takes, which receives what a publisher sends.
+#[derive(Debug)]
+pub(crate) struct Effort {
+    looked: Moment,
+    taken: Duration,
+    too_much: u32,
+}
+
+impl Effort {
+    pub(crate) fn new(now: Moment) -> Self {
+        Self { looked: now, taken: cpu_time(), too_much: 0 }
+    }
+
+    /// Looks, where it is time to; the thread steps back once.
+    pub(crate) fn look(&mut self, now: Moment) {
+        if now.since(self.looked) >= LOOK && self.is_too_much(cpu_time(), now) {
+            step_back_to(LAST_NICE);
+        }
+    }
+
+    /// Whether it has become too much with this look.
+    fn is_too_much(&mut self, taken: Duration, now: Moment) -> bool {
+        let part = now.since(self.looked) / PART;
+        let is_much = taken.saturating_sub(self.taken) > part;
+        (self.looked, self.taken) = (now, taken);
+        if self.too_much < LOOKS {
+            self.too_much = if is_much { self.too_much + 1 } else { 0 };
+            return self.too_much == LOOKS;
+        }
+        false
+    }
+}
+
+/// What the calling thread has taken of a core since it began.
+fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
+fn step_back_to(nice: i32) {
     // On Linux the priority is the thread's own (setpriority(2)), elsewhere that of the process.
     if !cfg!(target_os = "linux") {
         return;
     }
-    if let Err(error) = setpriority_process(None, CODING_NICE) {
+    if let Err(error) = setpriority_process(None, nice) {
         debug!(%error, "the thread keeps its priority");
     }
 }
@@ -34,5 +96,26 @@ mod tests {
         });
         assert_eq!(coding.join().unwrap(), before.max(CODING_NICE));
         assert_eq!(getpriority_process(None).unwrap(), before);
+    }
+
+    #[test]
+    fn who_takes_a_quarter_of_a_core_for_two_seconds_takes_too_much() {
+        let at = |ms| Moment { uptime: Duration::from_millis(ms), unix_ms: 0 };
+        // Milliseconds that were taken in each second.
+        let first_at = |taken: &[u64]| {
+            let mut effort = Effort { looked: at(0), taken: Duration::ZERO, too_much: 0 };
+            let mut sum = 0;
+            let is_too_much = |(second, taken): (usize, &u64)| {
+                sum += taken;
+                effort.is_too_much(Duration::from_millis(sum), at(1000 * (second as u64 + 1)))
+            };
+            taken.iter().enumerate().map(is_too_much).collect::<Vec<_>>()
+        };
+        // A file that comes as fast as it can be read, and then what is like an encoder.
+        assert!(!first_at(&[900, 20, 20, 249, 249, 249, 800, 20]).contains(&true));
+        assert_eq!(
+            first_at(&[20, 300, 300, 900, 0, 900, 900]),
+            [false, false, true, false, false, false, false]
+        );
     }
 }

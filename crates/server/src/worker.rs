@@ -19,7 +19,7 @@ use crate::clock::Moment;
 use crate::feed::{Absence, Fed, Feed, FeedReceiver};
 use crate::memory::DecoderRoom;
 use crate::peer_log::PeerLine;
-use crate::priority::step_back;
+use crate::priority::{Effort, step_back};
 use crate::publication::{Publication, Slot, TranscodeLoad};
 use crate::registry::Admission;
 use crate::session::{Session, StopReason};
@@ -98,11 +98,14 @@ impl Stream {
     fn ingest(&self, mut feed: FeedReceiver) {
         let mut stay = Stay::begin(self);
         let late = self.shared.limits.late_messages;
+        let mut effort = Effort::new(self.shared.clock.now());
         while let Some(fed) = feed.receive() {
+            let now = self.shared.clock.now();
             // Each of its messages may be a segment, which has to wait for its number.
-            if self.session.has_long_given_up_backlog(self.shared.clock.now(), late) {
+            if self.session.has_long_given_up_backlog(now, late) {
                 break;
             }
+            effort.look(now);
             match fed {
                 Feed::Message(message) => stay.take(message),
                 Feed::Absence(absence) => stay.go_on_without_publisher(absence),
