@@ -13,10 +13,11 @@ use crate::clock::Moment;
 /// stream has its part.
 const CODING_NICE: i32 = 10;
 
-/// Threads that receive step back behind all others where they take more than any encoder makes
-/// them take: most of a share of a core goes to those that decode and encode for other streams. It
-/// is for good, as only who is privileged may step forward again.
-const LAST_NICE: i32 = 19;
+/// Threads that receive step back behind all others where they take more than an encoder makes them
+/// take: a third of the share of one that decodes and encodes, so that who needs it all the same, a
+/// 4K stream on a small machine, still has it. It is for good, as only who is privileged may step
+/// forward again.
+const LAST_NICE: i32 = 15;
 
 /// A look at what a thread takes comes after this time.
 const LOOK: Duration = Duration::from_secs(1);
@@ -24,8 +25,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// So many looks in a row at which it was too much.
 const LOOKS: u32 = 2;
 
-/// Of the time between two looks, the part that is too much. Receiving 100 Mbit/s takes a fiftieth.
-const PART: u32 = 4;
+/// Of the time between two looks, the part that is too much. An encoder's 720p takes a two-hundredth;
+/// of many that want all of a core each gets little more than this.
+const PART: u32 = 25;
 
 /// The calling thread is one that decodes and encodes from here on.
 pub(crate) fn step_back() {
@@ -99,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn who_takes_a_quarter_of_a_core_for_two_seconds_takes_too_much() {
+    fn who_takes_a_twenty_fifth_of_a_core_for_two_seconds_takes_too_much() {
         let at = |ms| Moment { uptime: Duration::from_millis(ms), unix_ms: 0 };
         // Milliseconds that were taken in each second.
         let first_at = |taken: &[u64]| {
@@ -112,9 +114,9 @@ mod tests {
             taken.iter().enumerate().map(is_too_much).collect::<Vec<_>>()
         };
         // A file that comes as fast as it can be read, and then what is like an encoder.
-        assert!(!first_at(&[900, 20, 20, 249, 249, 249, 800, 20]).contains(&true));
+        assert!(!first_at(&[900, 20, 20, 39, 39, 39, 800, 20]).contains(&true));
         assert_eq!(
-            first_at(&[20, 300, 300, 900, 0, 900, 900]),
+            first_at(&[20, 50, 50, 900, 0, 900, 900]),
             [false, false, true, false, false, false, false]
         );
     }
