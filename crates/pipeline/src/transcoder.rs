@@ -339,7 +339,10 @@ impl Transcoder {
         if self.plan.as_ref().is_some_and(is_known) {
             return;
         }
-        let frame_rate = 90_000.0 / interval.ticks().max(1) as f64;
+        // Stamps are whole milliseconds: the plan is to be the same wherever it is measured.
+        let measured = 90_000.0 / interval.ticks().max(1) as f64;
+        let whole = measured.round();
+        let frame_rate = if (measured / whole - 1.0).abs() < 0.01 { whole } else { measured };
         let mut rungs: Vec<Option<RungPlan>> = Vec::new();
         for place in 0..self.rungs.len() {
             if self.only.is_some_and(|only| only != place) {
