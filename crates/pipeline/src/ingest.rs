@@ -247,6 +247,7 @@ impl Ingest {
                 is_configured: !config.renditions.is_empty(),
                 interval: Duration::from_millis(40),
                 sound,
+                meter: SourceMeter::expecting(tracks.rates),
                 ..RunningLadder::default()
             },
             budget: DecodeBudget::new(),
@@ -1081,6 +1082,7 @@ impl Ingest {
         self.tracks.audio_bps = sound.as_ref().and_then(|sound| sound.bitrate_bps);
         let span = cut.span_to(end);
         let segment = self.ladder.end_span(span, tracks, sound, stills, followed_by);
+        self.tracks.rates = self.ladder.meter.rates();
         let ended = Arc::clone(&segment.ended);
         self.outputs.push_back(IngestOutput::Segment(segment));
         Some(ended)

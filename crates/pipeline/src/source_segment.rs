@@ -40,8 +40,8 @@ pub struct EndedSpan {
     pub sound: Option<Sound>,
     /// Time from one source picture to the next.
     pub interval: Duration,
-    /// What the publisher sends, as measured in the spans before it, or in the first one itself.
-    /// None where there are no pictures.
+    /// What the publisher sends, as measured in the spans before it, be they of an earlier stay, or
+    /// in the first one itself. None where there are no pictures.
     pub rates: Option<SourceRates>,
     /// What comes behind it.
     pub followed_by: FollowedBy,
@@ -95,7 +95,8 @@ pub struct SpanStart {
     pub cut: Cut,
     /// The renditions that are made of it picture by picture, as they come.
     pub live: RenditionSet,
-    /// What the publisher sends, as measured in the spans before it; None before the first one.
+    /// What the publisher sends, as measured in the spans before it, be they of an earlier stay;
+    /// None before the first one.
     pub rates: Option<SourceRates>,
     /// Where renditions begin and no other has been live: the pictures before this cut, in
     /// decoding order, that a decoder has to be given before the next ones. Empty where the

@@ -190,3 +190,52 @@ fn a_rendition_whose_encoder_does_not_open_leaves_its_place_to_an_equal_one() {
     let numbers = |index: usize| stream.listed[index].len();
     assert_eq!([numbers(0), numbers(1), numbers(2)], [0, 3, 0]);
 }
+
+/// Pictures of noise that the publisher has had to press into 300 kbit/s: at its own cap the
+/// rendition would need more than that.
+fn light_source() -> Vec<Tag> {
+    let rate = "-b:v 300k -maxrate 300k -bufsize 150k";
+    let video = format!("-c:v libx264 -preset ultrafast {rate} -x264-params keyint=60:scenecut=0");
+    make(&format!("{},noise=alls=40:allf=t", picture("256x144", 30)), &format!("-t 8 {video}"))
+}
+
+fn payload_bytes(package: &Package) -> usize {
+    units(package).iter().map(|unit| unit.nal_units.payload_bytes()).sum()
+}
+
+fn assert_lighter(package: &Package, source: &Package) {
+    assert_eq!(package.span, source.span);
+    let (own, source) = (payload_bytes(package), payload_bytes(source));
+    let sequence = package.span.sequence();
+    assert!(own * 10 < source * 9, "{sequence}: {own} bytes of {source}");
+}
+
+#[test]
+fn what_is_made_alone_from_an_idr_on_is_lighter_than_a_light_source() {
+    let stream = play_wanted(&light_source(), |_| false);
+    assert!(stream.source_packages.len() > 3);
+    for source in &stream.source_packages {
+        assert_lighter(&stream.make(0, source.span.sequence()), source);
+    }
+}
+
+#[test]
+fn the_first_live_segment_of_a_publisher_that_returns_is_lighter_than_a_light_source() {
+    let first_stay = play_wanted(&light_source(), |_| true);
+    for live in &first_stay.live_packages[0] {
+        let number = live.span.sequence() - FIRST_SEQUENCE;
+        assert_lighter(live, &first_stay.source_packages[number as usize]);
+    }
+    let config = &first_stay.config;
+    let mut stream = Stream::returning(config, first_stay.state, first_stay.tracks.clone());
+    stream.set_wanted(RenditionSet::first(1));
+    light_source().into_iter().for_each(|tag| stream.push(tag));
+    stream.finish();
+    let (live, source) = (&stream.live_packages[0], &stream.source_packages);
+    assert_eq!(live.len(), source.len());
+    for (live, source) in live.iter().zip(source) {
+        assert_lighter(live, source);
+    }
+    let alone = stream.make(0, live[0].span.sequence());
+    assert_equal(&live[0], &alone);
+}
