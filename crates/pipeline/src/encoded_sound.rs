@@ -332,13 +332,13 @@ fn encoded_config(encoder: &AacEncoderConfig) -> Option<AudioSpecificConfig> {
 }
 
 /// The sample that is heard at a time, the nearest.
-fn place(at: Timestamp, hz: u32) -> i64 {
+pub(crate) fn place(at: Timestamp, hz: u32) -> i64 {
     let doubled = scale(at.ticks(), 2 * i64::from(hz), TICKS_PER_SECOND);
     (doubled + 1).div_euclid(2)
 }
 
 /// `value * times / by`, rounded down.
-fn scale(value: i64, times: i64, by: i64) -> i64 {
+pub(crate) fn scale(value: i64, times: i64, by: i64) -> i64 {
     let scaled = (i128::from(value) * i128::from(times)).div_euclid(i128::from(by.max(1)));
     i64::try_from(scaled).unwrap_or(if value < 0 { i64::MIN / 4 } else { i64::MAX / 4 })
 }
