@@ -219,6 +219,15 @@ pub(crate) fn is_too_much_preroll(pictures: usize, cost: Cost) -> bool {
         || cost.macroblocks > MAX_PREROLL_MACROBLOCKS
 }
 
+/// The numbers of the oldest spans from which on all can be made; None where none can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OldestMakeable {
+    /// For renditions with pictures, which need a place where decoding begins.
+    pub with_pictures: Option<u64>,
+    /// For renditions of sound alone.
+    pub sound_alone: Option<u64>,
+}
+
 /// The newest spans of a stream's ladder grid: what renditions that nobody watches can still be
 /// made of.
 #[derive(Debug)]
@@ -274,32 +283,48 @@ impl SegmentStore {
         before - self.bytes
     }
 
-    /// The number of the oldest span from which on all can be made; None where none can.
+    /// The oldest spans from which on all can be made.
     #[must_use]
-    pub fn oldest_makeable(&self) -> Option<u64> {
+    pub fn oldest_makeable(&self) -> OldestMakeable {
         let lost = self.spans.iter().rposition(|stored| self.preroll_begins(stored).is_none());
-        let oldest = lost.map_or(0, |place| place + 1);
-        self.spans.get(oldest).map(|stored| stored.ended.span.sequence())
+        let number_at =
+            |place: usize| self.spans.get(place).map(|stored| stored.ended.span.sequence());
+        OldestMakeable {
+            with_pictures: number_at(lost.map_or(0, |place| place + 1)),
+            sound_alone: number_at(0),
+        }
     }
 
-    /// What span `sequence` is made of, if it is still here.
+    /// What span `sequence` is made of, if it is still here and its pictures can be decoded.
     #[must_use]
     pub fn source_of(&self, sequence: u64) -> Option<SegmentSource> {
-        let place = self.spans.iter().rposition(|it| it.ended.span.sequence() == sequence)?;
-        let stored = self.spans.get(place)?;
+        let sound_alone = self.sound_of(sequence)?;
+        let stored = self.spans.iter().rfind(|it| it.ended.span.sequence() == sequence)?;
         let start = self.preroll_begins(stored)?;
         let pictures = |from: u64, to: u64| -> Vec<Picture> {
             self.pictures.range(self.place(from)..self.place(to)).cloned().collect()
         };
-        let ended = &stored.ended;
+        Some(SegmentSource {
+            preroll: pictures(start.min(stored.first), stored.first),
+            segment: SourceSegment {
+                pictures: pictures(stored.first.max(start), stored.end),
+                ..sound_alone.segment
+            },
+            ..sound_alone
+        })
+    }
+
+    /// What span `sequence` is made of for a rendition of sound alone, if it is still here: no
+    /// pictures, whether or not they can be decoded.
+    #[must_use]
+    pub fn sound_of(&self, sequence: u64) -> Option<SegmentSource> {
+        let place = self.spans.iter().rposition(|it| it.ended.span.sequence() == sequence)?;
+        let ended = &self.spans.get(place)?.ended;
         let earlier = self.spans.range(..place).rev().map(|it| &*it.ended);
         Some(SegmentSource {
             heard_before: heard_before(&ended.span, ended.sound.as_ref(), earlier),
-            preroll: pictures(start.min(stored.first), stored.first),
-            segment: SourceSegment {
-                ended: Arc::clone(ended),
-                pictures: pictures(stored.first.max(start), stored.end),
-            },
+            preroll: Vec::new(),
+            segment: SourceSegment { ended: Arc::clone(ended), pictures: Vec::new() },
         })
     }
 

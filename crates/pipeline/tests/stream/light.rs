@@ -6,7 +6,10 @@ use std::f64::consts::TAU;
 use bytes::Bytes;
 use flv::{Tag, TagKind};
 use media::{Duration, Timestamp};
-use pipeline::{DecoderKind, GridState, Package, Preset, RenditionSet, Sample, StreamConfig};
+use pipeline::{
+    DecoderKind, GridState, Ingest, IngestOutput, OldestMakeable, Package, Preset, RenditionSet,
+    Sample, SegmentStore, StreamConfig, StreamTracks, make_segment,
+};
 
 use crate::shapes::{VIDEO, infos, later, make, picture};
 use crate::support::{FIRST_SEQUENCE, Stream, ffmpeg_without_warning, ffprobe, segments};
@@ -16,12 +19,16 @@ const P144P15: usize = 1;
 const P90: usize = 2;
 const AUDIO: usize = 3;
 
-fn play(tags: Vec<Tag>) -> Stream {
-    let config = StreamConfig {
+fn config() -> StreamConfig {
+    StreamConfig {
         renditions: Preset::default_ladder(),
         segment_duration: Duration::from_secs(2),
         decoder: DecoderKind::Native,
-    };
+    }
+}
+
+fn play(tags: Vec<Tag>) -> Stream {
+    let config = config();
     let count = config.renditions.len();
     let mut stream = Stream::new(&config, GridState::new(FIRST_SEQUENCE));
     stream.set_wanted(RenditionSet::first(count));
@@ -198,6 +205,38 @@ fn sound_alone_has_the_spans_of_the_ladder_and_no_picture() {
         assert_eq!(alone.pictures(), 0);
         // The same sound as that of the rendition with pictures, which is made of the same setting.
         assert_eq!(frames(&alone), frames(&stream.make(P144P15, *sequence)));
+    }
+}
+
+/// Behind more than 1024 pictures nobody begins to decode, but sound needs no picture.
+#[test]
+fn sound_alone_is_made_where_no_pictures_can_be() {
+    let input = format!("{} -f lavfi -i {}", picture("64x48", 120), tones(48_000));
+    let video = "-c:v libx264 -preset ultrafast -x264-params keyint=5000:scenecut=0";
+    let tags = make(&input, &format!("-t 14 {video} -c:a aac -b:a 128k"));
+    let config = config();
+    let tracks = StreamTracks::default();
+    let mut ingest = Ingest::new(&config, GridState::new(FIRST_SEQUENCE), tracks);
+    for tag in tags {
+        ingest.push(tag.kind, tag.timestamp_ms, tag.body, 0);
+    }
+    ingest.finish();
+    let mut store = SegmentStore::new(100);
+    let mut numbers = Vec::new();
+    while let Some(output) = ingest.poll() {
+        if let IngestOutput::Segment(segment) = output {
+            numbers.push(segment.ended.span.sequence());
+            store.push(segment);
+        }
+    }
+    let oldest = OldestMakeable { with_pictures: None, sound_alone: Some(numbers[0]) };
+    assert_eq!(store.oldest_makeable(), oldest);
+    let last = *numbers.last().expect("a span");
+    assert!(store.source_of(last).is_none());
+    for number in numbers {
+        let source = store.sound_of(number).expect("it is stored");
+        let made = make_segment(&config, AUDIO, &source).expect("it can be made");
+        assert!(frames(&made.package).len() > 20, "{number}");
     }
 }
 
