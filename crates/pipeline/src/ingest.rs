@@ -228,7 +228,7 @@ impl Ingest {
     #[must_use]
     pub fn new(config: &StreamConfig, state: GridState, tracks: StreamTracks) -> Self {
         let mut sound = SoundQueue::default();
-        sound.announce_bitrate(tracks.audio_bps);
+        sound.remember_bitrate(tracks.audio_bps.clone());
         Self {
             phase: Phase::Waiting,
             grid: Grid::new(config.segment_duration, state),
@@ -1079,7 +1079,8 @@ impl Ingest {
         }
         let sound = self.ladder.sound.end_span(sound_end, silent_to, &mut self.silence);
         let sound = sound.filter(|_| tracks.audio);
-        self.tracks.audio_bps = sound.as_ref().and_then(|sound| sound.bitrate_bps);
+        self.tracks.audio_bps =
+            sound.as_ref().and_then(|sound| Some((Arc::clone(&sound.config), sound.bitrate_bps?)));
         let span = cut.span_to(end);
         let segment = self.ladder.end_span(span, tracks, sound, stills, followed_by);
         self.tracks.rates = self.ladder.meter.rates();

@@ -36,8 +36,8 @@ pub struct StreamTracks {
     pub(crate) decided: Option<Tracks>,
     /// The newest audio: silence is of its kind.
     pub(crate) audio: Option<Arc<AudioSpecificConfig>>,
-    /// What that is made of, in bits a second, where it is known.
-    pub(crate) audio_bps: Option<u32>,
+    /// What sound has ended last, and of how many bits a second it is made, where that is known.
+    pub(crate) audio_bps: Option<(Arc<AudioSpecificConfig>, u32)>,
     /// What its publisher sends, as last measured; None before there were pictures.
     pub(crate) rates: Option<SourceRates>,
     /// The newest IDR, or black: a segment without pictures shows it.
