@@ -110,9 +110,15 @@ impl SoundPlan {
             |frames: &[AudioFrame]| self.end_of(frames).map(|end| self.to_encoded(end - behind));
         let Some(makeable_to) = makeable(&sound.frames) else { return Ok(made) };
         // Where nothing comes, silence does.
+        let to_the_end = grid.end_of_frame_with(makeable_to);
         let makeable_to = match ended.followed_by {
             FollowedBy::Next => makeable_to,
-            FollowedBy::End => grid.end_of_frame_with(makeable_to) + grid.look_ahead,
+            FollowedBy::Discontinuity => {
+                // The frames that begin behind it are those of the next span.
+                let next = grid.first_at(ended.span.end()) * grid.frame;
+                to_the_end.min(next) + grid.look_ahead
+            }
+            FollowedBy::End => to_the_end + grid.look_ahead,
         };
         let samples = self.resampled(decoded, decoder.delay() as i64)?;
         let channels = self.encoder.channels;

@@ -1032,7 +1032,8 @@ impl Ingest {
         if !self.ladder.is_configured {
             return;
         }
-        let followed_by = if cut.discontinuity { FollowedBy::End } else { FollowedBy::Next };
+        let followed_by =
+            if cut.discontinuity { FollowedBy::Discontinuity } else { FollowedBy::Next };
         let ended = self.end_ladder_span(cut.at, cut.at, followed_by);
         self.ladder.sound.begin_span(cut.at);
         self.ladder.span = Some(cut);

@@ -52,7 +52,9 @@ pub struct EndedSpan {
 pub enum FollowedBy {
     /// A span that goes on where it ends.
     Next,
-    /// Nothing, or a discontinuity.
+    /// A span behind a discontinuity, which begins where it ends.
+    Discontinuity,
+    /// Nothing.
     End,
 }
 

@@ -11,7 +11,7 @@ use pipeline::{
     Sample, SegmentStore, StreamConfig, StreamTracks, make_segment,
 };
 
-use crate::shapes::{VIDEO, infos, later, make, picture};
+use crate::shapes::{VIDEO, discontinuities, infos, later, make, picture};
 use crate::support::{FIRST_SEQUENCE, Stream, ffmpeg_without_warning, ffprobe, segments};
 
 /// Places in the default ladder.
@@ -237,6 +237,29 @@ fn sound_alone_is_made_where_no_pictures_can_be() {
         let source = store.sound_of(number).expect("it is stored");
         let made = make_segment(&config, AUDIO, &source).expect("it can be made");
         assert!(frames(&made.package).len() > 20, "{number}");
+    }
+}
+
+/// Other parameters of the pictures are a discontinuity, which the sound does not know of.
+#[test]
+fn sound_that_goes_on_over_discontinuities_has_no_frame_twice() {
+    let sound = make(&format!("-f lavfi -i {}", tones(48_000)), "-t 16 -c:a aac -b:a 128k");
+    // The publisher's frames and the rendition's do not begin together.
+    let mut tags: Vec<_> = later(sound, 10).collect();
+    for n in 0..8 {
+        let size = if n % 2 == 0 { "160x120" } else { "256x144" };
+        let part = make(&picture(size, 30), &format!("-t 2 {VIDEO}"));
+        tags.extend(later(part, n * 2000));
+    }
+    tags.sort_by_key(|tag| tag.timestamp_ms);
+    let stream = play(tags);
+    assert_eq!(discontinuities(&stream.source).len(), 7);
+    let numbers = stream.listed[AUDIO].iter();
+    let times: Vec<_> =
+        numbers.flat_map(|sequence| frames(&stream.make(AUDIO, *sequence))).collect();
+    assert!(times.len() > 16 * 48_000 / 2048 - 10);
+    for pair in times.windows(2) {
+        assert!((pair[1] - pair[0]).ticks() >= 3840, "{pair:?}");
     }
 }
 
