@@ -104,8 +104,9 @@ impl SoundPlan {
             hz: self.encoder.sample_rate_hz.into(),
             look_ahead: encoder.look_ahead() as i64,
         };
-        // Samples of the source that it takes to make those before them, and how many can be made.
-        let behind = decoder.delay() as i64 + self.filter_reach();
+        // Samples of the source that it takes to make those before them, and how many can be made:
+        // the same for all spans, whatever the decoder has found in this one.
+        let behind = decoder.max_delay() as i64 + self.filter_reach();
         let makeable =
             |frames: &[AudioFrame]| self.end_of(frames).map(|end| self.to_encoded(end - behind));
         let Some(makeable_to) = makeable(&sound.frames) else { return Ok(made) };

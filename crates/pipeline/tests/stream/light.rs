@@ -307,9 +307,8 @@ fn what_is_as_light_is_copied() {
     assert_eq!(audio_codec(&play(untold), 0), "mp4a.40.5");
 }
 
-/// Fraunhofer's decoder takes what symphonia's does not.
-#[test]
-fn he_aac_of_the_publisher_is_decoded() {
+/// Pictures, and the tones in HE-AAC, of which the frames are sent that begin at such times in ms.
+fn he_aac_film(seconds: u32, is_sent: impl Fn(u32) -> bool) -> Vec<Tag> {
     let mut encoder = codec::AacEncoder::new(&codec::AacEncoderConfig {
         profile: codec::AacProfile::HighEfficiency,
         sample_rate_hz: 48_000,
@@ -319,16 +318,18 @@ fn he_aac_of_the_publisher_is_decoded() {
     })
     .expect("an encoder");
     let tone = |at: usize, hz: f64| ((TAU * hz * at as f64 / 48_000.0).sin() * 9000.0) as i16;
-    let samples: Vec<_> = (0..48_000 * 9).flat_map(|at| TONES.map(|hz| tone(at, hz))).collect();
-    let mut tags = make(&picture("160x120", 30), &format!("-t 9 {VIDEO}"));
+    let count = 48_000 * seconds as usize;
+    let samples: Vec<_> = (0..count).flat_map(|at| TONES.map(|hz| tone(at, hz))).collect();
+    let mut tags = make(&picture("160x120", 30), &format!("-t {seconds} {VIDEO}"));
     let mut sound = vec![(0, [&[0xaf, 0], &encoder.audio_specific_config()[..]].concat())];
     let mut early = encoder.settled_frame();
     let take = |frame: media::AudioFrame| {
+        let ms = (frame.pts.ticks() / 90) as u32;
         if early > 0 {
             early -= 1;
-            return;
+        } else if is_sent(ms) {
+            sound.push((ms, [&[0xaf, 1], &frame.data[..]].concat()));
         }
-        sound.push(((frame.pts.ticks() / 90) as u32, [&[0xaf, 1], &frame.data[..]].concat()));
     };
     encoder.encode(&samples, take).expect("it encodes");
     tags.extend(sound.into_iter().map(|(timestamp_ms, body)| Tag {
@@ -337,7 +338,13 @@ fn he_aac_of_the_publisher_is_decoded() {
         body: body.into(),
     }));
     tags.sort_by_key(|tag| tag.timestamp_ms);
-    let stream = play(tags);
+    tags
+}
+
+/// Fraunhofer's decoder takes what symphonia's does not.
+#[test]
+fn he_aac_of_the_publisher_is_decoded() {
+    let stream = play(he_aac_film(9, |_| true));
     let ts = joined(&stream, AUDIO);
     assert_eq!(sound_of(&ts), "aac,HE-AACv2,48000,2");
     for channel in [0, 1] {
@@ -345,6 +352,19 @@ fn he_aac_of_the_publisher_is_decoded() {
         let own = hear(&ts, channel);
         assert!(own.late_ms.abs() < 1.1, "{} ms", own.late_ms);
         assert!(own.worst < 1000.0, "{}", own.worst);
+    }
+}
+
+/// Silence in place of HE-AAC is plain AAC-LC, which the decoder gives sooner.
+#[test]
+fn he_aac_that_pauses_has_each_frame_of_its_rendition_once() {
+    let stream = play(he_aac_film(26, |ms| ms % 8_000 < 3_300 || ms > 24_000));
+    let numbers = stream.listed[AUDIO].iter();
+    let times: Vec<_> =
+        numbers.flat_map(|sequence| frames(&stream.make(AUDIO, *sequence))).collect();
+    assert!(times.len() > 25 * 48_000 / 2048);
+    for pair in times.windows(2) {
+        assert_eq!((pair[1] - pair[0]).ticks(), 3840, "{pair:?}");
     }
 }
 
