@@ -27,6 +27,10 @@ use crate::source_segment::{EndedSpan, FollowedBy, Sound};
 /// each is 64 ms at most, and looks ahead.
 const PREPARATION: Duration = Duration::from_millis(1000);
 
+/// Spans whose sound is kept to prepare that of the next: more than a second of it, as most are
+/// longer than a quarter of one.
+pub(crate) const MAX_HEARD_SPANS: usize = 4;
+
 /// Samples by which a frame may miss its place: whole ticks of 90 kHz are coarser than samples.
 const ROUNDING: i64 = 2;
 
@@ -225,8 +229,7 @@ pub(crate) fn heard_before<'a>(
     earlier: impl Iterator<Item = &'a EndedSpan>,
 ) -> Vec<AudioFrame> {
     let Some(sound) = sound else { return Vec::new() };
-    let own = sound.frames.first().map_or_else(|| span.start(), |frame| frame.pts);
-    let from = own.min(span.start()) - PREPARATION;
+    let from = preparation_begins(span, sound);
     let mut parts = Vec::new();
     let mut next = *span;
     for ended in earlier {
@@ -240,6 +243,12 @@ pub(crate) fn heard_before<'a>(
         }
     }
     parts.into_iter().rev().flatten().cloned().collect()
+}
+
+/// Where the sound begins that prepares a span's.
+pub(crate) fn preparation_begins(span: &Span, sound: &Sound) -> Timestamp {
+    let own = sound.frames.first().map_or_else(|| span.start(), |frame| frame.pts);
+    own.min(span.start()) - PREPARATION
 }
 
 /// Samples of each channel, and the place of the first, counted from time 0.

@@ -9,7 +9,7 @@ use aac::AudioSpecificConfig;
 use hls::{Cut, CutPoint, Span};
 use media::{AudioFrame, Duration, Timestamp};
 
-use crate::encoded_sound::heard_before;
+use crate::encoded_sound::{MAX_HEARD_SPANS, heard_before, preparation_begins};
 use crate::picture::{Picture, VideoConfig};
 use crate::rates::SourceRates;
 use crate::rendition_set::RenditionSet;
@@ -237,6 +237,8 @@ pub struct SegmentStore {
     /// Spans that are to be makeable.
     kept: usize,
     spans: VecDeque<StoredSpan>,
+    /// Spans that have gone before those, whose sound prepares that of the oldest.
+    heard: VecDeque<Arc<EndedSpan>>,
     /// All pictures in decoding order, from the first that the oldest span needs on.
     pictures: VecDeque<Picture>,
     /// Pictures that have gone before those.
@@ -256,7 +258,14 @@ impl SegmentStore {
     /// A store from which the newest `kept` spans can be made.
     #[must_use]
     pub fn new(kept: usize) -> Self {
-        Self { kept, spans: VecDeque::new(), pictures: VecDeque::new(), gone: 0, bytes: 0 }
+        Self {
+            kept,
+            spans: VecDeque::new(),
+            heard: VecDeque::new(),
+            pictures: VecDeque::new(),
+            gone: 0,
+            bytes: 0,
+        }
     }
 
     /// Adds the newest span.
@@ -277,11 +286,14 @@ impl SegmentStore {
         }
     }
 
-    /// Forgets the oldest span; how many bytes that gives up, 0 where there is none.
+    /// Forgets the oldest span, or several where one gives up nothing; how many bytes that gives
+    /// up, 0 where there is none.
     pub fn give_up_oldest(&mut self) -> usize {
         let before = self.bytes;
-        self.pop_span();
-        self.drop_needless_pictures();
+        while self.bytes == before && !self.spans.is_empty() {
+            self.pop_span();
+            self.drop_needless_pictures();
+        }
         before - self.bytes
     }
 
@@ -322,7 +334,8 @@ impl SegmentStore {
     pub fn sound_of(&self, sequence: u64) -> Option<SegmentSource> {
         let place = self.spans.iter().rposition(|it| it.ended.span.sequence() == sequence)?;
         let ended = &self.spans.get(place)?.ended;
-        let earlier = self.spans.range(..place).rev().map(|it| &*it.ended);
+        let stored = self.spans.range(..place).map(|it| &it.ended);
+        let earlier = self.heard.iter().chain(stored).rev().map(|it| &**it);
         Some(SegmentSource {
             heard_before: heard_before(&ended.span, ended.sound.as_ref(), earlier),
             preroll: Vec::new(),
@@ -356,10 +369,25 @@ impl SegmentStore {
         (picture - self.gone) as usize
     }
 
+    /// Forgets the oldest span but for its sound, as long as the next oldest needs that.
     fn pop_span(&mut self) {
-        if let Some(oldest) = self.spans.pop_front() {
-            self.bytes -= oldest.ended.cost();
+        self.heard.extend(self.spans.pop_front().map(|oldest| oldest.ended));
+        while !self.needs_all_heard()
+            && let Some(ended) = self.heard.pop_front()
+        {
+            self.bytes -= ended.cost();
         }
+    }
+
+    /// Whether the sound of the oldest span may need that of all the spans kept for it.
+    fn needs_all_heard(&self) -> bool {
+        let oldest = self.spans.front().map(|stored| &*stored.ended);
+        let Some((span, sound)) = oldest.and_then(|it| Some((it.span, it.sound.as_ref()?))) else {
+            return self.heard.is_empty();
+        };
+        let from = preparation_begins(&span, sound);
+        let second_is_enough = self.heard.get(1).is_some_and(|it| it.span.start() <= from);
+        self.heard.len() <= MAX_HEARD_SPANS && !second_is_enough
     }
 
     /// Forgets the pictures that no span needs any more.

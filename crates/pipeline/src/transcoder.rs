@@ -8,7 +8,7 @@ use media::{AudioFrame, Duration, Timestamp};
 
 use crate::StreamConfig;
 use crate::decoding::Decoding;
-use crate::encoded_sound::{SoundPlan, heard_before};
+use crate::encoded_sound::{MAX_HEARD_SPANS, SoundPlan, heard_before};
 use crate::event::{Notice, RenditionInfo, TranscoderOutput};
 use crate::governor::Governor;
 use crate::message_error::VideoRefusal;
@@ -28,10 +28,6 @@ const MAX_WAITING: usize = 16;
 /// Cuts that may wait for the pictures before them. A decoder that gives nothing back passes them
 /// all the same.
 const MAX_CUTS: usize = 64;
-
-/// Spans whose sound is kept to prepare that of the next: more than a second of it, as most are
-/// longer than a quarter of one.
-const MAX_HEARD_SPANS: usize = 4;
 
 /// A decoder that gives no picture for this long, in decoding time, has none: nothing is waited for
 /// any more.

@@ -4,7 +4,8 @@
 use flv::{Tag, TagKind};
 use media::{AccessUnit, Duration, Timestamp};
 use pipeline::{
-    DecoderKind, GridState, Package, Preset, RenditionSet, Sample, StreamConfig, write_ts,
+    DecoderKind, GridState, Ingest, IngestOutput, Package, Preset, RenditionSet, Sample,
+    SegmentStore, StreamConfig, StreamTracks, write_ts,
 };
 
 use crate::shapes::{VIDEO, both, later, make, picture};
@@ -238,4 +239,31 @@ fn the_first_live_segment_of_a_publisher_that_returns_is_lighter_than_a_light_so
     }
     let alone = stream.make(0, live[0].span.sequence());
     assert_equal(&live[0], &alone);
+}
+
+#[test]
+fn the_oldest_span_of_a_store_is_prepared_by_the_sound_in_front_of_it() {
+    let mut ingest = Ingest::new(
+        &stream_of(vec![small()]).config,
+        GridState::new(FIRST_SEQUENCE),
+        StreamTracks::default(),
+    );
+    for tag in gop(60, false, true) {
+        ingest.push(tag.kind, tag.timestamp_ms, tag.body, 0);
+    }
+    ingest.finish();
+    let (mut all, mut newest) = (SegmentStore::new(100), SegmentStore::new(1));
+    while let Some(output) = ingest.poll() {
+        if let IngestOutput::Segment(segment) = output {
+            let sequence = segment.ended.span.sequence();
+            all.push(segment.clone());
+            newest.push(segment);
+            let heard =
+                |store: &SegmentStore| store.sound_of(sequence).expect("it is stored").heard_before;
+            assert_eq!(heard(&newest), heard(&all), "{sequence}");
+            assert_eq!(heard(&all).is_empty(), sequence == FIRST_SEQUENCE);
+        }
+    }
+    while newest.give_up_oldest() > 0 {}
+    assert_eq!(newest.give_up_oldest(), 0);
 }
