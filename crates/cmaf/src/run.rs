@@ -102,14 +102,17 @@ impl VideoRun {
 pub struct AudioRun {
     sample_rate_hz: u32,
     samples_per_frame: u32,
+    /// Where the segment begins.
+    start: Timestamp,
     frames: Vec<(Timestamp, usize)>,
 }
 
 impl AudioRun {
-    /// An empty run of a track with this timescale, and this many samples a frame in it.
+    /// An empty run of a track with this timescale, and this many samples a frame in it, in a
+    /// segment that begins at `start`.
     #[must_use]
-    pub fn new(sample_rate_hz: u32, samples_per_frame: u32) -> Self {
-        Self { sample_rate_hz, samples_per_frame, frames: Vec::new() }
+    pub fn new(sample_rate_hz: u32, samples_per_frame: u32, start: Timestamp) -> Self {
+        Self { sample_rate_hz, samples_per_frame, start, frames: Vec::new() }
     }
 
     /// Adds the next frame, `size` bytes.
@@ -121,9 +124,9 @@ impl AudioRun {
         self.frames.iter().map(|(_, size)| size).sum()
     }
 
-    /// None without frames.
-    pub(crate) fn run(&self) -> Option<Run> {
-        let &(first, _) = self.frames.first()?;
+    /// Without frames it is a run of no samples where the segment begins.
+    pub(crate) fn run(&self) -> Run {
+        let first = self.frames.first().map_or(self.start, |(first, _)| *first);
         let decode_time = self.samples(first);
         let frame = i64::from(self.samples_per_frame);
         let mut end = decode_time;
@@ -146,13 +149,13 @@ impl AudioRun {
                 composition: 0,
             });
         }
-        Some(Run {
+        Run {
             track: AUDIO_TRACK,
             decode_time: decode_time.max(0) as u64,
             default_duration: self.samples_per_frame,
             default_flags: SYNC,
             samples,
-        })
+        }
     }
 
     /// The time in samples, rounded.

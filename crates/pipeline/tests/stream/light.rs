@@ -8,7 +8,7 @@ use flv::{Tag, TagKind};
 use media::{Duration, Timestamp};
 use pipeline::{
     DecoderKind, GridState, Ingest, IngestOutput, OldestMakeable, Package, Preset, RenditionSet,
-    Sample, SegmentStore, StreamConfig, StreamTracks, make_segment,
+    Sample, SegmentStore, StreamConfig, StreamTracks, make_segment, write_cmaf,
 };
 
 use crate::shapes::{VIDEO, discontinuities, infos, later, make, picture};
@@ -261,6 +261,20 @@ fn sound_that_goes_on_over_discontinuities_has_no_frame_twice() {
     for pair in times.windows(2) {
         assert!((pair[1] - pair[0]).ticks() >= 3840, "{pair:?}");
     }
+}
+
+#[test]
+fn a_segment_without_a_frame_of_sound_is_fragmented_mp4_all_the_same() {
+    let stream = play(film(7, &tones(48_000), "aac -b:a 128k"));
+    let mut packages: Vec<_> =
+        stream.listed[AUDIO].iter().map(|sequence| stream.make(AUDIO, *sequence)).collect();
+    packages[1].samples.clear();
+    let init = packages[0].info().init;
+    let mut film = init.to_vec();
+    packages.iter().for_each(|package| film.extend(write_cmaf(package, &init)));
+    let of_one = "-f mp4 -i - -show_entries packet=pts -of csv=p=0";
+    let expected: usize = packages.iter().map(|package| frames(package).len()).sum();
+    assert_eq!(ffprobe(of_one, &film).lines().count(), expected);
 }
 
 #[test]
