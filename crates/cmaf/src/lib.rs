@@ -59,5 +59,5 @@ mod run;
 mod segment;
 
 pub use init::{AudioTrack, Tracks, VideoTrack, init_section};
-pub use run::{AudioRun, SHIFT, VideoRun};
+pub use run::{AudioRun, VideoRun};
 pub use segment::{head_bytes, write_head};

@@ -1,6 +1,6 @@
 //! Runs of samples: their times and sizes as a segment tells them.
 
-use media::{Duration, TICKS_PER_SECOND, Timestamp};
+use media::{Duration, TICKS_PER_SECOND, Timestamp, WIRE_SHIFT};
 
 /// The ids of the tracks.
 pub(crate) const VIDEO_TRACK: u32 = 1;
@@ -12,10 +12,6 @@ pub(crate) const VIDEO_TIMESCALE: u32 = TICKS_PER_SECOND as u32;
 pub(crate) const SYNC: u32 = 0x0200_0000;
 /// `sample_depends_on` 1, `sample_is_non_sync_sample`.
 pub(crate) const NON_SYNC: u32 = 0x0101_0000;
-
-/// Added to every time that is written: as in the transport stream, so that the first times of a
-/// stream, which may be a hair below zero, are not.
-pub const SHIFT: Duration = Duration::from_millis(1400);
 
 /// A frame may be stamped this far from where those before it end, and counts as following them:
 /// stamps are rounded.
@@ -167,7 +163,7 @@ impl AudioRun {
 }
 
 fn shifted(at: Timestamp) -> Timestamp {
-    at + SHIFT
+    at + WIRE_SHIFT
 }
 
 fn ticks(duration: Duration) -> u32 {

@@ -6,10 +6,10 @@
 use std::io::Cursor;
 
 use cmaf::{
-    AudioRun, AudioTrack, SHIFT, Tracks, VideoRun, VideoTrack, head_bytes, init_section, write_head,
+    AudioRun, AudioTrack, Tracks, VideoRun, VideoTrack, head_bytes, init_section, write_head,
 };
 use hex_literal::hex;
-use media::{Duration, Timestamp};
+use media::{Duration, Timestamp, WIRE_SHIFT};
 use mp4::{MoofBox, MoovBox, ReadBox};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -146,18 +146,18 @@ proptest! {
         let mut place = segment.len() - payload;
         for ((sample, picture), (pts, dts)) in samples.iter().zip(&pictures).zip(&expected) {
             let (sample_dts, sample_pts, at, size, is_sync) = *sample;
-            prop_assert_eq!(sample_dts as i64, (*dts + SHIFT).ticks());
-            prop_assert_eq!(sample_pts, (*pts + SHIFT).ticks());
+            prop_assert_eq!(sample_dts as i64, (*dts + WIRE_SHIFT).ticks());
+            prop_assert_eq!(sample_pts, (*pts + WIRE_SHIFT).ticks());
             prop_assert_eq!((at, size, is_sync), (place, picture.size, picture.is_sync));
             place += size;
         }
         // The next segment goes on where this one ends.
-        prop_assert_eq!(video_end as i64, (next + SHIFT).ticks());
+        prop_assert_eq!(video_end as i64, (next + WIRE_SHIFT).ticks());
         if !frames.is_empty() {
             let (samples, audio_end) = seen(&segment, 2, (1024, 0x0200_0000));
             prop_assert_eq!(samples.len(), frames.len());
             prop_assert_eq!(audio_end - samples[0].0, frames.len() as u64 * 1024);
-            let first = (Timestamp::from_ticks(start) + SHIFT).ticks() as f64 * f64::from(rate) / 90_000.0;
+            let first = (Timestamp::from_ticks(start) + WIRE_SHIFT).ticks() as f64 * f64::from(rate) / 90_000.0;
             prop_assert!((samples[0].0 as f64 - first).abs() < 1.0);
             for ((_, _, at, size, is_sync), frame) in samples.iter().zip(&frames) {
                 prop_assert_eq!((*at, *size, *is_sync), (place, *frame, true));
