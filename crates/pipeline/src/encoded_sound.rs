@@ -83,7 +83,7 @@ impl SoundPlan {
         Some(Self { source, source_hz, encoder, config })
     }
 
-    /// Makes the sound of a span, before which there was `before`.
+    /// Makes the frames of a span, before which there was `before`.
     ///
     /// # Errors
     /// A codec failed.
@@ -92,15 +92,10 @@ impl SoundPlan {
         ended: &EndedSpan,
         before: &[AudioFrame],
         sound: &Sound,
-    ) -> Result<Sound, codec::Error> {
-        let mut made = Sound {
-            config: Arc::clone(&self.config),
-            frames: Vec::new(),
-            bitrate_bps: Some(self.encoder.bitrate_bps),
-        };
+    ) -> Result<Vec<AudioFrame>, codec::Error> {
         let mut decoder = AacDecoder::new(&self.source)?;
         let Some(decoded) = self.decode(&mut decoder, before.iter().chain(&sound.frames)) else {
-            return Ok(made);
+            return Ok(Vec::new());
         };
         let mut encoder = AacEncoder::new(&self.encoder)?;
         let grid = Grid {
@@ -113,7 +108,7 @@ impl SoundPlan {
         let behind = decoder.max_delay() as i64 + self.filter_reach();
         let makeable =
             |frames: &[AudioFrame]| self.end_of(frames).map(|end| self.to_encoded(end - behind));
-        let Some(makeable_to) = makeable(&sound.frames) else { return Ok(made) };
+        let Some(makeable_to) = makeable(&sound.frames) else { return Ok(Vec::new()) };
         // Where nothing comes, silence does.
         let to_the_end = grid.end_of_frame_with(makeable_to);
         let makeable_to = match ended.followed_by {
@@ -137,9 +132,10 @@ impl SoundPlan {
         let first = first.max(earliest);
         let mut frame = first - encoder.settled_frame() as i64;
         let samples = samples.cut(frame * grid.frame, makeable_to.min(latest), channels);
+        let mut made = Vec::new();
         encoder.encode(&samples, |encoded| {
             if frame >= first {
-                made.frames.push(AudioFrame { pts: grid.time_of(frame), ..encoded });
+                made.push(AudioFrame { pts: grid.time_of(frame), ..encoded });
             }
             frame += 1;
         })?;

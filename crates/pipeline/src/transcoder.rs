@@ -676,10 +676,11 @@ impl Transcoder {
                 heard_before(&ended.span, Some(sound), spans.iter().rev().map(|it| &**it))
             }
         };
-        let encoded = plan.encode(ended, &before, sound).unwrap_or_else(|error| {
+        let frames = plan.encode(ended, &before, sound).unwrap_or_else(|error| {
             self.failed(error);
-            Sound { config: Arc::clone(&plan.config), frames: Vec::new(), bitrate_bps: None }
+            Vec::new()
         });
+        let encoded = Sound { config: Arc::clone(&plan.config), frames, bitrate_bps: None };
         made.push((plan, encoded.clone()));
         Some(encoded)
     }
