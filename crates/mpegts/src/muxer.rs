@@ -202,8 +202,10 @@ impl Muxer {
     }
 
     /// Starts a segment: PAT and PMT (RFC 8216 section 3.2). The first picture after it carries a
-    /// PCR.
+    /// PCR. One of [`Packing::Dense`] before it has to be [finished](Self::finish_segment).
     pub fn start_segment(&mut self, out: &mut Vec<u8>) {
+        // What is held belongs in front of these, in the segment before.
+        debug_assert!(self.held.is_empty(), "the segment before has not been finished");
         write_section(&mut self.pat, psi::pat(PMT_PID).as_slice(), out);
         let pmt = psi::pmt(self.pmt_version, self.tracks.pcr_pid(), self.tracks.streams());
         write_section(&mut self.pmt, pmt.as_slice(), out);
