@@ -212,13 +212,15 @@ impl Muxer {
         self.pcr.restart();
     }
 
-    /// Writes one picture as one PES packet: access unit delimiter, parameter sets, then the other
-    /// NAL units.
+    /// Writes one picture: access unit delimiter, parameter sets, then the other NAL units. With
+    /// [`Packing::Aligned`] it is one PES packet; with [`Packing::Dense`] its end may be held back
+    /// and come with the next picture.
     ///
     /// `dts` never falls between discontinuities and is not above `pts`. `parameter_sets` (SPS
     /// first, then PPS) are for random access points, `nal_units` without delimiters; empty NAL
-    /// units are skipped. The PCR, where one is due (13818-1 2.7.2: every 100 ms, though no packet
-    /// is written for it alone) or costs nothing, comes with the picture.
+    /// units are skipped. The PCR comes with the picture where one is due (13818-1 2.7.2: every
+    /// 100 ms, though no packet is written for it alone), and with [`Packing::Aligned`] where it
+    /// costs nothing.
     pub fn write_video<'a>(
         &mut self,
         pts: Timestamp,

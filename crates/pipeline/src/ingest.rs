@@ -336,7 +336,7 @@ impl Ingest {
     /// [`finish`](Self::finish). Behind the slate it goes on by [`resume`](Self::resume); what is
     /// pushed to this one is not taken any more.
     ///
-    /// False, with nothing changed, where no slate can stand in.
+    /// False where no slate can stand in: the stay goes on as if nothing had been asked.
     #[must_use]
     pub fn pause(&mut self) -> bool {
         if self.phase == Phase::Ended || self.grid.mode().is_none() {
