@@ -83,75 +83,20 @@ impl SoundPlan {
         Some(Self { source, source_hz, encoder, config })
     }
 
-    /// Makes the frames of a span, before which there was `before`.
+    /// Decodes the sound of a span, before which there was `before`: it is the same for all plans.
     ///
     /// # Errors
-    /// A codec failed.
-    pub(crate) fn encode(
+    /// There is no decoder for it.
+    pub(crate) fn decode(
         &self,
-        ended: &EndedSpan,
         before: &[AudioFrame],
         sound: &Sound,
-    ) -> Result<Vec<AudioFrame>, codec::Error> {
-        let mut decoder = AacDecoder::new(&self.source)?;
-        let Some(decoded) = self.decode(&mut decoder, before.iter().chain(&sound.frames)) else {
-            return Ok(Vec::new());
-        };
-        let mut encoder = AacEncoder::new(&self.encoder)?;
-        let grid = Grid {
-            frame: self.encoder.profile.frame_samples() as i64,
-            hz: self.encoder.sample_rate_hz.into(),
-            look_ahead: encoder.look_ahead() as i64,
-        };
-        // Samples of the source that it takes to make those before them, and how many can be made:
-        // the same for all spans, whatever the decoder has found in this one.
-        let behind = decoder.max_delay() as i64 + self.filter_reach();
-        let makeable =
-            |frames: &[AudioFrame]| self.end_of(frames).map(|end| self.to_encoded(end - behind));
-        let Some(makeable_to) = makeable(&sound.frames) else { return Ok(Vec::new()) };
-        // Where nothing comes, silence does.
-        let to_the_end = grid.end_of_frame_with(makeable_to);
-        let makeable_to = match ended.followed_by {
-            FollowedBy::Next => makeable_to,
-            FollowedBy::Discontinuity => {
-                // The frames that begin behind it are those of the next span.
-                let next = grid.first_at(ended.span.end()) * grid.frame;
-                to_the_end.min(next) + grid.look_ahead
-            }
-            FollowedBy::End => to_the_end + grid.look_ahead,
-        };
-        let samples = self.resampled(decoded, decoder.delay() as i64)?;
-        let channels = self.encoder.channels;
-        // No more silence in front, or behind, than sound: a publisher may stamp it as it likes.
-        let earliest = (samples.from - MAX_SECONDS * grid.hz).div_euclid(grid.frame);
-        let latest = samples.end(channels.into()) + grid.look_ahead + grid.frame;
-        let first = match makeable(before) {
-            Some(made_to) => grid.frames_in(made_to),
-            None => grid.first_at(ended.span.start()),
-        };
-        let first = first.max(earliest);
-        let mut frame = first - encoder.settled_frame() as i64;
-        let samples = samples.cut(frame * grid.frame, makeable_to.min(latest), channels);
-        let mut made = Vec::new();
-        encoder.encode(&samples, |encoded| {
-            if frame >= first {
-                made.push(AudioFrame { pts: grid.time_of(frame), ..encoded });
-            }
-            frame += 1;
-        })?;
-        Ok(made)
-    }
-
-    /// The sound of the frames, each in its place; None where there is none.
-    fn decode<'a>(
-        &self,
-        decoder: &mut AacDecoder,
-        frames: impl Iterator<Item = &'a AudioFrame>,
-    ) -> Option<Samples> {
+    ) -> Result<DecodedSound, codec::Error> {
         let channels = usize::from(self.source.channels);
         let frame_samples = self.source.frame_samples as i64;
+        let mut decoder = AacDecoder::new(&self.source)?;
         let mut decoded: Option<Samples> = None;
-        for frame in frames {
+        for frame in before.iter().chain(&sound.frames) {
             let at = place(frame.pts, self.source_hz);
             let decoded = decoded.get_or_insert(Samples { from: at, samples: Vec::new() });
             let gap = at - decoded.end(channels);
@@ -172,12 +117,73 @@ impl SoundPlan {
                 decoded.samples.extend_from_slice(sound);
             }
         }
-        decoded
+        Ok(DecodedSound {
+            samples: decoded,
+            delay: decoder.delay() as i64,
+            max_delay: decoder.max_delay() as i64,
+            before_end: self.end_of(before),
+            end: self.end_of(&sound.frames),
+        })
+    }
+
+    /// Makes the frames of a span, whose sound is decoded.
+    ///
+    /// # Errors
+    /// A codec failed.
+    pub(crate) fn encode(
+        &self,
+        ended: &EndedSpan,
+        decoded: &DecodedSound,
+    ) -> Result<Vec<AudioFrame>, codec::Error> {
+        let (Some(samples), Some(end)) = (&decoded.samples, decoded.end) else {
+            return Ok(Vec::new());
+        };
+        let mut encoder = AacEncoder::new(&self.encoder)?;
+        let grid = Grid {
+            frame: self.encoder.profile.frame_samples() as i64,
+            hz: self.encoder.sample_rate_hz.into(),
+            look_ahead: encoder.look_ahead() as i64,
+        };
+        // Samples of the source that it takes to make those before them, and how many can be made:
+        // the same for all spans, whatever the decoder has found in this one.
+        let behind = decoded.max_delay + self.filter_reach();
+        let makeable_to = self.to_encoded(end - behind);
+        // Where nothing comes, silence does.
+        let to_the_end = grid.end_of_frame_with(makeable_to);
+        let makeable_to = match ended.followed_by {
+            FollowedBy::Next => makeable_to,
+            FollowedBy::Discontinuity => {
+                // The frames that begin behind it are those of the next span.
+                let next = grid.first_at(ended.span.end()) * grid.frame;
+                to_the_end.min(next) + grid.look_ahead
+            }
+            FollowedBy::End => to_the_end + grid.look_ahead,
+        };
+        let samples = self.resampled(samples, decoded.delay)?;
+        let channels = self.encoder.channels;
+        // No more silence in front, or behind, than sound: a publisher may stamp it as it likes.
+        let earliest = (samples.from - MAX_SECONDS * grid.hz).div_euclid(grid.frame);
+        let latest = samples.end(channels.into()) + grid.look_ahead + grid.frame;
+        let first = match decoded.before_end {
+            Some(end) => grid.frames_in(self.to_encoded(end - behind)),
+            None => grid.first_at(ended.span.start()),
+        };
+        let first = first.max(earliest);
+        let mut frame = first - encoder.settled_frame() as i64;
+        let samples = samples.cut(frame * grid.frame, makeable_to.min(latest), channels);
+        let mut made = Vec::new();
+        encoder.encode(&samples, |encoded| {
+            if frame >= first {
+                made.push(AudioFrame { pts: grid.time_of(frame), ..encoded });
+            }
+            frame += 1;
+        })?;
+        Ok(made)
     }
 
     /// The same sound at the encoder's rate. The filter is laid so that it is the same whatever it
     /// begins with.
-    fn resampled(&self, decoded: Samples, delay: i64) -> Result<Samples, codec::Error> {
+    fn resampled(&self, decoded: &Samples, delay: i64) -> Result<Samples, codec::Error> {
         let (source_hz, encoder_hz) =
             (i64::from(self.source_hz), i64::from(self.encoder.sample_rate_hz));
         let channels = usize::from(self.source.channels);
@@ -185,8 +191,8 @@ impl SoundPlan {
         let step = source_hz / divisor;
         let from = decoded.from - delay;
         let left_out = (-from).rem_euclid(step);
-        let mut samples = decoded.samples;
-        samples.drain(..(left_out as usize * channels).min(samples.len()));
+        let left_out_samples = (left_out as usize * channels).min(decoded.samples.len());
+        let samples = decoded.samples[left_out_samples..].to_vec();
         let samples =
             resample(samples, self.source.channels, self.source_hz, self.encoder.sample_rate_hz)?;
         Ok(Samples { from: (from + left_out) / step * (encoder_hz / divisor), samples })
@@ -245,6 +251,21 @@ pub(crate) fn heard_before<'a>(
 pub(crate) fn preparation_begins(span: &Span, sound: &Sound) -> Timestamp {
     let own = sound.frames.first().map_or_else(|| span.start(), |frame| frame.pts);
     own.min(span.start()) - PREPARATION
+}
+
+/// The sound of a span, and in front of it what prepares it: decoded once for all that is made of
+/// it.
+pub(crate) struct DecodedSound {
+    /// Each frame's in its place; None where there is none.
+    samples: Option<Samples>,
+    /// By how many samples they are behind what the frames hold.
+    delay: i64,
+    /// By how many they are at most, in whichever span.
+    max_delay: i64,
+    /// Place where the sound ends that prepares the span's; None where there is none.
+    before_end: Option<i64>,
+    /// Place where the span's own sound ends; None where there is none.
+    end: Option<i64>,
 }
 
 /// Samples of each channel, and the place of the first, counted from time 0.
