@@ -44,7 +44,7 @@
 //! let init = init_section(&Tracks { video: None, audio: Some(audio) });
 //! assert_eq!(&init[4..8], b"ftyp");
 //!
-//! let mut run = AudioRun::new(44_100, 1024);
+//! let mut run = AudioRun::new(44_100, 1024, Timestamp::ZERO);
 //! run.push(Timestamp::ZERO, 3);
 //! let mut segment = Vec::new();
 //! write_head(1, None, Some(&run), &mut segment);
@@ -59,5 +59,5 @@ mod run;
 mod segment;
 
 pub use init::{AudioTrack, Tracks, VideoTrack, init_section};
-pub use run::{AudioRun, SHIFT, VideoRun};
+pub use run::{AudioRun, VideoRun};
 pub use segment::{head_bytes, write_head};

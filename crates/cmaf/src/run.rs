@@ -1,6 +1,6 @@
 //! Runs of samples: their times and sizes as a segment tells them.
 
-use media::{Duration, TICKS_PER_SECOND, Timestamp};
+use media::{Duration, TICKS_PER_SECOND, Timestamp, WIRE_SHIFT};
 
 /// The ids of the tracks.
 pub(crate) const VIDEO_TRACK: u32 = 1;
@@ -12,10 +12,6 @@ pub(crate) const VIDEO_TIMESCALE: u32 = TICKS_PER_SECOND as u32;
 pub(crate) const SYNC: u32 = 0x0200_0000;
 /// `sample_depends_on` 1, `sample_is_non_sync_sample`.
 pub(crate) const NON_SYNC: u32 = 0x0101_0000;
-
-/// Added to every time that is written: as in the transport stream, so that the first times of a
-/// stream, which may be a hair below zero, are not.
-pub const SHIFT: Duration = Duration::from_millis(1400);
 
 /// A frame may be stamped this far from where those before it end, and counts as following them:
 /// stamps are rounded.
@@ -102,14 +98,17 @@ impl VideoRun {
 pub struct AudioRun {
     sample_rate_hz: u32,
     samples_per_frame: u32,
+    /// Where the segment begins.
+    start: Timestamp,
     frames: Vec<(Timestamp, usize)>,
 }
 
 impl AudioRun {
-    /// An empty run of a track with this timescale, and this many samples a frame in it.
+    /// An empty run of a track with this timescale, and this many samples a frame in it, in a
+    /// segment that begins at `start`.
     #[must_use]
-    pub fn new(sample_rate_hz: u32, samples_per_frame: u32) -> Self {
-        Self { sample_rate_hz, samples_per_frame, frames: Vec::new() }
+    pub fn new(sample_rate_hz: u32, samples_per_frame: u32, start: Timestamp) -> Self {
+        Self { sample_rate_hz, samples_per_frame, start, frames: Vec::new() }
     }
 
     /// Adds the next frame, `size` bytes.
@@ -121,9 +120,9 @@ impl AudioRun {
         self.frames.iter().map(|(_, size)| size).sum()
     }
 
-    /// None without frames.
-    pub(crate) fn run(&self) -> Option<Run> {
-        let &(first, _) = self.frames.first()?;
+    /// Without frames it is a run of no samples where the segment begins.
+    pub(crate) fn run(&self) -> Run {
+        let first = self.frames.first().map_or(self.start, |(first, _)| *first);
         let decode_time = self.samples(first);
         let frame = i64::from(self.samples_per_frame);
         let mut end = decode_time;
@@ -146,13 +145,13 @@ impl AudioRun {
                 composition: 0,
             });
         }
-        Some(Run {
+        Run {
             track: AUDIO_TRACK,
             decode_time: decode_time.max(0) as u64,
             default_duration: self.samples_per_frame,
             default_flags: SYNC,
             samples,
-        })
+        }
     }
 
     /// The time in samples, rounded.
@@ -164,7 +163,7 @@ impl AudioRun {
 }
 
 fn shifted(at: Timestamp) -> Timestamp {
-    at + SHIFT
+    at + WIRE_SHIFT
 }
 
 fn ticks(duration: Duration) -> u32 {

@@ -9,6 +9,8 @@ use crate::run::{AudioRun, Run, VideoRun};
 /// Data offsets count from the `moof` (14496-12 8.8.7.1).
 const DEFAULT_BASE_IS_MOOF: u32 = 0x02_0000;
 const TFHD_DEFAULT_DURATION: u32 = 0x08;
+/// There are no samples, and so no `trun`.
+const DURATION_IS_EMPTY: u32 = 0x01_0000;
 
 const TRUN_DATA_OFFSET: u32 = 0x001;
 const TRUN_FIRST_FLAGS: u32 = 0x004;
@@ -24,6 +26,8 @@ const MDAT_HEADER_BYTES: usize = 8;
 ///
 /// `number` is the segment's; the lowest 32 bits of it count. `video` comes with the time at which
 /// the next segment begins to be shown. The samples have to be less than 2 GiB together.
+///
+/// An audio track without frames has a `traf` all the same: Chromium refuses a `moof` without.
 pub fn write_head(
     number: u64,
     video: Option<(&VideoRun, Timestamp)>,
@@ -39,10 +43,10 @@ pub fn write_head(
     container(*b"moof", out, |out| {
         write(&boxes.mfhd, out);
         if let Some(run) = video.and_then(|(video, end)| video.run(end)) {
-            offsets.push((write_traf(&run, out), 0));
+            offsets.extend(write_traf(&run, out).map(|at| (at, 0)));
         }
-        if let Some(run) = audio.and_then(AudioRun::run) {
-            offsets.push((write_traf(&run, out), video_bytes));
+        if let Some(audio) = audio {
+            offsets.extend(write_traf(&audio.run(), out).map(|at| (at, video_bytes)));
         }
     });
     let head = out.len() - start + MDAT_HEADER_BYTES;
@@ -63,27 +67,34 @@ pub fn head_bytes(video: Option<(&VideoRun, Timestamp)>, audio: Option<&AudioRun
     head.len()
 }
 
-/// Returns where the data offset stands, which is written as 0.
-fn write_traf(run: &Run, out: &mut Vec<u8>) -> usize {
+/// Returns where the data offset stands, which is written as 0; None where there are no samples.
+fn write_traf(run: &Run, out: &mut Vec<u8>) -> Option<usize> {
     let mut boxes = MoofBox::default();
     boxes.trafs.push(Default::default());
     let traf = &mut boxes.trafs[0];
+    traf.tfhd.track_id = run.track;
+    traf.tfhd.flags = DEFAULT_BASE_IS_MOOF;
+    let tfdt = traf.tfdt.get_or_insert_with(Default::default);
+    tfdt.version = 1;
+    tfdt.base_media_decode_time = run.decode_time;
+
     let samples = &run.samples;
-    let first = samples[0];
+    let Some(first) = samples.first() else {
+        traf.tfhd.flags |= DURATION_IS_EMPTY;
+        container(*b"traf", out, |out| {
+            write(&traf.tfhd, out);
+            write(tfdt, out);
+        });
+        return None;
+    };
     let same_duration = samples.iter().all(|sample| sample.duration == first.duration);
     let others_have_default_flags =
         samples[1..].iter().all(|sample| sample.flags == run.default_flags);
 
-    traf.tfhd.track_id = run.track;
-    traf.tfhd.flags = DEFAULT_BASE_IS_MOOF;
     if same_duration && first.duration != run.default_duration {
         traf.tfhd.flags |= TFHD_DEFAULT_DURATION;
         traf.tfhd.default_sample_duration = Some(first.duration);
     }
-
-    let tfdt = traf.tfdt.get_or_insert_with(Default::default);
-    tfdt.version = 1;
-    tfdt.base_media_decode_time = run.decode_time;
 
     let trun = traf.trun.get_or_insert_with(Default::default);
     trun.flags = TRUN_DATA_OFFSET | TRUN_SIZE;
@@ -116,5 +127,5 @@ fn write_traf(run: &Run, out: &mut Vec<u8>) -> usize {
         offset_at = out.len() + 16;
         write(trun, out);
     });
-    offset_at
+    Some(offset_at)
 }

@@ -6,10 +6,10 @@
 use std::io::Cursor;
 
 use cmaf::{
-    AudioRun, AudioTrack, SHIFT, Tracks, VideoRun, VideoTrack, head_bytes, init_section, write_head,
+    AudioRun, AudioTrack, Tracks, VideoRun, VideoTrack, head_bytes, init_section, write_head,
 };
 use hex_literal::hex;
-use media::{Duration, Timestamp};
+use media::{Duration, Timestamp, WIRE_SHIFT};
 use mp4::{MoofBox, MoovBox, ReadBox};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -125,7 +125,7 @@ proptest! {
         }
         let delay = expected[0].0 - expected[0].1;
         let next = dts + Duration::from_ticks(tail);
-        let mut audio = AudioRun::new(rate, 1024);
+        let mut audio = AudioRun::new(rate, 1024, Timestamp::from_ticks(start));
         for (n, size) in frames.iter().enumerate() {
             let ticks = (n as i64 * 1024 * 90_000 + i64::from(rate) / 2) / i64::from(rate);
             audio.push(Timestamp::from_ticks(start + ticks), *size);
@@ -146,18 +146,18 @@ proptest! {
         let mut place = segment.len() - payload;
         for ((sample, picture), (pts, dts)) in samples.iter().zip(&pictures).zip(&expected) {
             let (sample_dts, sample_pts, at, size, is_sync) = *sample;
-            prop_assert_eq!(sample_dts as i64, (*dts + SHIFT).ticks());
-            prop_assert_eq!(sample_pts, (*pts + SHIFT).ticks());
+            prop_assert_eq!(sample_dts as i64, (*dts + WIRE_SHIFT).ticks());
+            prop_assert_eq!(sample_pts, (*pts + WIRE_SHIFT).ticks());
             prop_assert_eq!((at, size, is_sync), (place, picture.size, picture.is_sync));
             place += size;
         }
         // The next segment goes on where this one ends.
-        prop_assert_eq!(video_end as i64, (next + SHIFT).ticks());
+        prop_assert_eq!(video_end as i64, (next + WIRE_SHIFT).ticks());
         if !frames.is_empty() {
             let (samples, audio_end) = seen(&segment, 2, (1024, 0x0200_0000));
             prop_assert_eq!(samples.len(), frames.len());
             prop_assert_eq!(audio_end - samples[0].0, frames.len() as u64 * 1024);
-            let first = (Timestamp::from_ticks(start) + SHIFT).ticks() as f64 * f64::from(rate) / 90_000.0;
+            let first = (Timestamp::from_ticks(start) + WIRE_SHIFT).ticks() as f64 * f64::from(rate) / 90_000.0;
             prop_assert!((samples[0].0 as f64 - first).abs() < 1.0);
             for ((_, _, at, size, is_sync), frame) in samples.iter().zip(&frames) {
                 prop_assert_eq!((*at, *size, *is_sync), (place, *frame, true));
@@ -242,7 +242,7 @@ fn section_7_2_6_6_the_whole_audio_configuration_is_in_its_descriptor() {
 
 #[test]
 fn frames_that_are_stamped_apart_are_told_apart() {
-    let mut audio = AudioRun::new(48_000, 1024);
+    let mut audio = AudioRun::new(48_000, 1024, Timestamp::ZERO);
     // A gap of a tenth of a second, then a frame that comes a frame early.
     for ticks in [0, 1920, 12_840, 12_840] {
         audio.push(Timestamp::from_ticks(ticks), 10);
@@ -252,4 +252,21 @@ fn frames_that_are_stamped_apart_are_told_apart() {
     let (samples, _) = seen(&segment, 2, (1024, 0x0200_0000));
     let times: Vec<_> = samples.iter().map(|sample| sample.0 - samples[0].0).collect();
     assert_eq!(times, [0, 1024, 6848, 6849]);
+}
+
+/// Chromium refuses a `moof` without a `traf`.
+#[test]
+fn section_8_8_7_sound_without_frames_has_a_traf_of_no_samples() {
+    let audio = AudioRun::new(48_000, 1024, Timestamp::from_millis(600));
+    let mut segment = Vec::new();
+    write_head(1, None, Some(&audio), &mut segment);
+    assert_eq!(segment.len(), head_bytes(None, Some(&audio)));
+    let traf = child(child(&segment, b"moof"), b"traf");
+    // `duration-is-empty`, `default-base-is-moof`; two seconds with the shift.
+    let expected = [
+        (*b"tfhd", &hex!("00030000 00000002")[..]),
+        (*b"tfdt", &hex!("01000000 0000000000017700")[..]),
+    ];
+    assert_eq!(boxes(traf), expected);
+    assert!(child(&segment, b"mdat").is_empty());
 }

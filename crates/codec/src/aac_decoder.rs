@@ -74,6 +74,17 @@ impl AacDecoder {
             Core::Fraunhofer { delay, .. } => *delay,
         }
     }
+
+    /// What the delay of such a decoder comes to at most, whatever it has decoded: with plain
+    /// frames in a stream of SBR it is another.
+    #[must_use]
+    pub fn max_delay(&self) -> usize {
+        match &self.core {
+            Core::Symphonia(_) => 0,
+            // It waits for the next frame, to conceal a damaged one.
+            Core::Fraunhofer { .. } => self.config.frame_samples + LIMITER_DELAY,
+        }
+    }
 }
 
 fn open_symphonia(config: &AacDecoderConfig) -> Option<LcDecoder> {
@@ -119,6 +130,8 @@ fn decode_fraunhofer(
 
 /// What SBR is behind the core in every decoder: encoders count it as theirs.
 const SBR_DELAY: usize = 962;
+/// Fraunhofer's limiter is 15 ms behind: at 96 kHz, the highest rate, so many samples.
+const LIMITER_DELAY: usize = 1440;
 /// Samples in a frame without SBR.
 const LC_FRAME_SAMPLES: usize = 1024;
 /// 8 channels of 1024 samples, doubled by SBR.

@@ -33,8 +33,8 @@ pub enum Error {
         /// What was found in the stream.
         tool: &'static str,
     },
-    /// An access unit whose parameter sets or slice headers cannot be read; the decoder has not
-    /// seen it.
+    /// An access unit whose parameter sets or slice headers cannot be read. The decoder has not
+    /// seen it, or what lies in front of them only.
     #[error("access unit of {bytes} bytes does not decode: {error}")]
     Malformed {
         /// Size of the access unit.

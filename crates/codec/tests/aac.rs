@@ -230,6 +230,7 @@ fn decode_here(frames: &[AudioFrame], config: &AacDecoderConfig) -> Vec<f64> {
         let sound = decoder.decode(&frame.data);
         samples.extend(sound.chunks(config.channels.into()).map(|pair| f64::from(pair[0])));
     }
+    assert!(decoder.delay() <= decoder.max_delay(), "{config:?}: {}", decoder.delay());
     samples.split_off(decoder.delay())
 }
 

@@ -10,4 +10,4 @@ mod time;
 
 pub use picture::{I420, I420Buf, Plane};
 pub use sample::{AccessUnit, AudioFrame, NalUnits};
-pub use time::{Duration, TICKS_PER_SECOND, Timestamp, UnwrapMs};
+pub use time::{Duration, TICKS_PER_SECOND, Timestamp, UnwrapMs, WIRE_SHIFT};

@@ -6,6 +6,10 @@ use std::ops::{Add, AddAssign, Neg, Sub};
 /// 2.4.2.2).
 pub const TICKS_PER_SECOND: i64 = 90_000;
 
+/// Added to every time that is written, in each container (1.4 s): neither the PCR of a transport
+/// stream that starts at zero nor a slightly negative first time is below zero.
+pub const WIRE_SHIFT: Duration = Duration::from_millis(1400);
+
 /// A point in a stream's time, in 90 kHz ticks.
 ///
 /// Signed and 64 bits wide: it never wraps (3.2 million years). Where a format has fewer bits (33

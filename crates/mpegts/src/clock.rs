@@ -1,16 +1,12 @@
 //! The 33-bit clock of a transport stream, and when it is due in the stream.
 
-use media::{Duration, Timestamp};
+use media::{Duration, Timestamp, WIRE_SHIFT};
 
 /// How far the PCR runs ahead of the DTS in the same packet (0.7 s).
 ///
 /// It is the time a decoder has to receive a picture before decoding it, and the longest that a
 /// group of audio frames may be held back by the caller without arriving late.
 pub(crate) const PCR_LEAD: Duration = Duration::from_millis(700);
-
-/// Added to every timestamp that is written (1.4 s), so that neither the PCR of a stream that
-/// starts at zero nor a slightly negative first timestamp starts a hair below the 33-bit wrap.
-pub(crate) const SHIFT: Duration = Duration::from_millis(1400);
 
 /// The longest time between two PCRs (13818-1 2.7.2).
 const MAX_PCR_INTERVAL: Duration = Duration::from_millis(100);
@@ -19,7 +15,7 @@ const MASK_33_BITS: u64 = (1 << 33) - 1;
 
 /// The shifted time as a PTS, DTS or PCR base: 90 kHz, 33 bits, wrapping.
 pub(crate) fn wrap_33_bits(time: Timestamp) -> u64 {
-    (time + SHIFT).ticks() as u64 & MASK_33_BITS
+    (time + WIRE_SHIFT).ticks() as u64 & MASK_33_BITS
 }
 
 /// The PCR base that goes with a sample of decoding time `dts`.
@@ -65,10 +61,13 @@ mod tests {
 
     #[test]
     fn timestamps_wrap_at_33_bits() {
-        let last = Timestamp::from_ticks((1 << 33) - 1) - SHIFT;
+        let last = Timestamp::from_ticks((1 << 33) - 1) - WIRE_SHIFT;
         assert_eq!(wrap_33_bits(last), 0x1_ffff_ffff);
         assert_eq!(wrap_33_bits(last + Duration::from_ticks(1)), 0);
-        assert_eq!(wrap_33_bits(Timestamp::ZERO - SHIFT - Duration::from_ticks(1)), 0x1_ffff_ffff);
+        assert_eq!(
+            wrap_33_bits(Timestamp::ZERO - WIRE_SHIFT - Duration::from_ticks(1)),
+            0x1_ffff_ffff
+        );
         assert_eq!(wrap_33_bits(Timestamp::from_ticks(i64::MAX)), 0x1_ffff_ffff);
     }
 

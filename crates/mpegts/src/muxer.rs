@@ -202,21 +202,25 @@ impl Muxer {
     }
 
     /// Starts a segment: PAT and PMT (RFC 8216 section 3.2). The first picture after it carries a
-    /// PCR.
+    /// PCR. One of [`Packing::Dense`] before it has to be [finished](Self::finish_segment).
     pub fn start_segment(&mut self, out: &mut Vec<u8>) {
+        // What is held belongs in front of these, in the segment before.
+        debug_assert!(self.held.is_empty(), "the segment before has not been finished");
         write_section(&mut self.pat, psi::pat(PMT_PID).as_slice(), out);
         let pmt = psi::pmt(self.pmt_version, self.tracks.pcr_pid(), self.tracks.streams());
         write_section(&mut self.pmt, pmt.as_slice(), out);
         self.pcr.restart();
     }
 
-    /// Writes one picture as one PES packet: access unit delimiter, parameter sets, then the other
-    /// NAL units.
+    /// Writes one picture: access unit delimiter, parameter sets, then the other NAL units. With
+    /// [`Packing::Aligned`] it is one PES packet; with [`Packing::Dense`] its end may be held back
+    /// and come with the next picture.
     ///
     /// `dts` never falls between discontinuities and is not above `pts`. `parameter_sets` (SPS
     /// first, then PPS) are for random access points, `nal_units` without delimiters; empty NAL
-    /// units are skipped. The PCR, where one is due (13818-1 2.7.2: every 100 ms, though no packet
-    /// is written for it alone) or costs nothing, comes with the picture.
+    /// units are skipped. The PCR comes with the picture where one is due (13818-1 2.7.2: every
+    /// 100 ms, though no packet is written for it alone), and with [`Packing::Aligned`] where it
+    /// costs nothing.
     pub fn write_video<'a>(
         &mut self,
         pts: Timestamp,

@@ -103,10 +103,10 @@ mod tests {
     use hex_literal::hex;
 
     use super::*;
-    use crate::clock::SHIFT;
+    use media::WIRE_SHIFT;
 
     fn raw(ticks: i64) -> Timestamp {
-        Timestamp::from_ticks(ticks) - SHIFT
+        Timestamp::from_ticks(ticks) - WIRE_SHIFT
     }
 
     #[test]

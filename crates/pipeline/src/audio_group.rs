@@ -3,6 +3,11 @@
 use aac::AudioSpecificConfig;
 use media::{AudioFrame, Duration, TICKS_PER_SECOND, Timestamp};
 
+/// The frames of a group begin in a span of at most this long, so that one time stamp comes no more
+/// than 0.7 s behind the other (ISO/IEC 13818-1 2.7.4), of frames of 64 ms too. It matters to light
+/// sound alone: other groups are full before.
+const MAX_SPAN: Duration = Duration::from_millis(600);
+
 /// A group holds at most this many bytes, so that it fits the 3584-byte buffer of a two-channel
 /// ADTS decoder (ISO/IEC 13818-1 2.4.2.7).
 const MAX_BYTES: usize = 2800;
@@ -21,20 +26,18 @@ pub(crate) struct AudioGroup {
 }
 
 impl AudioGroup {
-    /// Gathers the first of the frames, of `max_span` at most; how many. One too large for an ADTS
-    /// header (13 bits of length) is no AAC frame and is left out; the configuration itself was
-    /// tried before.
+    /// Gathers the first of the frames; how many. One too large for an ADTS header (13 bits of
+    /// length) is no AAC frame and is left out; the configuration itself was tried before.
     pub(crate) fn gather<'a>(
         &mut self,
         config: &AudioSpecificConfig,
         frames: impl Iterator<Item = &'a AudioFrame>,
-        max_span: Duration,
     ) -> usize {
         (self.samples, self.pts) = (0, None);
         self.adts.clear();
         let mut gathered = 0;
         for frame in frames {
-            if !self.takes(config, frame, max_span) {
+            if !self.takes(config, frame) {
                 break;
             }
             gathered += 1;
@@ -47,12 +50,12 @@ impl AudioGroup {
         gathered
     }
 
-    fn takes(&self, config: &AudioSpecificConfig, frame: &AudioFrame, max_span: Duration) -> bool {
+    fn takes(&self, config: &AudioSpecificConfig, frame: &AudioFrame) -> bool {
         let Some(first) = self.pts else { return true };
         let rate = i64::from(config.sample_rate_hz.max(1));
         let end = first + Duration::from_ticks(self.samples * TICKS_PER_SECOND / rate);
         let drift = frame.pts - end;
-        frame.pts - first < max_span
+        frame.pts - first < MAX_SPAN
             && self.adts.len() + frame.data.len() <= MAX_BYTES
             && drift <= MAX_DRIFT
             && drift >= -MAX_DRIFT

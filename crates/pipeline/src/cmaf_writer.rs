@@ -65,11 +65,12 @@ struct Plan<'a> {
 impl<'a> Plan<'a> {
     fn new(package: &'a Package, init: &[u8]) -> Self {
         let audio = package.audio.as_deref().and_then(audio_track);
+        let start = package.span.start();
         let mut plan = Self {
             package,
             pictures: Vec::new(),
             video: VideoRun::default(),
-            audio: audio.map(|it| AudioRun::new(it.sample_rate_hz, it.samples_per_frame)),
+            audio: audio.map(|it| AudioRun::new(it.sample_rate_hz, it.samples_per_frame, start)),
             payload_bytes: 0,
         };
         let mut sets = KnownSets::new(package, init);

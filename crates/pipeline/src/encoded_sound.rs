@@ -27,6 +27,10 @@ use crate::source_segment::{EndedSpan, FollowedBy, Sound};
 /// each is 64 ms at most, and looks ahead.
 const PREPARATION: Duration = Duration::from_millis(1000);
 
+/// Spans whose sound is kept to prepare that of the next: more than a second of it, as most are
+/// longer than a quarter of one.
+pub(crate) const MAX_HEARD_SPANS: usize = 4;
+
 /// Samples by which a frame may miss its place: whole ticks of 90 kHz are coarser than samples.
 const ROUNDING: i64 = 2;
 
@@ -79,72 +83,20 @@ impl SoundPlan {
         Some(Self { source, source_hz, encoder, config })
     }
 
-    /// Makes the sound of a span, before which there was `before`.
+    /// Decodes the sound of a span, before which there was `before`: it is the same for all plans.
     ///
     /// # Errors
-    /// A codec failed.
-    pub(crate) fn encode(
+    /// There is no decoder for it.
+    pub(crate) fn decode(
         &self,
-        ended: &EndedSpan,
         before: &[AudioFrame],
         sound: &Sound,
-    ) -> Result<Sound, codec::Error> {
-        let mut made = Sound {
-            config: Arc::clone(&self.config),
-            frames: Vec::new(),
-            bitrate_bps: Some(self.encoder.bitrate_bps),
-        };
-        let mut decoder = AacDecoder::new(&self.source)?;
-        let Some(decoded) = self.decode(&mut decoder, before.iter().chain(&sound.frames)) else {
-            return Ok(made);
-        };
-        let mut encoder = AacEncoder::new(&self.encoder)?;
-        let grid = Grid {
-            frame: self.encoder.profile.frame_samples() as i64,
-            hz: self.encoder.sample_rate_hz.into(),
-            look_ahead: encoder.look_ahead() as i64,
-        };
-        // Samples of the source that it takes to make those before them, and how many can be made.
-        let behind = decoder.delay() as i64 + self.filter_reach();
-        let makeable =
-            |frames: &[AudioFrame]| self.end_of(frames).map(|end| self.to_encoded(end - behind));
-        let Some(makeable_to) = makeable(&sound.frames) else { return Ok(made) };
-        // Where nothing comes, silence does.
-        let makeable_to = match ended.followed_by {
-            FollowedBy::Next => makeable_to,
-            FollowedBy::End => grid.end_of_frame_with(makeable_to) + grid.look_ahead,
-        };
-        let samples = self.resampled(decoded, decoder.delay() as i64)?;
-        let channels = self.encoder.channels;
-        // No more silence in front, or behind, than sound: a publisher may stamp it as it likes.
-        let earliest = (samples.from - MAX_SECONDS * grid.hz).div_euclid(grid.frame);
-        let latest = samples.end(channels.into()) + grid.look_ahead + grid.frame;
-        let first = match makeable(before) {
-            Some(made_to) => grid.frames_in(made_to),
-            None => grid.first_at(ended.span.start()),
-        };
-        let first = first.max(earliest);
-        let mut frame = first - encoder.settled_frame() as i64;
-        let samples = samples.cut(frame * grid.frame, makeable_to.min(latest), channels);
-        encoder.encode(&samples, |encoded| {
-            if frame >= first {
-                made.frames.push(AudioFrame { pts: grid.time_of(frame), ..encoded });
-            }
-            frame += 1;
-        })?;
-        Ok(made)
-    }
-
-    /// The sound of the frames, each in its place; None where there is none.
-    fn decode<'a>(
-        &self,
-        decoder: &mut AacDecoder,
-        frames: impl Iterator<Item = &'a AudioFrame>,
-    ) -> Option<Samples> {
+    ) -> Result<DecodedSound, codec::Error> {
         let channels = usize::from(self.source.channels);
         let frame_samples = self.source.frame_samples as i64;
+        let mut decoder = AacDecoder::new(&self.source)?;
         let mut decoded: Option<Samples> = None;
-        for frame in frames {
+        for frame in before.iter().chain(&sound.frames) {
             let at = place(frame.pts, self.source_hz);
             let decoded = decoded.get_or_insert(Samples { from: at, samples: Vec::new() });
             let gap = at - decoded.end(channels);
@@ -165,12 +117,73 @@ impl SoundPlan {
                 decoded.samples.extend_from_slice(sound);
             }
         }
-        decoded
+        Ok(DecodedSound {
+            samples: decoded,
+            delay: decoder.delay() as i64,
+            max_delay: decoder.max_delay() as i64,
+            before_end: self.end_of(before),
+            end: self.end_of(&sound.frames),
+        })
+    }
+
+    /// Makes the frames of a span, whose sound is decoded.
+    ///
+    /// # Errors
+    /// A codec failed.
+    pub(crate) fn encode(
+        &self,
+        ended: &EndedSpan,
+        decoded: &DecodedSound,
+    ) -> Result<Vec<AudioFrame>, codec::Error> {
+        let (Some(samples), Some(end)) = (&decoded.samples, decoded.end) else {
+            return Ok(Vec::new());
+        };
+        let mut encoder = AacEncoder::new(&self.encoder)?;
+        let grid = Grid {
+            frame: self.encoder.profile.frame_samples() as i64,
+            hz: self.encoder.sample_rate_hz.into(),
+            look_ahead: encoder.look_ahead() as i64,
+        };
+        // Samples of the source that it takes to make those before them, and how many can be made:
+        // the same for all spans, whatever the decoder has found in this one.
+        let behind = decoded.max_delay + self.filter_reach();
+        let makeable_to = self.to_encoded(end - behind);
+        // Where nothing comes, silence does.
+        let to_the_end = grid.end_of_frame_with(makeable_to);
+        let makeable_to = match ended.followed_by {
+            FollowedBy::Next => makeable_to,
+            FollowedBy::Discontinuity => {
+                // The frames that begin behind it are those of the next span.
+                let next = grid.first_at(ended.span.end()) * grid.frame;
+                to_the_end.min(next) + grid.look_ahead
+            }
+            FollowedBy::End => to_the_end + grid.look_ahead,
+        };
+        let samples = self.resampled(samples, decoded.delay)?;
+        let channels = self.encoder.channels;
+        // No more silence in front, or behind, than sound: a publisher may stamp it as it likes.
+        let earliest = (samples.from - MAX_SECONDS * grid.hz).div_euclid(grid.frame);
+        let latest = samples.end(channels.into()) + grid.look_ahead + grid.frame;
+        let first = match decoded.before_end {
+            Some(end) => grid.frames_in(self.to_encoded(end - behind)),
+            None => grid.first_at(ended.span.start()),
+        };
+        let first = first.max(earliest);
+        let mut frame = first - encoder.settled_frame() as i64;
+        let samples = samples.cut(frame * grid.frame, makeable_to.min(latest), channels);
+        let mut made = Vec::new();
+        encoder.encode(&samples, |encoded| {
+            if frame >= first {
+                made.push(AudioFrame { pts: grid.time_of(frame), ..encoded });
+            }
+            frame += 1;
+        })?;
+        Ok(made)
     }
 
     /// The same sound at the encoder's rate. The filter is laid so that it is the same whatever it
     /// begins with.
-    fn resampled(&self, decoded: Samples, delay: i64) -> Result<Samples, codec::Error> {
+    fn resampled(&self, decoded: &Samples, delay: i64) -> Result<Samples, codec::Error> {
         let (source_hz, encoder_hz) =
             (i64::from(self.source_hz), i64::from(self.encoder.sample_rate_hz));
         let channels = usize::from(self.source.channels);
@@ -178,8 +191,8 @@ impl SoundPlan {
         let step = source_hz / divisor;
         let from = decoded.from - delay;
         let left_out = (-from).rem_euclid(step);
-        let mut samples = decoded.samples;
-        samples.drain(..(left_out as usize * channels).min(samples.len()));
+        let left_out_samples = (left_out as usize * channels).min(decoded.samples.len());
+        let samples = decoded.samples[left_out_samples..].to_vec();
         let samples =
             resample(samples, self.source.channels, self.source_hz, self.encoder.sample_rate_hz)?;
         Ok(Samples { from: (from + left_out) / step * (encoder_hz / divisor), samples })
@@ -218,8 +231,7 @@ pub(crate) fn heard_before<'a>(
     earlier: impl Iterator<Item = &'a EndedSpan>,
 ) -> Vec<AudioFrame> {
     let Some(sound) = sound else { return Vec::new() };
-    let own = sound.frames.first().map_or_else(|| span.start(), |frame| frame.pts);
-    let from = own.min(span.start()) - PREPARATION;
+    let from = preparation_begins(span, sound);
     let mut parts = Vec::new();
     let mut next = *span;
     for ended in earlier {
@@ -233,6 +245,27 @@ pub(crate) fn heard_before<'a>(
         }
     }
     parts.into_iter().rev().flatten().cloned().collect()
+}
+
+/// Where the sound begins that prepares a span's.
+pub(crate) fn preparation_begins(span: &Span, sound: &Sound) -> Timestamp {
+    let own = sound.frames.first().map_or_else(|| span.start(), |frame| frame.pts);
+    own.min(span.start()) - PREPARATION
+}
+
+/// The sound of a span, and in front of it what prepares it: decoded once for all that is made of
+/// it.
+pub(crate) struct DecodedSound {
+    /// Each frame's in its place; None where there is none.
+    samples: Option<Samples>,
+    /// By how many samples they are behind what the frames hold.
+    delay: i64,
+    /// By how many they are at most, in whichever span.
+    max_delay: i64,
+    /// Place where the sound ends that prepares the span's; None where there is none.
+    before_end: Option<i64>,
+    /// Place where the span's own sound ends; None where there is none.
+    end: Option<i64>,
 }
 
 /// Samples of each channel, and the place of the first, counted from time 0.
@@ -332,13 +365,13 @@ fn encoded_config(encoder: &AacEncoderConfig) -> Option<AudioSpecificConfig> {
 }
 
 /// The sample that is heard at a time, the nearest.
-fn place(at: Timestamp, hz: u32) -> i64 {
+pub(crate) fn place(at: Timestamp, hz: u32) -> i64 {
     let doubled = scale(at.ticks(), 2 * i64::from(hz), TICKS_PER_SECOND);
     (doubled + 1).div_euclid(2)
 }
 
 /// `value * times / by`, rounded down.
-fn scale(value: i64, times: i64, by: i64) -> i64 {
+pub(crate) fn scale(value: i64, times: i64, by: i64) -> i64 {
     let scaled = (i128::from(value) * i128::from(times)).div_euclid(i128::from(by.max(1)));
     i64::try_from(scaled).unwrap_or(if value < 0 { i64::MIN / 4 } else { i64::MAX / 4 })
 }

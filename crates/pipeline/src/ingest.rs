@@ -228,7 +228,7 @@ impl Ingest {
     #[must_use]
     pub fn new(config: &StreamConfig, state: GridState, tracks: StreamTracks) -> Self {
         let mut sound = SoundQueue::default();
-        sound.announce_bitrate(tracks.audio_bps);
+        sound.remember_bitrate(tracks.audio_bps.clone());
         Self {
             phase: Phase::Waiting,
             grid: Grid::new(config.segment_duration, state),
@@ -247,6 +247,7 @@ impl Ingest {
                 is_configured: !config.renditions.is_empty(),
                 interval: Duration::from_millis(40),
                 sound,
+                meter: SourceMeter::expecting(tracks.rates),
                 ..RunningLadder::default()
             },
             budget: DecodeBudget::new(),
@@ -335,7 +336,7 @@ impl Ingest {
     /// [`finish`](Self::finish). Behind the slate it goes on by [`resume`](Self::resume); what is
     /// pushed to this one is not taken any more.
     ///
-    /// False, with nothing changed, where no slate can stand in.
+    /// False where no slate can stand in: the stay goes on as if nothing had been asked.
     #[must_use]
     pub fn pause(&mut self) -> bool {
         if self.phase == Phase::Ended || self.grid.mode().is_none() {
@@ -1031,7 +1032,8 @@ impl Ingest {
         if !self.ladder.is_configured {
             return;
         }
-        let followed_by = if cut.discontinuity { FollowedBy::End } else { FollowedBy::Next };
+        let followed_by =
+            if cut.discontinuity { FollowedBy::Discontinuity } else { FollowedBy::Next };
         let ended = self.end_ladder_span(cut.at, cut.at, followed_by);
         self.ladder.sound.begin_span(cut.at);
         self.ladder.span = Some(cut);
@@ -1078,9 +1080,11 @@ impl Ingest {
         }
         let sound = self.ladder.sound.end_span(sound_end, silent_to, &mut self.silence);
         let sound = sound.filter(|_| tracks.audio);
-        self.tracks.audio_bps = sound.as_ref().and_then(|sound| sound.bitrate_bps);
+        self.tracks.audio_bps =
+            sound.as_ref().and_then(|sound| Some((Arc::clone(&sound.config), sound.bitrate_bps?)));
         let span = cut.span_to(end);
         let segment = self.ladder.end_span(span, tracks, sound, stills, followed_by);
+        self.tracks.rates = self.ladder.meter.rates();
         let ended = Arc::clone(&segment.ended);
         self.outputs.push_back(IngestOutput::Segment(segment));
         Some(ended)

@@ -88,8 +88,8 @@ pub use rendition_set::RenditionSet;
 pub use rung::RungStats;
 pub use slate::Slate;
 pub use source_segment::{
-    EndedSpan, FollowedBy, Item, LadderCut, SegmentSource, SegmentStore, Sound, SourceSegment,
-    SpanStart,
+    EndedSpan, FollowedBy, Item, LadderCut, OldestMakeable, SegmentSource, SegmentStore, Sound,
+    SourceSegment, SpanStart,
 };
 pub use test_signal::{TestSample, TestSignal, TestSignalConfig, TestSignalError};
 pub use tracks::StreamTracks;

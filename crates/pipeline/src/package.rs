@@ -1,6 +1,6 @@
 //! Packaging: a span's access units and audio frames, in the order in which a container holds them.
 //! Which container that is, this file does not know: [`ts_writer`](crate::ts_writer) writes
-//! MPEG-TS.
+//! MPEG-TS, [`cmaf_writer`](crate::cmaf_writer) fragmented MP4.
 
 use std::sync::Arc;
 

@@ -127,6 +127,8 @@ fn wire_bps(video_bps: u64, audio_bps: u64, frame_rate: f64) -> u64 {
 pub(crate) struct SourceMeter {
     /// The newest last.
     spans: VecDeque<Sent>,
+    /// What counts until a span with pictures has been measured.
+    expected: Option<SourceRates>,
 }
 
 /// What was sent in one span.
@@ -138,6 +140,11 @@ pub(crate) struct Sent {
 }
 
 impl SourceMeter {
+    /// A meter for a publisher that is expected to send what the one before it sent.
+    pub(crate) fn expecting(expected: Option<SourceRates>) -> Self {
+        Self { spans: VecDeque::new(), expected }
+    }
+
     pub(crate) fn push(&mut self, sent: Sent) {
         if self.spans.len() >= MEASURED_SPANS {
             self.spans.pop_front();
@@ -145,13 +152,13 @@ impl SourceMeter {
         self.spans.push_back(sent);
     }
 
-    /// Rates over the newest spans; None before the first one with pictures.
+    /// Rates over the newest spans; before the first one with pictures, those that are expected.
     pub(crate) fn rates(&self) -> Option<SourceRates> {
         let duration: i64 = self.spans.iter().map(|sent| sent.duration.ticks()).sum();
         let video_bytes: u64 = self.spans.iter().map(|sent| sent.video_bytes).sum();
         let audio_bytes: u64 = self.spans.iter().map(|sent| sent.audio_bytes).sum();
         if duration <= 0 || video_bytes == 0 {
-            return None;
+            return self.expected;
         }
         let bps = |bytes: u64| {
             let bits = u128::from(bytes) * 8 * TICKS_PER_SECOND as u128;

@@ -39,6 +39,8 @@ pub(crate) struct Rung {
 /// The segment being made.
 struct Segment {
     cut: Cut,
+    /// What its video may need, in bits per second.
+    cap_bps: u32,
     units: Vec<AccessUnit>,
 }
 
@@ -160,12 +162,16 @@ impl Rung {
         if open.is_some_and(|open| open.config == plan.config && open.fit == plan.fit) {
             return Ok(());
         }
-        let segment = self.segment.take();
-        self.close();
-        self.encoder = Some(Encoder::open(plan.clone())?);
         // Pictures of two encoders do not go into one segment; one that has none yet is as good as
         // new.
-        self.segment = segment.filter(|segment| segment.units.is_empty());
+        let segment = self.segment.take().filter(|segment| segment.units.is_empty());
+        self.close();
+        let mut encoder = Encoder::open(plan.clone())?;
+        if let Some(segment) = &segment {
+            encoder.set_cap(segment.cap_bps)?;
+        }
+        self.encoder = Some(encoder);
+        self.segment = segment;
         Ok(())
     }
 
@@ -254,12 +260,13 @@ impl Rung {
         Ok(())
     }
 
-    /// Begins a segment whose video has this cap. Nothing comes of pictures before the first one.
+    /// Begins a segment whose video has this cap, also where its encoder is only opened with the
+    /// first picture. Nothing comes of pictures before the first one.
     ///
     /// # Errors
     /// The encoder refuses the cap, and keeps the one it has.
     pub(crate) fn begin_segment(&mut self, cut: Cut, cap_bps: u32) -> Result<(), codec::Error> {
-        self.segment = Some(Segment { cut, units: Vec::new() });
+        self.segment = Some(Segment { cut, cap_bps, units: Vec::new() });
         self.encoder.as_mut().map_or(Ok(()), |encoder| encoder.set_cap(cap_bps))
     }
 

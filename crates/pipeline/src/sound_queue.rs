@@ -43,6 +43,8 @@ pub(crate) struct SoundQueue {
     silent: Option<(Timestamp, i64)>,
     /// Bits a second of the sound in force, once known.
     bitrate: Bitrate,
+    /// What the sound of the stay before was, and of how many bits a second.
+    before: Option<(Arc<AudioSpecificConfig>, u32)>,
 }
 
 /// How many bits a second the sound is made of: decided once for each kind, as what is made of it
@@ -85,8 +87,14 @@ impl SoundQueue {
         }
     }
 
-    /// The publisher says that the sound is made of so many bits a second, or that of one before it
-    /// was: no less is believed, as it may begin with silence.
+    /// The sound of the stay before was of this kind and so many bits a second: of the same kind no
+    /// less is believed, as it may begin with silence.
+    pub(crate) fn remember_bitrate(&mut self, before: Option<(Arc<AudioSpecificConfig>, u32)>) {
+        self.before = before;
+    }
+
+    /// The publisher says that the sound is made of so many bits a second: no less is believed, as
+    /// it may begin with silence.
     pub(crate) fn announce_bitrate(&mut self, bitrate_bps: Option<u32>) {
         if let Bitrate::Said(said) = &mut self.bitrate {
             *said = (*said).max(bitrate_bps);
@@ -164,7 +172,8 @@ impl SoundQueue {
         let samples = (frames.len() * usize::from(config.samples_per_frame)).max(1);
         let bps = bytes as f64 * 8.0 * f64::from(config.sample_rate_hz) / samples as f64;
         let measured = Some(bps as u32).filter(|bps| *bps >= LEAST_BITRATE_BPS);
-        let bitrate_bps = said.max(measured);
+        let before = self.before.as_ref().filter(|(kind, _)| kind.has_core_of(config));
+        let bitrate_bps = said.max(measured).max(before.map(|(_, bps)| *bps));
         self.bitrate = Bitrate::Known(bitrate_bps);
         bitrate_bps
     }
@@ -314,6 +323,21 @@ mod tests {
         assert_eq!(times(end_span(&mut queue, 10)), [0]);
         queue.push(frame(5, 1), &stereo);
         assert_eq!(times(end_span(&mut queue, 100)), [10, 20, 5]);
+    }
+
+    #[test]
+    fn the_bitrate_of_the_stay_before_counts_for_the_same_kind_of_sound_alone() {
+        let stereo = config(&[0x12, 0x10]);
+        let mono = config(&[0x12, 0x08]);
+        for (kind, expected) in [(&stereo, 128_000), (&mono, 34_453)] {
+            let mut queue = SoundQueue::default();
+            queue.remember_bitrate(Some((Arc::clone(&stereo), 128_000)));
+            queue.configure(kind, Timestamp::ZERO);
+            queue.begin_span(Timestamp::ZERO);
+            queue.push(frame(0, 100), kind);
+            let sound = end_span(&mut queue, 100).expect("sound");
+            assert_eq!(sound.bitrate_bps, Some(expected));
+        }
     }
 
     /// Frames of 1024 samples at 44.1 kHz, each with its place in the sound, from one time to

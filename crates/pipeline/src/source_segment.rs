@@ -9,7 +9,7 @@ use aac::AudioSpecificConfig;
 use hls::{Cut, CutPoint, Span};
 use media::{AudioFrame, Duration, Timestamp};
 
-use crate::encoded_sound::heard_before;
+use crate::encoded_sound::{MAX_HEARD_SPANS, heard_before, preparation_begins};
 use crate::picture::{Picture, VideoConfig};
 use crate::rates::SourceRates;
 use crate::rendition_set::RenditionSet;
@@ -40,8 +40,8 @@ pub struct EndedSpan {
     pub sound: Option<Sound>,
     /// Time from one source picture to the next.
     pub interval: Duration,
-    /// What the publisher sends, as measured in the spans before it, or in the first one itself.
-    /// None where there are no pictures.
+    /// What the publisher sends, as measured in the spans before it, be they of an earlier stay, or
+    /// in the first one itself. None where there are no pictures.
     pub rates: Option<SourceRates>,
     /// What comes behind it.
     pub followed_by: FollowedBy,
@@ -52,7 +52,9 @@ pub struct EndedSpan {
 pub enum FollowedBy {
     /// A span that goes on where it ends.
     Next,
-    /// Nothing, or a discontinuity.
+    /// A span behind a discontinuity, which begins where it ends.
+    Discontinuity,
+    /// Nothing.
     End,
 }
 
@@ -95,7 +97,8 @@ pub struct SpanStart {
     pub cut: Cut,
     /// The renditions that are made of it picture by picture, as they come.
     pub live: RenditionSet,
-    /// What the publisher sends, as measured in the spans before it; None before the first one.
+    /// What the publisher sends, as measured in the spans before it, be they of an earlier stay;
+    /// None before the first one.
     pub rates: Option<SourceRates>,
     /// Where renditions begin and no other has been live: the pictures before this cut, in
     /// decoding order, that a decoder has to be given before the next ones. Empty where the
@@ -218,6 +221,15 @@ pub(crate) fn is_too_much_preroll(pictures: usize, cost: Cost) -> bool {
         || cost.macroblocks > MAX_PREROLL_MACROBLOCKS
 }
 
+/// The numbers of the oldest spans from which on all can be made; None where none can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OldestMakeable {
+    /// For renditions with pictures, which need a place where decoding begins.
+    pub with_pictures: Option<u64>,
+    /// For renditions of sound alone.
+    pub sound_alone: Option<u64>,
+}
+
 /// The newest spans of a stream's ladder grid: what renditions that nobody watches can still be
 /// made of.
 #[derive(Debug)]
@@ -225,6 +237,8 @@ pub struct SegmentStore {
     /// Spans that are to be makeable.
     kept: usize,
     spans: VecDeque<StoredSpan>,
+    /// Spans that have gone before those, whose sound prepares that of the oldest.
+    heard: VecDeque<Arc<EndedSpan>>,
     /// All pictures in decoding order, from the first that the oldest span needs on.
     pictures: VecDeque<Picture>,
     /// Pictures that have gone before those.
@@ -244,7 +258,14 @@ impl SegmentStore {
     /// A store from which the newest `kept` spans can be made.
     #[must_use]
     pub fn new(kept: usize) -> Self {
-        Self { kept, spans: VecDeque::new(), pictures: VecDeque::new(), gone: 0, bytes: 0 }
+        Self {
+            kept,
+            spans: VecDeque::new(),
+            heard: VecDeque::new(),
+            pictures: VecDeque::new(),
+            gone: 0,
+            bytes: 0,
+        }
     }
 
     /// Adds the newest span.
@@ -265,40 +286,60 @@ impl SegmentStore {
         }
     }
 
-    /// Forgets the oldest span; how many bytes that gives up, 0 where there is none.
+    /// Forgets the oldest span, or several where one gives up nothing; how many bytes that gives
+    /// up, 0 where there is none.
     pub fn give_up_oldest(&mut self) -> usize {
         let before = self.bytes;
-        self.pop_span();
-        self.drop_needless_pictures();
+        while self.bytes == before && !self.spans.is_empty() {
+            self.pop_span();
+            self.drop_needless_pictures();
+        }
         before - self.bytes
     }
 
-    /// The number of the oldest span from which on all can be made; None where none can.
+    /// The oldest spans from which on all can be made.
     #[must_use]
-    pub fn oldest_makeable(&self) -> Option<u64> {
+    pub fn oldest_makeable(&self) -> OldestMakeable {
         let lost = self.spans.iter().rposition(|stored| self.preroll_begins(stored).is_none());
-        let oldest = lost.map_or(0, |place| place + 1);
-        self.spans.get(oldest).map(|stored| stored.ended.span.sequence())
+        let number_at =
+            |place: usize| self.spans.get(place).map(|stored| stored.ended.span.sequence());
+        OldestMakeable {
+            with_pictures: number_at(lost.map_or(0, |place| place + 1)),
+            sound_alone: number_at(0),
+        }
     }
 
-    /// What span `sequence` is made of, if it is still here.
+    /// What span `sequence` is made of, if it is still here and its pictures can be decoded.
     #[must_use]
     pub fn source_of(&self, sequence: u64) -> Option<SegmentSource> {
-        let place = self.spans.iter().rposition(|it| it.ended.span.sequence() == sequence)?;
-        let stored = self.spans.get(place)?;
+        let sound_alone = self.sound_of(sequence)?;
+        let stored = self.spans.iter().rfind(|it| it.ended.span.sequence() == sequence)?;
         let start = self.preroll_begins(stored)?;
         let pictures = |from: u64, to: u64| -> Vec<Picture> {
             self.pictures.range(self.place(from)..self.place(to)).cloned().collect()
         };
-        let ended = &stored.ended;
-        let earlier = self.spans.range(..place).rev().map(|it| &*it.ended);
         Some(SegmentSource {
-            heard_before: heard_before(&ended.span, ended.sound.as_ref(), earlier),
             preroll: pictures(start.min(stored.first), stored.first),
             segment: SourceSegment {
-                ended: Arc::clone(ended),
                 pictures: pictures(stored.first.max(start), stored.end),
+                ..sound_alone.segment
             },
+            ..sound_alone
+        })
+    }
+
+    /// What span `sequence` is made of for a rendition of sound alone, if it is still here: no
+    /// pictures, whether or not they can be decoded.
+    #[must_use]
+    pub fn sound_of(&self, sequence: u64) -> Option<SegmentSource> {
+        let place = self.spans.iter().rposition(|it| it.ended.span.sequence() == sequence)?;
+        let ended = &self.spans.get(place)?.ended;
+        let stored = self.spans.range(..place).map(|it| &it.ended);
+        let earlier = self.heard.iter().chain(stored).rev().map(|it| &**it);
+        Some(SegmentSource {
+            heard_before: heard_before(&ended.span, ended.sound.as_ref(), earlier),
+            preroll: Vec::new(),
+            segment: SourceSegment { ended: Arc::clone(ended), pictures: Vec::new() },
         })
     }
 
@@ -328,10 +369,25 @@ impl SegmentStore {
         (picture - self.gone) as usize
     }
 
+    /// Forgets the oldest span but for its sound, as long as the next oldest needs that.
     fn pop_span(&mut self) {
-        if let Some(oldest) = self.spans.pop_front() {
-            self.bytes -= oldest.ended.cost();
+        self.heard.extend(self.spans.pop_front().map(|oldest| oldest.ended));
+        while !self.needs_all_heard()
+            && let Some(ended) = self.heard.pop_front()
+        {
+            self.bytes -= ended.cost();
         }
+    }
+
+    /// Whether the sound of the oldest span may need that of all the spans kept for it.
+    fn needs_all_heard(&self) -> bool {
+        let oldest = self.spans.front().map(|stored| &*stored.ended);
+        let Some((span, sound)) = oldest.and_then(|it| Some((it.span, it.sound.as_ref()?))) else {
+            return self.heard.is_empty();
+        };
+        let from = preparation_begins(&span, sound);
+        let second_is_enough = self.heard.get(1).is_some_and(|it| it.span.start() <= from);
+        self.heard.len() <= MAX_HEARD_SPANS && !second_is_enough
     }
 
     /// Forgets the pictures that no span needs any more.

@@ -13,6 +13,7 @@ use hls::CutPoint;
 use media::{Duration, Timestamp};
 
 use crate::picture::{Picture, VideoConfig};
+use crate::rates::SourceRates;
 use crate::rendition::MIN_SIDE;
 use crate::rung::black;
 use crate::silence::Silence;
@@ -35,8 +36,10 @@ pub struct StreamTracks {
     pub(crate) decided: Option<Tracks>,
     /// The newest audio: silence is of its kind.
     pub(crate) audio: Option<Arc<AudioSpecificConfig>>,
-    /// What that is made of, in bits a second, where it is known.
-    pub(crate) audio_bps: Option<u32>,
+    /// What sound has ended last, and of how many bits a second it is made, where that is known.
+    pub(crate) audio_bps: Option<(Arc<AudioSpecificConfig>, u32)>,
+    /// What its publisher sends, as last measured; None before there were pictures.
+    pub(crate) rates: Option<SourceRates>,
     /// The newest IDR, or black: a segment without pictures shows it.
     pub(crate) still: Option<Picture>,
     /// Silence of that kind, where a publisher has left.

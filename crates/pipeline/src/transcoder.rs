@@ -8,7 +8,7 @@ use media::{AudioFrame, Duration, Timestamp};
 
 use crate::StreamConfig;
 use crate::decoding::Decoding;
-use crate::encoded_sound::{SoundPlan, heard_before};
+use crate::encoded_sound::{DecodedSound, MAX_HEARD_SPANS, SoundPlan, heard_before};
 use crate::event::{Notice, RenditionInfo, TranscoderOutput};
 use crate::governor::Governor;
 use crate::message_error::VideoRefusal;
@@ -28,10 +28,6 @@ const MAX_WAITING: usize = 16;
 /// Cuts that may wait for the pictures before them. A decoder that gives nothing back passes them
 /// all the same.
 const MAX_CUTS: usize = 64;
-
-/// Spans whose sound is kept to prepare that of the next: more than a second of it, as most are
-/// longer than a quarter of one.
-const MAX_HEARD_SPANS: usize = 4;
 
 /// A decoder that gives no picture for this long, in decoding time, has none: nothing is waited for
 /// any more.
@@ -83,6 +79,14 @@ enum Heard {
     Spans(VecDeque<Arc<EndedSpan>>),
     /// A segment is made alone, and these are the frames in front of it.
     Frames(Vec<AudioFrame>),
+}
+
+/// What has become of a span's sound so far.
+#[derive(Default)]
+struct SpanSound {
+    decoded: Option<DecodedSound>,
+    /// What was made of it, for all that want the same.
+    made: Vec<(SoundPlan, Sound)>,
 }
 
 /// Whether anybody waits for what is made as pictures come.
@@ -339,7 +343,10 @@ impl Transcoder {
         if self.plan.as_ref().is_some_and(is_known) {
             return;
         }
-        let frame_rate = 90_000.0 / interval.ticks().max(1) as f64;
+        // Stamps are whole milliseconds: the plan is to be the same wherever it is measured.
+        let measured = 90_000.0 / interval.ticks().max(1) as f64;
+        let whole = measured.round();
+        let frame_rate = if (measured / whole - 1.0).abs() < 0.01 { whole } else { measured };
         let mut rungs: Vec<Option<RungPlan>> = Vec::new();
         for place in 0..self.rungs.len() {
             if self.only.is_some_and(|only| only != place) {
@@ -604,9 +611,9 @@ impl Transcoder {
         if let Some(config) = &ended.video {
             self.plan_for(config, ended.interval);
         }
-        let mut sounds = Vec::new();
+        let mut span_sound = SpanSound::default();
         for index in 0..self.rungs.len() {
-            let output = self.end_segment(index, ended, &mut sounds);
+            let output = self.end_segment(index, ended, &mut span_sound);
             self.outputs.push_back(output);
         }
         if let Heard::Spans(spans) = &mut self.heard {
@@ -621,7 +628,7 @@ impl Transcoder {
         &mut self,
         index: usize,
         ended: &EndedSpan,
-        sounds: &mut Vec<(SoundPlan, Sound)>,
+        span_sound: &mut SpanSound,
     ) -> TranscoderOutput {
         let impossible = TranscoderOutput::Impossible { index };
         let audio = self.rungs[index].preset().audio;
@@ -642,7 +649,7 @@ impl Transcoder {
         // Where nothing can be decoded any more, a segment ends with what there was; the next one
         // is none.
         if is_made && (rung.has_pictures() || !is_refused) {
-            let sound = self.sound_of(audio, ended, sounds);
+            let sound = self.sound_of(audio, ended, span_sound);
             match self.rungs[index].end_segment(ended.span, sound.as_ref()) {
                 Ok(package) => return TranscoderOutput::Made { index, package },
                 // Somebody who asks for it may have better luck with an encoder of his own.
@@ -658,36 +665,39 @@ impl Transcoder {
         }
     }
 
-    /// The span's sound as a preset wants it, made once for all that want the same. Where it cannot
-    /// be made there is none: the publisher's would be of another kind than the playlist says.
+    /// The span's sound as a preset wants it, decoded once, and made once for all that want the
+    /// same. Where it cannot be made there is none: the publisher's would be of another kind than
+    /// the playlist says.
     fn sound_of(
         &mut self,
         audio: AudioPreset,
         ended: &EndedSpan,
-        made: &mut Vec<(SoundPlan, Sound)>,
+        span_sound: &mut SpanSound,
     ) -> Option<Sound> {
         let sound = ended.sound.as_ref()?;
         let Some(plan) = SoundPlan::new(audio, sound) else { return Some(sound.clone()) };
-        if let Some((_, sound)) = made.iter().find(|(known, _)| *known == plan) {
+        if let Some((_, sound)) = span_sound.made.iter().find(|(known, _)| *known == plan) {
             return Some(sound.clone());
         }
-        let before = match &self.heard {
-            Heard::Frames(frames) => frames.clone(),
-            Heard::Spans(spans) => {
-                heard_before(&ended.span, Some(sound), spans.iter().rev().map(|it| &**it))
-            }
+        let decoded = match span_sound.decoded.take() {
+            Some(decoded) => Ok(decoded),
+            None => plan.decode(&self.heard.before(ended, sound), sound),
         };
-        let encoded = plan.encode(ended, &before, sound).unwrap_or_else(|error| {
+        let frames =
+            decoded.and_then(|decoded| plan.encode(ended, span_sound.decoded.insert(decoded)));
+        let frames = frames.unwrap_or_else(|error| {
             self.failed(error);
-            Sound { config: Arc::clone(&plan.config), frames: Vec::new(), bitrate_bps: None }
+            Vec::new()
         });
-        made.push((plan, encoded.clone()));
+        let encoded = Sound { config: Arc::clone(&plan.config), frames, bitrate_bps: None };
+        span_sound.made.push((plan, encoded.clone()));
         Some(encoded)
     }
 
     /// The segment of a rendition without pictures.
     fn sound_alone(&mut self, audio: AudioPreset, ended: &EndedSpan) -> Result<Package, MakeError> {
-        let sound = self.sound_of(audio, ended, &mut Vec::new()).ok_or(MakeError::Impossible)?;
+        let sound =
+            self.sound_of(audio, ended, &mut SpanSound::default()).ok_or(MakeError::Impossible)?;
         match self.outputs.pop_front() {
             Some(TranscoderOutput::Notice(Notice::CodecFailed(error))) => Err(error.into()),
             _ => Ok(Package::new(ended.span, None, std::iter::empty(), Some(&sound))),
@@ -775,5 +785,17 @@ impl Transcoder {
     fn failed(&mut self, error: codec::Error) {
         self.stats.failed += 1;
         self.outputs.push_back(TranscoderOutput::Notice(Notice::CodecFailed(error)));
+    }
+}
+
+impl Heard {
+    /// The frames that prepare the sound of a span.
+    fn before(&self, ended: &EndedSpan, sound: &Sound) -> Vec<AudioFrame> {
+        match self {
+            Self::Frames(frames) => frames.clone(),
+            Self::Spans(spans) => {
+                heard_before(&ended.span, Some(sound), spans.iter().rev().map(|it| &**it))
+            }
+        }
     }
 }

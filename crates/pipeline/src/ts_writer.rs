@@ -5,20 +5,13 @@ use std::sync::Arc;
 use aac::AudioSpecificConfig;
 use bytes::Bytes;
 use h264::NalType;
-use media::{AccessUnit, AudioFrame, Duration};
+use media::{AccessUnit, AudioFrame};
 use mpegts::{Continuity, Muxer, Packing, SegmentStart, Tracks};
 
 use crate::audio_group::AudioGroup;
 use crate::package::{Package, Sample};
 use crate::picture::VideoConfig;
 use crate::written_sets::{WrittenSets, has_no_choice};
-
-/// A group of audio frames spans at most this long. It matters to light sound alone: other groups
-/// are full before.
-const MAX_GROUP_SPAN: Duration = Duration::from_millis(1400);
-
-/// The same where the sound carries the program's clock, which should not stand for longer.
-const MAX_CLOCK_SPAN: Duration = Duration::from_millis(600);
 
 /// Pictures of fewer bytes on average are small.
 const SMALL_PICTURE_BYTES: usize = 1000;
@@ -84,7 +77,6 @@ fn write(
         audio: package.audio.as_deref(),
         group: AudioGroup::default(),
         gathered: 0,
-        max_group_span: if tracks.video { MAX_GROUP_SPAN } else { MAX_CLOCK_SPAN },
         sets: WrittenSets::default(),
     };
     for (place, sample) in package.samples.iter().enumerate() {
@@ -140,7 +132,6 @@ struct TsWriter<'a> {
     group: AudioGroup,
     /// Frames that come next and have been written.
     gathered: usize,
-    max_group_span: Duration,
     sets: WrittenSets,
 }
 
@@ -192,7 +183,7 @@ impl TsWriter<'_> {
                 Sample::Audio(frame) => Some(frame),
                 Sample::Picture(..) => None,
             });
-            self.gathered = self.group.gather(config, frames, self.max_group_span);
+            self.gathered = self.group.gather(config, frames);
             if let Some((pts, adts)) = self.group.pes() {
                 self.muxer.write_audio(pts, adts, &mut self.data);
             }

@@ -172,7 +172,7 @@ impl Maker {
 
     fn make(&self, task: &Task) -> Making {
         let Key { stream, index, sequence } = &task.key;
-        let Some(source) = task.publication.source_of(*sequence) else {
+        let Some(source) = task.publication.source_of(Slot::Ladder(*index), *sequence) else {
             debug!(%stream, sequence, "too late to make the segment");
             return Making::Gone;
         };

@@ -13,10 +13,10 @@ use hls::{
 };
 use media::Timestamp;
 use pipeline::{
-    AudioRefusal, Continuity, DecoderKind, GridState, Keyframes, Notice, Package, Preset,
-    RenditionInfo, RenditionSet, RungStats, SegmentSource, SegmentStore, SourceFacts, SourceRates,
-    SourceSegment, StreamTracks, TranscoderStats, allowances, measure_cmaf, measure_ts, write_cmaf,
-    write_ts,
+    AudioRefusal, Continuity, DecoderKind, GridState, Keyframes, Notice, OldestMakeable, Package,
+    Preset, RenditionInfo, RenditionSet, RungStats, SegmentSource, SegmentStore, SourceFacts,
+    SourceRates, SourceSegment, StreamTracks, TranscoderStats, allowances, measure_cmaf,
+    measure_ts, write_cmaf, write_ts,
 };
 use rtmp::StreamName;
 use tokio::sync::watch;
@@ -509,10 +509,11 @@ impl Publication {
     /// Whether it can be.
     pub fn promise(&self, slot: Slot, span: Span, info: RenditionInfo) -> bool {
         let oldest = lock(&self.store).oldest_makeable();
+        let mut writer = lock(&self.writer);
+        let oldest = writer.oldest_makeable(slot, oldest);
         if oldest.is_none_or(|oldest| span.sequence() < oldest) {
             return false;
         }
-        let mut writer = lock(&self.writer);
         let Some(track) = writer.track(slot) else { return false };
         let is_unmakeable = track.unmakeable == Some(span.cut.discontinuity_sequence);
         if !is_unmakeable {
@@ -665,9 +666,7 @@ impl Publication {
             store.push(segment);
             store.oldest_makeable()
         };
-        if let Some(oldest) = oldest {
-            self.withdraw_promises_before(oldest);
-        }
+        self.withdraw_promises_before(oldest);
     }
 
     /// Gives up media of so many bytes, if there is as much that viewers can do without: first
@@ -701,7 +700,14 @@ impl Publication {
                 }
                 left = left.saturating_sub(given_up);
             }
-            (left < before).then(|| store.oldest_makeable().unwrap_or(u64::MAX))
+            (left < before).then(|| {
+                let OldestMakeable { with_pictures, sound_alone } = store.oldest_makeable();
+                // Where none can be made any more, none may be promised either.
+                OldestMakeable {
+                    with_pictures: with_pictures.or(Some(u64::MAX)),
+                    sound_alone: sound_alone.or(Some(u64::MAX)),
+                }
+            })
         };
         if let Some(oldest) = kept_from {
             self.withdraw_promises_before(oldest);
@@ -709,10 +715,13 @@ impl Publication {
         left < bytes
     }
 
-    fn withdraw_promises_before(&self, oldest: u64) {
+    fn withdraw_promises_before(&self, oldest: OldestMakeable) {
         let mut writer = lock(&self.writer);
+        let slots: Vec<_> = writer.tracks.iter().map(|track| track.slot).collect();
         let mut withdrawn = false;
-        for track in &mut writer.tracks {
+        for slot in slots {
+            let Some(oldest) = writer.oldest_makeable(slot, oldest) else { continue };
+            let Some(track) = writer.track(slot) else { continue };
             track.note_readers();
             if track.window.withdraw_promises_before(oldest) {
                 track.refresh();
@@ -724,10 +733,12 @@ impl Publication {
         }
     }
 
-    /// What the segments of span `sequence` can be made of, if it is still here.
+    /// What the segment of span `sequence` of a rendition can be made of, if it is still here.
     #[must_use]
-    pub fn source_of(&self, sequence: u64) -> Option<SegmentSource> {
-        lock(&self.store).source_of(sequence)
+    pub fn source_of(&self, slot: Slot, sequence: u64) -> Option<SegmentSource> {
+        let is_sound_alone = lock(&self.writer).is_sound_alone(slot);
+        let store = lock(&self.store);
+        if is_sound_alone { store.sound_of(sequence) } else { store.source_of(sequence) }
     }
 
     /// The numbers of a rendition's spans that are listed and not made, ascending.
@@ -990,6 +1001,16 @@ impl View {
 impl Writer {
     fn track(&mut self, slot: Slot) -> Option<&mut Track> {
         self.tracks.iter_mut().find(|track| track.slot == slot)
+    }
+
+    fn is_sound_alone(&self, slot: Slot) -> bool {
+        matches!(slot, Slot::Ladder(index)
+            if self.presets.get(index).is_some_and(|preset| preset.video.is_none()))
+    }
+
+    /// What holds of these for a rendition.
+    fn oldest_makeable(&self, slot: Slot, oldest: OldestMakeable) -> Option<u64> {
+        if self.is_sound_alone(slot) { oldest.sound_alone } else { oldest.with_pictures }
     }
 
     /// Before the first playlist that lists anything is shown: what has no room in it.

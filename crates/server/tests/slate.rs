@@ -38,9 +38,10 @@ fn name() -> StreamName {
     StreamName::parse("cam").unwrap()
 }
 
-/// Two renditions of which nobody makes anything, and segments of two seconds.
+/// Renditions of which nobody makes anything, the last of sound alone, and segments of two seconds.
 fn stream_config() -> StreamConfig {
-    let renditions = ["P240p30fps16x9", "P144p30fps16x9"].map(|name| Preset::named(name).unwrap());
+    let renditions = ["P240p30fps16x9", "P144p30fps16x9", "audio"];
+    let renditions = renditions.map(|name| Preset::named(name).unwrap());
     let segment_duration = media::Duration::from_secs(2);
     StreamConfig { renditions: renditions.into(), segment_duration, decoder: DecoderKind::Native }
 }
@@ -104,8 +105,8 @@ fn play_with_keyframes_every(interval: u32, admission: &Admission, seconds: u32,
             IngestOutput::Segment(segment) => {
                 let span = segment.ended.span;
                 publication.store(segment);
-                for slot in [0, 1].map(Slot::Ladder) {
-                    assert!(publication.promise(slot, span, info()));
+                for slot in [0, 1, 2].map(Slot::Ladder) {
+                    publication.promise(slot, span, info());
                 }
             }
             IngestOutput::Tracks(tracks) => publication.set_tracks(tracks),
@@ -326,7 +327,7 @@ fn segments_of_a_slate_are_made_in_advance_for_renditions_that_are_awake_alone()
     let awaited = |at: f64, span: &Span| (at, Change::Awaited(name(), 1, span.sequence()));
     let expected = [(10.5, Change::Slate(name())), awaited(10.5, first), awaited(12.0, second)];
     assert_eq!(changes, expected);
-    assert!(publication.source_of(second.sequence()).is_some(), "it can be made");
+    assert!(publication.source_of(Slot::Ladder(1), second.sequence()).is_some(), "it can be made");
 }
 
 /// Keyframes 10 s apart: the ladder is on a grid of its own, and its playlist has to change first.
@@ -355,6 +356,21 @@ fn both_grids_go_on() {
     }
 }
 
+/// Behind more than 1024 pictures nobody begins to decode.
+#[test]
+fn sound_alone_is_listed_where_no_pictures_can_be_made() {
+    let mut registry = registry_with(Limits::default());
+    let admission = come(&mut registry, 0.0);
+    play_with_keyframes_every(60, &admission, 50, 0.0);
+    let publication = &admission.publication;
+    let listed_to = |rendition| listed(publication, rendition).last().unwrap().end();
+    assert!(listed_to("P144p30fps16x9") < media::Timestamp::from_millis(43_000));
+    assert!(listed_to("audio") >= media::Timestamp::from_millis(49_900));
+    let last = listed(publication, "audio").last().unwrap().sequence();
+    assert!(publication.source_of(Slot::Ladder(1), last).is_none());
+    assert!(publication.source_of(Slot::Ladder(2), last).is_some());
+}
+
 #[test]
 fn an_hour_of_slate_takes_no_more_than_a_minute_of_it() {
     let limits = Limits { reconnect_window: Duration::from_secs(3_700), ..Limits::default() };
@@ -369,7 +385,7 @@ fn an_hour_of_slate_takes_no_more_than_a_minute_of_it() {
     assert_eq!(lookup(last), Lookup::NotWritten, "written when somebody asks for it");
     assert_eq!(lookup(last - 6), Lookup::Gone, "nobody has read of it");
     assert!(publication.written(Slot::Source, last, TS).is_some_and(|ts| ts.len() < 64 << 10));
-    assert!(publication.source_of(last - 12).is_none());
+    assert!(publication.source_of(Slot::Ladder(0), last - 12).is_none());
     // In time with the clock all the while, whoever looks when.
     let end = spans[5].cut.unix_ms + 2000;
     assert_eq!(at(3_600.0).unix_ms - end, 0);

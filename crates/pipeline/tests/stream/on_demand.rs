@@ -4,7 +4,8 @@
 use flv::{Tag, TagKind};
 use media::{AccessUnit, Duration, Timestamp};
 use pipeline::{
-    DecoderKind, GridState, Package, Preset, RenditionSet, Sample, StreamConfig, write_ts,
+    DecoderKind, GridState, Ingest, IngestOutput, Package, Preset, RenditionSet, Sample,
+    SegmentStore, StreamConfig, StreamTracks, write_ts,
 };
 
 use crate::shapes::{VIDEO, both, later, make, picture};
@@ -189,4 +190,80 @@ fn a_rendition_whose_encoder_does_not_open_leaves_its_place_to_an_equal_one() {
     stream.finish();
     let numbers = |index: usize| stream.listed[index].len();
     assert_eq!([numbers(0), numbers(1), numbers(2)], [0, 3, 0]);
+}
+
+/// Pictures of noise that the publisher has had to press into 300 kbit/s: at its own cap the
+/// rendition would need more than that.
+fn light_source() -> Vec<Tag> {
+    let rate = "-b:v 300k -maxrate 300k -bufsize 150k";
+    let video = format!("-c:v libx264 -preset ultrafast {rate} -x264-params keyint=60:scenecut=0");
+    make(&format!("{},noise=alls=40:allf=t", picture("256x144", 30)), &format!("-t 8 {video}"))
+}
+
+fn payload_bytes(package: &Package) -> usize {
+    units(package).iter().map(|unit| unit.nal_units.payload_bytes()).sum()
+}
+
+fn assert_lighter(package: &Package, source: &Package) {
+    assert_eq!(package.span, source.span);
+    let (own, source) = (payload_bytes(package), payload_bytes(source));
+    let sequence = package.span.sequence();
+    assert!(own * 10 < source * 9, "{sequence}: {own} bytes of {source}");
+}
+
+#[test]
+fn what_is_made_alone_from_an_idr_on_is_lighter_than_a_light_source() {
+    let stream = play_wanted(&light_source(), |_| false);
+    assert!(stream.source_packages.len() > 3);
+    for source in &stream.source_packages {
+        assert_lighter(&stream.make(0, source.span.sequence()), source);
+    }
+}
+
+#[test]
+fn the_first_live_segment_of_a_publisher_that_returns_is_lighter_than_a_light_source() {
+    let first_stay = play_wanted(&light_source(), |_| true);
+    for live in &first_stay.live_packages[0] {
+        let number = live.span.sequence() - FIRST_SEQUENCE;
+        assert_lighter(live, &first_stay.source_packages[number as usize]);
+    }
+    let config = &first_stay.config;
+    let mut stream = Stream::returning(config, first_stay.state, first_stay.tracks.clone());
+    stream.set_wanted(RenditionSet::first(1));
+    light_source().into_iter().for_each(|tag| stream.push(tag));
+    stream.finish();
+    let (live, source) = (&stream.live_packages[0], &stream.source_packages);
+    assert_eq!(live.len(), source.len());
+    for (live, source) in live.iter().zip(source) {
+        assert_lighter(live, source);
+    }
+    let alone = stream.make(0, live[0].span.sequence());
+    assert_equal(&live[0], &alone);
+}
+
+#[test]
+fn the_oldest_span_of_a_store_is_prepared_by_the_sound_in_front_of_it() {
+    let mut ingest = Ingest::new(
+        &stream_of(vec![small()]).config,
+        GridState::new(FIRST_SEQUENCE),
+        StreamTracks::default(),
+    );
+    for tag in gop(60, false, true) {
+        ingest.push(tag.kind, tag.timestamp_ms, tag.body, 0);
+    }
+    ingest.finish();
+    let (mut all, mut newest) = (SegmentStore::new(100), SegmentStore::new(1));
+    while let Some(output) = ingest.poll() {
+        if let IngestOutput::Segment(segment) = output {
+            let sequence = segment.ended.span.sequence();
+            all.push(segment.clone());
+            newest.push(segment);
+            let heard =
+                |store: &SegmentStore| store.sound_of(sequence).expect("it is stored").heard_before;
+            assert_eq!(heard(&newest), heard(&all), "{sequence}");
+            assert_eq!(heard(&all).is_empty(), sequence == FIRST_SEQUENCE);
+        }
+    }
+    while newest.give_up_oldest() > 0 {}
+    assert_eq!(newest.give_up_oldest(), 0);
 }

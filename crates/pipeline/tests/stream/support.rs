@@ -122,7 +122,12 @@ pub(crate) struct Stream {
 
 impl Stream {
     pub(crate) fn new(config: &StreamConfig, state: GridState) -> Self {
-        let mut ingest = Ingest::new(config, state, StreamTracks::default());
+        Self::returning(config, state, StreamTracks::default())
+    }
+
+    /// The stream of a publisher that comes back to what an earlier stay has left.
+    pub(crate) fn returning(config: &StreamConfig, state: GridState, tracks: StreamTracks) -> Self {
+        let mut ingest = Ingest::new(config, state, tracks);
         ingest.set_wanted(RenditionSet::first(config.renditions.len()));
         Self {
             config: config.clone(),
