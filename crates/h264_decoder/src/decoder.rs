@@ -10,7 +10,7 @@ use h264::{
 use media::{I420, Plane, Timestamp};
 
 use crate::conceal;
-use crate::deblock;
+use crate::deblock::{self, EdgeLimits};
 use crate::dpb::{self, Marking, PictureFacts, Shown};
 use crate::error::{Error, Refusal};
 use crate::frame::{Frame, Geometry, Structure};
@@ -614,11 +614,10 @@ impl Decoder {
             } else {
                 header.disable_deblocking_filter_idc
             },
-            filter_offsets: [
-                2 * header.slice_alpha_c0_offset_div2,
-                2 * header.slice_beta_offset_div2,
-            ],
-            chroma_qp_index_offset: pps.chroma_qp_index_offset,
+            edge_limits: EdgeLimits::new(
+                [2 * header.slice_alpha_c0_offset_div2, 2 * header.slice_beta_offset_div2],
+                pps.chroma_qp_index_offset,
+            ),
             is_b: header.slice_type == SliceType::B,
         });
         let picture = self.current_picture(&current, header);
