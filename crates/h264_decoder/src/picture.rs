@@ -52,6 +52,8 @@ pub(crate) struct SliceContext<'a> {
     pub(crate) header: &'a SliceHeader,
     pub(crate) geometry: Geometry,
     pub(crate) structure: Structure,
+    /// Prediction between pictures need not be exact.
+    pub(crate) is_coarse: bool,
     pub(crate) is_mbaff: bool,
     pub(crate) scale: &'a LevelScale,
     /// The frame that is decoded into, which is not in `frames`.
