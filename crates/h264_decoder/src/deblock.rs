@@ -232,6 +232,8 @@ pub(crate) struct EdgeLimits {
     by_qp: [Limits; 52],
     /// Quantisers of Cb and Cr by those of luma.
     chroma_qp: [[u8; 52]; 2],
+    /// They are the same for both.
+    is_chroma_alike: bool,
 }
 
 impl EdgeLimits {
@@ -248,6 +250,7 @@ impl EdgeLimits {
         };
         Self {
             by_qp: std::array::from_fn(limits),
+            is_chroma_alike: chroma_offsets[0] == chroma_offsets[1],
             chroma_qp: chroma_offsets
                 .map(|offset| std::array::from_fn(|qp| chroma_qp(qp as u8, offset))),
         }
@@ -282,15 +285,25 @@ impl Limits {
     }
 }
 
-/// bS 2 where there are coefficients, a bit for each segment; else 1 where motion differs.
+/// bS 2 where there are coefficients, a bit for each segment; else 1 where motion differs, a bit
+/// likewise.
 #[inline]
-fn strengths(coded: u16, differing: [bool; 4]) -> Strengths {
-    std::array::from_fn(
-        |segment| {
-            if coded >> segment & 1 == 1 { 2 } else { u8::from(differing[segment]) }
-        },
-    )
+fn strengths(coded: u16, differing: u16) -> Strengths {
+    STRENGTHS[usize::from(coded & 15) << 4 | usize::from(differing & 15)]
 }
+
+/// By `coded << 4 | differing`.
+const STRENGTHS: [Strengths; 256] = {
+    let mut table = [[0; 4]; 256];
+    let mut index = 0;
+    while index < 1024 {
+        let (bits, segment) = (index / 4, index % 4);
+        let (coded, differs) = (bits >> 4 >> segment & 1, bits >> segment & 1);
+        table[bits][segment] = if coded == 1 { 2 } else { differs as u8 };
+        index += 1;
+    }
+    table
+};
 
 /// The bits of the four blocks of the first column.
 #[inline]
@@ -389,13 +402,18 @@ impl<S: Vectors> MbFilter<'_, S> {
     #[inline]
     fn chroma_thresholds(&self, other: &Mb, strengths: Strengths) -> Option<[Thresholds; 2]> {
         let limits = &self.slice.edge_limits;
-        let [cb, cr] = [0, 1].map(|component| limits.of_chroma(component, other.qp, self.mb.qp));
-        (cb.is_filtered() || cr.is_filtered())
-            .then(|| [cb.thresholds(strengths), cr.thresholds(strengths)])
+        let of_cb = limits.of_chroma(0, other.qp, self.mb.qp);
+        if limits.is_chroma_alike {
+            return of_cb.is_filtered().then(|| [of_cb.thresholds(strengths); 2]);
+        }
+        let of_cr = limits.of_chroma(1, other.qp, self.mb.qp);
+        (of_cb.is_filtered() || of_cr.is_filtered())
+            .then(|| [of_cb.thresholds(strengths), of_cr.thresholds(strengths)])
     }
 
-    /// Which of the four segments have other motion on one side than on the other. Blocks p are of
-    /// a macroblock with this motion, blocks q of this one; `step` is from one block to the next.
+    /// Which of the four segments have other motion on one side than on the other, a bit each.
+    /// Blocks p are of a macroblock with this motion, blocks q of this one; `step` is from one
+    /// block to the next.
     #[inline(always)]
     fn differing(
         &self,
@@ -403,23 +421,21 @@ impl<S: Vectors> MbFilter<'_, S> {
         q: usize,
         step: usize,
         motion: EdgeMotion,
-    ) -> [bool; 4] {
+    ) -> u16 {
         let limits = MvLimits {
             is_p: self.motion.is_p,
             // Motion vectors of field macroblocks differ by half as many quarter samples (8.7.2.1).
             y: if self.position.is_field { 2 } else { 4 },
         };
         let differs = |segment: usize| {
-            limits.differs((motion_p, p + step * segment), (&self.own_motion, q + step * segment))
+            let (p, q) = (p + step * segment, q + step * segment);
+            u16::from(limits.differs((motion_p, p), (&self.own_motion, q)))
         };
         match motion {
-            EdgeMotion::Same => [false; 4],
-            EdgeMotion::Whole => [differs(0); 4],
-            EdgeMotion::Halves => {
-                let (first, second) = (differs(0), differs(2));
-                [first, first, second, second]
-            }
-            EdgeMotion::Blocks => [differs(0), differs(1), differs(2), differs(3)],
+            EdgeMotion::Same => 0,
+            EdgeMotion::Whole => 15 * differs(0),
+            EdgeMotion::Halves => 3 * differs(0) + 12 * differs(2),
+            EdgeMotion::Blocks => (0..4).fold(0, |bits, segment| bits | differs(segment) << segment),
         }
     }
 

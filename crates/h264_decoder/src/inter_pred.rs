@@ -1,6 +1,6 @@
 //! Inter prediction (ITU-T H.264 8.4.2): samples of reference pictures at motion vectors, weighted.
 
-use h264::{PredWeightTable, SliceType};
+use h264::{PredWeightTable, SliceType, Weight};
 
 use crate::frame::{Frame, Mv, Samples, Structure};
 use crate::kernels::inter::{self, Average, Bi, Put, Source, Sources, Store, Target, Targets, Uni};
@@ -23,7 +23,12 @@ pub(crate) enum Weights {
 impl Weights {
     pub(crate) fn new(context: &SliceContext<'_>) -> Self {
         if let Some(table) = &context.header.pred_weight_table {
-            return Self::Explicit(table.clone());
+            // Encoders that look for fades send a table with every slice.
+            let counts = context.header.num_ref_idx_active.map(usize::from);
+            let is_default = table.weights.iter().zip(counts).all(|(weights, count)| {
+                weights.iter().take(count).all(|weights| is_default(table, weights))
+            });
+            return if is_default { Self::Default } else { Self::Explicit(table.clone()) };
         }
         if context.header.slice_type != SliceType::B || context.pps.weighted_bipred_idc != 2 {
             return Self::Default;
@@ -43,6 +48,15 @@ impl Weights {
         }
         Self::Implicit(tables)
     }
+}
+
+/// Whether explicit weights give what the default ones give.
+fn is_default(table: &PredWeightTable, [luma, chroma @ ..]: &[Weight; 3]) -> bool {
+    let is_one = |weight: &Weight, log2_denominator: u8| {
+        weight.weight == 1 << log2_denominator && weight.offset == 0
+    };
+    is_one(luma, table.luma_log2_weight_denom)
+        && chroma.iter().all(|weight| is_one(weight, table.chroma_log2_weight_denom))
 }
 
 /// What an index refers to in frame macroblocks and fields (variant 0), and in top and bottom field
@@ -252,9 +266,54 @@ impl<S: Vectors> MbDecoder<'_, S> {
             (None, Some(only)) => (only, None),
             (None, None) => return,
         };
-        self.predict_luma(part, &first, second.as_ref());
+        let second = second.as_ref();
+        if self.is_own(&first, second) || !self.has_default_weights(&first, second) {
+            self.predict_weighted(part, &first, second);
+            return;
+        }
+        let simd = self.simd;
+        let frames = self.context.frames;
+        let samples = |predictor: &Predictor| &frames[usize::from(predictor.picture.slot)].samples;
+        let (block, position, stride) = self.block(part, false);
+        let edges = &mut self.scratch.edges;
+        let plane = &mut self.context.frame.samples.planes[0];
+        let mut target = Target { plane, stride, position };
+        let edge = &mut edges[0];
+        block.predict_luma::<S, Store>(simd, samples(&first), &first, target.reborrow(), edge);
+        if let Some(second) = second {
+            block.predict_luma::<S, Average>(simd, samples(second), second, target, edge);
+        }
+        if !self.around.has_chroma {
+            return;
+        }
+        let (block, position, stride) = self.block(part, true);
+        let edges = &mut self.scratch.edges;
+        let planes = self.context.frame.samples.chroma();
+        let mut targets = Targets { planes, stride, position };
+        block.predict_chroma::<S, Store>(simd, samples(&first), &first, targets.reborrow(), edges);
+        if let Some(second) = second {
+            block.predict_chroma::<S, Average>(simd, samples(second), second, targets, edges);
+        }
+    }
+
+    /// One prediction as it is, or the average of two.
+    #[inline(always)]
+    fn has_default_weights(&self, first: &Predictor, second: Option<&Predictor>) -> bool {
+        match (&self.weights, second) {
+            (Weights::Default, _) | (Weights::Implicit(_), None) => true,
+            (Weights::Explicit(_), _) => false,
+            (Weights::Implicit(_), Some(_)) => {
+                matches!(self.weighting(0, first, second), Weighting::Default)
+            }
+        }
+    }
+
+    /// With whatever weights, and references.
+    #[inline(never)]
+    fn predict_weighted(&mut self, part: Part, first: &Predictor, second: Option<&Predictor>) {
+        self.predict_weighted_luma(part, first, second);
         if self.around.has_chroma {
-            self.predict_chroma(part, &first, second.as_ref());
+            self.predict_weighted_chroma(part, first, second);
         }
     }
 
@@ -333,7 +392,7 @@ impl<S: Vectors> MbDecoder<'_, S> {
         first.picture.slot == slot || second.is_some_and(|second| second.picture.slot == slot)
     }
 
-    fn predict_luma(&mut self, part: Part, first: &Predictor, second: Option<&Predictor>) {
+    fn predict_weighted_luma(&mut self, part: Part, first: &Predictor, second: Option<&Predictor>) {
         if self.is_own(first, second) {
             return self.predict_aside(part, false, first, second);
         }
@@ -346,22 +405,20 @@ impl<S: Vectors> MbDecoder<'_, S> {
         let plane = &mut self.context.frame.samples.planes[0];
         let mut target = Target { plane, stride, position };
         block.predict_luma::<S, Store>(simd, samples(first), first, target.reborrow(), edge);
-        match (&weighting, second) {
-            (Weighting::Default, None) => {}
-            (Weighting::Default, Some(second)) => {
-                block.predict_luma::<S, Average>(simd, samples(second), second, target, edge);
-            }
-            (_, None) => weight(simd, &mut target, None, block.size(), &weighting),
-            (_, Some(second)) => {
-                let aside = Target { plane: &mut *out, stride: 16, position: 0 };
-                block.predict_luma::<S, Store>(simd, samples(second), second, aside, edge);
-                let other = Source { plane: out, stride: 16, position: 0 };
-                weight(simd, &mut target, Some(&other), block.size(), &weighting);
-            }
+        if let Some(second) = second {
+            let aside = Target { plane: &mut *out, stride: 16, position: 0 };
+            block.predict_luma::<S, Store>(simd, samples(second), second, aside, edge);
         }
+        let other = second.map(|_| Source { plane: out, stride: 16, position: 0 });
+        weight(simd, &mut target, other.as_ref(), block.size(), &weighting);
     }
 
-    fn predict_chroma(&mut self, part: Part, first: &Predictor, second: Option<&Predictor>) {
+    fn predict_weighted_chroma(
+        &mut self,
+        part: Part,
+        first: &Predictor,
+        second: Option<&Predictor>,
+    ) {
         if self.is_own(first, second) {
             return self.predict_aside(part, true, first, second);
         }
@@ -374,13 +431,6 @@ impl<S: Vectors> MbDecoder<'_, S> {
         let planes = self.context.frame.samples.chroma();
         let mut targets = Targets { planes, stride, position };
         block.predict_chroma::<S, Store>(simd, samples(first), first, targets.reborrow(), edges);
-        if let [Weighting::Default, Weighting::Default] = weightings {
-            if let Some(second) = second {
-                let samples = samples(second);
-                block.predict_chroma::<S, Average>(simd, samples, second, targets, edges);
-            }
-            return;
-        }
         if let Some(second) = second {
             block.predict_chroma::<S, Store>(simd, samples(second), second, aside(out), edges);
         }

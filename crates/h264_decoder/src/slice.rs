@@ -127,7 +127,7 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
                         &mut is_bottom_skipped,
                     )?;
                 }
-                self.mb.skipped_macroblock()?;
+                self.mb.skipped_macroblock();
             } else {
                 if is_top || is_mbaff && is_top_skipped && !R::IS_CABAC {
                     is_field_pair = self.mb_field_decoding_flag();
@@ -320,7 +320,10 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
                 }
             }
         }
-        self.mb.store_motion(R::IS_CABAC);
+        self.mb.store_motion();
+        if R::IS_CABAC {
+            self.mb.store_mvd();
+        }
         self.mb.predict_inter(shape == Shape::Whole);
         self.residual_of_inter(true)
     }
@@ -363,7 +366,7 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
         let direct = (0..4).fold(0, |bits, sub| bits | u8::from(subs[sub].is_direct()) << sub);
         self.mb.mb.direct = direct;
         if direct != 0 {
-            self.mb.predict_direct(direct)?;
+            self.mb.predict_direct(direct);
         }
         let part = |sub: usize| Part { x: 2 * (sub & 1), y: sub & 2, width: 2, height: 2 };
         for (sub, _) in subs.iter().enumerate().filter(|(_, sub)| sub.is_direct()) {
@@ -396,7 +399,10 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
                 }
             }
         }
-        self.mb.store_motion(R::IS_CABAC);
+        self.mb.store_motion();
+        if R::IS_CABAC {
+            self.mb.store_mvd();
+        }
         self.mb.predict_inter(false);
         // NoSubMbPartSizeLessThan8x8Flag.
         let inference = self.mb.context.sps.direct_8x8_inference;
@@ -421,7 +427,7 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
 
     fn direct_16x16(&mut self) -> Result<(), Damage> {
         self.mb.mb.flags = self.mb.mb.flags.with(Flags::DIRECT);
-        self.mb.infer_direct_16x16(R::IS_CABAC)?;
+        self.mb.infer_direct_16x16(R::IS_CABAC);
         self.residual_of_inter(self.mb.context.sps.direct_8x8_inference)
     }
 
@@ -717,9 +723,11 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
             let pair = address / 2;
             return Position { x: pair % width, row: pair / width * 2 + address % 2, is_field };
         }
-        let row = address / width;
+        // Dividing by 32 bits takes a fraction of the time that 64 take.
+        let (address, width) = (address as u32, width as u32);
+        let (row, x) = ((address / width) as usize, (address % width) as usize);
         let row = if is_field { 2 * row + self.context.structure.first_row() } else { row };
-        Position { x: address % width, row, is_field }
+        Position { x, row, is_field }
     }
 
     /// Begins the macroblock at an address: finds its neighbours.
@@ -826,37 +834,38 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
     }
 
     /// P_Skip and B_Skip.
-    fn skipped_macroblock(&mut self) -> Result<(), Damage> {
+    fn skipped_macroblock(&mut self) {
         self.around.has_qp_delta_before = false;
         self.mb.flags = self.mb.flags.with(Flags::SKIP);
         self.set_chroma_qp(self.qp);
         let is_cabac = self.context.pps.entropy_coding_mode;
         if self.lists == 2 {
             self.mb.flags = self.mb.flags.with(Flags::DIRECT);
-            return self.infer_direct_16x16(is_cabac);
+            self.infer_direct_16x16(is_cabac);
+            return;
         }
         self.fill_motion(false);
         let mv = self.predict_mv_of_skip();
         let cache = &mut self.around.cache;
         fill_rect(&mut cache.ref_idx[0], (0, 0), (4, 4), 0);
         fill_rect(&mut cache.mv[0], (0, 0), (4, 4), mv);
-        fill_rect(&mut cache.mvd[0], (0, 0), (4, 4), [0; 2]);
-        self.store_motion(is_cabac);
+        self.store_motion();
+        if is_cabac {
+            self.store_no_mvd();
+        }
         self.predict_inter(true);
-        Ok(())
     }
 
     /// B_Skip and B_Direct_16x16.
-    fn infer_direct_16x16(&mut self, is_cabac: bool) -> Result<(), Damage> {
+    fn infer_direct_16x16(&mut self, is_cabac: bool) {
         self.mb.direct = 15;
         self.fill_motion(false);
-        self.predict_direct(15)?;
-        for list in 0..2 {
-            fill_rect(&mut self.around.cache.mvd[list], (0, 0), (4, 4), [0; 2]);
+        let is_whole = self.predict_direct(15);
+        self.store_motion();
+        if is_cabac {
+            self.store_no_mvd();
         }
-        self.store_motion(is_cabac);
-        self.predict_inter(false);
-        Ok(())
+        self.predict_inter(is_whole);
     }
 
     /// The largest reference index of a list.
@@ -988,11 +997,13 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
             Some(corner) => (ref_idx[corner][3], mv[corner][15]),
             None => (UNAVAILABLE, [0; 2]),
         };
+        let (left_refs, left_mvs) = match found.left {
+            Some([left, _]) => (&ref_idx[left], &mv[left]),
+            None => (&[UNAVAILABLE; 4], &[[0; 2]; 16]),
+        };
         for y in 0..4 {
-            (refs[place(0, y) - 1], mvs[place(0, y) - 1]) = match found.left {
-                Some([left, _]) => (ref_idx[left][y / 2 * 2 + 1], mv[left][4 * y + 3]),
-                None => (UNAVAILABLE, [0; 2]),
-            };
+            refs[place(0, y) - 1] = left_refs[y / 2 * 2 + 1];
+            mvs[place(0, y) - 1] = left_mvs[4 * y + 3];
         }
     }
 
@@ -1087,7 +1098,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
     }
 
     /// Keeps the macroblock's motion for its neighbours, for deblocking and for direct prediction.
-    fn store_motion(&mut self, with_mvd: bool) {
+    fn store_motion(&mut self) {
         let motion = &mut self.context.frame.motion;
         for list in 0..2 {
             if list >= self.lists {
@@ -1104,29 +1115,38 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
             let lists = &self.context.lists;
             let position = self.position;
             let is_mbaff = self.context.is_mbaff;
-            motion.ref_id[list][self.index] = ref_idx.map(|ref_idx| {
+            let id = |ref_idx: i8| {
                 if ref_idx < 0 {
                     0
                 } else {
                     lists.of(list, ref_idx as usize, position, is_mbaff).id()
                 }
-            });
+            };
+            motion.ref_id[list][self.index] =
+                if ref_idx == [ref_idx[0]; 4] { [id(ref_idx[0]); 4] } else { ref_idx.map(id) };
             let mv = &mut motion.mv[list][self.index];
             for y in 0..4 {
                 let start = place(0, y);
                 mv[4 * y..][..4].copy_from_slice(&cache.mv[list][start..start + 4]);
             }
         }
-        if with_mvd {
-            let mvd = &mut self.context.picture.mvd[self.index];
-            for list in 0..self.lists {
-                let cache = &self.around.cache.mvd[list];
-                for index in 0..4 {
-                    mvd[list][index] = cache[place(index, 3)];
-                    mvd[list][4 + index] = cache[place(3, index)];
-                }
+    }
+
+    /// Keeps the macroblock's differences of vectors for its neighbours.
+    fn store_mvd(&mut self) {
+        let mvd = &mut self.context.picture.mvd[self.index];
+        for list in 0..self.lists {
+            let cache = &self.around.cache.mvd[list];
+            for index in 0..4 {
+                mvd[list][index] = cache[place(index, 3)];
+                mvd[list][4 + index] = cache[place(3, index)];
             }
         }
+    }
+
+    fn store_no_mvd(&mut self) {
+        const NONE: EdgeMvd = [[[0; 2]; 8]; 2];
+        self.context.picture.mvd[self.index] = NONE;
     }
 
     /// The same of intra macroblocks.
@@ -1141,8 +1161,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
             }
         }
         if self.lists > 0 && self.context.pps.entropy_coding_mode {
-            const NONE: EdgeMvd = [[[0; 2]; 8]; 2];
-            self.context.picture.mvd[self.index] = NONE;
+            self.store_no_mvd();
         }
     }
 
