@@ -76,7 +76,22 @@ struct Part {
     height: usize,
 }
 
+/// Reads a syntax element by the instructions for shifts that come with those for vectors.
+macro_rules! vectorized {
+    ($decoder:expr, |$reader:ident, $around:ident| $read:expr) => {{
+        let ($reader, $around) = (&mut $decoder.reader, &$decoder.mb.around);
+        $decoder.mb.simd.vectorize(
+            #[inline(always)]
+            || $read,
+        )
+    }};
+}
+
 impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
+    fn mb_skip_flag(&mut self, slice_type: SliceType) -> bool {
+        vectorized!(self, |reader, around| reader.mb_skip_flag(slice_type, around))
+    }
+
     fn decode(&mut self) -> Result<(), Damage> {
         let is_mbaff = self.mb.context.is_mbaff;
         let slice_type = self.mb.context.header.slice_type;
@@ -107,7 +122,7 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
             } else if R::IS_CABAC {
                 match is_bottom_skipped.take() {
                     Some(is_skipped) => is_skipped,
-                    None => self.reader.mb_skip_flag(slice_type, &self.mb.around),
+                    None => self.mb_skip_flag(slice_type),
                 }
             } else {
                 let run = match skip_run {
@@ -164,7 +179,7 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
             self.mb.mark_skipped_top();
             self.mb.locate(address + 1, inferred)?;
             let slice_type = self.mb.context.header.slice_type;
-            let is_skipped = self.reader.mb_skip_flag(slice_type, &self.mb.around);
+            let is_skipped = self.mb_skip_flag(slice_type);
             *is_bottom_skipped = Some(is_skipped);
             if !is_skipped {
                 is_field_pair = self.mb_field_decoding_flag();
@@ -190,7 +205,7 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
     /// `macroblock_layer()`.
     fn macroblock_layer(&mut self) -> Result<(), Damage> {
         let slice_type = self.mb.context.header.slice_type;
-        let number = self.reader.mb_type(slice_type, &self.mb.around)?;
+        let number = vectorized!(self, |reader, around| reader.mb_type(slice_type, around))?;
         let mb_type = match slice_type {
             SliceType::P | SliceType::Sp => MbType::of_p_slice(number),
             SliceType::B => MbType::of_b_slice(number),
@@ -243,21 +258,27 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
         mb.fill_intra_pred_modes();
         let step = if is_8x8 { 4 } else { 1 };
         let size = if is_8x8 { 2 } else { 1 };
-        for block in (0..16).step_by(step) {
-            let (x, y) = block_xy(block);
-            let modes = &mut mb.around.cache.intra_pred_modes;
-            let smaller = modes[place(x, y) - 1].min(modes[place(x, y) - 8]);
-            // DC where a neighbour cannot be looked at (8.3.1.1, dcPredModePredictedFlag).
-            let predicted = if smaller < 0 { 2 } else { smaller };
-            let mode = match self.reader.intra_pred_mode() {
-                None => predicted,
-                Some(mode) => mode as i8 + i8::from(mode as i8 >= predicted),
-            };
-            fill_rect(modes, (x, y), (size, size), mode);
-        }
+        let reader = &mut self.reader;
+        let modes = &mut mb.around.cache.intra_pred_modes;
+        mb.simd.vectorize(
+            #[inline(always)]
+            || {
+                for block in (0..16).step_by(step) {
+                    let (x, y) = block_xy(block);
+                    let smaller = modes[place(x, y) - 1].min(modes[place(x, y) - 8]);
+                    // DC where a neighbour cannot be looked at (8.3.1.1, dcPredModePredictedFlag).
+                    let predicted = if smaller < 0 { 2 } else { smaller };
+                    let mode = match reader.intra_pred_mode() {
+                        None => predicted,
+                        Some(mode) => mode as i8 + i8::from(mode as i8 >= predicted),
+                    };
+                    fill_rect(modes, (x, y), (size, size), mode);
+                }
+            },
+        );
         mb.store_intra_pred_modes();
         self.chroma_mode_of_intra()?;
-        let pattern = self.reader.coded_block_pattern(&self.mb.around, true)?;
+        let pattern = vectorized!(self, |reader, around| reader.coded_block_pattern(around, true))?;
         self.residual(pattern, None)?;
         self.mb.store_no_motion();
         self.mb.reconstruct_intra_nxn(is_8x8)?;
@@ -334,14 +355,15 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
             return Ok(0);
         }
         let place = place(part.x, part.y);
-        let ref_idx = self.reader.ref_idx(&self.mb.around, list, place, max)?;
+        let ref_idx = vectorized!(self, |reader, around| reader.ref_idx(around, list, place, max))?;
         if (0..=max as i8).contains(&ref_idx) { Ok(ref_idx) } else { Err(Damage::Code) }
     }
 
     /// Reads the difference to a predicted vector.
     fn motion_vector(&mut self, list: usize, part: &Part, predicted: Mv) -> Result<(), Damage> {
         let at = (part.x, part.y);
-        let mvd = self.reader.mvd(&self.mb.around, list, place(part.x, part.y))?;
+        let place = place(part.x, part.y);
+        let mvd = vectorized!(self, |reader, around| reader.mvd(around, list, place))?;
         let component = |index: usize| predicted[index].wrapping_add(mvd[index] as i16);
         let size = (part.width, part.height);
         let cache = &mut self.mb.around.cache;
@@ -357,7 +379,7 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
         let slice_type = self.mb.context.header.slice_type;
         let mut subs = [SubMb::default(); 4];
         for sub in &mut subs {
-            let number = self.reader.sub_mb_type(slice_type)?;
+            let number = vectorized!(self, |reader, _around| reader.sub_mb_type(slice_type))?;
             *sub =
                 if slice_type == SliceType::B { SubMb::of_b(number) } else { SubMb::of_p(number) };
         }
@@ -432,8 +454,9 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
     }
 
     fn residual_of_inter(&mut self, may_be_8x8: bool) -> Result<(), Damage> {
+        let pattern =
+            vectorized!(self, |reader, around| reader.coded_block_pattern(around, false))?;
         let mb = &mut self.mb;
-        let pattern = self.reader.coded_block_pattern(&mb.around, false)?;
         if pattern & 15 != 0
             && may_be_8x8
             && mb.context.pps.transform_8x8_mode
@@ -457,7 +480,8 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
             mb.set_chroma_qp(mb.qp);
             return Ok(());
         }
-        let delta = self.reader.mb_qp_delta(&mb.around)?;
+        let delta = vectorized!(self, |reader, around| reader.mb_qp_delta(around))?;
+        let mb = &mut self.mb;
         if !(-26..=25).contains(&delta) {
             return Err(Damage::Code);
         }
