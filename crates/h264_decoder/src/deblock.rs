@@ -435,7 +435,9 @@ impl<S: Vectors> MbFilter<'_, S> {
             EdgeMotion::Same => 0,
             EdgeMotion::Whole => 15 * differs(0),
             EdgeMotion::Halves => 3 * differs(0) + 12 * differs(2),
-            EdgeMotion::Blocks => (0..4).fold(0, |bits, segment| bits | differs(segment) << segment),
+            EdgeMotion::Blocks => {
+                (0..4).fold(0, |bits, segment| bits | differs(segment) << segment)
+            }
         }
     }
 

@@ -53,6 +53,7 @@ pub(crate) struct MbDecoder<'a, S> {
     pub(crate) around: Surroundings,
     pub(crate) neighbours: Neighbours,
     pub(crate) position: Position,
+    place: Place,
     /// Where the macroblock's side data are.
     pub(crate) index: usize,
     /// What is stored of the macroblock when it is decoded.
@@ -85,6 +86,29 @@ macro_rules! vectorized {
             || $read,
         )
     }};
+}
+
+/// Column and row of a macroblock address in a picture without MBAFF.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    address: usize,
+    x: usize,
+    row: usize,
+}
+
+impl Place {
+    /// That of another address: mostly the next, for which nothing is divided.
+    #[inline]
+    fn of(self, address: usize, width: usize) -> Self {
+        if address != self.address + 1 {
+            return Self { address, x: address % width, row: address / width };
+        }
+        if self.x + 1 < width {
+            Self { address, x: self.x + 1, row: self.row }
+        } else {
+            Self { address, x: 0, row: self.row + 1 }
+        }
+    }
 }
 
 impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
@@ -728,6 +752,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
             },
             neighbours: Neighbours::default(),
             position: Position::default(),
+            place: Place::default(),
             index: 0,
             mb: Mb::UNDECODED,
             coefficients: [0; 24 * 16],
@@ -741,15 +766,14 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
     }
 
     /// Where the macroblock at an address is (6.4.1).
-    fn position_of(&self, address: usize, is_field: bool) -> Position {
+    fn position_of(&mut self, address: usize, is_field: bool) -> Position {
         let width = self.context.geometry.width;
         if self.context.is_mbaff {
             let pair = address / 2;
             return Position { x: pair % width, row: pair / width * 2 + address % 2, is_field };
         }
-        // Dividing by 32 bits takes a fraction of the time that 64 take.
-        let (address, width) = (address as u32, width as u32);
-        let (row, x) = ((address / width) as usize, (address % width) as usize);
+        self.place = self.place.of(address, width);
+        let Place { x, row, .. } = self.place;
         let row = if is_field { 2 * row + self.context.structure.first_row() } else { row };
         Position { x, row, is_field }
     }
