@@ -392,25 +392,37 @@ fn diagonal<S: Vectors, P: Put, V: Lanes<S>, const W: usize, const N: usize>(
     }
 }
 
-/// The filter's sums of the rows of a block, two above it and three below.
-#[inline(always)]
-fn sums<S: Vectors, V: Lanes<S>, const W: usize, const N: usize>(
+/// The filter's sums of the six rows around each row of a block.
+struct SumsWindow<S: Vectors, V> {
     simd: S,
-    source: Source<'_>,
-    height: usize,
-) -> [V; 21] {
-    let source = source.back(2, 2);
-    let mut sums = [V::splat(simd, 0); 21];
-    for (y, sums) in sums.iter_mut().enumerate().take(height + 5) {
-        if let Some(row) = source.row::<N>(y) {
-            *sums = sums_of_row::<S, V, W, N>(simd, row);
-        }
-    }
-    sums
+    rows: [V; 6],
 }
 
-/// The samples `j`, filtered in both directions without rounding between, and those between them
-/// and the half samples above and below.
+impl<S: Vectors, V: Lanes<S>> SumsWindow<S, V> {
+    /// Of the first five rows of `source`, which begins two rows and samples before the block.
+    #[inline(always)]
+    fn new<const W: usize, const N: usize>(simd: S, source: Source<'_>) -> Self {
+        let mut rows = [V::splat(simd, 0); 6];
+        // The first place is for the row that goes with the first step.
+        for y in 0..5 {
+            if let Some(row) = source.row::<N>(y) {
+                rows[1 + y] = sums_of_row::<S, V, W, N>(simd, row);
+            }
+        }
+        Self { simd, rows }
+    }
+
+    /// Moves a row down, to one of which this row is the last. Gives the block's samples `j`,
+    /// filtered in both directions without rounding between.
+    #[inline(always)]
+    fn advance<const W: usize, const N: usize>(&mut self, row: &[u8; N]) -> u8x16<S> {
+        let [_, a, b, c, d, e] = self.rows;
+        self.rows = [a, b, c, d, e, sums_of_row::<S, V, W, N>(self.simd, row)];
+        six_tap_of_sums(self.rows).clip(self.simd)
+    }
+}
+
+/// The samples `j`, and those between them and the half samples above and below.
 #[inline(always)]
 fn centre_column<S: Vectors, P: Put, V: Lanes<S>, const W: usize, const N: usize>(
     simd: S,
@@ -419,13 +431,16 @@ fn centre_column<S: Vectors, P: Put, V: Lanes<S>, const W: usize, const N: usize
     height: usize,
     dy: usize,
 ) {
-    let sums = sums::<S, V, W, N>(simd, source, height);
-    for (y, window) in sums.windows(6).take(height).enumerate() {
-        let Some(window) = window.first_chunk::<6>() else { return };
-        let Some(to) = target.row::<W>(y) else { return };
-        let mut samples = six_tap_of_sums(*window).clip(simd);
-        if dy != 2 {
-            samples = simd.average(samples, half(simd, window[2 + dy / 2]));
+    let source = source.back(2, 2);
+    let mut window = SumsWindow::<S, V>::new::<W, N>(simd, source);
+    for y in 0..height {
+        let (Some(to), Some(last)) = (target.row::<W>(y), source.row::<N>(y + 5)) else { return };
+        let mut samples = window.advance::<W, N>(last);
+        let [_, _, above, below, _, _] = window.rows;
+        match dy {
+            1 => samples = simd.average(samples, half(simd, above)),
+            3 => samples = simd.average(samples, half(simd, below)),
+            _ => {}
         }
         P::put(simd, samples, to);
     }
@@ -440,14 +455,19 @@ fn centre_row<S: Vectors, P: Put, V: Lanes<S>, const W: usize, const N: usize>(
     height: usize,
     dx: usize,
 ) {
-    let sums = sums::<S, V, W, N>(simd, source, height);
     let column = source.on(dx / 2, 0);
+    let source = source.back(2, 2);
+    let mut window = SumsWindow::<S, V>::new::<W, N>(simd, source);
     let mut columns = Window::<S, V>::new::<W>(simd, column);
-    for (y, window) in sums.windows(6).take(height).enumerate() {
-        let Some(window) = window.first_chunk::<6>() else { return };
-        let (Some(to), Some(last)) = (target.row::<W>(y), column.row::<W>(y + 3)) else { return };
-        let samples = six_tap_of_sums(*window).clip(simd);
-        P::put(simd, simd.average(samples, half(simd, columns.advance(last))), to);
+    for y in 0..height {
+        let (Some(to), Some(last), Some(last_of_column)) =
+            (target.row::<W>(y), source.row::<N>(y + 5), column.row::<W>(y + 3))
+        else {
+            return;
+        };
+        let samples = window.advance::<W, N>(last);
+        let of_column = half(simd, columns.advance(last_of_column));
+        P::put(simd, simd.average(samples, of_column), to);
     }
 }
 
