@@ -132,7 +132,7 @@ fn child(kind: &str, file: &Path) -> Sample {
 /// Decodes the stream and prints what it took.
 fn decode(kind: &str, file: &Path) {
     let (kind, quality) = match kind {
-        FOR_SCALE => (DecoderKind::Native, Quality::ForScale),
+        FOR_SCALE => (DecoderKind::Native, Quality::ForScale(5)),
         "openh264" => (DecoderKind::Openh264, Quality::Exact),
         _ => (DecoderKind::Native, Quality::Exact),
     };

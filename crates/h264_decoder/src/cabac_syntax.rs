@@ -80,6 +80,7 @@ impl Cabac<'_> {
     }
 
     /// The bins of I_16x16 and I_PCM behind the first (table 9-36), by the contexts of table 9-39.
+    #[inline(always)]
     fn intra_mb_type(&mut self, contexts: [usize; 5]) -> u32 {
         if self.terminate() {
             return 25;
@@ -94,6 +95,7 @@ impl Cabac<'_> {
         number + u32::from(self.decision(more_mode))
     }
 
+    #[inline(always)]
     fn mb_type_in_i_slice(&mut self, around: &Surroundings) -> u32 {
         let first = offset::MB_TYPE_I;
         let increment = Self::count(around, |mb| !mb.flags.any(Flags::INTRA_NXN));
@@ -104,6 +106,7 @@ impl Cabac<'_> {
     }
 
     /// The suffix of P and B slices.
+    #[inline(always)]
     fn mb_type_suffix(&mut self, first: usize) -> u32 {
         if !self.decision(first) {
             return 0;
@@ -111,6 +114,7 @@ impl Cabac<'_> {
         self.intra_mb_type([first + 1, first + 2, first + 2, first + 3, first + 3])
     }
 
+    #[inline(always)]
     fn mb_type_in_p_slice(&mut self) -> u32 {
         let first = offset::MB_TYPE_P;
         if self.decision(first) {
@@ -124,6 +128,7 @@ impl Cabac<'_> {
         }
     }
 
+    #[inline(always)]
     fn mb_type_in_b_slice(&mut self, around: &Surroundings) -> u32 {
         let first = offset::MB_TYPE_B;
         let increment = Self::count(around, |mb| !mb.flags.any(Flags::DIRECT));
@@ -148,7 +153,7 @@ impl Cabac<'_> {
 
     /// A component of a motion vector difference (UEG3, uCoff 9); `sum` is that of the neighbours'
     /// absolute values.
-    #[inline]
+    #[inline(always)]
     fn mvd_component(&mut self, first: usize, sum: u32) -> Result<i32, Damage> {
         let increment = usize::from(sum > 2) + usize::from(sum > 32);
         if !self.decision(first + increment) {
@@ -243,6 +248,7 @@ impl Syntax for Cabac<'_> {
         Ok(0)
     }
 
+    #[inline(always)]
     fn mb_skip_flag(&mut self, slice_type: SliceType, around: &Surroundings) -> bool {
         let first = if slice_type == SliceType::B {
             offset::MB_SKIP_FLAG_B
@@ -269,6 +275,7 @@ impl Syntax for Cabac<'_> {
         if self.engine.is_exhausted() { Err(Damage::Truncated) } else { Ok(()) }
     }
 
+    #[inline(always)]
     fn mb_type(&mut self, slice_type: SliceType, around: &Surroundings) -> Result<u32, Damage> {
         Ok(match slice_type {
             SliceType::P | SliceType::Sp => self.mb_type_in_p_slice(),
@@ -277,6 +284,7 @@ impl Syntax for Cabac<'_> {
         })
     }
 
+    #[inline(always)]
     fn sub_mb_type(&mut self, slice_type: SliceType) -> Result<u32, Damage> {
         if slice_type != SliceType::B {
             let first = offset::SUB_MB_TYPE_P;
@@ -306,11 +314,13 @@ impl Syntax for Cabac<'_> {
         Ok(number + u32::from(self.decision(first + 3)))
     }
 
+    #[inline(always)]
     fn transform_size_8x8_flag(&mut self, around: &Surroundings) -> bool {
         let increment = Self::count(around, |mb| mb.flags.any(Flags::TRANSFORM_8X8));
         self.decision(offset::TRANSFORM_SIZE_8X8_FLAG + increment)
     }
 
+    #[inline(always)]
     fn intra_pred_mode(&mut self) -> Option<u8> {
         if self.decision(offset::PREV_INTRA_PRED_MODE_FLAG) {
             return None;
@@ -322,6 +332,7 @@ impl Syntax for Cabac<'_> {
         Some(mode)
     }
 
+    #[inline(always)]
     fn intra_chroma_pred_mode(&mut self, around: &Surroundings) -> Result<u8, Damage> {
         let first = offset::INTRA_CHROMA_PRED_MODE;
         // It is 0 of inter and I_PCM macroblocks.
@@ -335,6 +346,7 @@ impl Syntax for Cabac<'_> {
         Ok(2 + u8::from(self.decision(first + 3)))
     }
 
+    #[inline(always)]
     fn ref_idx(
         &mut self,
         around: &Surroundings,
@@ -357,6 +369,7 @@ impl Syntax for Cabac<'_> {
         Ok(value as i8)
     }
 
+    #[inline(always)]
     fn mvd(
         &mut self,
         around: &Surroundings,
@@ -372,6 +385,7 @@ impl Syntax for Cabac<'_> {
         ])
     }
 
+    #[inline(always)]
     fn coded_block_pattern(&mut self, around: &Surroundings, _: bool) -> Result<u8, Damage> {
         // A condition is met by blocks that are there and have no coefficients.
         let is_zero_left = |row: usize| around.left.is_some() && !around.left_luma[row];
@@ -398,6 +412,7 @@ impl Syntax for Cabac<'_> {
         Ok(luma | if is_two { 0x20 } else { 0x10 })
     }
 
+    #[inline(always)]
     fn mb_qp_delta(&mut self, around: &Surroundings) -> Result<i32, Damage> {
         let first = offset::MB_QP_DELTA;
         if !self.decision(first + usize::from(around.has_qp_delta_before)) {

@@ -92,19 +92,18 @@ impl Rows {
         }
         let is_field = mb.flags.any(Flags::FIELD);
         let position = Position { x, row, is_field };
+        let motion = MotionOf { mv: &frame.motion.mv, ref_id: &frame.motion.ref_id, is_p };
         let mut filter = MbFilter {
             simd,
             samples: &mut frame.samples,
             mbs: &picture.mbs,
-            motion: MotionOf { mv: &frame.motion.mv, ref_id: &frame.motion.ref_id, is_p },
+            mb,
+            motion,
+            own_motion: motion.of(index),
             slice,
             position,
             index,
             has_chroma: self.geometry.has_chroma,
-            // Motion vectors of field macroblocks differ by half as many quarter samples (8.7.2.1).
-            mv_limit_y: if is_field { 2 } else { 4 },
-            limits: [Limits::default(); 3],
-            limits_qp: None,
         };
         let is_filtered = |neighbour: usize| {
             let other = &picture.mbs[neighbour];
@@ -132,31 +131,68 @@ struct MotionOf<'a> {
     is_p: bool,
 }
 
-/// A 4x4 block: its macroblock, column and row.
-type BlockOf = (usize, usize, usize);
-
-impl MotionOf<'_> {
-    /// Whether two blocks are predicted from other pictures, or from places that lie apart
-    /// (8.7.2.1, bS 1).
-    #[inline]
-    fn differs(&self, p: BlockOf, q: BlockOf, mv_limit_y: u16) -> bool {
-        let id = |list: usize, (mb, x, y): BlockOf| self.ref_id[list][mb][y / 2 * 2 + x / 2];
-        let mv = |list: usize, (mb, x, y): BlockOf| self.mv[list][mb][4 * y + x];
-        // Vectors of a valid stream differ by less than 16 bits.
-        let apart = |a: Mv, b: Mv| {
-            a[0].wrapping_sub(b[0]).unsigned_abs() >= 4
-                || a[1].wrapping_sub(b[1]).unsigned_abs() >= mv_limit_y
-        };
-        let (p0, q0) = (id(0, p), id(0, q));
-        if self.is_p {
-            return p0 != q0 || apart(mv(0, p), mv(0, q));
+impl<'a> MotionOf<'a> {
+    #[inline(always)]
+    fn of(&self, mb: usize) -> MbMotion<'a> {
+        let [mv_0, mv_1] = self.mv;
+        let [id_0, id_1] = self.ref_id;
+        // In P pictures list 1 is never looked at.
+        let second = if self.is_p { 0 } else { 1 };
+        MbMotion {
+            mv: [&mv_0[mb], if second == 0 { &mv_0[mb] } else { &mv_1[mb] }],
+            ref_id: [id_0[mb], if second == 0 { [0; 4] } else { id_1[mb] }],
         }
-        let (p1, q1) = (id(1, p), id(1, q));
+    }
+}
+
+/// Motion of a macroblock by list.
+#[derive(Clone, Copy)]
+struct MbMotion<'a> {
+    mv: [&'a [Mv; 16]; 2],
+    ref_id: [[u8; 4]; 2],
+}
+
+impl MbMotion<'_> {
+    #[inline(always)]
+    fn id(&self, list: usize, block: usize) -> u8 {
+        self.ref_id[list][block >> 3 << 1 & 2 | block >> 1 & 1]
+    }
+
+    #[inline(always)]
+    fn mv(&self, list: usize, block: usize) -> Mv {
+        self.mv[list][block & 15]
+    }
+}
+
+/// How far apart vectors are that differ.
+#[derive(Clone, Copy)]
+struct MvLimits {
+    is_p: bool,
+    y: u16,
+}
+
+impl MvLimits {
+    /// Vectors of a valid stream differ by less than 16 bits.
+    #[inline(always)]
+    fn apart(self, a: Mv, b: Mv) -> bool {
+        a[0].wrapping_sub(b[0]).unsigned_abs() >= 4
+            || a[1].wrapping_sub(b[1]).unsigned_abs() >= self.y
+    }
+
+    /// Whether two 4x4 blocks, by their places in raster order, are predicted from other pictures,
+    /// or from places that lie apart (8.7.2.1, bS 1).
+    #[inline(always)]
+    fn differs(self, (p, at_p): (&MbMotion<'_>, usize), (q, at_q): (&MbMotion<'_>, usize)) -> bool {
+        let (p0, q0) = (p.id(0, at_p), q.id(0, at_q));
+        let is_apart =
+            |list_p: usize, list_q: usize| self.apart(p.mv(list_p, at_p), q.mv(list_q, at_q));
+        if self.is_p {
+            return p0 != q0 || is_apart(0, 0);
+        }
+        let (p1, q1) = (p.id(1, at_p), q.id(1, at_q));
         // A list that is not used has no vector.
-        let is_straight_apart =
-            || (p0 != 0 && apart(mv(0, p), mv(0, q))) || (p1 != 0 && apart(mv(1, p), mv(1, q)));
-        let is_crossed_apart =
-            || (p0 != 0 && apart(mv(0, p), mv(1, q))) || (p1 != 0 && apart(mv(1, p), mv(0, q)));
+        let is_straight_apart = || (p0 != 0 && is_apart(0, 0)) || (p1 != 0 && is_apart(1, 1));
+        let is_crossed_apart = || (p0 != 0 && is_apart(0, 1)) || (p1 != 0 && is_apart(1, 0));
         match (p0 == q0 && p1 == q1, p0 == q1 && p1 == q0) {
             (false, false) => true,
             (true, false) => is_straight_apart(),
@@ -171,15 +207,14 @@ struct MbFilter<'a, S> {
     simd: S,
     samples: &'a mut Samples,
     mbs: &'a [Mb],
+    /// The macroblock, its motion, and its place in `mbs`.
+    mb: &'a Mb,
+    own_motion: MbMotion<'a>,
+    index: usize,
     motion: MotionOf<'a>,
     slice: &'a SliceParameters,
     position: Position,
-    index: usize,
     has_chroma: bool,
-    mv_limit_y: u16,
-    /// The limits of luma, Cb and Cr at an edge to a macroblock of this quantiser.
-    limits: [Limits; 3],
-    limits_qp: Option<u8>,
 }
 
 /// `alpha` and `beta`, and `tC0` by bS: what quantisers say about an edge (8.7.2.2).
@@ -190,17 +225,53 @@ struct Limits {
     tc0: [i8; 4],
 }
 
-impl Limits {
-    #[inline]
-    fn new(qp_p: u8, qp_q: u8, [offset_a, offset_b]: [i8; 2]) -> Self {
-        let average = i32::from((qp_p + qp_q + 1) >> 1);
-        let index = |offset: i8| (average + i32::from(offset)).clamp(0, 51) as usize;
-        let [one, two, three] = TC0[index(offset_a)];
+/// What a slice says about its edges, by quantiser: made once a slice, looked up at each edge.
+#[derive(Debug)]
+pub(crate) struct EdgeLimits {
+    /// By the average quantiser of both macroblocks.
+    by_qp: [Limits; 52],
+    /// Quantisers of Cb and Cr by those of luma.
+    chroma_qp: [[u8; 52]; 2],
+    /// They are the same for both.
+    is_chroma_alike: bool,
+}
+
+impl EdgeLimits {
+    /// By `FilterOffsetA` and `FilterOffsetB`, and `chroma_qp_index_offset` of Cb and Cr.
+    pub(crate) fn new([offset_a, offset_b]: [i8; 2], chroma_offsets: [i8; 2]) -> Self {
+        let limits = |qp: usize| {
+            let index = |offset: i8| (qp as i32 + i32::from(offset)).clamp(0, 51) as usize;
+            let [one, two, three] = TC0[index(offset_a)];
+            Limits {
+                alpha: ALPHA[index(offset_a)],
+                beta: BETA[index(offset_b)],
+                tc0: [-1, one, two, three],
+            }
+        };
         Self {
-            alpha: ALPHA[index(offset_a)],
-            beta: BETA[index(offset_b)],
-            tc0: [-1, one, two, three],
+            by_qp: std::array::from_fn(limits),
+            is_chroma_alike: chroma_offsets[0] == chroma_offsets[1],
+            chroma_qp: chroma_offsets
+                .map(|offset| std::array::from_fn(|qp| chroma_qp(qp as u8, offset))),
         }
+    }
+
+    #[inline]
+    fn of(&self, qp_p: u8, qp_q: u8) -> &Limits {
+        &self.by_qp[usize::from((qp_p + qp_q + 1) >> 1).min(51)]
+    }
+
+    /// Of the other macroblock by this one's offset, too (8.7.2.2).
+    #[inline]
+    fn of_chroma(&self, component: usize, qp_p: u8, qp_q: u8) -> &Limits {
+        let qp = |luma: u8| self.chroma_qp[component][usize::from(luma).min(51)];
+        self.of(qp(qp_p), qp(qp_q))
+    }
+}
+
+impl Limits {
+    fn is_filtered(&self) -> bool {
+        self.alpha > 0 && self.beta > 0
     }
 
     #[inline]
@@ -214,15 +285,25 @@ impl Limits {
     }
 }
 
-/// bS 2 where there are coefficients, a bit for each segment; else 1 where motion differs.
+/// bS 2 where there are coefficients, a bit for each segment; else 1 where motion differs, a bit
+/// likewise.
 #[inline]
-fn strengths(coded: u16, differing: [bool; 4]) -> Strengths {
-    std::array::from_fn(
-        |segment| {
-            if coded >> segment & 1 == 1 { 2 } else { u8::from(differing[segment]) }
-        },
-    )
+fn strengths(coded: u16, differing: u16) -> Strengths {
+    STRENGTHS[usize::from(coded & 15) << 4 | usize::from(differing & 15)]
 }
+
+/// By `coded << 4 | differing`.
+const STRENGTHS: [Strengths; 256] = {
+    let mut table = [[0; 4]; 256];
+    let mut index = 0;
+    while index < 1024 {
+        let (bits, segment) = (index / 4, index % 4);
+        let (coded, differs) = (bits >> 4 >> segment & 1, bits >> segment & 1);
+        table[bits][segment] = if coded == 1 { 2 } else { differs as u8 };
+        index += 1;
+    }
+    table
+};
 
 /// The bits of the four blocks of the first column.
 #[inline]
@@ -310,87 +391,81 @@ enum EdgeMotion {
 type Strengths = [u8; 4];
 
 impl<S: Vectors> MbFilter<'_, S> {
-    fn mb(&self) -> &Mb {
-        &self.mbs[self.index]
-    }
-
-    /// The limits at an edge to another macroblock, or inside of this one.
-    #[inline]
-    fn limits(&mut self, other: usize) -> &[Limits; 3] {
-        let (qp_p, qp_q) = (self.mbs[other].qp, self.mb().qp);
-        if self.limits_qp != Some(qp_p) {
-            self.limits_qp = Some(qp_p);
-            let offsets = self.slice.filter_offsets;
-            self.limits = [Limits::new(qp_p, qp_q, offsets); 3];
-            if self.has_chroma {
-                // Of the other macroblock by this one's offset, too (8.7.2.2).
-                let [cb, cr] = self.slice.chroma_qp_index_offset;
-                let of = |offset: i8| {
-                    Limits::new(chroma_qp(qp_p, offset), chroma_qp(qp_q, offset), offsets)
-                };
-                self.limits[1] = of(cb);
-                self.limits[2] = if cb == cr { self.limits[1] } else { of(cr) };
-            }
-        }
-        &self.limits
-    }
-
     /// How an edge of luma is filtered; None where it is not.
     #[inline]
-    fn thresholds(&mut self, other: usize, strengths: Strengths) -> Option<Thresholds> {
-        let thresholds = self.limits(other)[0].thresholds(strengths);
-        thresholds.is_filtered().then_some(thresholds)
+    fn thresholds(&self, other: &Mb, strengths: Strengths) -> Option<Thresholds> {
+        let limits = self.slice.edge_limits.of(other.qp, self.mb.qp);
+        limits.is_filtered().then(|| limits.thresholds(strengths))
     }
 
     /// The same of Cb and Cr; None where neither is filtered.
     #[inline]
-    fn chroma_thresholds(&mut self, other: usize, strengths: Strengths) -> Option<[Thresholds; 2]> {
-        let [_, cb, cr] = self.limits(other);
-        let both = [cb.thresholds(strengths), cr.thresholds(strengths)];
-        (both[0].is_filtered() || both[1].is_filtered()).then_some(both)
+    fn chroma_thresholds(&self, other: &Mb, strengths: Strengths) -> Option<[Thresholds; 2]> {
+        let limits = &self.slice.edge_limits;
+        let of_cb = limits.of_chroma(0, other.qp, self.mb.qp);
+        if limits.is_chroma_alike {
+            return of_cb.is_filtered().then(|| [of_cb.thresholds(strengths); 2]);
+        }
+        let of_cr = limits.of_chroma(1, other.qp, self.mb.qp);
+        (of_cb.is_filtered() || of_cr.is_filtered())
+            .then(|| [of_cb.thresholds(strengths), of_cr.thresholds(strengths)])
     }
 
-    /// Which of the four segments have other motion on one side than on the other. `p` and `q` give
-    /// the blocks of a segment.
-    #[inline]
+    /// Which of the four segments have other motion on one side than on the other, a bit each.
+    /// Blocks p are of a macroblock with this motion, blocks q of this one; `step` is from one
+    /// block to the next.
+    #[inline(always)]
     fn differing(
         &self,
-        p: impl Fn(usize) -> BlockOf,
-        q: impl Fn(usize) -> BlockOf,
+        (motion_p, p): (&MbMotion<'_>, usize),
+        q: usize,
+        step: usize,
         motion: EdgeMotion,
-    ) -> [bool; 4] {
-        let differs = |segment| self.motion.differs(p(segment), q(segment), self.mv_limit_y);
+    ) -> u16 {
+        let limits = MvLimits {
+            is_p: self.motion.is_p,
+            // Motion vectors of field macroblocks differ by half as many quarter samples (8.7.2.1).
+            y: if self.position.is_field { 2 } else { 4 },
+        };
+        let differs = |segment: usize| {
+            let (p, q) = (p + step * segment, q + step * segment);
+            u16::from(limits.differs((motion_p, p), (&self.own_motion, q)))
+        };
         match motion {
-            EdgeMotion::Same => [false; 4],
-            EdgeMotion::Whole => [differs(0); 4],
-            EdgeMotion::Halves => {
-                let (first, second) = (differs(0), differs(2));
-                [first, first, second, second]
+            EdgeMotion::Same => 0,
+            EdgeMotion::Whole => 15 * differs(0),
+            EdgeMotion::Halves => 3 * differs(0) + 12 * differs(2),
+            EdgeMotion::Blocks => {
+                (0..4).fold(0, |bits, segment| bits | differs(segment) << segment)
             }
-            EdgeMotion::Blocks => [differs(0), differs(1), differs(2), differs(3)],
         }
     }
 
     /// bS of the edge to the macroblock on the left, neither of them intra.
     fn left_strengths(&self, left: usize) -> Strengths {
-        let coded = self.mb().coefficients | self.mbs[left].coefficients >> 3;
-        let motion = self.motion_of_edge(left);
-        let differing = self.differing(|row| (left, 3, row), |row| (self.index, 0, row), motion);
-        strengths(first_column(coded), differing)
+        let other = &self.mbs[left];
+        let coded = first_column(self.mb.coefficients | other.coefficients >> 3);
+        if coded == 15 {
+            return [2; 4];
+        }
+        let motion = self.motion_of_edge(other);
+        strengths(coded, self.differing((&self.motion.of(left), 3), 0, 4, motion))
     }
 
     /// The same of the macroblock above.
     fn upper_strengths(&self, above: usize) -> Strengths {
-        let coded = self.mb().coefficients | self.mbs[above].coefficients >> 12;
-        let motion = self.motion_of_edge(above);
-        let differing =
-            self.differing(|column| (above, column, 3), |column| (self.index, column, 0), motion);
-        strengths(coded & 15, differing)
+        let other = &self.mbs[above];
+        let coded = (self.mb.coefficients | other.coefficients >> 12) & 15;
+        if coded == 15 {
+            return [2; 4];
+        }
+        let motion = self.motion_of_edge(other);
+        strengths(coded, self.differing((&self.motion.of(above), 12), 0, 1, motion))
     }
 
     /// How much of the motion along the edge to another macroblock has to be compared.
-    fn motion_of_edge(&self, other: usize) -> EdgeMotion {
-        let (own, other) = (self.mb().flags, self.mbs[other].flags);
+    fn motion_of_edge(&self, other: &Mb) -> EdgeMotion {
+        let (own, other) = (self.mb.flags, other.flags);
         if own.any(Flags::ONE_MOTION) && other.any(Flags::ONE_MOTION) {
             EdgeMotion::Whole
         } else if own.any(Flags::MOTION_8X8) && other.any(Flags::MOTION_8X8) {
@@ -402,9 +477,17 @@ impl<S: Vectors> MbFilter<'_, S> {
 
     /// Strengths of an edge inside of the macroblock.
     fn inner_strengths(&self, edge: usize, is_vertical: bool) -> Strengths {
-        let mb = self.mb();
+        let mb = self.mb;
         if mb.flags.any(Flags::INTRA) {
             return [3; 4];
+        }
+        let coded = if is_vertical {
+            first_column(mb.coefficients >> edge | mb.coefficients >> (edge - 1))
+        } else {
+            (mb.coefficients >> (4 * edge) | mb.coefficients >> (4 * (edge - 1))) & 15
+        };
+        if coded == 15 {
+            return [2; 4];
         }
         let motion = if mb.flags.any(Flags::ONE_MOTION) {
             EdgeMotion::Same
@@ -413,28 +496,15 @@ impl<S: Vectors> MbFilter<'_, S> {
         } else {
             EdgeMotion::Blocks
         };
-        let coded = mb.coefficients;
-        if is_vertical {
-            let coded = first_column(coded >> edge | coded >> (edge - 1));
-            let differing = self.differing(
-                |row| (self.index, edge - 1, row),
-                |row| (self.index, edge, row),
-                motion,
-            );
-            return strengths(coded, differing);
-        }
-        let coded = (coded >> (4 * edge) | coded >> (4 * (edge - 1))) & 15;
-        let differing = self.differing(
-            |column| (self.index, column, edge - 1),
-            |column| (self.index, column, edge),
-            motion,
-        );
-        strengths(coded, differing)
+        // From one edge to the next, and along it.
+        let (across, along) = if is_vertical { (1, 4) } else { (4, 1) };
+        let (p, q) = (across * (edge - 1), across * edge);
+        strengths(coded, self.differing((&self.own_motion, p), q, along, motion))
     }
 
     /// Whether no edge inside of the macroblock is filtered: the common case.
     fn is_plain(&self) -> bool {
-        self.mb().coefficients == 0 && self.mb().flags.any(Flags::ONE_MOTION)
+        self.mb.coefficients == 0 && self.mb.flags.any(Flags::ONE_MOTION)
     }
 
     fn vertical_edges(&mut self, left: Option<usize>) {
@@ -450,7 +520,7 @@ impl<S: Vectors> MbFilter<'_, S> {
         if self.is_plain() {
             return;
         }
-        let step = if self.mb().flags.any(Flags::TRANSFORM_8X8) { 2 } else { 1 };
+        let step = if self.mb.flags.any(Flags::TRANSFORM_8X8) { 2 } else { 1 };
         for edge in (step..4).step_by(step) {
             let strengths = self.inner_strengths(edge, true);
             self.vertical_edge(edge, self.index, strengths);
@@ -474,7 +544,7 @@ impl<S: Vectors> MbFilter<'_, S> {
         if self.is_plain() {
             return;
         }
-        let step = if self.mb().flags.any(Flags::TRANSFORM_8X8) { 2 } else { 1 };
+        let step = if self.mb.flags.any(Flags::TRANSFORM_8X8) { 2 } else { 1 };
         for edge in (step..4).step_by(step) {
             let strengths = self.inner_strengths(edge, false);
             self.horizontal_edge(edge, self.index, strengths);
@@ -482,7 +552,7 @@ impl<S: Vectors> MbFilter<'_, S> {
     }
 
     fn is_intra_edge(&self, other: usize) -> bool {
-        self.mb().flags.any(Flags::INTRA) || self.mbs[other].flags.any(Flags::INTRA)
+        self.mb.flags.any(Flags::INTRA) || self.mbs[other].flags.any(Flags::INTRA)
     }
 
     fn vertical_edge(&mut self, edge: usize, other: usize, strengths: Strengths) {
@@ -490,7 +560,7 @@ impl<S: Vectors> MbFilter<'_, S> {
             return;
         }
         let (position, stride) = self.position.samples(self.samples.strides[0], false);
-        if let Some(thresholds) = self.thresholds(other, strengths) {
+        if let Some(thresholds) = self.thresholds(&self.mbs[other], strengths) {
             let plane = &mut self.samples.planes[0];
             let position = position + 4 * edge;
             kernel::luma_vertical::<S, 16>(self.simd, plane, stride, position, &thresholds);
@@ -499,7 +569,7 @@ impl<S: Vectors> MbFilter<'_, S> {
             return;
         }
         let (position, stride) = self.position.samples(self.samples.strides[1], true);
-        if let Some(thresholds) = self.chroma_thresholds(other, strengths) {
+        if let Some(thresholds) = self.chroma_thresholds(&self.mbs[other], strengths) {
             let position = position + 2 * edge;
             let planes = self.samples.chroma();
             kernel::chroma_vertical::<S, 8>(self.simd, planes, stride, position, &thresholds);
@@ -530,14 +600,14 @@ impl<S: Vectors> MbFilter<'_, S> {
         if strengths == [0; 4] {
             return;
         }
-        if let Some(thresholds) = self.thresholds(other, strengths) {
+        if let Some(thresholds) = self.thresholds(&self.mbs[other], strengths) {
             let plane = &mut self.samples.planes[0];
             kernel::luma_horizontal(self.simd, plane, luma_stride, luma, &thresholds);
         }
         if !self.has_chroma || edge % 2 == 1 {
             return;
         }
-        if let Some(thresholds) = self.chroma_thresholds(other, strengths) {
+        if let Some(thresholds) = self.chroma_thresholds(&self.mbs[other], strengths) {
             let planes = self.samples.chroma();
             kernel::chroma_horizontal(self.simd, planes, chroma_stride, chroma, &thresholds);
         }
@@ -649,7 +719,7 @@ impl<S: Vectors> MbFilter<'_, S> {
                 };
                 if coded(other, 3, other_y / 4) || coded(self.index, 0, y / 4) { 2 } else { 1 }
             };
-            if let Some(thresholds) = self.thresholds(other, [strength; 4]) {
+            if let Some(thresholds) = self.thresholds(&self.mbs[other], [strength; 4]) {
                 let position = luma + y * luma_stride;
                 let plane = &mut self.samples.planes[0];
                 kernel::luma_vertical::<S, 1>(self.simd, plane, luma_stride, position, &thresholds);
@@ -680,7 +750,7 @@ impl<S: Vectors> MbFilter<'_, S> {
                 |mb: usize, x: usize, y: usize| self.mbs[mb].coefficients >> (4 * y + x) & 1 == 1;
             if coded(other, 3, other_y / 4) || coded(self.index, 0, luma_y / 4) { 2 } else { 1 }
         };
-        if let Some(thresholds) = self.chroma_thresholds(other, [strength; 4]) {
+        if let Some(thresholds) = self.chroma_thresholds(&self.mbs[other], [strength; 4]) {
             let position = chroma + y * stride;
             let planes = self.samples.chroma();
             kernel::chroma_vertical::<S, 1>(self.simd, planes, stride, position, &thresholds);
@@ -714,8 +784,7 @@ mod tests {
                 ref_id: [vec![[7; 4]; 2], vec![[0; 4]; 2]],
                 slice: SliceParameters {
                     disable_deblocking_filter_idc: 0,
-                    filter_offsets: [0, 0],
-                    chroma_qp_index_offset: [0, 0],
+                    edge_limits: EdgeLimits::new([0, 0], [0, 0]),
                     is_b: false,
                 },
             }
@@ -723,18 +792,18 @@ mod tests {
 
         fn strengths(&self, is_p: bool) -> Strengths {
             let mut samples = Samples::default();
+            let motion = MotionOf { mv: &self.mv, ref_id: &self.ref_id, is_p };
             let filter = MbFilter {
                 simd: baseline(),
                 samples: &mut samples,
                 mbs: &self.mbs,
-                motion: MotionOf { mv: &self.mv, ref_id: &self.ref_id, is_p },
+                mb: &self.mbs[1],
+                own_motion: motion.of(1),
+                index: 1,
+                motion,
                 slice: &self.slice,
                 position: Position { x: 1, row: 0, is_field: false },
-                index: 1,
                 has_chroma: false,
-                mv_limit_y: 4,
-                limits: [Limits::default(); 3],
-                limits_qp: None,
             };
             filter.left_strengths(0)
         }

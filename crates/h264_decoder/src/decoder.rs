@@ -10,14 +10,14 @@ use h264::{
 use media::{I420, Plane, Timestamp};
 
 use crate::conceal;
-use crate::deblock;
+use crate::deblock::{self, EdgeLimits};
 use crate::dpb::{self, Marking, PictureFacts, Shown};
 use crate::error::{Error, Refusal};
 use crate::frame::{Frame, Geometry, Structure};
 use crate::limits::Limits;
 use crate::mb::NO_SLICE;
 use crate::picture::{PictureState, SliceContext, SliceParameters};
-use crate::quality::Quality;
+use crate::quality::{Groups, Omissions, Quality};
 use crate::ref_list::{CurrentPicture, RefLists};
 use crate::residual::LevelScale;
 use crate::slice;
@@ -32,6 +32,7 @@ pub struct Decoder {
     limits: Limits,
     instructions: Instructions,
     quality: Quality,
+    groups: Groups,
     sps: Vec<Option<Arc<Sps>>>,
     pps: Vec<Option<Arc<Pps>>>,
     /// The slice that is read, without emulation prevention.
@@ -72,6 +73,7 @@ struct Current {
     recovery_frame_count: Option<u32>,
     /// Where the slice before began.
     first_mb_in_slice: u32,
+    omissions: Omissions,
 }
 
 /// A first field that waits for its second.
@@ -128,6 +130,7 @@ impl Decoder {
             limits,
             instructions,
             quality: Quality::Exact,
+            groups: Groups::default(),
             sps: vec![None; 32],
             pps: vec![None; 256],
             rbsp: Vec::new(),
@@ -221,7 +224,7 @@ impl Decoder {
     }
 
     /// How closely pictures are made from the next one on; [`Quality::Exact`] until this says
-    /// otherwise.
+    /// otherwise. What they refer to stays as it was made, until the next IDR picture.
     pub fn set_quality(&mut self, quality: Quality) {
         self.quality = quality;
     }
@@ -430,6 +433,10 @@ impl Decoder {
                 recovery_frame_count.unwrap_or(0).min(self.limits.max_recovery_frames);
             self.start = Start::Recovering { frames_left, frame_num: header.frame_num };
         }
+        if header.idr && second_of.is_none() {
+            self.groups.begin(facts.pts);
+        }
+        let is_reference = header.nal_ref_idc != 0;
         self.current = Some(Current {
             id: PictureId::of(header),
             header: header.clone(),
@@ -440,6 +447,7 @@ impl Decoder {
             is_second_field: second_of.is_some(),
             recovery_frame_count,
             first_mb_in_slice: 0,
+            omissions: Omissions::new(self.quality, is_reference, facts.pts, self.groups),
         });
     }
 
@@ -607,18 +615,16 @@ impl Decoder {
             self.current = Some(current);
             return;
         }
-        let is_looked_at_only = self.quality == Quality::ForScale && header.nal_ref_idc == 0;
         self.picture.slices.push(SliceParameters {
-            disable_deblocking_filter_idc: if is_looked_at_only {
+            disable_deblocking_filter_idc: if current.omissions.deblocking {
                 1
             } else {
                 header.disable_deblocking_filter_idc
             },
-            filter_offsets: [
-                2 * header.slice_alpha_c0_offset_div2,
-                2 * header.slice_beta_offset_div2,
-            ],
-            chroma_qp_index_offset: pps.chroma_qp_index_offset,
+            edge_limits: EdgeLimits::new(
+                [2 * header.slice_alpha_c0_offset_div2, 2 * header.slice_beta_offset_div2],
+                pps.chroma_qp_index_offset,
+            ),
             is_b: header.slice_type == SliceType::B,
         });
         let picture = self.current_picture(&current, header);
@@ -639,6 +645,7 @@ impl Decoder {
                 header,
                 geometry: self.geometry,
                 structure: current.structure,
+                is_coarse: current.omissions.fine_prediction,
                 is_mbaff: current.is_mbaff,
                 scale: &self.scale,
                 frame: &mut frame,

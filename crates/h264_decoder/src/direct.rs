@@ -2,7 +2,6 @@
 
 use h264::SliceType;
 
-use crate::error::Damage;
 use crate::frame::{Frame, Mv, Structure};
 use crate::inter_pred::{dist_scale_factor, reference_of_variant};
 use crate::mb::fill_rect;
@@ -79,18 +78,19 @@ struct Colocated {
 }
 
 impl<S: Vectors> MbDecoder<'_, S> {
-    /// Predicts the 8x8 blocks of which bits are set.
-    pub(crate) fn predict_direct(&mut self, blocks: u8) -> Result<(), Damage> {
+    /// Predicts the 8x8 blocks of which bits are set. Gives whether it is certain that they have
+    /// one motion.
+    pub(crate) fn predict_direct(&mut self, blocks: u8) -> bool {
         if self.context.header.direct_spatial_mv_pred_flag {
-            self.predict_spatial(blocks);
+            self.predict_spatial(blocks)
         } else {
             self.predict_temporal(blocks);
+            false
         }
-        Ok(())
     }
 
     /// Spatial direct prediction (8.4.1.2.2).
-    fn predict_spatial(&mut self, blocks: u8) {
+    fn predict_spatial(&mut self, blocks: u8) -> bool {
         let neighbours = [0, 1].map(|list| self.neighbours_of(list, (0, 0), 4));
         // MinPositive of the three: the smallest that refers to anything.
         let smallest = |list: &[Neighbour; 3]| {
@@ -112,16 +112,25 @@ impl<S: Vectors> MbDecoder<'_, S> {
         let depends =
             is_zero_allowed && (0..2).any(|list| ref_idx[list] == 0 && predicted[list] != [0; 2]);
         let is_coarse = self.context.sps.direct_8x8_inference;
-        for block in (0..4).filter(|block| blocks >> block & 1 == 1) {
-            let at = (2 * (block & 1), block & 2);
-            for list in 0..2 {
-                let cache = &mut self.around.cache;
+        let cache = &mut self.around.cache;
+        for list in 0..2 {
+            if blocks == 15 {
+                fill_rect(&mut cache.ref_idx[list], (0, 0), (4, 4), ref_idx[list]);
+                fill_rect(&mut cache.mv[list], (0, 0), (4, 4), predicted[list]);
+                continue;
+            }
+            for block in (0..4).filter(|block| blocks >> block & 1 == 1) {
+                let at = (2 * (block & 1), block & 2);
                 fill_rect(&mut cache.ref_idx[list], at, (2, 2), ref_idx[list]);
                 fill_rect(&mut cache.mv[list], at, (2, 2), predicted[list]);
             }
-            if !depends {
-                continue;
-            }
+        }
+        if !depends {
+            return true;
+        }
+        let mut is_one = true;
+        for block in (0..4).filter(|block| blocks >> block & 1 == 1) {
+            let at = (2 * (block & 1), block & 2);
             let parts = if is_coarse { 1 } else { 4 };
             let size = if is_coarse { (2, 2) } else { (1, 1) };
             for part in 0..parts {
@@ -132,6 +141,7 @@ impl<S: Vectors> MbDecoder<'_, S> {
                 if !is_still {
                     continue;
                 }
+                is_one = false;
                 for list in 0..2 {
                     if ref_idx[list] == 0 {
                         fill_rect(&mut self.around.cache.mv[list], at, size, [0; 2]);
@@ -139,6 +149,7 @@ impl<S: Vectors> MbDecoder<'_, S> {
                 }
             }
         }
+        is_one
     }
 
     /// Temporal direct prediction (8.4.1.2.3).
@@ -268,7 +279,7 @@ mod tests {
         colocated_motion(&mut slice, 2, 0, second.id(), [40, -10]);
         let mut mb = MbDecoder::new(baseline(), slice.context());
         mb.locate(0, false).unwrap();
-        mb.predict_direct(15).unwrap();
+        mb.predict_direct(15);
         let cache = &mb.around.cache;
         for block in [place(0, 0), place(3, 0), place(2, 3)] {
             assert_eq!([cache.ref_idx[0][block], cache.ref_idx[1][block]], [1, 0]);
@@ -283,7 +294,7 @@ mod tests {
         slice.header.direct_spatial_mv_pred_flag = false;
         let mut mb = MbDecoder::new(baseline(), slice.context());
         mb.locate(3, false).unwrap();
-        mb.predict_direct(15).unwrap();
+        mb.predict_direct(15);
         let cache = &mb.around.cache;
         assert_eq!([cache.ref_idx[0][place(1, 1)], cache.ref_idx[1][place(1, 1)]], [0, 0]);
         assert_eq!([cache.mv[0][place(1, 1)], cache.mv[1][place(1, 1)]], [[0; 2]; 2]);
@@ -297,7 +308,7 @@ mod tests {
         let mut mb = MbDecoder::new(baseline(), slice.context());
         mb.locate(1, false).unwrap();
         mb.fill_motion(false);
-        mb.predict_direct(15).unwrap();
+        mb.predict_direct(15);
         mb
     }
 
@@ -341,7 +352,7 @@ mod tests {
         let mut mb = MbDecoder::new(baseline(), slice.context());
         mb.locate(0, false).unwrap();
         mb.fill_motion(false);
-        mb.predict_direct(15).unwrap();
+        mb.predict_direct(15);
         let cache = &mb.around.cache;
         assert_eq!([cache.ref_idx[0][place(0, 3)], cache.ref_idx[1][place(0, 3)]], [0, 0]);
         assert_eq!([cache.mv[0][place(0, 3)], cache.mv[1][place(0, 3)]], [[0; 2]; 2]);

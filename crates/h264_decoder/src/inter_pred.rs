@@ -1,9 +1,9 @@
 //! Inter prediction (ITU-T H.264 8.4.2): samples of reference pictures at motion vectors, weighted.
 
-use h264::{PredWeightTable, SliceType};
+use h264::{PredWeightTable, SliceType, Weight};
 
 use crate::frame::{Frame, Mv, Samples, Structure};
-use crate::kernels::inter::{self, Bi, Source, Target, Uni};
+use crate::kernels::inter::{self, Average, Bi, Put, Source, Sources, Store, Target, Targets, Uni};
 use crate::mb::{Flags, place};
 use crate::picture::SliceContext;
 use crate::ref_list::RefPic;
@@ -23,7 +23,12 @@ pub(crate) enum Weights {
 impl Weights {
     pub(crate) fn new(context: &SliceContext<'_>) -> Self {
         if let Some(table) = &context.header.pred_weight_table {
-            return Self::Explicit(table.clone());
+            // Encoders that look for fades send a table with every slice.
+            let counts = context.header.num_ref_idx_active.map(usize::from);
+            let is_default = table.weights.iter().zip(counts).all(|(weights, count)| {
+                weights.iter().take(count).all(|weights| is_default(table, weights))
+            });
+            return if is_default { Self::Default } else { Self::Explicit(table.clone()) };
         }
         if context.header.slice_type != SliceType::B || context.pps.weighted_bipred_idc != 2 {
             return Self::Default;
@@ -43,6 +48,15 @@ impl Weights {
         }
         Self::Implicit(tables)
     }
+}
+
+/// Whether explicit weights give what the default ones give.
+fn is_default(table: &PredWeightTable, [luma, chroma @ ..]: &[Weight; 3]) -> bool {
+    let is_one = |weight: &Weight, log2_denominator: u8| {
+        weight.weight == 1 << log2_denominator && weight.offset == 0
+    };
+    is_one(luma, table.luma_log2_weight_denom)
+        && chroma.iter().all(|weight| is_one(weight, table.chroma_log2_weight_denom))
 }
 
 /// What an index refers to in frame macroblocks and fields (variant 0), and in top and bottom field
@@ -252,9 +266,54 @@ impl<S: Vectors> MbDecoder<'_, S> {
             (None, Some(only)) => (only, None),
             (None, None) => return,
         };
-        self.predict_luma(part, &first, second.as_ref());
+        let second = second.as_ref();
+        if self.is_own(&first, second) || !self.has_default_weights(&first, second) {
+            self.predict_weighted(part, &first, second);
+            return;
+        }
+        let simd = self.simd;
+        let frames = self.context.frames;
+        let samples = |predictor: &Predictor| &frames[usize::from(predictor.picture.slot)].samples;
+        let (block, position, stride) = self.block(part, false);
+        let edges = &mut self.scratch.edges;
+        let plane = &mut self.context.frame.samples.planes[0];
+        let mut target = Target { plane, stride, position };
+        let edge = &mut edges[0];
+        block.predict_luma::<S, Store>(simd, samples(&first), &first, target.reborrow(), edge);
+        if let Some(second) = second {
+            block.predict_luma::<S, Average>(simd, samples(second), second, target, edge);
+        }
+        if !self.around.has_chroma {
+            return;
+        }
+        let (block, position, stride) = self.block(part, true);
+        let edges = &mut self.scratch.edges;
+        let planes = self.context.frame.samples.chroma();
+        let mut targets = Targets { planes, stride, position };
+        block.predict_chroma::<S, Store>(simd, samples(&first), &first, targets.reborrow(), edges);
+        if let Some(second) = second {
+            block.predict_chroma::<S, Average>(simd, samples(second), second, targets, edges);
+        }
+    }
+
+    /// One prediction as it is, or the average of two.
+    #[inline(always)]
+    fn has_default_weights(&self, first: &Predictor, second: Option<&Predictor>) -> bool {
+        match (&self.weights, second) {
+            (Weights::Default, _) | (Weights::Implicit(_), None) => true,
+            (Weights::Explicit(_), _) => false,
+            (Weights::Implicit(_), Some(_)) => {
+                matches!(self.weighting(0, first, second), Weighting::Default)
+            }
+        }
+    }
+
+    /// With whatever weights, and references.
+    #[inline(never)]
+    fn predict_weighted(&mut self, part: Part, first: &Predictor, second: Option<&Predictor>) {
+        self.predict_weighted_luma(part, first, second);
         if self.around.has_chroma {
-            self.predict_chroma(part, &first, second.as_ref());
+            self.predict_weighted_chroma(part, first, second);
         }
     }
 
@@ -321,6 +380,7 @@ impl<S: Vectors> MbDecoder<'_, S> {
             row: (self.position.luma_row() * size / 16 + part.y * unit) as i32,
             width: part.width * unit,
             height: part.height * unit,
+            is_coarse: self.context.is_coarse,
         };
         (block, start + part.y * unit * stride + part.x * unit, stride)
     }
@@ -332,7 +392,7 @@ impl<S: Vectors> MbDecoder<'_, S> {
         first.picture.slot == slot || second.is_some_and(|second| second.picture.slot == slot)
     }
 
-    fn predict_luma(&mut self, part: Part, first: &Predictor, second: Option<&Predictor>) {
+    fn predict_weighted_luma(&mut self, part: Part, first: &Predictor, second: Option<&Predictor>) {
         if self.is_own(first, second) {
             return self.predict_aside(part, false, first, second);
         }
@@ -340,23 +400,25 @@ impl<S: Vectors> MbDecoder<'_, S> {
         let (block, position, stride) = self.block(part, false);
         let frames = self.context.frames;
         let samples = |predictor: &Predictor| &frames[usize::from(predictor.picture.slot)].samples;
+        let weighting = self.weighting(0, first, second);
         let Scratch { blocks: [_, out], edges: [edge, _] } = &mut self.scratch;
         let plane = &mut self.context.frame.samples.planes[0];
-        let target = Target { plane, stride, position };
-        block.predict_luma(simd, samples(first), first, target, edge);
-        if let Some(second) = second {
-            let out = Target { plane: &mut *out, stride: 16, position: 0 };
-            block.predict_luma(simd, samples(second), second, out, edge);
-        }
-        let weighting = self.weighting(0, first, second);
-        let out = &self.scratch.blocks[1];
-        let plane = &mut self.context.frame.samples.planes[0];
         let mut target = Target { plane, stride, position };
+        block.predict_luma::<S, Store>(simd, samples(first), first, target.reborrow(), edge);
+        if let Some(second) = second {
+            let aside = Target { plane: &mut *out, stride: 16, position: 0 };
+            block.predict_luma::<S, Store>(simd, samples(second), second, aside, edge);
+        }
         let other = second.map(|_| Source { plane: out, stride: 16, position: 0 });
         weight(simd, &mut target, other.as_ref(), block.size(), &weighting);
     }
 
-    fn predict_chroma(&mut self, part: Part, first: &Predictor, second: Option<&Predictor>) {
+    fn predict_weighted_chroma(
+        &mut self,
+        part: Part,
+        first: &Predictor,
+        second: Option<&Predictor>,
+    ) {
         if self.is_own(first, second) {
             return self.predict_aside(part, true, first, second);
         }
@@ -364,21 +426,18 @@ impl<S: Vectors> MbDecoder<'_, S> {
         let (block, position, stride) = self.block(part, true);
         let frames = self.context.frames;
         let samples = |predictor: &Predictor| &frames[usize::from(predictor.picture.slot)].samples;
+        let weightings = [1, 2].map(|component| self.weighting(component, first, second));
         let Scratch { blocks: [_, out], edges } = &mut self.scratch;
-        let [cb, cr] = self.context.frame.samples.chroma();
-        let mut targets =
-            [Target { plane: cb, stride, position }, Target { plane: cr, stride, position }];
-        block.predict_chroma(simd, samples(first), first, &mut targets, edges);
+        let planes = self.context.frame.samples.chroma();
+        let mut targets = Targets { planes, stride, position };
+        block.predict_chroma::<S, Store>(simd, samples(first), first, targets.reborrow(), edges);
         if let Some(second) = second {
-            block.predict_chroma(simd, samples(second), second, &mut aside(out), edges);
+            block.predict_chroma::<S, Store>(simd, samples(second), second, aside(out), edges);
         }
-        for (component, from) in (1..3).zip(ASIDE) {
-            let weighting = self.weighting(component, first, second);
-            let out = &self.scratch.blocks[1];
-            let plane = &mut self.context.frame.samples.planes[component];
+        for ((plane, from), weighting) in targets.planes.into_iter().zip(ASIDE).zip(&weightings) {
             let mut target = Target { plane, stride, position };
             let other = second.map(|_| Source { plane: out, stride: 16, position: from });
-            weight(simd, &mut target, other.as_ref(), block.size(), &weighting);
+            weight(simd, &mut target, other.as_ref(), block.size(), weighting);
         }
     }
 
@@ -406,10 +465,10 @@ impl<S: Vectors> MbDecoder<'_, S> {
                 &self.context.frames[usize::from(slot)].samples
             };
             if is_chroma {
-                block.predict_chroma(simd, samples, predictor, &mut aside(out), edges);
+                block.predict_chroma::<S, Store>(simd, samples, predictor, aside(out), edges);
             } else {
                 let target = Target { plane: out, stride: 16, position: 0 };
-                block.predict_luma(simd, samples, predictor, target, &mut edges[0]);
+                block.predict_luma::<S, Store>(simd, samples, predictor, target, &mut edges[0]);
             }
         }
         let components = if is_chroma { 1..3 } else { 0..1 };
@@ -430,9 +489,9 @@ impl<S: Vectors> MbDecoder<'_, S> {
 const ASIDE: [usize; 2] = [0, 128];
 
 /// Cb and Cr of a block aside.
-fn aside(out: &mut [u8; 256]) -> [Target<'_>; 2] {
+fn aside(out: &mut [u8; 256]) -> Targets<'_> {
     let (first, second) = out.split_at_mut(ASIDE[1]);
-    [first, second].map(|plane| Target { plane, stride: 16, position: 0 })
+    Targets { planes: [first, second], stride: 16, position: 0 }
 }
 
 #[inline(always)]
@@ -466,6 +525,8 @@ struct PredictedBlock {
     row: i32,
     width: usize,
     height: usize,
+    /// Between samples it need not be exact.
+    is_coarse: bool,
 }
 
 /// The samples of a reference picture, a frame or a field of one.
@@ -487,7 +548,7 @@ impl PredictedBlock {
 
     /// From a reference picture at a motion vector.
     #[inline]
-    fn predict_luma<S: Vectors>(
+    fn predict_luma<S: Vectors, P: Put>(
         &self,
         simd: S,
         samples: &Samples,
@@ -499,39 +560,46 @@ impl PredictedBlock {
         let [mv_x, mv_y] = predictor.mv.map(i32::from);
         let (dx, dy) = ((mv_x & 3) as usize, (mv_y & 3) as usize);
         let at = (self.column + (mv_x >> 2), self.row + (mv_y >> 2));
+        if self.is_coarse {
+            let size = (self.width + usize::from(dx > 0), self.height + usize::from(dy > 0));
+            let source = reference.source(edge, at, size, (0, 0));
+            return inter::coarse_luma::<S, P>(simd, target, source, self.size(), (dx, dy));
+        }
         let before = |fraction: usize| if fraction == 0 { 0 } else { 2 };
         let around = |fraction: usize| if fraction == 0 { 0 } else { TAPS };
         let size = (self.width + around(dx), self.height + around(dy));
         let source = reference.source(edge, at, size, (before(dx), before(dy)));
-        inter::luma(simd, target, source, self.size(), (dx, dy));
+        inter::luma::<S, P>(simd, target, source, self.size(), (dx, dy));
     }
 
     /// Cb and Cr.
     #[inline]
-    fn predict_chroma<S: Vectors>(
+    fn predict_chroma<S: Vectors, P: Put>(
         &self,
         simd: S,
         samples: &Samples,
         predictor: &Predictor,
-        targets: &mut [Target<'_>; 2],
-        [edge, other_edge]: &mut [EdgeBlock; 2],
+        targets: Targets<'_>,
+        edges: &mut [EdgeBlock; 2],
     ) {
         let structure = predictor.picture.structure;
-        let [mv_x, mut mv_y] = predictor.mv.map(i32::from);
+        let [mut mv_x, mut mv_y] = predictor.mv.map(i32::from);
         // Chroma samples of the fields lie a quarter apart (table 8-9).
         mv_y += match (structure, self.structure) {
             (Structure::Bottom, Structure::Top) => -2,
             (Structure::Top, Structure::Bottom) => 2,
             _ => 0,
         };
+        if self.is_coarse {
+            // The nearest samples.
+            (mv_x, mv_y) = ((mv_x + 4) & !7, (mv_y + 4) & !7);
+        }
         let (dx, dy) = ((mv_x & 7) as usize, (mv_y & 7) as usize);
         let at = (self.column + (mv_x >> 3), self.row + (mv_y >> 3));
         let size = (self.width + usize::from(dx > 0), self.height + usize::from(dy > 0));
-        let sources = [
-            ReferencePlane::new(samples, 1, structure).source(edge, at, size, (0, 0)),
-            ReferencePlane::new(samples, 2, structure).source(other_edge, at, size, (0, 0)),
-        ];
-        inter::chroma(simd, targets, &sources, self.size(), (dx, dy));
+        let planes = [1, 2].map(|component| ReferencePlane::new(samples, component, structure));
+        let sources = ReferencePlane::sources(planes, edges, at, size);
+        inter::chroma::<S, P>(simd, targets, sources, self.size(), (dx, dy));
     }
 }
 
@@ -562,17 +630,40 @@ impl<'a> ReferencePlane<'a> {
         before: (usize, usize),
     ) -> Source<'a> {
         let (left, top) = (x - before.0 as i32, y - before.1 as i32);
-        let is_inside = left >= 0
-            && top >= 0
-            && left as usize + width <= self.width
-            && top as usize + height <= self.height;
-        if is_inside {
+        if self.has_inside((left, top), (width, height)) {
             let position = self.first + y as usize * self.stride + x as usize;
             return Source { plane: self.plane, stride: self.stride, position };
         }
         self.copy_with_border(edge, (left, top), (width, height));
         let position = before.1 * EDGE_STRIDE + before.0;
         Source { plane: &edge[..], stride: EDGE_STRIDE, position }
+    }
+
+    /// The same of Cb and Cr, nothing in front.
+    #[inline]
+    fn sources(
+        [cb, cr]: [Self; 2],
+        edges: &'a mut [EdgeBlock; 2],
+        (x, y): (i32, i32),
+        size: (usize, usize),
+    ) -> Sources<'a> {
+        if cb.has_inside((x, y), size) {
+            let position = cb.first + y as usize * cb.stride + x as usize;
+            return Sources { planes: [cb.plane, cr.plane], stride: cb.stride, position };
+        }
+        let [of_cb, of_cr] = edges;
+        cb.copy_with_border(of_cb, (x, y), size);
+        cr.copy_with_border(of_cr, (x, y), size);
+        Sources { planes: [of_cb, of_cr], stride: EDGE_STRIDE, position: 0 }
+    }
+
+    /// Whether all of a block is in the picture.
+    #[inline(always)]
+    fn has_inside(&self, (left, top): (i32, i32), (width, height): (usize, usize)) -> bool {
+        left >= 0
+            && top >= 0
+            && left as usize + width <= self.width
+            && top as usize + height <= self.height
     }
 
     #[cold]
@@ -664,17 +755,22 @@ mod tests {
                         row: height as i32,
                         width,
                         height,
+                        is_coarse: false,
                     };
                     let picture = RefPic { structure, ..RefPic::default() };
                     let predictor = Predictor { list: 0, ref_idx: 0, picture, mv: [mv_x, mv_y] };
                     let mut out = [0; 256];
-                    let mut targets = aside(&mut out);
+                    let targets = aside(&mut out);
+                    let simd = baseline();
                     if component == 0 {
-                        let [target, _] = targets;
-                        block.predict_luma(baseline(), &samples, &predictor, target, &mut edges[0]);
+                        let [plane, _] = targets.planes;
+                        let target = Target { plane, stride: 16, position: 0 };
+                        let edge = &mut edges[0];
+                        block.predict_luma::<_, Store>(simd, &samples, &predictor, target, edge);
                     } else {
-                        let simd = baseline();
-                        block.predict_chroma(simd, &samples, &predictor, &mut targets, &mut edges);
+                        let edges = &mut edges;
+                        block
+                            .predict_chroma::<_, Store>(simd, &samples, &predictor, targets, edges);
                     }
                     let plane = ReferencePlane::new(&samples, component, structure);
                     let at = |x: i32, y: i32| -> i32 {

@@ -273,10 +273,20 @@ pub(crate) fn fill_rect<T: Copy>(
     value: T,
 ) {
     for row in y..y + height {
-        let start = place(x, row);
-        for cell in cache.iter_mut().skip(start).take(width) {
-            *cell = value;
+        // Of a length that is known it is one store.
+        let cells = &mut cache[place(x, row)..];
+        match width {
+            4 => put::<T, 4>(cells, value),
+            2 => put::<T, 2>(cells, value),
+            _ => put::<T, 1>(cells, value),
         }
+    }
+}
+
+#[inline(always)]
+fn put<T: Copy, const N: usize>(cells: &mut [T], value: T) {
+    if let Some(cells) = cells.first_chunk_mut() {
+        *cells = [value; N];
     }
 }
 

@@ -2,6 +2,7 @@
 
 use h264::{Pps, SliceHeader, Sps};
 
+use crate::deblock::EdgeLimits;
 use crate::frame::{Frame, Geometry, Structure};
 use crate::mb::{EdgeMvd, Mb};
 use crate::ref_list::RefLists;
@@ -22,13 +23,10 @@ pub(crate) struct PictureState {
 }
 
 /// What deblocking and concealment need of a slice.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct SliceParameters {
     pub(crate) disable_deblocking_filter_idc: u8,
-    /// `FilterOffsetA` and `FilterOffsetB`.
-    pub(crate) filter_offsets: [i8; 2],
-    /// The offsets of Cb and Cr.
-    pub(crate) chroma_qp_index_offset: [i8; 2],
+    pub(crate) edge_limits: EdgeLimits,
     /// B slices have two lists.
     pub(crate) is_b: bool,
 }
@@ -54,6 +52,8 @@ pub(crate) struct SliceContext<'a> {
     pub(crate) header: &'a SliceHeader,
     pub(crate) geometry: Geometry,
     pub(crate) structure: Structure,
+    /// Prediction between pictures need not be exact.
+    pub(crate) is_coarse: bool,
     pub(crate) is_mbaff: bool,
     pub(crate) scale: &'a LevelScale,
     /// The frame that is decoded into, which is not in `frames`.

@@ -53,6 +53,7 @@ pub(crate) struct MbDecoder<'a, S> {
     pub(crate) around: Surroundings,
     pub(crate) neighbours: Neighbours,
     pub(crate) position: Position,
+    place: Place,
     /// Where the macroblock's side data are.
     pub(crate) index: usize,
     /// What is stored of the macroblock when it is decoded.
@@ -76,7 +77,45 @@ struct Part {
     height: usize,
 }
 
+/// Reads a syntax element by the instructions for shifts that come with those for vectors.
+macro_rules! vectorized {
+    ($decoder:expr, |$reader:ident, $around:ident| $read:expr) => {{
+        let ($reader, $around) = (&mut $decoder.reader, &$decoder.mb.around);
+        $decoder.mb.simd.vectorize(
+            #[inline(always)]
+            || $read,
+        )
+    }};
+}
+
+/// Column and row of a macroblock address in a picture without MBAFF.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    address: usize,
+    x: usize,
+    row: usize,
+}
+
+impl Place {
+    /// That of another address: mostly the next, for which nothing is divided.
+    #[inline]
+    fn of(self, address: usize, width: usize) -> Self {
+        if address != self.address + 1 {
+            return Self { address, x: address % width, row: address / width };
+        }
+        if self.x + 1 < width {
+            Self { address, x: self.x + 1, row: self.row }
+        } else {
+            Self { address, x: 0, row: self.row + 1 }
+        }
+    }
+}
+
 impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
+    fn mb_skip_flag(&mut self, slice_type: SliceType) -> bool {
+        vectorized!(self, |reader, around| reader.mb_skip_flag(slice_type, around))
+    }
+
     fn decode(&mut self) -> Result<(), Damage> {
         let is_mbaff = self.mb.context.is_mbaff;
         let slice_type = self.mb.context.header.slice_type;
@@ -107,7 +146,7 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
             } else if R::IS_CABAC {
                 match is_bottom_skipped.take() {
                     Some(is_skipped) => is_skipped,
-                    None => self.reader.mb_skip_flag(slice_type, &self.mb.around),
+                    None => self.mb_skip_flag(slice_type),
                 }
             } else {
                 let run = match skip_run {
@@ -127,7 +166,7 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
                         &mut is_bottom_skipped,
                     )?;
                 }
-                self.mb.skipped_macroblock()?;
+                self.mb.skipped_macroblock();
             } else {
                 if is_top || is_mbaff && is_top_skipped && !R::IS_CABAC {
                     is_field_pair = self.mb_field_decoding_flag();
@@ -164,7 +203,7 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
             self.mb.mark_skipped_top();
             self.mb.locate(address + 1, inferred)?;
             let slice_type = self.mb.context.header.slice_type;
-            let is_skipped = self.reader.mb_skip_flag(slice_type, &self.mb.around);
+            let is_skipped = self.mb_skip_flag(slice_type);
             *is_bottom_skipped = Some(is_skipped);
             if !is_skipped {
                 is_field_pair = self.mb_field_decoding_flag();
@@ -190,7 +229,7 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
     /// `macroblock_layer()`.
     fn macroblock_layer(&mut self) -> Result<(), Damage> {
         let slice_type = self.mb.context.header.slice_type;
-        let number = self.reader.mb_type(slice_type, &self.mb.around)?;
+        let number = vectorized!(self, |reader, around| reader.mb_type(slice_type, around))?;
         let mb_type = match slice_type {
             SliceType::P | SliceType::Sp => MbType::of_p_slice(number),
             SliceType::B => MbType::of_b_slice(number),
@@ -243,21 +282,27 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
         mb.fill_intra_pred_modes();
         let step = if is_8x8 { 4 } else { 1 };
         let size = if is_8x8 { 2 } else { 1 };
-        for block in (0..16).step_by(step) {
-            let (x, y) = block_xy(block);
-            let modes = &mut mb.around.cache.intra_pred_modes;
-            let smaller = modes[place(x, y) - 1].min(modes[place(x, y) - 8]);
-            // DC where a neighbour cannot be looked at (8.3.1.1, dcPredModePredictedFlag).
-            let predicted = if smaller < 0 { 2 } else { smaller };
-            let mode = match self.reader.intra_pred_mode() {
-                None => predicted,
-                Some(mode) => mode as i8 + i8::from(mode as i8 >= predicted),
-            };
-            fill_rect(modes, (x, y), (size, size), mode);
-        }
+        let reader = &mut self.reader;
+        let modes = &mut mb.around.cache.intra_pred_modes;
+        mb.simd.vectorize(
+            #[inline(always)]
+            || {
+                for block in (0..16).step_by(step) {
+                    let (x, y) = block_xy(block);
+                    let smaller = modes[place(x, y) - 1].min(modes[place(x, y) - 8]);
+                    // DC where a neighbour cannot be looked at (8.3.1.1, dcPredModePredictedFlag).
+                    let predicted = if smaller < 0 { 2 } else { smaller };
+                    let mode = match reader.intra_pred_mode() {
+                        None => predicted,
+                        Some(mode) => mode as i8 + i8::from(mode as i8 >= predicted),
+                    };
+                    fill_rect(modes, (x, y), (size, size), mode);
+                }
+            },
+        );
         mb.store_intra_pred_modes();
         self.chroma_mode_of_intra()?;
-        let pattern = self.reader.coded_block_pattern(&self.mb.around, true)?;
+        let pattern = vectorized!(self, |reader, around| reader.coded_block_pattern(around, true))?;
         self.residual(pattern, None)?;
         self.mb.store_no_motion();
         self.mb.reconstruct_intra_nxn(is_8x8)?;
@@ -320,7 +365,10 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
                 }
             }
         }
-        self.mb.store_motion(R::IS_CABAC);
+        self.mb.store_motion();
+        if R::IS_CABAC {
+            self.mb.store_mvd();
+        }
         self.mb.predict_inter(shape == Shape::Whole);
         self.residual_of_inter(true)
     }
@@ -331,14 +379,15 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
             return Ok(0);
         }
         let place = place(part.x, part.y);
-        let ref_idx = self.reader.ref_idx(&self.mb.around, list, place, max)?;
+        let ref_idx = vectorized!(self, |reader, around| reader.ref_idx(around, list, place, max))?;
         if (0..=max as i8).contains(&ref_idx) { Ok(ref_idx) } else { Err(Damage::Code) }
     }
 
     /// Reads the difference to a predicted vector.
     fn motion_vector(&mut self, list: usize, part: &Part, predicted: Mv) -> Result<(), Damage> {
         let at = (part.x, part.y);
-        let mvd = self.reader.mvd(&self.mb.around, list, place(part.x, part.y))?;
+        let place = place(part.x, part.y);
+        let mvd = vectorized!(self, |reader, around| reader.mvd(around, list, place))?;
         let component = |index: usize| predicted[index].wrapping_add(mvd[index] as i16);
         let size = (part.width, part.height);
         let cache = &mut self.mb.around.cache;
@@ -354,7 +403,7 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
         let slice_type = self.mb.context.header.slice_type;
         let mut subs = [SubMb::default(); 4];
         for sub in &mut subs {
-            let number = self.reader.sub_mb_type(slice_type)?;
+            let number = vectorized!(self, |reader, _around| reader.sub_mb_type(slice_type))?;
             *sub =
                 if slice_type == SliceType::B { SubMb::of_b(number) } else { SubMb::of_p(number) };
         }
@@ -363,7 +412,7 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
         let direct = (0..4).fold(0, |bits, sub| bits | u8::from(subs[sub].is_direct()) << sub);
         self.mb.mb.direct = direct;
         if direct != 0 {
-            self.mb.predict_direct(direct)?;
+            self.mb.predict_direct(direct);
         }
         let part = |sub: usize| Part { x: 2 * (sub & 1), y: sub & 2, width: 2, height: 2 };
         for (sub, _) in subs.iter().enumerate().filter(|(_, sub)| sub.is_direct()) {
@@ -396,7 +445,10 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
                 }
             }
         }
-        self.mb.store_motion(R::IS_CABAC);
+        self.mb.store_motion();
+        if R::IS_CABAC {
+            self.mb.store_mvd();
+        }
         self.mb.predict_inter(false);
         // NoSubMbPartSizeLessThan8x8Flag.
         let inference = self.mb.context.sps.direct_8x8_inference;
@@ -421,13 +473,14 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
 
     fn direct_16x16(&mut self) -> Result<(), Damage> {
         self.mb.mb.flags = self.mb.mb.flags.with(Flags::DIRECT);
-        self.mb.infer_direct_16x16(R::IS_CABAC)?;
+        self.mb.infer_direct_16x16(R::IS_CABAC);
         self.residual_of_inter(self.mb.context.sps.direct_8x8_inference)
     }
 
     fn residual_of_inter(&mut self, may_be_8x8: bool) -> Result<(), Damage> {
+        let pattern =
+            vectorized!(self, |reader, around| reader.coded_block_pattern(around, false))?;
         let mb = &mut self.mb;
-        let pattern = self.reader.coded_block_pattern(&mb.around, false)?;
         if pattern & 15 != 0
             && may_be_8x8
             && mb.context.pps.transform_8x8_mode
@@ -451,7 +504,8 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
             mb.set_chroma_qp(mb.qp);
             return Ok(());
         }
-        let delta = self.reader.mb_qp_delta(&mb.around)?;
+        let delta = vectorized!(self, |reader, around| reader.mb_qp_delta(around))?;
+        let mb = &mut self.mb;
         if !(-26..=25).contains(&delta) {
             return Err(Damage::Code);
         }
@@ -698,6 +752,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
             },
             neighbours: Neighbours::default(),
             position: Position::default(),
+            place: Place::default(),
             index: 0,
             mb: Mb::UNDECODED,
             coefficients: [0; 24 * 16],
@@ -711,15 +766,16 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
     }
 
     /// Where the macroblock at an address is (6.4.1).
-    fn position_of(&self, address: usize, is_field: bool) -> Position {
+    fn position_of(&mut self, address: usize, is_field: bool) -> Position {
         let width = self.context.geometry.width;
         if self.context.is_mbaff {
             let pair = address / 2;
             return Position { x: pair % width, row: pair / width * 2 + address % 2, is_field };
         }
-        let row = address / width;
+        self.place = self.place.of(address, width);
+        let Place { x, row, .. } = self.place;
         let row = if is_field { 2 * row + self.context.structure.first_row() } else { row };
-        Position { x: address % width, row, is_field }
+        Position { x, row, is_field }
     }
 
     /// Begins the macroblock at an address: finds its neighbours.
@@ -826,37 +882,38 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
     }
 
     /// P_Skip and B_Skip.
-    fn skipped_macroblock(&mut self) -> Result<(), Damage> {
+    fn skipped_macroblock(&mut self) {
         self.around.has_qp_delta_before = false;
         self.mb.flags = self.mb.flags.with(Flags::SKIP);
         self.set_chroma_qp(self.qp);
         let is_cabac = self.context.pps.entropy_coding_mode;
         if self.lists == 2 {
             self.mb.flags = self.mb.flags.with(Flags::DIRECT);
-            return self.infer_direct_16x16(is_cabac);
+            self.infer_direct_16x16(is_cabac);
+            return;
         }
         self.fill_motion(false);
         let mv = self.predict_mv_of_skip();
         let cache = &mut self.around.cache;
         fill_rect(&mut cache.ref_idx[0], (0, 0), (4, 4), 0);
         fill_rect(&mut cache.mv[0], (0, 0), (4, 4), mv);
-        fill_rect(&mut cache.mvd[0], (0, 0), (4, 4), [0; 2]);
-        self.store_motion(is_cabac);
+        self.store_motion();
+        if is_cabac {
+            self.store_no_mvd();
+        }
         self.predict_inter(true);
-        Ok(())
     }
 
     /// B_Skip and B_Direct_16x16.
-    fn infer_direct_16x16(&mut self, is_cabac: bool) -> Result<(), Damage> {
+    fn infer_direct_16x16(&mut self, is_cabac: bool) {
         self.mb.direct = 15;
         self.fill_motion(false);
-        self.predict_direct(15)?;
-        for list in 0..2 {
-            fill_rect(&mut self.around.cache.mvd[list], (0, 0), (4, 4), [0; 2]);
+        let is_whole = self.predict_direct(15);
+        self.store_motion();
+        if is_cabac {
+            self.store_no_mvd();
         }
-        self.store_motion(is_cabac);
-        self.predict_inter(false);
-        Ok(())
+        self.predict_inter(is_whole);
     }
 
     /// The largest reference index of a list.
@@ -988,11 +1045,13 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
             Some(corner) => (ref_idx[corner][3], mv[corner][15]),
             None => (UNAVAILABLE, [0; 2]),
         };
+        let (left_refs, left_mvs) = match found.left {
+            Some([left, _]) => (&ref_idx[left], &mv[left]),
+            None => (&[UNAVAILABLE; 4], &[[0; 2]; 16]),
+        };
         for y in 0..4 {
-            (refs[place(0, y) - 1], mvs[place(0, y) - 1]) = match found.left {
-                Some([left, _]) => (ref_idx[left][y / 2 * 2 + 1], mv[left][4 * y + 3]),
-                None => (UNAVAILABLE, [0; 2]),
-            };
+            refs[place(0, y) - 1] = left_refs[y / 2 * 2 + 1];
+            mvs[place(0, y) - 1] = left_mvs[4 * y + 3];
         }
     }
 
@@ -1087,7 +1146,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
     }
 
     /// Keeps the macroblock's motion for its neighbours, for deblocking and for direct prediction.
-    fn store_motion(&mut self, with_mvd: bool) {
+    fn store_motion(&mut self) {
         let motion = &mut self.context.frame.motion;
         for list in 0..2 {
             if list >= self.lists {
@@ -1104,29 +1163,38 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
             let lists = &self.context.lists;
             let position = self.position;
             let is_mbaff = self.context.is_mbaff;
-            motion.ref_id[list][self.index] = ref_idx.map(|ref_idx| {
+            let id = |ref_idx: i8| {
                 if ref_idx < 0 {
                     0
                 } else {
                     lists.of(list, ref_idx as usize, position, is_mbaff).id()
                 }
-            });
+            };
+            motion.ref_id[list][self.index] =
+                if ref_idx == [ref_idx[0]; 4] { [id(ref_idx[0]); 4] } else { ref_idx.map(id) };
             let mv = &mut motion.mv[list][self.index];
             for y in 0..4 {
                 let start = place(0, y);
                 mv[4 * y..][..4].copy_from_slice(&cache.mv[list][start..start + 4]);
             }
         }
-        if with_mvd {
-            let mvd = &mut self.context.picture.mvd[self.index];
-            for list in 0..self.lists {
-                let cache = &self.around.cache.mvd[list];
-                for index in 0..4 {
-                    mvd[list][index] = cache[place(index, 3)];
-                    mvd[list][4 + index] = cache[place(3, index)];
-                }
+    }
+
+    /// Keeps the macroblock's differences of vectors for its neighbours.
+    fn store_mvd(&mut self) {
+        let mvd = &mut self.context.picture.mvd[self.index];
+        for list in 0..self.lists {
+            let cache = &self.around.cache.mvd[list];
+            for index in 0..4 {
+                mvd[list][index] = cache[place(index, 3)];
+                mvd[list][4 + index] = cache[place(3, index)];
             }
         }
+    }
+
+    fn store_no_mvd(&mut self) {
+        const NONE: EdgeMvd = [[[0; 2]; 8]; 2];
+        self.context.picture.mvd[self.index] = NONE;
     }
 
     /// The same of intra macroblocks.
@@ -1141,8 +1209,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
             }
         }
         if self.lists > 0 && self.context.pps.entropy_coding_mode {
-            const NONE: EdgeMvd = [[[0; 2]; 8]; 2];
-            self.context.picture.mvd[self.index] = NONE;
+            self.store_no_mvd();
         }
     }
 

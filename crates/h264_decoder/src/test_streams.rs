@@ -104,6 +104,7 @@ impl BSlice {
             header: &self.header,
             geometry: self.geometry,
             structure: Structure::Frame,
+            is_coarse: false,
             is_mbaff: false,
             scale: &self.scale,
             frame: &mut self.current,

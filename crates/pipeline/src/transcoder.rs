@@ -449,9 +449,13 @@ impl Transcoder {
         let sps = &config.sps;
         // Of interlaced pictures one field is scaled.
         let (width, height) = (sps.width, if sps.interlaced { sps.height / 2 } else { sps.height });
-        let is_small = |(w, h): (u32, u32)| 2 * w <= width && 2 * h <= height;
-        let are_small = self.rungs.iter().filter_map(Rung::picture_size).all(is_small);
-        if are_small { Quality::ForScale } else { Quality::Exact }
+        let divisor = |(w, h): (u32, u32)| (width / w.max(1)).min(height / h.max(1));
+        let sizes = self.rungs.iter().filter_map(Rung::picture_size);
+        let least = sizes.map(divisor).min().unwrap_or(u32::MAX);
+        if least < 2 {
+            return Quality::Exact;
+        }
+        Quality::ForScale(u8::try_from(least).unwrap_or(u8::MAX))
     }
 
     /// The decoder cannot do it: the renditions show what they last showed, until other

@@ -16,12 +16,6 @@ pub(crate) struct Thresholds {
     pub(crate) strength: Strength,
 }
 
-impl Thresholds {
-    pub(crate) fn is_filtered(&self) -> bool {
-        self.alpha > 0 && self.beta > 0
-    }
-}
-
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Strength {
     /// bS 1 to 3.

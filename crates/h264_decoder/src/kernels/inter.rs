@@ -79,9 +79,39 @@ impl<S: Vectors> Lanes<S> for i16x8<S> {
     }
 }
 
+/// What becomes of a prediction.
+pub(crate) trait Put {
+    /// It is averaged with what the target has: the second of two with default weights (8-273).
+    const AVERAGES: bool;
+
+    /// Puts the first W samples into a row.
+    #[inline(always)]
+    fn put<S: Vectors, const W: usize>(simd: S, samples: u8x16<S>, row: &mut [u8; W]) {
+        if Self::AVERAGES {
+            store(simd.average(load::<S, W>(simd, row), samples), row);
+        } else {
+            store(samples, row);
+        }
+    }
+}
+
+/// Stores it.
+pub(crate) enum Store {}
+
+impl Put for Store {
+    const AVERAGES: bool = false;
+}
+
+/// Averages it with the first.
+pub(crate) enum Average {}
+
+impl Put for Average {
+    const AVERAGES: bool = true;
+}
+
 /// Luma samples at a quarter-sample position (8.4.2.2.1); `dx` and `dy` 0 to 3, a width of 4, 8 or
 /// 16. Reads two samples before and three behind the block in each direction that is not 0.
-pub(crate) fn luma<S: Vectors>(
+pub(crate) fn luma<S: Vectors, P: Put>(
     simd: S,
     mut target: Target<'_>,
     source: Source<'_>,
@@ -92,15 +122,15 @@ pub(crate) fn luma<S: Vectors>(
     simd.vectorize(
         #[inline(always)]
         || match width {
-            16 => luma_of_width::<S, i16x16<S>, 16, 21>(simd, target, source, height, (dx, dy)),
-            8 => luma_of_width::<S, i16x8<S>, 8, 13>(simd, target, source, height, (dx, dy)),
-            _ => luma_of_width::<S, i16x8<S>, 4, 9>(simd, target, source, height, (dx, dy)),
+            16 => luma_of_width::<S, P, i16x16<S>, 16, 21>(simd, target, source, height, (dx, dy)),
+            8 => luma_of_width::<S, P, i16x8<S>, 8, 13>(simd, target, source, height, (dx, dy)),
+            _ => luma_of_width::<S, P, i16x8<S>, 4, 9>(simd, target, source, height, (dx, dy)),
         },
     );
 }
 
 #[inline(always)]
-fn luma_of_width<S: Vectors, V: Lanes<S>, const W: usize, const N: usize>(
+fn luma_of_width<S: Vectors, P: Put, V: Lanes<S>, const W: usize, const N: usize>(
     simd: S,
     t: &mut Target<'_>,
     source: Source<'_>,
@@ -108,12 +138,109 @@ fn luma_of_width<S: Vectors, V: Lanes<S>, const W: usize, const N: usize>(
     (dx, dy): (usize, usize),
 ) {
     match (dx, dy) {
-        (0, 0) => copy::<W>(t, source, height),
-        (_, 0) => horizontal::<S, V, W, N>(simd, t, source, height, dx),
-        (0, _) => vertical::<S, V, W>(simd, t, source, height, dy),
-        (2, _) => centre_column::<S, V, W, N>(simd, t, source, height, dy),
-        (_, 2) => centre_row::<S, V, W, N>(simd, t, source, height, dx),
-        _ => diagonal::<S, V, W, N>(simd, t, source, height, (dx, dy)),
+        (0, 0) => put_copy::<S, P, W>(simd, t, source, height),
+        (_, 0) => horizontal::<S, P, V, W, N>(simd, t, source, height, dx),
+        (0, _) => vertical::<S, P, V, W>(simd, t, source, height, dy),
+        (2, _) => centre_column::<S, P, V, W, N>(simd, t, source, height, dy),
+        (_, 2) => centre_row::<S, P, V, W, N>(simd, t, source, height, dx),
+        _ => diagonal::<S, P, V, W, N>(simd, t, source, height, (dx, dy)),
+    }
+}
+
+/// Luma samples between the nearest whole ones, instead of those of [`luma`]: for pictures that are
+/// only looked at through a scaler. Reads one sample behind the block in each direction that is not
+/// 0.
+pub(crate) fn coarse_luma<S: Vectors, P: Put>(
+    simd: S,
+    mut target: Target<'_>,
+    source: Source<'_>,
+    (width, height): (usize, usize),
+    (dx, dy): (usize, usize),
+) {
+    let target = &mut target;
+    simd.vectorize(
+        #[inline(always)]
+        || match width {
+            16 => coarse_luma_of_width::<S, P, 16, 17>(simd, target, source, height, (dx, dy)),
+            8 => coarse_luma_of_width::<S, P, 8, 9>(simd, target, source, height, (dx, dy)),
+            _ => coarse_luma_of_width::<S, P, 4, 5>(simd, target, source, height, (dx, dy)),
+        },
+    );
+}
+
+#[inline(always)]
+fn coarse_luma_of_width<S: Vectors, P: Put, const W: usize, const N: usize>(
+    simd: S,
+    target: &mut Target<'_>,
+    source: Source<'_>,
+    height: usize,
+    (dx, dy): (usize, usize),
+) {
+    match (dx, dy) {
+        (0, 0) => put_copy::<S, P, W>(simd, target, source, height),
+        (0, _) => coarse_rows::<S, P, W, W>(simd, target, source, height, (dx, dy)),
+        _ => coarse_rows::<S, P, W, N>(simd, target, source, height, (dx, dy)),
+    }
+}
+
+/// Between rows of N samples; N is W where all are of one column.
+#[inline(always)]
+fn coarse_rows<S: Vectors, P: Put, const W: usize, const N: usize>(
+    simd: S,
+    target: &mut Target<'_>,
+    source: Source<'_>,
+    height: usize,
+    (dx, dy): (usize, usize),
+) {
+    let below = usize::from(dy > 0);
+    let Some(first) = source.row::<N>(0) else { return };
+    let mut upper = coarse_row::<S, W, N>(simd, first, dx);
+    for y in 0..height {
+        let (Some(to), Some(row)) = (target.row::<W>(y), source.row::<N>(y + below)) else {
+            return;
+        };
+        let lower = coarse_row::<S, W, N>(simd, row, dx);
+        let samples = if dy == 0 { lower } else { between(simd, upper, lower, dy) };
+        P::put(simd, samples, to);
+        upper = lower;
+    }
+}
+
+#[inline(always)]
+fn coarse_row<S: Vectors, const W: usize, const N: usize>(
+    simd: S,
+    row: &[u8; N],
+    dx: usize,
+) -> u8x16<S> {
+    let left = load::<S, W>(simd, row);
+    if N == W { left } else { between(simd, left, load::<S, W>(simd, &row[1..]), dx) }
+}
+
+/// A quarter, half or three quarters of the way from one to the other.
+#[inline(always)]
+fn between<S: Vectors>(simd: S, a: u8x16<S>, b: u8x16<S>, quarters: usize) -> u8x16<S> {
+    let middle = simd.average(a, b);
+    match quarters {
+        1 => simd.average(a, middle),
+        2 => middle,
+        _ => simd.average(middle, b),
+    }
+}
+
+#[inline(always)]
+fn put_copy<S: Vectors, P: Put, const W: usize>(
+    simd: S,
+    target: &mut Target<'_>,
+    source: Source<'_>,
+    height: usize,
+) {
+    if !P::AVERAGES {
+        return copy::<W>(target, source, height);
+    }
+    for y in 0..height {
+        if let (Some(to), Some(from)) = (target.row::<W>(y), source.row::<W>(y)) {
+            P::put(simd, load::<S, W>(simd, from), to);
+        }
     }
 }
 
@@ -171,7 +298,7 @@ fn half<S: Vectors, V: Lanes<S>>(simd: S, sum: V) -> u8x16<S> {
 }
 
 #[inline(always)]
-fn horizontal<S: Vectors, V: Lanes<S>, const W: usize, const N: usize>(
+fn horizontal<S: Vectors, P: Put, V: Lanes<S>, const W: usize, const N: usize>(
     simd: S,
     target: &mut Target<'_>,
     source: Source<'_>,
@@ -186,7 +313,7 @@ fn horizontal<S: Vectors, V: Lanes<S>, const W: usize, const N: usize>(
             let nearest = load::<S, W>(simd, &row[2 + dx / 2..]);
             samples = simd.average(samples, nearest);
         }
-        store(samples, to);
+        P::put(simd, samples, to);
     }
 }
 
@@ -221,7 +348,7 @@ impl<S: Vectors, V: Lanes<S>> Window<S, V> {
 }
 
 #[inline(always)]
-fn vertical<S: Vectors, V: Lanes<S>, const W: usize>(
+fn vertical<S: Vectors, P: Put, V: Lanes<S>, const W: usize>(
     simd: S,
     target: &mut Target<'_>,
     source: Source<'_>,
@@ -237,13 +364,13 @@ fn vertical<S: Vectors, V: Lanes<S>, const W: usize>(
             let Some(nearest) = nearest.row::<W>(y) else { return };
             samples = simd.average(samples, load::<S, W>(simd, nearest));
         }
-        store(samples, to);
+        P::put(simd, samples, to);
     }
 }
 
 /// Quarter positions between half samples of a row and of a column.
 #[inline(always)]
-fn diagonal<S: Vectors, V: Lanes<S>, const W: usize, const N: usize>(
+fn diagonal<S: Vectors, P: Put, V: Lanes<S>, const W: usize, const N: usize>(
     simd: S,
     target: &mut Target<'_>,
     source: Source<'_>,
@@ -261,130 +388,230 @@ fn diagonal<S: Vectors, V: Lanes<S>, const W: usize, const N: usize>(
         };
         let of_row = half(simd, sums_of_row::<S, V, W, N>(simd, row));
         let of_column = half(simd, window.advance(last));
-        store(simd.average(of_row, of_column), to);
+        P::put(simd, simd.average(of_row, of_column), to);
     }
 }
 
-/// The filter's sums of the rows of a block, two above it and three below.
-#[inline(always)]
-fn sums<S: Vectors, V: Lanes<S>, const W: usize, const N: usize>(
+/// The filter's sums of the six rows around each row of a block.
+struct SumsWindow<S: Vectors, V> {
     simd: S,
-    source: Source<'_>,
-    height: usize,
-) -> [V; 21] {
-    let source = source.back(2, 2);
-    let mut sums = [V::splat(simd, 0); 21];
-    for (y, sums) in sums.iter_mut().enumerate().take(height + 5) {
-        if let Some(row) = source.row::<N>(y) {
-            *sums = sums_of_row::<S, V, W, N>(simd, row);
-        }
-    }
-    sums
+    rows: [V; 6],
 }
 
-/// The samples `j`, filtered in both directions without rounding between, and those between them
-/// and the half samples above and below.
+impl<S: Vectors, V: Lanes<S>> SumsWindow<S, V> {
+    /// Of the first five rows of `source`, which begins two rows and samples before the block.
+    #[inline(always)]
+    fn new<const W: usize, const N: usize>(simd: S, source: Source<'_>) -> Self {
+        let mut rows = [V::splat(simd, 0); 6];
+        // The first place is for the row that goes with the first step.
+        for y in 0..5 {
+            if let Some(row) = source.row::<N>(y) {
+                rows[1 + y] = sums_of_row::<S, V, W, N>(simd, row);
+            }
+        }
+        Self { simd, rows }
+    }
+
+    /// Moves a row down, to one of which this row is the last. Gives the block's samples `j`,
+    /// filtered in both directions without rounding between.
+    #[inline(always)]
+    fn advance<const W: usize, const N: usize>(&mut self, row: &[u8; N]) -> u8x16<S> {
+        let [_, a, b, c, d, e] = self.rows;
+        self.rows = [a, b, c, d, e, sums_of_row::<S, V, W, N>(self.simd, row)];
+        six_tap_of_sums(self.rows).clip(self.simd)
+    }
+}
+
+/// The samples `j`, and those between them and the half samples above and below.
 #[inline(always)]
-fn centre_column<S: Vectors, V: Lanes<S>, const W: usize, const N: usize>(
+fn centre_column<S: Vectors, P: Put, V: Lanes<S>, const W: usize, const N: usize>(
     simd: S,
     target: &mut Target<'_>,
     source: Source<'_>,
     height: usize,
     dy: usize,
 ) {
-    let sums = sums::<S, V, W, N>(simd, source, height);
-    for (y, window) in sums.windows(6).take(height).enumerate() {
-        let Some(window) = window.first_chunk::<6>() else { return };
-        let Some(to) = target.row::<W>(y) else { return };
-        let mut samples = six_tap_of_sums(*window).clip(simd);
-        if dy != 2 {
-            samples = simd.average(samples, half(simd, window[2 + dy / 2]));
+    let source = source.back(2, 2);
+    let mut window = SumsWindow::<S, V>::new::<W, N>(simd, source);
+    for y in 0..height {
+        let (Some(to), Some(last)) = (target.row::<W>(y), source.row::<N>(y + 5)) else { return };
+        let mut samples = window.advance::<W, N>(last);
+        let [_, _, above, below, _, _] = window.rows;
+        match dy {
+            1 => samples = simd.average(samples, half(simd, above)),
+            3 => samples = simd.average(samples, half(simd, below)),
+            _ => {}
         }
-        store(samples, to);
+        P::put(simd, samples, to);
     }
 }
 
 /// The samples between `j` and the half samples left and right.
 #[inline(always)]
-fn centre_row<S: Vectors, V: Lanes<S>, const W: usize, const N: usize>(
+fn centre_row<S: Vectors, P: Put, V: Lanes<S>, const W: usize, const N: usize>(
     simd: S,
     target: &mut Target<'_>,
     source: Source<'_>,
     height: usize,
     dx: usize,
 ) {
-    let sums = sums::<S, V, W, N>(simd, source, height);
     let column = source.on(dx / 2, 0);
+    let source = source.back(2, 2);
+    let mut window = SumsWindow::<S, V>::new::<W, N>(simd, source);
     let mut columns = Window::<S, V>::new::<W>(simd, column);
-    for (y, window) in sums.windows(6).take(height).enumerate() {
-        let Some(window) = window.first_chunk::<6>() else { return };
-        let (Some(to), Some(last)) = (target.row::<W>(y), column.row::<W>(y + 3)) else { return };
-        let samples = six_tap_of_sums(*window).clip(simd);
-        store(simd.average(samples, half(simd, columns.advance(last))), to);
+    for y in 0..height {
+        let (Some(to), Some(last), Some(last_of_column)) =
+            (target.row::<W>(y), source.row::<N>(y + 5), column.row::<W>(y + 3))
+        else {
+            return;
+        };
+        let samples = window.advance::<W, N>(last);
+        let of_column = half(simd, columns.advance(last_of_column));
+        P::put(simd, simd.average(samples, of_column), to);
+    }
+}
+
+/// A block of Cb and one of Cr to write, at the same place of both planes.
+pub(crate) struct Targets<'a> {
+    pub(crate) planes: [&'a mut [u8]; 2],
+    pub(crate) stride: usize,
+    pub(crate) position: usize,
+}
+
+impl Targets<'_> {
+    #[inline(always)]
+    fn rows<const W: usize>(&mut self, y: usize) -> Option<[&mut [u8; W]; 2]> {
+        let start = self.position + y * self.stride;
+        let [cb, cr] = &mut self.planes;
+        Some([cb.get_mut(start..)?.first_chunk_mut()?, cr.get_mut(start..)?.first_chunk_mut()?])
+    }
+
+    pub(crate) fn reborrow(&mut self) -> Targets<'_> {
+        let [cb, cr] = &mut self.planes;
+        Targets { planes: [cb, cr], stride: self.stride, position: self.position }
+    }
+
+    /// With planes of the same length one check is enough for both.
+    #[inline(always)]
+    fn of_one_length(self) -> Self {
+        let [cb, cr] = self.planes;
+        let len = cb.len().min(cr.len());
+        Self { planes: [&mut cb[..len], &mut cr[..len]], ..self }
+    }
+}
+
+/// The same to read from.
+#[derive(Clone, Copy)]
+pub(crate) struct Sources<'a> {
+    pub(crate) planes: [&'a [u8]; 2],
+    pub(crate) stride: usize,
+    pub(crate) position: usize,
+}
+
+impl<'a> Sources<'a> {
+    #[inline(always)]
+    fn rows<const W: usize>(&self, y: usize) -> Option<[&'a [u8; W]; 2]> {
+        let start = self.position + y * self.stride;
+        let [cb, cr] = self.planes;
+        Some([cb.get(start..)?.first_chunk()?, cr.get(start..)?.first_chunk()?])
+    }
+
+    #[inline(always)]
+    fn of_one_length(self) -> Self {
+        let [cb, cr] = self.planes;
+        let len = cb.len().min(cr.len());
+        Self { planes: [&cb[..len], &cr[..len]], ..self }
     }
 }
 
 /// Samples of Cb and Cr at an eighth-sample position (8.4.2.2.2); `dx` and `dy` 0 to 7, a width of
 /// 2, 4 or 8. Reads one sample behind the block where `dx` is not 0, one row where `dy` is not 0.
-pub(crate) fn chroma<S: Vectors>(
+pub(crate) fn chroma<S: Vectors, P: Put>(
     simd: S,
-    targets: &mut [Target<'_>; 2],
-    sources: &[Source<'_>; 2],
+    targets: Targets<'_>,
+    sources: Sources<'_>,
     (width, height): (usize, usize),
     (dx, dy): (usize, usize),
 ) {
     simd.vectorize(
         #[inline(always)]
         || match width {
-            8 => chroma_of_width::<S, 8, 9>(simd, targets, sources, height, (dx, dy)),
-            4 => chroma_of_width::<S, 4, 5>(simd, targets, sources, height, (dx, dy)),
-            _ => chroma_of_width::<S, 2, 3>(simd, targets, sources, height, (dx, dy)),
+            8 => chroma_of_width::<S, P, 8, 9>(simd, targets, sources, height, (dx, dy)),
+            4 => chroma_of_width::<S, P, 4, 5>(simd, targets, sources, height, (dx, dy)),
+            _ => chroma_of_width::<S, P, 2, 3>(simd, targets, sources, height, (dx, dy)),
         },
     );
 }
 
 #[inline(always)]
-fn chroma_of_width<S: Vectors, const W: usize, const N: usize>(
+fn chroma_of_width<S: Vectors, P: Put, const W: usize, const N: usize>(
     simd: S,
-    targets: &mut [Target<'_>; 2],
-    sources: &[Source<'_>; 2],
+    targets: Targets<'_>,
+    sources: Sources<'_>,
     height: usize,
     (dx, dy): (usize, usize),
 ) {
+    let (mut targets, sources) = (targets.of_one_length(), sources.of_one_length());
     match (dx, dy) {
         (0, 0) => {
-            let [cb, cr] = targets;
-            copy::<W>(cb, sources[0], height);
-            copy::<W>(cr, sources[1], height);
+            for y in 0..height {
+                let (Some([cb, cr]), Some([from_cb, from_cr])) =
+                    (targets.rows::<W>(y), sources.rows::<W>(y))
+                else {
+                    return;
+                };
+                if P::AVERAGES {
+                    put_two::<S, P, W>(simd, load_two::<S, W>(simd, from_cb, from_cr), [cb, cr]);
+                } else {
+                    (*cb, *cr) = (*from_cb, *from_cr);
+                }
+            }
         }
-        (0, _) => eighths::<S, W, W>(simd, targets, sources, height, (0, dy)),
-        _ => eighths::<S, W, N>(simd, targets, sources, height, (dx, dy)),
+        (0, _) => eighths::<S, P, W, W>(simd, targets, sources, height, (0, dy)),
+        _ => eighths::<S, P, W, N>(simd, targets, sources, height, (dx, dy)),
+    }
+}
+
+/// Puts samples of Cb, and those of Cr from the ninth on.
+#[inline(always)]
+fn put_two<S: Vectors, P: Put, const W: usize>(
+    simd: S,
+    samples: u8x16<S>,
+    [cb, cr]: [&mut [u8; W]; 2],
+) {
+    let samples =
+        if P::AVERAGES { simd.average(load_two::<S, W>(simd, cb, cr), samples) } else { samples };
+    let samples = samples.to_array();
+    if let (Some(of_cb), Some(of_cr)) = (samples.first_chunk(), samples[8..].first_chunk()) {
+        (*cb, *cr) = (*of_cb, *of_cr);
     }
 }
 
 /// Sums between a row of N samples and the next; N is W where all are of one column.
 #[inline(always)]
-fn eighths<S: Vectors, const W: usize, const N: usize>(
+fn eighths<S: Vectors, P: Put, const W: usize, const N: usize>(
     simd: S,
-    targets: &mut [Target<'_>; 2],
-    sources: &[Source<'_>; 2],
+    mut targets: Targets<'_>,
+    sources: Sources<'_>,
     height: usize,
     (dx, dy): (usize, usize),
 ) {
-    let [cb, cr] = targets;
     let [x0, x1] = [8 - dx as i16, dx as i16];
     // Where one row is enough it is taken for the lower one.
     let [y0, y1] = if dy == 0 { [0, 8] } else { [8 - dy as i16, dy as i16] };
     let below = usize::from(dy > 0);
-    let mut upper = eighths_of_row::<S, W, N>(simd, sources, 0, [x0, x1]);
+    let mut upper = i16x16::splat(simd, 0);
+    if dy > 0 {
+        let Some(rows) = sources.rows::<N>(0) else { return };
+        upper = eighths_of_row::<S, W, N>(simd, rows, [x0, x1]);
+    }
     for y in 0..height {
-        let (Some(cb), Some(cr)) = (cb.row::<W>(y), cr.row::<W>(y)) else { return };
-        let lower = eighths_of_row::<S, W, N>(simd, sources, y + below, [x0, x1]);
+        let (Some(to), Some(rows)) = (targets.rows::<W>(y), sources.rows::<N>(y + below)) else {
+            return;
+        };
+        let lower = eighths_of_row::<S, W, N>(simd, rows, [x0, x1]);
         let numbers = (upper * y0 + lower * y1 + 32) >> 6;
-        let samples = Lanes::clip(numbers, simd).to_array();
-        if let (Some(of_cb), Some(of_cr)) = (samples.first_chunk(), samples[8..].first_chunk()) {
-            (*cb, *cr) = (*of_cb, *of_cr);
-        }
+        put_two::<S, P, W>(simd, Lanes::clip(numbers, simd), to);
         upper = lower;
     }
 }
@@ -393,13 +620,9 @@ fn eighths<S: Vectors, const W: usize, const N: usize>(
 #[inline(always)]
 fn eighths_of_row<S: Vectors, const W: usize, const N: usize>(
     simd: S,
-    [cb, cr]: &[Source<'_>; 2],
-    y: usize,
+    [cb, cr]: [&[u8; N]; 2],
     [x0, x1]: [i16; 2],
 ) -> i16x16<S> {
-    let (Some(cb), Some(cr)) = (cb.row::<N>(y), cr.row::<N>(y)) else {
-        return i16x16::splat(simd, 0);
-    };
     let left = simd.widen(load_two::<S, W>(simd, cb, cr));
     if N == W {
         return left << 3;
@@ -630,10 +853,56 @@ mod tests {
                 let mut out = vec![0; 16 * 16];
                 let source = Source { plane: &plane, stride: STRIDE, position: 5 * STRIDE + 7 };
                 let target = Target { plane: &mut out, stride: 16, position: 0 };
-                luma(simd, target, source, (width, 9), (dx, dy));
+                luma::<_, Store>(simd, target, source, (width, 9), (dx, dy));
+                let mut average = plane[..256].to_vec();
+                let target = Target { plane: &mut average, stride: 16, position: 0 };
+                luma::<_, Average>(simd, target, source, (width, 9), (dx, dy));
                 for (x, y) in (0..width * 9).map(|index| (index % width, index / width)) {
                     let expected = reference_luma(&plane, x as i32 + 7, y as i32 + 5, dx, dy);
-                    assert_eq!(out[y * 16 + x], expected, "{width} {dx} {dy} {x} {y}");
+                    let index = y * 16 + x;
+                    assert_eq!(out[index], expected, "{width} {dx} {dy} {x} {y}");
+                    let expected = average_of(plane[index], expected);
+                    assert_eq!(average[index], expected, "{width} {dx} {dy} {x} {y}");
+                }
+            }
+        }
+    }
+
+    fn average_of(a: u8, b: u8) -> u8 {
+        (u16::from(a) + u16::from(b)).div_ceil(2) as u8
+    }
+
+    #[test]
+    fn coarse_samples_are_averages_of_the_nearest() {
+        for instructions in Instructions::all() {
+            dispatch!(instructions, simd => every_coarse_position(simd));
+        }
+    }
+
+    fn every_coarse_position<S: Vectors>(simd: S) {
+        let plane = noise();
+        let between = |a: u8, b: u8, quarters: usize| match quarters {
+            0 => a,
+            1 => average_of(a, average_of(a, b)),
+            2 => average_of(a, b),
+            _ => average_of(average_of(a, b), b),
+        };
+        for width in [4, 8, 16] {
+            for (dx, dy) in (0..16).map(|index| (index % 4, index / 4)) {
+                let source = Source { plane: &plane, stride: STRIDE, position: 5 * STRIDE + 7 };
+                let (mut out, mut average) = (vec![0; 256], plane[..256].to_vec());
+                let target = Target { plane: &mut out, stride: 16, position: 0 };
+                coarse_luma::<_, Store>(simd, target, source, (width, 9), (dx, dy));
+                let target = Target { plane: &mut average, stride: 16, position: 0 };
+                coarse_luma::<_, Average>(simd, target, source, (width, 9), (dx, dy));
+                for (x, y) in (0..width * 9).map(|index| (index % width, index / width)) {
+                    let at = |x: usize, y: usize| plane[(5 + y) * STRIDE + 7 + x];
+                    let row = |y: usize| between(at(x, y), at(x + 1, y), dx);
+                    let expected = between(row(y), row(y + 1), dy);
+                    let index = y * 16 + x;
+                    assert_eq!(out[index], expected, "{width} {dx} {dy} {x} {y}");
+                    let expected = average_of(plane[index], expected);
+                    assert_eq!(average[index], expected, "{width} {dx} {dy} {x} {y}");
                 }
             }
         }
@@ -650,29 +919,32 @@ mod tests {
         let plane = noise();
         for width in [2, 4, 8] {
             for (dx, dy) in (0..64).map(|index| (index % 8, index / 8)) {
-                let mut out = vec![0; 64];
-                let source = Source { plane: &plane, stride: STRIDE, position: STRIDE + 3 };
-                let mut other_out = vec![0; 64];
-                let other = Source { position: source.position + 5, ..source };
-                fn target(plane: &mut [u8]) -> Target<'_> {
-                    Target { plane, stride: 8, position: 0 }
-                }
-                let (mut again, mut unused) = (vec![0; 64], vec![0; 64]);
-                let mut targets = [target(&mut other_out), target(&mut out)];
-                chroma(simd, &mut targets, &[other, source], (width, 8), (dx, dy));
-                let mut targets = [target(&mut again), target(&mut unused)];
-                chroma(simd, &mut targets, &[source, other], (width, 8), (dx, dy));
-                assert_eq!((&again, &unused), (&out, &other_out), "{width} {dx} {dy}");
+                let (mut cb, mut cr) = (vec![0; 64], vec![0; 64]);
+                let (mut cb_average, mut cr_average) = (plane[..64].to_vec(), vec![0; 64]);
+                let planes = [&plane[..], &plane[5..]];
+                let sources = Sources { planes, stride: STRIDE, position: STRIDE + 3 };
+                let targets = Targets { planes: [&mut cb, &mut cr], stride: 8, position: 0 };
+                chroma::<_, Store>(simd, targets, sources, (width, 8), (dx, dy));
+                let planes = [&mut cb_average[..], &mut cr_average[..]];
+                let targets = Targets { planes, stride: 8, position: 0 };
+                chroma::<_, Average>(simd, targets, sources, (width, 8), (dx, dy));
                 for (x, y) in (0..width * 8).map(|index| (index % width, index / width)) {
                     let (u, v) = (dx as i32, dy as i32);
-                    let (px, py) = (x as i32 + 3, y as i32 + 1);
-                    let expected = ((8 - u) * (8 - v) * at(&plane, px, py)
-                        + u * (8 - v) * at(&plane, px + 1, py)
-                        + (8 - u) * v * at(&plane, px, py + 1)
-                        + u * v * at(&plane, px + 1, py + 1)
-                        + 32)
-                        >> 6;
-                    assert_eq!(i32::from(out[y * 8 + x]), expected, "{width} {dx} {dy} {x} {y}");
+                    let expected = |px: i32, py: i32| {
+                        let sum = (8 - u) * (8 - v) * at(&plane, px, py)
+                            + u * (8 - v) * at(&plane, px + 1, py)
+                            + (8 - u) * v * at(&plane, px, py + 1)
+                            + u * v * at(&plane, px + 1, py + 1);
+                        ((sum + 32) >> 6) as u8
+                    };
+                    let index = y * 8 + x;
+                    let (of_cb, of_cr) = (
+                        expected(x as i32 + 3, y as i32 + 1),
+                        expected(x as i32 + 8, y as i32 + 1),
+                    );
+                    let averages = [average_of(plane[index], of_cb), average_of(0, of_cr)];
+                    assert_eq!([cb[index], cr[index]], [of_cb, of_cr], "{width} {dx} {dy} {x} {y}");
+                    assert_eq!([cb_average[index], cr_average[index]], averages, "{dx} {dy}");
                 }
             }
         }
@@ -701,7 +973,7 @@ mod tests {
                 let mut out = [0; 256];
                 let target = Target { plane: &mut out, stride: 16, position: 0 };
                 let source = Source { plane: &plane, stride: STRIDE, position: 4 * STRIDE + 4 };
-                dispatch!(instructions, simd => luma(simd, target, source, (16, 16), (2, 2)));
+                dispatch!(instructions, simd => luma::<_, Store>(simd, target, source, (16, 16), (2, 2)));
                 for (x, y) in (0..256).map(|index| (index % 16, index / 16)) {
                     let expected = reference_luma(&plane, x as i32 + 4, y as i32 + 4, 2, 2);
                     assert_eq!(out[16 * y + x], expected, "{instructions:?} {signs} {x} {y}");

@@ -284,8 +284,12 @@ pub(crate) fn dc_8x8(
     fill::<8>(plane, stride, position, value as u8);
 }
 
-/// A directional mode of an NxN block (8.3.1.2.4 to 8.3.1.2.9, 8.3.2.2.5 to 8.3.2.2.10), by the
-/// clauses' zVR, zHD and zHU.
+/// More than there are samples around a block.
+const LINE: usize = 40;
+
+/// A directional mode of an NxN block (8.3.1.2.4 to 8.3.1.2.9, 8.3.2.2.5 to 8.3.2.2.10). All
+/// samples are means of two or three that lie side by side around the block, and each row is a
+/// piece of a sequence of those: the one above it moved on.
 #[inline(always)]
 pub(crate) fn directional<const N: usize, const M: usize>(
     plane: &mut [u8],
@@ -294,85 +298,87 @@ pub(crate) fn directional<const N: usize, const M: usize>(
     direction: Direction,
     edge: &Edge<N, M>,
 ) {
-    // Left from the bottom up, the corner, above from left to right: a line around the block.
-    let mut line = [0; 40];
+    // Left from the bottom up, the corner, above from left to right: a line around the block, its
+    // ends twice.
+    let corner = N + 1;
+    let mut line = [0; LINE];
+    line[0] = edge.left[N - 1];
     for (index, &sample) in edge.left.iter().rev().enumerate() {
-        line[index] = sample;
+        line[1 + index] = sample;
     }
-    line[N] = edge.corner;
-    line[N + 1..][..M].copy_from_slice(&edge.above);
-    let above = &edge.above;
-    let left = &edge.left;
-    let sample = |x: usize, y: usize| -> u8 {
-        match direction {
-            Direction::DiagonalDownLeft => {
-                let index = x + y;
-                if index == 2 * N - 2 {
-                    three(above[M - 2], above[M - 1], above[M - 1])
-                } else {
-                    three(above[index], above[index + 1], above[index + 2])
-                }
+    line[corner] = edge.corner;
+    line[corner + 1..][..M].copy_from_slice(&edge.above);
+    line[corner + 1 + M] = edge.above[M - 1];
+    // Of each sample and the next, and of each and its neighbours.
+    let (mut twos, mut threes) = ([0; LINE], [0; LINE]);
+    for index in 1..corner + 1 + M {
+        twos[index] = two(line[index], line[index + 1]);
+        threes[index] = three(line[index - 1], line[index], line[index + 1]);
+    }
+    match direction {
+        Direction::DiagonalDownLeft => {
+            for y in 0..N {
+                put(plane, position + y * stride, &piece::<N>(&threes, corner + 2 + y));
             }
-            Direction::DiagonalDownRight => {
-                let centre = N + x - y;
-                three(line[centre - 1], line[centre], line[centre + 1])
+        }
+        Direction::DiagonalDownRight => {
+            for y in 0..N {
+                put(plane, position + y * stride, &piece::<N>(&threes, corner - y));
             }
-            Direction::VerticalRight => {
-                // zVR = 2 * x - y.
-                if 2 * x >= y {
-                    let centre = N + x - (y >> 1);
-                    if y % 2 == 0 {
-                        two(line[centre], line[centre + 1])
-                    } else {
-                        three(line[centre - 1], line[centre], line[centre + 1])
-                    }
-                } else {
-                    let centre = N + 1 + 2 * x - y;
-                    three(line[centre - 1], line[centre], line[centre + 1])
-                }
-            }
-            Direction::HorizontalDown => {
-                // zHD = 2 * y - x.
-                if 2 * y >= x {
-                    let centre = N - (y - (x >> 1));
-                    if x % 2 == 0 {
-                        two(line[centre], line[centre - 1])
-                    } else {
-                        three(line[centre - 1], line[centre], line[centre + 1])
-                    }
-                } else {
-                    let centre = N - 1 + x - 2 * y;
-                    three(line[centre - 1], line[centre], line[centre + 1])
-                }
-            }
-            Direction::VerticalLeft => {
-                let index = x + (y >> 1);
-                if y % 2 == 0 {
-                    two(above[index], above[index + 1])
-                } else {
-                    three(above[index], above[index + 1], above[index + 2])
-                }
-            }
-            Direction::HorizontalUp => {
-                // zHU = x + 2 * y.
-                let z = x + 2 * y;
-                let index = y + (x >> 1);
-                if z > 2 * N - 3 {
-                    left[N - 1]
-                } else if z == 2 * N - 3 {
-                    three(left[N - 2], left[N - 1], left[N - 1])
-                } else if z % 2 == 0 {
-                    two(left[index], left[index + 1])
-                } else {
-                    three(left[index], left[index + 1], left[index + 2])
+        }
+        Direction::VerticalRight => {
+            // Every second row is the same, moved on by one.
+            for (first, means) in [(0, &twos), (1, &threes)] {
+                let mut row = piece::<N>(means, corner);
+                put(plane, position + first * stride, &row);
+                for y in (first + 2..N).step_by(2) {
+                    row.copy_within(..N - 1, 1);
+                    row[0] = threes[corner + 1 - y];
+                    put(plane, position + y * stride, &row);
                 }
             }
         }
-    };
-    for y in 0..N {
-        let row: [u8; N] = std::array::from_fn(|x| sample(x, y));
-        put(plane, position + y * stride, &row);
+        Direction::HorizontalDown => {
+            let last = 2 * (N - 1);
+            let mut sequence = [0; LINE];
+            for index in 0..N {
+                sequence[last - 2 * index] = twos[corner - 1 - index];
+                sequence[last + 1 - 2 * index] = threes[corner - index];
+            }
+            for index in 2..N {
+                sequence[last + index] = threes[corner - 1 + index];
+            }
+            for y in 0..N {
+                put(plane, position + y * stride, &piece::<N>(&sequence, last - 2 * y));
+            }
+        }
+        Direction::VerticalLeft => {
+            for y in 0..N {
+                let row = if y % 2 == 0 {
+                    piece::<N>(&twos, corner + 1 + y / 2)
+                } else {
+                    piece::<N>(&threes, corner + 2 + y / 2)
+                };
+                put(plane, position + y * stride, &row);
+            }
+        }
+        Direction::HorizontalUp => {
+            let mut sequence = [edge.left[N - 1]; LINE];
+            for index in 0..N - 1 {
+                sequence[2 * index] = twos[corner - 2 - index];
+                sequence[2 * index + 1] = threes[corner - 2 - index];
+            }
+            for y in 0..N {
+                put(plane, position + y * stride, &piece::<N>(&sequence, 2 * y));
+            }
+        }
     }
+}
+
+/// N samples of a sequence.
+#[inline(always)]
+fn piece<const N: usize>(sequence: &[u8; LINE], start: usize) -> [u8; N] {
+    sequence.get(start..).and_then(<[u8]>::first_chunk).copied().unwrap_or([0; N])
 }
 
 #[cfg(test)]
