@@ -10,6 +10,7 @@ use openh264_sys2::{
 
 use crate::Error;
 use crate::openh264_raw::RawEncoder;
+use crate::rate_control::RateControl;
 
 /// What an encoder is opened with.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +48,7 @@ pub enum Profile {
 pub enum Force {
     /// It must: a segment starts here.
     Idr,
-    /// It need not, and then only the very first picture is.
+    /// It need not, and then only the very first picture is, and one that is too hard.
     None,
 }
 
@@ -58,9 +59,9 @@ pub struct H264Encoder {
     parameter_sets: ParameterSets,
     width: usize,
     height: usize,
-    bitrate_bps: i32,
-    /// The cap that its level is for.
-    opened_with_bps: i32,
+    rate_control: RateControl,
+    /// What it was opened with; its level is for this cap.
+    config: H264EncoderConfig,
 }
 
 impl H264Encoder {
@@ -75,27 +76,26 @@ impl H264Encoder {
             .ok()
             .filter(|bps| (1..=MAX_BITRATE_BPS).contains(bps) && config.frame_rate > 0.0)
             .ok_or(Error::EncoderRate { bitrate_bps: config.bitrate_bps })?;
-        let open_error = |code: i32| Error::Open { what: "encoder", code: code.into() };
-        let mut raw =
-            RawEncoder::open(width, height, |params| configure(params, config, bitrate_bps))
-                .map_err(open_error)?;
+        let mut raw = open(width, height, config, bitrate_bps).map_err(open_error)?;
         let mut parameter_sets = ParameterSets::default();
         raw.parameter_sets(|unit| {
             parameter_sets.insert(without_start_code(unit));
         })
         .map_err(open_error)?;
+        let samples = f64::from(width) * f64::from(height);
+        let frame_rate = f64::from(config.frame_rate).min(MAX_FRAME_RATE);
         Ok(Self {
             raw,
             parameter_sets,
             width: width.into(),
             height: height.into(),
-            bitrate_bps,
-            opened_with_bps: bitrate_bps,
+            rate_control: RateControl::new(bitrate_bps.into(), frame_rate, samples),
+            config: config.clone(),
         })
     }
 
     /// Encodes one picture. Its access unit has slices only: no parameter sets, no access unit
-    /// delimiter.
+    /// delimiter. One that is too hard becomes an IDR, coarse, whatever `force` says.
     ///
     /// # Errors
     /// [`Error::WrongPictureSize`]; [`Error::Encode`], after which the encoder should be closed.
@@ -109,40 +109,61 @@ impl H264Encoder {
         if force == Force::Idr {
             self.raw.force_idr().map_err(|code| Error::Encode { code })?;
         }
+        let qp = self.rate_control.qp(pts, force);
+        if let Ok(unit) = self.encode_at(picture, pts, qp) {
+            self.rate_control.encoded(qp, unit.nal_units.payload_bytes());
+            return Ok(unit);
+        }
+        // Noise at a fine QP is larger than openh264's buffer, and it has closed itself.
+        self.reopen()?;
+        let qp = self.rate_control.coarse_idr(pts);
+        let unit = self.encode_at(picture, pts, qp).map_err(|code| Error::Encode { code })?;
+        self.rate_control.encoded(qp, unit.nal_units.payload_bytes());
+        Ok(unit)
+    }
+
+    fn encode_at(&mut self, picture: I420<'_>, pts: Timestamp, qp: i32) -> Result<AccessUnit, i32> {
+        self.raw.set_qp(qp)?;
         let mut data = Vec::new();
         let mut ends = [0; MAX_SLICES];
         let mut slices = 0;
-        let random_access = self
-            .raw
-            .encode(picture, pts.ticks() / TICKS_PER_MS, |unit| {
-                let unit = without_start_code(unit);
-                if let (NalType::Slice | NalType::Idr, Some(end)) =
-                    (nal_type(unit), ends.get_mut(slices))
-                {
-                    data.extend_from_slice(unit);
-                    *end = data.len();
-                    slices += 1;
-                }
-            })
-            .map_err(|code| Error::Encode { code })?;
+        let random_access = self.raw.encode(picture, pts.ticks() / TICKS_PER_MS, |unit| {
+            let unit = without_start_code(unit);
+            if let (NalType::Slice | NalType::Idr, Some(end)) =
+                (nal_type(unit), ends.get_mut(slices))
+            {
+                data.extend_from_slice(unit);
+                *end = data.len();
+                slices += 1;
+            }
+        })?;
         if slices == 0 {
             // A picture was skipped, which the settings rule out.
-            return Err(Error::Encode { code: 0 });
+            return Err(0);
         }
         let nal_units = nal_units(data, &ends[..slices]);
         Ok(AccessUnit { pts, dts: pts, random_access, nal_units })
+    }
+
+    /// Another one of the same parameter sets. Its first picture is an IDR.
+    fn reopen(&mut self) -> Result<(), Error> {
+        let (width, height) = sides(&self.config)?;
+        let error = Error::EncoderRate { bitrate_bps: self.config.bitrate_bps };
+        let bitrate_bps = i32::try_from(self.config.bitrate_bps).map_err(|_| error)?;
+        self.raw = open(width, height, &self.config, bitrate_bps).map_err(open_error)?;
+        Ok(())
     }
 
     /// Changes the cap from the next picture on, in bits a second. The parameter sets stay those of
     /// the cap it was opened with: the level is enough for less, so more is cut down to it.
     ///
     /// # Errors
-    /// [`Error::EncoderRate`]: openh264 refuses it.
+    /// [`Error::EncoderRate`] where it is 0.
     pub fn set_bitrate(&mut self, bitrate_bps: u32) -> Result<(), Error> {
-        let error = Error::EncoderRate { bitrate_bps };
-        let bps = i32::try_from(bitrate_bps).unwrap_or(i32::MAX).min(self.opened_with_bps);
-        self.raw.set_bitrate(self.bitrate_bps, bps).map_err(|_| error)?;
-        self.bitrate_bps = bps;
+        if bitrate_bps == 0 {
+            return Err(Error::EncoderRate { bitrate_bps });
+        }
+        self.rate_control.set_cap(bitrate_bps.min(self.config.bitrate_bps).into());
         Ok(())
     }
 
@@ -166,6 +187,22 @@ impl H264Encoder {
     }
 }
 
+/// openh264 with our settings, whose QPs are ours.
+fn open(
+    width: u16,
+    height: u16,
+    config: &H264EncoderConfig,
+    bitrate_bps: i32,
+) -> Result<RawEncoder, i32> {
+    let mut raw = RawEncoder::open(width, height, |params| configure(params, config, bitrate_bps))?;
+    raw.stop_rate_control()?;
+    Ok(raw)
+}
+
+fn open_error(code: i32) -> Error {
+    Error::Open { what: "encoder", code: code.into() }
+}
+
 /// The sides, if they can be encoded.
 fn sides(config: &H264EncoderConfig) -> Result<(u16, u16), Error> {
     let error = Error::EncoderSize { width: config.width, height: config.height };
@@ -181,22 +218,17 @@ fn sides(config: &H264EncoderConfig) -> Result<(u16, u16), Error> {
 
 /// Changes openh264's defaults.
 ///
-/// Measured at 400 kbit/s on recordings and test pictures of 256x144, against these settings: CAVLC
-/// costs 5 to 10 % more bits; low complexity 1 to 18 % more, for the same time within noise, and
-/// high is the same as medium; background detection saves 1 to 7 % but leaves stale samples (SSIM
-/// 0.987 instead of 0.994); a minimum QP of 12 doubles the bits of easy pictures for 0.002 of SSIM;
-/// no deblocking loses 0.003; more reference pictures change nothing.
+/// What each of them is worth at 26 to 239 kbit/s: docs/quality.md.
 fn configure(params: &mut SEncParamExt, config: &H264EncoderConfig, bitrate_bps: i32) {
     params.iUsageType = CAMERA_VIDEO_REAL_TIME;
     params.fMaxFrameRate = config.frame_rate;
     params.iTargetBitrate = bitrate_bps;
     params.iMaxBitrate = bitrate_bps;
+    // Until the parameter sets are written, whose level is for this bitrate; the QPs are ours then:
+    // RateControl.
     params.iRCMode = RC_BITRATE_MODE;
     // Skipping happens outside, where it is counted and a forced IDR is never hit: RateGuard.
     params.bEnableFrameSkip = false;
-    // Under 22 bits buy nothing one can see, so easy pictures stay far below the cap.
-    params.iMinQp = 22;
-    params.iMaxQp = 51;
     params.iComplexityMode = MEDIUM_COMPLEXITY;
     params.iEntropyCodingModeFlag = (config.profile != Profile::Baseline).into();
     // Only the grid makes IDRs, and each has the same parameter sets.
@@ -249,6 +281,8 @@ fn nal_units(data: Vec<u8>, ends: &[usize]) -> NalUnits {
 
 /// "Unspecified" in the code points of colour.
 const UNSPECIFIED: u8 = 2;
+/// openh264 counts no more pictures in a second.
+const MAX_FRAME_RATE: f64 = 60.0;
 /// openh264 encodes nothing smaller.
 const MIN_SIDE: u16 = 16;
 /// MaxFS of level 5.2, 36864 macroblocks.

@@ -64,6 +64,7 @@ mod mp3_frames;
 mod native_decoder;
 mod openh264_decoder;
 mod openh264_raw;
+mod rate_control;
 mod rate_guard;
 mod resampler;
 mod sbr_probe;

@@ -13,10 +13,10 @@ use media::{I420, Plane};
 use openh264_sys2::source::APILoader;
 use openh264_sys2::{
     DECODER_OPTION, DECODER_OPTION_ERROR_CON_IDC, DECODER_OPTION_TRACE_LEVEL, ENCODER_OPTION,
-    ENCODER_OPTION_BITRATE, ENCODER_OPTION_MAX_BITRATE, ENCODER_OPTION_TRACE_LEVEL,
-    ERROR_CON_SLICE_COPY, ISVCDecoder, ISVCDecoderVtbl, ISVCEncoder, ISVCEncoderVtbl, SBitrateInfo,
-    SBufferInfo, SDecodingParam, SEncParamExt, SFrameBSInfo, SLayerBSInfo, SPATIAL_LAYER_0,
-    SSourcePicture, VIDEO_BITSTREAM_AVC, WELS_LOG_QUIET, videoFormatI420, videoFrameTypeIDR,
+    ENCODER_OPTION_RC_MODE, ENCODER_OPTION_SVC_ENCODE_PARAM_EXT, ENCODER_OPTION_TRACE_LEVEL,
+    ERROR_CON_SLICE_COPY, ISVCDecoder, ISVCDecoderVtbl, ISVCEncoder, ISVCEncoderVtbl, RC_OFF_MODE,
+    SBufferInfo, SDecodingParam, SEncParamExt, SFrameBSInfo, SLayerBSInfo, SSourcePicture,
+    VIDEO_BITSTREAM_AVC, WELS_LOG_QUIET, videoFormatI420, videoFrameTypeIDR,
 };
 
 /// What a missing entry in a table of functions is reported as (`cmInitExpected`).
@@ -205,6 +205,7 @@ impl Drop for RawDecoder {
 /// An encoder, opened and silenced.
 pub(crate) struct RawEncoder {
     object: NonNull<ISVCEncoder>,
+    params: SEncParamExt,
     width: usize,
     height: usize,
 }
@@ -224,7 +225,8 @@ impl RawEncoder {
         // SAFETY: `object` is a valid place for the pointer.
         let code = unsafe { APILoader::WelsCreateSVCEncoder(&raw mut object) };
         let object = NonNull::new(object).filter(|_| code == 0).ok_or(code)?;
-        let mut encoder = Self { object, width: width.into(), height: height.into() };
+        let params = SEncParamExt::default();
+        let mut encoder = Self { object, params, width: width.into(), height: height.into() };
         // Before InitializeExt, which already writes to stderr.
         encoder.silence()?;
         let mut params = encoder.default_params()?;
@@ -234,6 +236,7 @@ impl RawEncoder {
         // More would start threads, and then this type would not be Send.
         params.iMultipleThreadIdc = 1;
         encoder.initialize(&params)?;
+        encoder.params = params;
         Ok(encoder)
     }
 
@@ -332,35 +335,48 @@ impl RawEncoder {
         }
     }
 
-    /// Changes the bitrate that the rate control aims at, and the most it allows, from the next
-    /// picture on. The parameter sets stay as they are.
-    pub(crate) fn set_bitrate(&mut self, from_bps: c_int, to_bps: c_int) -> Result<(), c_int> {
-        // The aim may never be above the most.
-        let (first, second) = if to_bps < from_bps {
-            (ENCODER_OPTION_BITRATE, ENCODER_OPTION_MAX_BITRATE)
-        } else {
-            (ENCODER_OPTION_MAX_BITRATE, ENCODER_OPTION_BITRATE)
-        };
-        self.set_bitrate_option(first, to_bps)?;
-        self.set_bitrate_option(second, to_bps)
+    /// From now on each picture has the QP that was set last. Only the parameter sets know of a
+    /// bitrate then.
+    pub(crate) fn stop_rate_control(&mut self) -> Result<(), c_int> {
+        let mut mode: c_int = RC_OFF_MODE;
+        // SAFETY: the object is initialised, and the option reads one int.
+        unsafe { self.set_option(ENCODER_OPTION_RC_MODE, (&raw mut mode).cast::<c_void>()) }?;
+        self.params.iRCMode = RC_OFF_MODE;
+        Ok(())
     }
 
-    fn set_bitrate_option(&mut self, option: ENCODER_OPTION, bps: c_int) -> Result<(), c_int> {
+    /// Changes the QP from the next picture on, after
+    /// [`stop_rate_control`](Self::stop_rate_control).
+    pub(crate) fn set_qp(&mut self, qp: c_int) -> Result<(), c_int> {
+        let layer = &mut self.params.sSpatialLayers[0];
+        if layer.iDLayerQp == qp {
+            return Ok(());
+        }
+        layer.iDLayerQp = qp;
+        let mut params = self.params;
+        let value = (&raw mut params).cast::<c_void>();
+        // SAFETY: the object is initialised, and the option reads one SEncParamExt. It resets the
+        // encoder only where other parameters have changed.
+        unsafe { self.set_option(ENCODER_OPTION_SVC_ENCODE_PARAM_EXT, value) }
+    }
+
+    /// # Safety
+    /// `value` points to what the option reads.
+    unsafe fn set_option(
+        &mut self,
+        option: ENCODER_OPTION,
+        value: *mut c_void,
+    ) -> Result<(), c_int> {
         let set = self.functions().SetOption.ok_or(NO_FUNCTION)?;
-        let mut info = SBitrateInfo { iLayer: SPATIAL_LAYER_0, iBitrate: bps };
-        // SAFETY: the object is initialised, and both options used here read one SBitrateInfo.
-        let code = unsafe { set(self.object.as_ptr(), option, (&raw mut info).cast::<c_void>()) };
+        // SAFETY: the object exists; the caller vouches for the value.
+        let code = unsafe { set(self.object.as_ptr(), option, value) };
         if code == 0 { Ok(()) } else { Err(code) }
     }
 
     fn silence(&mut self) -> Result<(), c_int> {
-        let set = self.functions().SetOption.ok_or(NO_FUNCTION)?;
         let mut level: c_int = WELS_LOG_QUIET;
         // SAFETY: the option reads one int.
-        let code = unsafe {
-            set(self.object.as_ptr(), ENCODER_OPTION_TRACE_LEVEL, (&raw mut level).cast::<c_void>())
-        };
-        if code == 0 { Ok(()) } else { Err(code) }
+        unsafe { self.set_option(ENCODER_OPTION_TRACE_LEVEL, (&raw mut level).cast::<c_void>()) }
     }
 
     fn default_params(&mut self) -> Result<SEncParamExt, c_int> {

@@ -250,6 +250,53 @@ fn noise_is_kept_under_the_cap() {
     assert!(gaps.max().unwrap() <= 20, "two thirds of a second without a picture");
 }
 
+/// Noise at a fine QP is more than openh264 has room for: such a picture is coded again, coarser.
+#[test]
+fn noise_after_easy_pictures_is_coded_all_the_same() {
+    for profile in [Profile::Baseline, Profile::High] {
+        let config = H264EncoderConfig { profile, bitrate_bps: 4_000_000, ..config(256, 144) };
+        let mut encoder = H264Encoder::new(&config).unwrap();
+        let sets = encoder.parameter_sets().clone();
+        let mut stream = Vec::new();
+        let easy = source("testsrc2", 256, 144, 1).remove(0);
+        for index in 0..40 {
+            let picture = if index % 20 < 10 { easy.clone() } else { noise(index, 256, 144) };
+            let force = if index == 0 { Force::Idr } else { Force::None };
+            let unit = encoder.encode(picture.as_i420(), pts(index), force).unwrap();
+            let sets = sets.iter().filter(|_| unit.random_access);
+            h264::annexb::write(sets.chain(unit.nal_units.iter()), &mut stream);
+        }
+        assert_eq!(*encoder.parameter_sets(), sets);
+        let decoded = ffmpeg("-f h264 -i - -f rawvideo -", &stream);
+        assert_eq!(decoded.len(), 40 * 256 * 144 * 3 / 2, "{profile:?}");
+    }
+}
+
+/// The light rendition of film-like pictures: segments are as heavy as the cap lets them be, the
+/// first as the last.
+#[test]
+fn segments_fill_the_cap_and_keep_under_it() {
+    let pictures = source("mandelbrot", 256, 144, 300);
+    let config = H264EncoderConfig {
+        frame_rate: 15.0,
+        bitrate_bps: 96_000,
+        profile: Profile::Baseline,
+        ..config(256, 144)
+    };
+    let mut encoder = H264Encoder::new(&config).unwrap();
+    let mut segments = Vec::new();
+    for (index, picture) in pictures.iter().enumerate() {
+        let force = if index % 30 == 0 { Force::Idr } else { Force::None };
+        let pts = Timestamp::from_ticks(index as i64 * 6000);
+        let unit = encoder.encode(picture.as_i420(), pts, force).unwrap();
+        if force == Force::Idr {
+            segments.push(0.0);
+        }
+        *segments.last_mut().unwrap() += unit.nal_units.payload_bytes() as f64 * 8.0 / 192_000.0;
+    }
+    assert!(segments[2..].iter().all(|filled| (0.7..1.15).contains(filled)), "{segments:?}");
+}
+
 /// Deterministic noise (xorshift), another one for each picture.
 fn noise(index: usize, width: usize, height: usize) -> I420Buf {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(index as u64 + 1);

@@ -37,6 +37,9 @@ pub(crate) fn run(steps: &mut Steps) -> Result<(), Failure> {
             "decode",
         ]))
     })?;
+    steps.step("quality", "our encoder and x264 at equal bytes: about 5 minutes", || {
+        foreground(&mut bench(&["--package", "codec", "--bench", "quality"]))
+    })?;
     steps.step("parts", "the pipeline and its parts (criterion)", || {
         foreground(&mut bench(&["--package", "pipeline", "--bench", "pipeline"]))?;
         foreground(&mut bench(&["--package", "rtmp", "--bench", "chunk_reader"]))
