@@ -143,7 +143,7 @@ fn read(listed: &MediaSegment, data: &[u8]) -> (Segment, i64, Option<i64>) {
         start: pts(first),
         is_first: false,
         last_dts: *dts.last().expect("a picture"),
-        audio_end: of(AUDIO_PID).last().map(|pes| pts(pes) + adts_ticks(&pes.data)),
+        audio_end: of(AUDIO_PID).next_back().map(|pes| pts(pes) + adts_ticks(&pes.data)),
         last_packets: last_packets(data),
     };
     (segment, dts[0], audio.first().copied())
