@@ -95,7 +95,11 @@ fn nginx_keeps_the_list_for_little_data_apart() {
         -preset ultrafast -b:v 3M -g 60 -pix_fmt yuv420p";
     let file = ffmpeg::encode(&scratch, line);
     Publisher::file(&server, "cam", &file).succeed();
-    let direct = server.get_when_there("/stream/cam.m3u8");
+    wait::eventually("the stream's end, behind which no rate changes", || {
+        let playlist = server.get("/stream/cam/source.m3u8");
+        playlist.body.ends_with(b"#EXT-X-ENDLIST\n").then_some(())
+    });
+    let direct = server.get("/stream/cam.m3u8");
     let proxy = Proxy::start(server.http);
     for _ in 0..2 {
         let all = http::get(proxy.http, "/stream/cam.m3u8");

@@ -211,6 +211,7 @@ pub(crate) fn is_a_rendition_of(rendition: &Judged, source: &Judged, nth: usize)
         (Some(own), Some(copied)) if own.profile != copied.profile => {
             // SBR doubles the samples of a frame.
             let frame = 2048.0 / own.sample_rate_hz as f64;
+            let copied_frame = 1024.0 / copied.sample_rate_hz as f64;
             let [first, .., last] = own.pts[..] else { panic!("sound") };
             let exact: Vec<_> = (0..own.pts.len()).map(|n| first + n as f64 * frame).collect();
             assert_same_times(&own.pts, &exact, 1e-4, "the rendition's own audio");
@@ -218,8 +219,9 @@ pub(crate) fn is_a_rendition_of(rendition: &Judged, source: &Judged, nth: usize)
             // Frames are where a clock of ours has them: the first begins somewhat before the
             // sound, or with the first picture where the sound comes in front of that.
             assert!((-frame..=2.0 * frame).contains(&(first - begins)), "{first} for {begins}");
+            // The last one begins within the last of the publisher's.
             assert!(
-                (-OWN_AUDIO_LACKS..=frame + 1e-4).contains(&(last + frame - ends)),
+                (-OWN_AUDIO_LACKS..=frame + copied_frame).contains(&(last + frame - ends)),
                 "{last}, {ends}"
             );
         }
