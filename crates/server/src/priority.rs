@@ -20,10 +20,11 @@ const CODING_NICE: i32 = 10;
 const LAST_NICE: i32 = 15;
 
 /// A look at what a thread takes comes after this time.
-const LOOK: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(250);
 
-/// So many looks in a row at which it was too much.
-const LOOKS: u32 = 2;
+/// So many looks in a row at which it was too much: a second. What a file brings that is sent as fast
+/// as it can be read is over by then.
+const LOOKS: u32 = 4;
 
 /// Of the time between two looks, the part that is too much. An encoder's 720p takes a two-hundredth;
 /// of many that want all of a core each gets little more than this.
@@ -101,23 +102,23 @@ mod tests {
     }
 
     #[test]
-    fn who_takes_a_twenty_fifth_of_a_core_for_two_seconds_takes_too_much() {
+    fn who_takes_a_twenty_fifth_of_a_core_for_a_second_takes_too_much() {
         let at = |ms| Moment { uptime: Duration::from_millis(ms), unix_ms: 0 };
-        // Milliseconds that were taken in each second.
+        // Milliseconds that were taken in each quarter of a second.
         let first_at = |taken: &[u64]| {
             let mut effort = Effort { looked: at(0), taken: Duration::ZERO, too_much: 0 };
             let mut sum = 0;
-            let is_too_much = |(second, taken): (usize, &u64)| {
+            let is_too_much = |(look, taken): (usize, &u64)| {
                 sum += taken;
-                effort.is_too_much(Duration::from_millis(sum), at(1000 * (second as u64 + 1)))
+                effort.is_too_much(Duration::from_millis(sum), at(250 * (look as u64 + 1)))
             };
             taken.iter().enumerate().map(is_too_much).collect::<Vec<_>>()
         };
         // A file that comes as fast as it can be read, and then what is like an encoder.
-        assert!(!first_at(&[900, 20, 20, 39, 39, 39, 800, 20]).contains(&true));
+        assert!(!first_at(&[240, 200, 30, 2, 9, 9, 9, 9, 9, 200, 2]).contains(&true));
         assert_eq!(
-            first_at(&[20, 50, 50, 900, 0, 900, 900]),
-            [false, false, true, false, false, false, false]
+            first_at(&[2, 11, 11, 11, 11, 240, 0, 240, 240, 240, 240]),
+            [false, false, false, false, true, false, false, false, false, false, false]
         );
     }
 }
