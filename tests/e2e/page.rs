@@ -140,7 +140,7 @@ fn without_a_media_source_the_watch_page_lets_the_browser_play() {
         seen["time"].as_f64() > Some(1.0) && seen["status"] == "Playing live."
     });
     assert_eq!(playing["chosen"], "low");
-    // Another video in the place of one that plays: what is gone is not taken for the new one's end.
+    // Another video in the place of one that plays: the end of the old is not that of the new.
     choose(&tab, "best");
     plays_on(&tab);
     let asked = server.metric("feathercast_http_playlist_requests_total");

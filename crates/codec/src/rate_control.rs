@@ -8,8 +8,8 @@ use crate::Force;
 ///
 /// openh264's own rate control gives each picture about the same number of bits, and an IDR four
 /// times as many. Of tiny pictures that is too few for an IDR and makes the QP jump from picture to
-/// picture, which costs up to a quarter of the bits (docs/quality.md). This one looks for the QP at which
-/// IDRs and the pictures between them fill the cap together, and changes it slowly.
+/// picture, which costs up to a quarter of the bits (docs/quality.md). This one looks for the QP at
+/// which IDRs and the pictures between them fill the cap together, and changes it slowly.
 ///
 /// What a picture costs at other QPs is taken from what those before it cost: [`QP_HALVING`] more
 /// halve it. What has been spent too much is saved over [`PAY_BACK_SECONDS`]. There is no

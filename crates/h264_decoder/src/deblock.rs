@@ -261,7 +261,7 @@ impl EdgeLimits {
         &self.by_qp[usize::from((qp_p + qp_q + 1) >> 1).min(51)]
     }
 
-    /// Of the other macroblock by this one's offset, too (8.7.2.2).
+    /// For chroma: the QPs of both macroblocks go by the offset of this one (8.7.2.2).
     #[inline]
     fn of_chroma(&self, component: usize, qp_p: u8, qp_q: u8) -> &Limits {
         let qp = |luma: u8| self.chroma_qp[component][usize::from(luma).min(51)];

@@ -31,7 +31,7 @@ pub(crate) struct DecodeBudget {
     /// Macroblocks that are left, times [`TICKS_PER_SECOND`].
     left: i64,
     newest: Option<Timestamp>,
-    /// Of the newest picture that the ladder is made of.
+    /// The parameters of the newest picture that the ladder is made of.
     config: Option<Arc<VideoConfig>>,
     state: State,
 }

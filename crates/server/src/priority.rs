@@ -22,12 +22,12 @@ const LAST_NICE: i32 = 15;
 /// A look at what a thread takes comes after this time.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// So many looks in a row at which it was too much: a second. What a file brings that is sent as fast
-/// as it can be read is over by then.
+/// So many looks in a row at which it was too much: a second. What a file brings that is sent as
+/// fast as it can be read is over by then.
 const LOOKS: u32 = 4;
 
-/// Of the time between two looks, the part that is too much. An encoder's 720p takes a two-hundredth;
-/// of many that want all of a core each gets little more than this.
+/// Too much is more than this part of the time between two looks. An encoder's 720p takes a
+/// two-hundredth; of many threads that want all of a core each gets little more than this.
 const PART: u32 = 25;
 
 /// The calling thread is one that decodes and encodes from here on.

@@ -399,7 +399,7 @@ struct SumsWindow<S: Vectors, V> {
 }
 
 impl<S: Vectors, V: Lanes<S>> SumsWindow<S, V> {
-    /// Of the first five rows of `source`, which begins two rows and samples before the block.
+    /// Holds the first five rows of `source`, which begins two rows and samples before the block.
     #[inline(always)]
     fn new<const W: usize, const N: usize>(simd: S, source: Source<'_>) -> Self {
         let mut rows = [V::splat(simd, 0); 6];
