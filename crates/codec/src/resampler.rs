@@ -33,8 +33,9 @@ pub fn resample(
     let ratio = f64::from(to_hz) / f64::from(from_hz);
     let mut parameters = SincInterpolationParameters::new(TAPS, WindowFunction::BlackmanHarris2);
     // Between two rates there are only so many places that a sample can have between two others.
-    // With a filter for each of them there is nothing to interpolate, which would take four times
-    // as long. There are more of them where those are few, as rubato lays them half a place off.
+    // With a filter for each of them there is nothing to interpolate, which would take four filters
+    // for each sample. There are more of them where those are few, as rubato lays them half a place
+    // off.
     let places = to_hz / common_divisor(from_hz, to_hz);
     if places <= MAX_FILTERS {
         parameters = parameters

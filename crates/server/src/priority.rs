@@ -26,8 +26,9 @@ const LOOK: Duration = Duration::from_millis(250);
 /// fast as it can be read is over by then.
 const LOOKS: u32 = 4;
 
-/// Too much is more than this part of the time between two looks. An encoder's 720p takes a
-/// two-hundredth; of many threads that want all of a core each gets little more than this.
+/// Too much is more than this part of the time between two looks. To pass 720p through takes the
+/// whole process a hundredth; of many threads that want all of a core each gets little more than
+/// this.
 const PART: u32 = 25;
 
 /// The calling thread is one that decodes and encodes from here on.
