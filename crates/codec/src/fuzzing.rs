@@ -56,7 +56,7 @@ pub fn h264_differential(data: &[u8]) {
         }
         let pts = Timestamp::from_millis(i64::from(index) * 33);
         let force = if idrs >> (index % 8) & 1 == 1 { Force::Idr } else { Force::None };
-        let Ok(unit) = encoder.encode(picture.as_i420(), pts, force) else { return };
+        let Ok(Some(unit)) = encoder.encode(picture.as_i420(), pts, force) else { continue };
         let mut annexb = sets.clone();
         h264::annexb::write(unit.nal_units.iter(), &mut annexb);
         for (decoder, samples) in &mut decoders {
@@ -236,7 +236,7 @@ mod tests {
                 *sample = (at as u8).wrapping_mul(3).wrapping_add(index * 9);
             }
             let pts = media::Timestamp::from_millis(i64::from(index) * 33);
-            let unit = encoder.encode(picture.as_i420(), pts, Force::None).unwrap();
+            let unit = encoder.encode(picture.as_i420(), pts, Force::None).unwrap().unwrap();
             units.extend(unit.nal_units.iter().map(<[u8]>::to_vec));
         }
         units.into_iter().flat_map(|unit| [vec![0, 0, 0, 1], unit].concat()).collect()

@@ -21,8 +21,8 @@ pub struct H264EncoderConfig {
     pub height: u32,
     /// Pictures in a second, for the rate control; above 60 counts as 60.
     pub frame_rate: f32,
-    /// Bits in a second, a cap: easy pictures cost less. Keep hard ones under it with
-    /// [`RateGuard`](crate::RateGuard).
+    /// Bits in a second, a cap: easy pictures cost less, and of those that are too hard some are
+    /// left out.
     pub bitrate_bps: u32,
     /// The profile.
     pub profile: Profile,
@@ -94,8 +94,10 @@ impl H264Encoder {
         })
     }
 
-    /// Encodes one picture. Its access unit has slices only: no parameter sets, no access unit
-    /// delimiter. One that is too hard becomes an IDR, coarse, whatever `force` says.
+    /// Encodes one picture; None where it was left out, since those before it were too hard for the
+    /// cap. The first one and one that must be an IDR never are. Its access unit has slices only:
+    /// no parameter sets, no access unit delimiter. One that is too hard becomes an IDR, coarse,
+    /// whatever `force` says.
     ///
     /// # Errors
     /// [`Error::WrongPictureSize`]; [`Error::Encode`], after which the encoder should be closed.
@@ -104,22 +106,22 @@ impl H264Encoder {
         picture: I420<'_>,
         pts: Timestamp,
         force: Force,
-    ) -> Result<AccessUnit, Error> {
+    ) -> Result<Option<AccessUnit>, Error> {
         self.check_size(picture)?;
+        let Some(qp) = self.rate_control.qp(pts, force) else { return Ok(None) };
         if force == Force::Idr {
             self.raw.force_idr().map_err(|code| Error::Encode { code })?;
         }
-        let qp = self.rate_control.qp(pts, force);
         if let Ok(unit) = self.encode_at(picture, pts, qp) {
             self.rate_control.encoded(qp, unit.nal_units.payload_bytes());
-            return Ok(unit);
+            return Ok(Some(unit));
         }
         // Noise at a fine QP is larger than openh264's buffer, and it has closed itself.
         self.reopen()?;
         let qp = self.rate_control.coarse_idr(pts);
         let unit = self.encode_at(picture, pts, qp).map_err(|code| Error::Encode { code })?;
         self.rate_control.encoded(qp, unit.nal_units.payload_bytes());
-        Ok(unit)
+        Ok(Some(unit))
     }
 
     fn encode_at(&mut self, picture: I420<'_>, pts: Timestamp, qp: i32) -> Result<AccessUnit, i32> {
@@ -227,7 +229,7 @@ fn configure(params: &mut SEncParamExt, config: &H264EncoderConfig, bitrate_bps:
     // Until the parameter sets are written, whose level is for this bitrate; the QPs are ours then:
     // RateControl.
     params.iRCMode = RC_BITRATE_MODE;
-    // Skipping happens outside, where it is counted and a forced IDR is never hit: RateGuard.
+    // Pictures are left out by RateControl, never a forced IDR.
     params.bEnableFrameSkip = false;
     params.iComplexityMode = MEDIUM_COMPLEXITY;
     params.iEntropyCodingModeFlag = (config.profile != Profile::Baseline).into();

@@ -34,6 +34,7 @@
 //! let big = I420Buf::new(640, 480);
 //! scaler.scale(big.as_i420(), &mut small)?;
 //! let access_unit = encoder.encode(small.as_i420(), Timestamp::ZERO, Force::Idr)?;
+//! let access_unit = access_unit.expect("an IDR is never left out");
 //! assert!(access_unit.random_access);
 //!
 //! let mut annexb = Vec::new();
@@ -65,7 +66,6 @@ mod native_decoder;
 mod openh264_decoder;
 mod openh264_raw;
 mod rate_control;
-mod rate_guard;
 mod resampler;
 mod sbr_probe;
 mod scaler;
@@ -81,7 +81,6 @@ pub use h264_decoder::Quality;
 pub use h264_encoder::{Force, H264Encoder, H264EncoderConfig, Profile};
 pub use jpeg::jpeg;
 pub use mp3_decoder::{Mp3Decoder, Mp3Sound};
-pub use rate_guard::RateGuard;
 pub use resampler::{RESAMPLER_REACH, resample};
 pub use sbr_probe::{FoundSbr, SbrProbe};
 pub use scaler::Scaler;

@@ -1,4 +1,4 @@
-//! Which QP each picture gets, so that a rendition fills its cap evenly.
+//! Which QP each picture gets, so that a rendition fills its cap evenly, and which is left out.
 
 use media::{TICKS_PER_SECOND, Timestamp};
 
@@ -13,8 +13,15 @@ use crate::Force;
 ///
 /// What a picture costs at other QPs is taken from what those before it cost: [`QP_HALVING`] more
 /// halve it. What has been spent too much is saved over [`PAY_BACK_SECONDS`]. There is no
-/// look-ahead, so a hard cut goes over the cap first; [`RateGuard`](crate::RateGuard) stands behind
-/// this.
+/// look-ahead, so a hard cut goes over the cap first.
+///
+/// Noise is above the cap even at the coarsest QP. While more than [`MOST_OWED_SECONDS`] is owed,
+/// or [`MOST_OWED_AT_MAX_QP_SECONDS`] with that QP, pictures are left out. Pictures that are too
+/// hard are about equally large, so what remains is an evenly halved, thirded, ... frame rate.
+///
+/// The bound, IDRs apart, which are never left out: over any span of `t` seconds, what the cap
+/// allows in `t` + [`MOST_SAVED_SECONDS`] + [`MOST_OWED_SECONDS`], and the picture that crossed the
+/// line.
 #[derive(Clone, Debug)]
 pub(crate) struct RateControl {
     cap_bps: f64,
@@ -63,8 +70,8 @@ impl RateControl {
         self.cap_bps = cap_bps;
     }
 
-    /// The QP for the picture at `pts`.
-    pub(crate) fn qp(&mut self, pts: Timestamp, force: Force) -> i32 {
+    /// The QP for the picture at `pts`; None where it is left out. Ask in display order.
+    pub(crate) fn qp(&mut self, pts: Timestamp, force: Force) -> Option<i32> {
         self.pass(pts);
         // The first picture is an IDR, forced or not.
         self.current = if self.last_idr.is_none() { Force::Idr } else { force };
@@ -72,11 +79,20 @@ impl RateControl {
             self.begin_idr(pts);
         }
         self.aim();
+        if self.current == Force::None && self.owes_too_much() {
+            return None;
+        }
         let qp = match self.current {
             Force::Idr => self.qp - IDR_QP_LESS,
             Force::None => self.qp,
         };
-        qp.clamp(MIN_QP, MAX_QP).round() as i32
+        Some(qp.clamp(MIN_QP, MAX_QP).round() as i32)
+    }
+
+    fn owes_too_much(&self) -> bool {
+        let seconds =
+            if self.qp < MAX_QP { MOST_OWED_SECONDS } else { MOST_OWED_AT_MAX_QP_SECONDS };
+        self.debt > self.cap_bps * seconds
     }
 
     /// The QP for the same picture, which became far too large, as an IDR.
@@ -115,9 +131,15 @@ impl RateControl {
         let seconds = ticks as f64 / TICKS_PER_SECOND as f64;
         let share = (self.idr_bits * seconds / self.idr_interval).min(self.spread);
         self.spread -= share;
-        self.debt += share - self.cap_bps * seconds;
-        self.debt =
-            self.debt.clamp(-self.cap_bps * MOST_SAVED_SECONDS, self.cap_bps * MOST_OWED_SECONDS);
+        self.debt = (self.debt - self.cap_bps * seconds).max(-self.cap_bps * MOST_SAVED_SECONDS);
+        self.owe_for_idr(share);
+    }
+
+    /// IDRs take nobody further into debt than [`MOST_OWED_SECONDS`]: one that is very large must
+    /// not cost all pictures of the next half a minute.
+    fn owe_for_idr(&mut self, bits: f64) {
+        let owed = (self.debt + bits).min(self.cap_bps * MOST_OWED_SECONDS);
+        self.debt = self.debt.max(owed);
     }
 
     /// What was saved before an IDR is forgotten there, what was overspent is not.
@@ -127,7 +149,9 @@ impl RateControl {
             self.idr_interval = seconds.clamp(LEAST_IDR_INTERVAL, MOST_IDR_INTERVAL);
         }
         self.last_idr = Some(pts);
-        self.debt = (self.debt + self.spread).max(0.0);
+        self.owe_for_idr(self.spread);
+        self.spread = 0.0;
+        self.debt = self.debt.max(0.0);
     }
 
     /// Moves the QP to where everything fills the cap.
@@ -171,8 +195,11 @@ const PAY_BACK_SECONDS: f64 = 0.3;
 /// How much of the cap easy pictures leave to those after them, up to the next IDR: a segment is no
 /// heavier because the one before it was light.
 const MOST_SAVED_SECONDS: f64 = 0.3;
-/// What is owed beyond that is forgiven: one burst must not blur half a minute.
+/// No ordinary pictures get there.
 const MOST_OWED_SECONDS: f64 = 1.0;
+/// With the coarsest QP nothing but leaving out pays anything back, and what is owed makes the
+/// segment heavier than its cap: of a segment of 2 s, by a fortieth.
+const MOST_OWED_AT_MAX_QP_SECONDS: f64 = 0.05;
 /// What is aimed at in debt and out of it, of the cap.
 const LEAST_SHARE: f64 = 0.3;
 const MOST_SHARE: f64 = 1.4;
@@ -185,6 +212,8 @@ const HURRY_SECONDS: f64 = 0.5;
 #[cfg(test)]
 mod tests {
     use media::{TICKS_PER_SECOND, Timestamp};
+    use proptest::collection::vec;
+    use proptest::prelude::*;
 
     use super::RateControl;
     use crate::Force;
@@ -201,13 +230,14 @@ mod tests {
         for index in 0..10 * SEGMENT {
             let is_idr = index % SEGMENT == 0;
             let force = if is_idr { Force::Idr } else { Force::None };
-            let qp = control.qp(Timestamp::from_ticks(index * TICKS_PER_SECOND / FPS), force);
-            let at_qp_0 = if is_idr { intra } else { inter(index) };
-            let bytes = (at_qp_0 * (-f64::from(qp) / 6.0).exp2() / 8.0) as usize;
-            control.encoded(qp, bytes);
             if is_idr {
                 segments.push((0.0, Vec::new()));
             }
+            let pts = Timestamp::from_ticks(index * TICKS_PER_SECOND / FPS);
+            let Some(qp) = control.qp(pts, force) else { continue };
+            let at_qp_0 = if is_idr { intra } else { inter(index) };
+            let bytes = (at_qp_0 * (-f64::from(qp) / 6.0).exp2() / 8.0) as usize;
+            control.encoded(qp, bytes);
             let segment = segments.last_mut().expect("one was begun");
             segment.0 += bytes as f64 * 8.0 / (CAP_BPS * 2.0);
             segment.1.push(qp);
@@ -220,6 +250,7 @@ mod tests {
         for scale in [0.3, 1.0, 3.0] {
             let segments = segments(2_000_000.0 * scale, |_| 250_000.0 * scale);
             for (filled, qps) in &segments[4..] {
+                assert_eq!(qps.len() as i64, SEGMENT, "all are made");
                 assert!((0.93..1.03).contains(filled), "{scale}: {filled}");
                 let (first, last) = (qps[1..].iter().min(), qps[1..].iter().max());
                 assert!(last.expect("a QP") - first.expect("a QP") <= 2, "{qps:?}");
@@ -250,6 +281,62 @@ mod tests {
         assert!(hard[1..].iter().flat_map(|(_, qps)| qps).all(|qp| (46..=51).contains(qp)));
     }
 
+    /// Inter pictures of a third more than the cap at the coarsest QP, IDRs of a fifth of it.
+    #[test]
+    fn what_no_qp_makes_small_enough_is_thinned_to_little_more_than_the_cap() {
+        let coarsest = (51.0_f64 / 6.0).exp2();
+        let inter = CAP_BPS / FPS as f64 * 1.33 * coarsest;
+        let segments = segments(CAP_BPS * 0.4 * coarsest, |_| inter);
+        for (filled, qps) in &segments[2..] {
+            assert!(*filled < 1.15, "{filled}");
+            assert!(qps.len() as i64 > SEGMENT / 2, "{} pictures", qps.len());
+        }
+    }
+
+    proptest! {
+        /// For pictures of any size at any times: no encoder is asked, so no QP helps.
+        #[test]
+        fn any_span_stays_under_its_bound(
+            pictures in vec((0_i64..9000, 0_usize..20_000, prop::bool::weighted(0.02)), 1..300),
+        ) {
+            let mut control = RateControl::new(CAP_BPS, 30.0, 256.0 * 144.0);
+            let mut now = 0;
+            // Time and bits of all that are no IDR.
+            let mut made: Vec<(i64, f64)> = Vec::new();
+            for (index, (gap, bytes, is_forced)) in pictures.into_iter().enumerate() {
+                now += gap;
+                let is_idr = is_forced || index == 0;
+                let force = if is_forced { Force::Idr } else { Force::None };
+                match control.qp(Timestamp::from_ticks(now), force) {
+                    Some(qp) => {
+                        control.encoded(qp, bytes);
+                        made.extend((!is_idr).then_some((now, bytes as f64 * 8.0)));
+                    }
+                    None => prop_assert!(!is_idr, "an IDR was left out"),
+                }
+            }
+            for (first, (start, _)) in made.iter().enumerate() {
+                let mut bits = 0.0;
+                for (time, more) in &made[first..] {
+                    // Before this picture there must have been room.
+                    let seconds = (time - start) as f64 / 90_000.0 + 1.3;
+                    prop_assert!(bits <= seconds * CAP_BPS + 1.0, "{bits} bits in {seconds} s");
+                    bits += more;
+                }
+            }
+        }
+
+        #[test]
+        fn what_fits_is_never_left_out(bytes in 0_usize..=400, count in 1_usize..500) {
+            let mut control = RateControl::new(CAP_BPS, 30.0, 256.0 * 144.0);
+            for index in 0..count {
+                let pts = Timestamp::from_ticks(index as i64 * 3000);
+                let qp = control.qp(pts, Force::None);
+                control.encoded(qp.expect("it fits"), bytes);
+            }
+        }
+    }
+
     #[test]
     fn another_cap_is_followed() {
         let mut control = RateControl::new(CAP_BPS, FPS as f64, 256.0 * 144.0);
@@ -261,7 +348,7 @@ mod tests {
                 let at = index + rates.len() as i64 * 10 * FPS;
                 let pts = Timestamp::from_ticks(at * TICKS_PER_SECOND / FPS);
                 let force = if index % SEGMENT == 0 { Force::Idr } else { Force::None };
-                let qp = control.qp(pts, force);
+                let qp = control.qp(pts, force).expect("it fits");
                 let bytes = (500_000.0 * (-f64::from(qp) / 5.0).exp2() / 8.0) as usize;
                 control.encoded(qp, bytes);
                 bits += bytes as f64 * 8.0;

@@ -45,7 +45,7 @@ impl Chain {
         }
         let force = if index.is_multiple_of(60) { Force::Idr } else { Force::None };
         let pts = Timestamp::from_millis(index as i64 * 33);
-        let unit = self.encoder.encode(picture.as_i420(), pts, force).unwrap();
+        let unit = self.encoder.encode(picture.as_i420(), pts, force).unwrap().unwrap();
         self.annexb.clear();
         let sets = self.encoder.parameter_sets().iter().filter(|_| unit.random_access);
         h264::annexb::write(sets.chain(unit.nal_units.iter()), &mut self.annexb);

@@ -140,7 +140,7 @@ mod tests {
         let sets = encoder.parameter_sets().clone();
         let mut access_unit = |number| {
             let pts = Timestamp::from_ticks(number * 3000);
-            let unit = encoder.encode(picture.as_i420(), pts, Force::None).unwrap();
+            let unit = encoder.encode(picture.as_i420(), pts, Force::None).unwrap().unwrap();
             let headers = sets.iter().filter(|_| unit.random_access);
             let mut annexb = Vec::new();
             h264::annexb::write(headers.chain(unit.nal_units.iter()), &mut annexb);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aac::AudioSpecificConfig;
-use codec::{Force, H264Encoder, H264EncoderConfig, RateGuard, Scaler};
+use codec::{Force, H264Encoder, H264EncoderConfig, Scaler};
 use h264::Sps;
 use hls::{Cut, Span};
 use media::{AccessUnit, Duration, I420, I420Buf, Timestamp};
@@ -74,7 +74,6 @@ pub(crate) struct RungPlan {
 struct Encoder {
     plan: RungPlan,
     h264: H264Encoder,
-    guard: RateGuard,
     cap_bps: u32,
     /// The canvas a very thin picture is padded on.
     canvas: Option<I420Buf>,
@@ -383,7 +382,6 @@ impl Encoder {
         let Fit { picture, coded } = plan.fit;
         Ok(Self {
             h264: H264Encoder::new(&plan.config)?,
-            guard: RateGuard::new(plan.config.bitrate_bps),
             cap_bps: plan.config.bitrate_bps,
             canvas: (picture != coded).then(|| black(coded.0 as usize, coded.1 as usize)),
             plan,
@@ -393,7 +391,6 @@ impl Encoder {
     fn set_cap(&mut self, cap_bps: u32) -> Result<(), codec::Error> {
         if self.cap_bps != cap_bps {
             self.h264.set_bitrate(cap_bps)?;
-            self.guard.set_cap(cap_bps);
             self.cap_bps = cap_bps;
         }
         Ok(())
@@ -406,18 +403,13 @@ impl Encoder {
         pts: Timestamp,
         force: Force,
     ) -> Result<Option<AccessUnit>, codec::Error> {
-        if !self.guard.admit(pts, force) {
-            return Ok(None);
-        }
-        let unit = match &mut self.canvas {
-            None => self.h264.encode(picture.as_i420(), pts, force)?,
+        match &mut self.canvas {
+            None => self.h264.encode(picture.as_i420(), pts, force),
             Some(canvas) => {
                 pad(picture, canvas);
-                self.h264.encode(canvas.as_i420(), pts, force)?
+                self.h264.encode(canvas.as_i420(), pts, force)
             }
-        };
-        self.guard.encoded(unit.nal_units.payload_bytes());
-        Ok(Some(unit))
+        }
     }
 }
 

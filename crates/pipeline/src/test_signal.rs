@@ -159,14 +159,18 @@ impl TestSignal {
     /// # Errors
     /// An encoder fails, which it should not.
     pub fn next_sample(&mut self) -> Result<TestSample, TestSignalError> {
-        let pts = self.picture_time(self.frame_number);
-        self.make_sound(pts)?;
-        if self.frames.front().is_some_and(|frame| frame.pts < pts)
-            && let Some(AudioFrame { pts, data }) = self.frames.pop_front()
-        {
-            return Ok(TestSample::Audio { pts, data });
+        loop {
+            let pts = self.picture_time(self.frame_number);
+            self.make_sound(pts)?;
+            if self.frames.front().is_some_and(|frame| frame.pts < pts)
+                && let Some(AudioFrame { pts, data }) = self.frames.pop_front()
+            {
+                return Ok(TestSample::Audio { pts, data });
+            }
+            if let Some(picture) = self.picture(pts)? {
+                return Ok(picture);
+            }
         }
-        self.picture(pts)
     }
 
     /// Until there is a frame that is not due before `pts`.
@@ -180,7 +184,8 @@ impl TestSignal {
         Ok(())
     }
 
-    fn picture(&mut self, pts: Timestamp) -> Result<TestSample, TestSignalError> {
+    /// The next picture; None where the encoder leaves it out.
+    fn picture(&mut self, pts: Timestamp) -> Result<Option<TestSample>, TestSignalError> {
         let time = unix_ms_of(pts + self.wall_clock);
         let force = if self.frame_number >= self.next_key { Force::Idr } else { Force::None };
         let picture = self.card.draw(self.frame_number, time).as_i420();
@@ -189,10 +194,11 @@ impl TestSignal {
             self.next_key = self.frame_number + self.pictures_between_keys();
         }
         self.frame_number += 1;
+        let Some(unit) = unit else { return Ok(None) };
         let mut data =
             Vec::with_capacity(unit.nal_units.payload_bytes() + 4 * unit.nal_units.len());
         h264::write_avcc(unit.nal_units.iter(), &mut data);
-        Ok(TestSample::Video { pts, key: unit.random_access, data: data.into() })
+        Ok(Some(TestSample::Video { pts, key: unit.random_access, data: data.into() }))
     }
 
     fn pictures_between_keys(&self) -> u64 {

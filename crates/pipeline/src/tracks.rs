@@ -108,7 +108,7 @@ fn black_picture(sps: &Sps) -> Option<Picture> {
     };
     let mut encoder = H264Encoder::new(&config).ok()?;
     let picture = black(width as usize, height as usize);
-    let unit = encoder.encode(picture.as_i420(), Timestamp::ZERO, Force::Idr).ok()?;
+    let unit = encoder.encode(picture.as_i420(), Timestamp::ZERO, Force::Idr).ok()??;
     let parameter_sets = encoder.parameter_sets().clone();
     let sps = Sps::parse(parameter_sets.sps.first()?).ok()?;
     let macroblocks = sps.coded_width.div_ceil(16) * sps.coded_height.div_ceil(16);
