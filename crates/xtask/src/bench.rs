@@ -25,29 +25,25 @@ pub(crate) fn run(steps: &mut Steps) -> Result<(), Failure> {
         foreground(&mut bench(&["--package", "feathercast", "--bench", "tls"]))
     })?;
     steps.step("decode", "every H.264 decoder and ffmpeg, as the binary has them", || {
-        // Fat LTO decides how fast a decoder in Rust is.
-        foreground(&mut cargo([
-            "bench",
-            "--locked",
-            "--profile",
-            "dist",
-            "--package",
-            "codec",
-            "--bench",
-            "decode",
-        ]))
+        foreground(&mut bench_in("dist", &["--package", "codec", "--bench", "decode"]))
     })?;
     steps.step("quality", "our encoder and x264 at equal bytes: about 5 minutes", || {
         foreground(&mut bench(&["--package", "codec", "--bench", "quality"]))
     })?;
     steps.step("parts", "the pipeline and its parts (criterion)", || {
-        foreground(&mut bench(&["--package", "pipeline", "--bench", "pipeline"]))?;
-        foreground(&mut bench(&["--package", "rtmp", "--bench", "chunk_reader"]))
+        foreground(&mut bench_in("dist", &["--package", "pipeline", "--bench", "pipeline"]))?;
+        foreground(&mut bench_in("dist", &["--package", "rtmp", "--bench", "chunk_reader"]))
     })
 }
 
-/// Profile ci, as everything that is not shipped: one C++ build, and openh264 in it is compiled as
-/// in dist.
+/// What starts the binary of dist and measures that, or counts bytes: profile ci, as everything
+/// that is not shipped.
 fn bench(words: &[&str]) -> Command {
-    cargo([&["bench", "--locked", "--profile", "ci"], words].concat())
+    bench_in("ci", words)
+}
+
+/// In dist for what is measured in the bench's own process: fat LTO decides how fast a decoder in
+/// Rust is.
+fn bench_in(profile: &str, words: &[&str]) -> Command {
+    cargo([&["bench", "--locked", "--profile", profile], words].concat())
 }
