@@ -77,6 +77,12 @@ pub enum MessageError {
         /// What is taken.
         limit: usize,
     },
+    /// MP3 of far more time than passes by the stamps of its messages.
+    #[error("MP3 that is more than {limit_ms} ms ahead of its stamps")]
+    Mp3AheadOfTime {
+        /// How far ahead sound may be, in milliseconds.
+        limit_ms: i64,
+    },
     /// The source segment is full, and too short to be cut.
     #[error("more than {limit} bytes in a second")]
     SegmentFull {
