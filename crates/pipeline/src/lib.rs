@@ -58,6 +58,7 @@ mod tracks;
 mod transcoder;
 mod ts_writer;
 mod video_track;
+mod wall_budget;
 mod written_sets;
 
 #[doc(hidden)]

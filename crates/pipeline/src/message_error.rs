@@ -61,6 +61,12 @@ pub enum MessageError {
         /// What a decoder takes.
         limit: usize,
     },
+    /// More NAL units than pictures are made of.
+    #[error("more than {limit} NAL units a second")]
+    TooManyNalUnits {
+        /// What a publisher may send in a second, in the long run.
+        limit: i64,
+    },
     /// ADTS cannot hold a frame of this size.
     #[error("AAC frame of {bytes} bytes, at most {limit} fit into ADTS")]
     AudioFrameTooLarge {

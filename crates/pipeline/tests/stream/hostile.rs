@@ -7,7 +7,7 @@ use flv::{Tag, TagKind};
 use pipeline::{MessageError, Notice, VideoRefusal};
 
 use crate::bad_input::Bits;
-use crate::shapes::{VIDEO, both, make, picture, play, with_b_pictures};
+use crate::shapes::{VIDEO, both, make, picture, play, stream, with_b_pictures};
 use crate::support::{decode_without_warning, segments};
 
 const MIB: usize = 1024 * 1024;
@@ -136,6 +136,28 @@ fn more_reference_pictures_than_memory_for_them_are_not_given_to_the_decoder() {
     assert_eq!(stream.rungs[0].len(), 0);
 }
 
+/// Pictures of as many NAL units as a message may have, a byte each: beyond what encoders send they
+/// are counted, and not looked at.
+#[test]
+fn nal_units_beyond_those_of_any_encoder_are_not_looked_at() {
+    let slices = [&[0, 0, 0, 1, 0x65][..]; 4_000].concat();
+    let body = Bytes::from([&[0x17, 1, 0, 0, 0][..], &slices].concat());
+    let mut stream = stream();
+    for tag in both("320x240", 1).into_iter().take(3) {
+        stream.push(tag);
+    }
+    // A thousand a second, for two seconds.
+    for ms in 0..2_000 {
+        stream.push(Tag { kind: TagKind::Video, timestamp_ms: ms, body: body.clone() });
+    }
+    stream.finish();
+    let is_refused = |notice: &&Notice| {
+        matches!(skipped(notice), Some(MessageError::TooManyNalUnits { limit: 32_768 }))
+    };
+    let taken = 2_000 - stream.notices.iter().filter(is_refused).count();
+    assert!((16..=(65_536 + 2 * 32_768) / 4_000).contains(&taken), "{taken} of 2000");
+}
+
 /// High 4:2:2 of 64x48, which plays as source only: no transcoder slows the flood down.
 const SPS_422: &[u8] =
     b"\x67\x7a\x00\x0a\xbc\xb4\x23\xd8\x08\x80\x00\x00\x03\x00\x80\x00\x00\x19\x07\x89\x13\x50";
@@ -193,8 +215,13 @@ fn parameter_sets_that_no_picture_uses_are_not_repeated() {
 #[test]
 fn parameter_sets_that_all_pictures_use_count_in_the_segment() {
     let slices: Vec<_> = (0..15).map(|id| tiny_slice(0x65, id)).collect();
-    let flood = (0..12_000).map(|n| picture_of(n / 20, &slices));
-    let stream = play([header_of_many_sets()].into_iter().chain(flood));
+    let mut stream = stream();
+    stream.push(header_of_many_sets());
+    // Stamped twenty a millisecond, and sent in the time that so many NAL units take.
+    for n in 0..12_000 {
+        stream.push_at(1_800_000_000_000 + i64::from(n), picture_of(n / 20, &slices));
+    }
+    stream.finish();
     let is_full = |notice| matches!(skipped(notice), Some(MessageError::SegmentFull { .. }));
     assert!(stream.notices.iter().any(is_full));
     let largest = segments(&stream.source).map(|segment| segment.data.len()).max();
