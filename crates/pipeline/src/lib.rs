@@ -32,6 +32,7 @@ mod event;
 mod governor;
 mod ingest;
 mod keyframes;
+mod live_budget;
 mod luma;
 mod message_error;
 mod mp3_track;
