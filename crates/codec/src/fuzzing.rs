@@ -1,6 +1,8 @@
 //! Fuzz bodies; `fuzz/fuzz_targets/` and the unit test below run them.
 #![expect(clippy::panic, reason = "a body fails by panicking")]
 
+use std::ops::ControlFlow;
+
 use media::{I420, I420Buf, Plane, Timestamp};
 
 use crate::{
@@ -128,6 +130,7 @@ fn mp3_sound<'a>(messages: impl IntoIterator<Item = &'a [u8]>) -> (Vec<i16>, usi
             assert!(matches!(sound.samples.len() / channels, 576 | 1152));
             assert!((8000..=48_000).contains(&sound.sample_rate_hz));
             samples.extend_from_slice(sound.samples);
+            ControlFlow::Continue(())
         });
     }
     (samples, damaged)

@@ -1,5 +1,7 @@
 //! MP3 to sound.
 
+use std::ops::ControlFlow;
+
 use symphonia_bundle_mp3::MpaDecoder;
 use symphonia_core::codecs::audio::well_known::CODEC_ID_MP3;
 use symphonia_core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
@@ -41,21 +43,35 @@ impl Mp3Decoder {
         Ok(Self { frames: Frames::default(), core: Core::new()? })
     }
 
-    /// Decodes the frames that this message completes, and hands out the sound of each. Says how
-    /// many of them were damaged, and are silence now.
-    pub fn decode(&mut self, message: &[u8], mut on_sound: impl FnMut(Mp3Sound<'_>)) -> usize {
+    /// Decodes the frames that this message completes, and hands out the sound of each, as long as
+    /// there is a use for it: the first break is the end of the message. Says how many of them were
+    /// damaged, and are silence now.
+    pub fn decode(
+        &mut self,
+        message: &[u8],
+        mut on_sound: impl FnMut(Mp3Sound<'_>) -> ControlFlow<()>,
+    ) -> usize {
         let mut damaged = 0;
+        let mut goes_on = true;
         let core = &mut self.core;
         self.frames.push(message, |piece| {
+            if !goes_on {
+                return;
+            }
             let whole = match piece {
                 Piece::Frame(header, frame) => core.decode(&header, frame),
                 Piece::Lost => core.lose(),
             };
             damaged += usize::from(!whole);
             if let Some(Format { sample_rate_hz, channels }) = core.format {
-                on_sound(Mp3Sound { samples: &core.samples, sample_rate_hz, channels });
+                let sound = Mp3Sound { samples: &core.samples, sample_rate_hz, channels };
+                goes_on = on_sound(sound).is_continue();
             }
         });
+        if !goes_on {
+            // The next frame may refer to those that were passed over.
+            self.core.lose();
+        }
         damaged
     }
 }

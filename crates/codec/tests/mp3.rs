@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::ops::ControlFlow;
+
 use codec::{FoundSbr, Mp3Decoder, SbrProbe};
 use fdk_aac::enc::{AudioObjectType, BitRate, ChannelMode, Encoder, EncoderParams, Transport};
 use support::ffmpeg;
@@ -27,7 +29,10 @@ fn decode<'a>(messages: impl IntoIterator<Item = &'a [u8]>) -> (Vec<i16>, usize)
     let mut samples = Vec::new();
     let mut damaged = 0;
     for message in messages {
-        damaged += decoder.decode(message, |sound| samples.extend_from_slice(sound.samples));
+        damaged += decoder.decode(message, |sound| {
+            samples.extend_from_slice(sound.samples);
+            ControlFlow::Continue(())
+        });
     }
     (samples, damaged)
 }
@@ -102,12 +107,32 @@ fn another_format_is_followed_once_it_stands() {
         .map(|message| {
             decoder.decode(message, |sound| {
                 formats.push((sound.sample_rate_hz, sound.channels, sound.samples.len()));
+                ControlFlow::Continue(())
             })
         })
         .sum();
     formats.dedup();
     assert_eq!(formats, [(48_000, 2, 2304), (22_050, 1, 576)]);
     assert!(damaged <= 3, "{damaged}");
+}
+
+#[test]
+fn what_nobody_has_a_use_for_is_not_decoded() {
+    let mp3 = mp3(48_000, 2, "-b:a 128k");
+    let mut decoder = Mp3Decoder::new().unwrap();
+    let mut frames = 0;
+    let damaged = decoder.decode(&mp3[..50 * FRAME_BYTES], |_| {
+        frames += 1;
+        if frames < 10 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    assert_eq!((frames, damaged), (10, 0));
+    // What comes next has its time, and may refer to what was passed over: that is silent.
+    let mut samples = 0;
+    decoder.decode(&mp3[50 * FRAME_BYTES..60 * FRAME_BYTES], |sound| {
+        samples += sound.samples.len();
+        ControlFlow::Continue(())
+    });
+    assert_eq!(samples, 10 * 2304);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! AVCC: the configuration record, and NAL units behind length fields.
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use media::NalUnits;
 
 use crate::{Error, Limits, NalType, ParameterSets, annexb, nal_type};
@@ -29,7 +29,7 @@ impl AvcConfig {
             let parameter_sets = annexb::nal_units(data).iter().collect();
             return Ok(Self { nal_length_size: 4, parameter_sets });
         }
-        let mut reader = Reader { rest: data, position: 0 };
+        let mut reader = Reader { rest: &data, position: 0 };
         let [version, _profile, _constraints, _level, length_size, sps_count] =
             reader.array("avcC header")?;
         if version != 1 {
@@ -64,7 +64,7 @@ pub fn nal_units(data: Bytes, nal_length_size: u8) -> Result<(NalUnits, usize), 
 
 fn length_prefixed(data: Bytes, length_size: usize) -> Result<(NalUnits, usize), Error> {
     let (mut units, mut empty) = (NalUnits::new(data.clone()), 0_usize);
-    let mut reader = Reader { rest: data, position: 0 };
+    let mut reader = Reader { rest: &data, position: 0 };
     while !reader.rest.is_empty() {
         let length = reader.length(length_size)?;
         let position = reader.position;
@@ -89,31 +89,31 @@ fn checked_length_size(size: u8) -> Result<u8, Error> {
 }
 
 /// A checked cursor.
-struct Reader {
-    rest: Bytes,
+struct Reader<'a> {
+    rest: &'a [u8],
     position: usize,
 }
 
-impl Reader {
+impl<'a> Reader<'a> {
     fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], Error> {
         let mut array = [0; N];
-        array.copy_from_slice(&self.take(N, what)?);
+        array.copy_from_slice(self.take(N, what)?);
         Ok(array)
     }
 
     /// A big-endian length of one, two or four bytes.
     fn length(&mut self, size: usize) -> Result<usize, Error> {
-        let mut bytes = self.take(size, "NAL unit length")?;
-        // Lengths of up to four bytes; one that does not fit is past the end anyway.
-        Ok(usize::try_from(bytes.get_uint(size)).unwrap_or(usize::MAX))
+        let bytes = self.take(size, "NAL unit length")?;
+        // Four bytes at most, which fit; one that is past the end is refused like any.
+        Ok(bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)))
     }
 
     fn parameter_sets(&mut self, count: u8, sets: &mut ParameterSets) -> Result<(), Error> {
         for _ in 0..count {
             let length = self.array("parameter set length").map(u16::from_be_bytes)?;
             let nal_unit = self.take(length.into(), "parameter set")?;
-            if matches!(nal_type(&nal_unit), NalType::Sps | NalType::Pps) {
-                sets.insert(&nal_unit);
+            if matches!(nal_type(nal_unit), NalType::Sps | NalType::Pps) {
+                sets.insert(nal_unit);
             }
         }
         Ok(())
@@ -128,13 +128,17 @@ impl Reader {
         })
     }
 
-    fn take(&mut self, needed: usize, what: &'static str) -> Result<Bytes, Error> {
-        let available = self.rest.len();
-        if needed > available {
-            return Err(Error::Truncated { what, needed, available, position: self.position });
-        }
-        self.position = self.position.saturating_add(needed);
-        Ok(self.rest.split_to(needed))
+    fn take(&mut self, needed: usize, what: &'static str) -> Result<&'a [u8], Error> {
+        let (available, position) = (self.rest.len(), self.position);
+        let (taken, rest) = self.rest.split_at_checked(needed).ok_or(Error::Truncated {
+            what,
+            needed,
+            available,
+            position,
+        })?;
+        self.rest = rest;
+        self.position = position.saturating_add(needed);
+        Ok(taken)
     }
 }
 

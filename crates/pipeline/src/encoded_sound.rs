@@ -25,7 +25,7 @@ use crate::source_segment::{EndedSpan, FollowedBy, Sound};
 
 /// What is heard so long before a span prepares its sound: an encoder needs ten frames, of which
 /// each is 64 ms at most, and looks ahead.
-const PREPARATION: Duration = Duration::from_millis(1000);
+pub(crate) const PREPARATION: Duration = Duration::from_millis(1000);
 
 /// Spans whose sound is kept to prepare that of the next: more than a second of it, as most are
 /// longer than a quarter of one.

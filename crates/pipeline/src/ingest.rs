@@ -16,6 +16,7 @@ use crate::audio_track::{AudioEvent, AudioTrack};
 use crate::decode_budget::{Admission, DecodeBudget};
 use crate::event::{AudioRefusal, IngestOutput, Notice, SourceFacts, StayRefusal};
 use crate::keyframes::KeyframeWatch;
+use crate::live_budget::LiveBudget;
 use crate::message_error::{MessageError, SkippedMessage};
 use crate::package::Package;
 use crate::pause::{Flow, Pauses, TrackMessage, is_sequence_header};
@@ -111,6 +112,7 @@ pub struct Ingest {
     source: RunningSource,
     ladder: RunningLadder,
     budget: DecodeBudget,
+    live_budget: LiveBudget,
     tracks: StreamTracks,
     /// The publisher has been told that these are left out.
     left_out: Tracks,
@@ -251,6 +253,7 @@ impl Ingest {
                 ..RunningLadder::default()
             },
             budget: DecodeBudget::new(),
+            live_budget: LiveBudget::new(),
             silence: tracks.silence.clone(),
             tracks,
             left_out: Tracks::default(),
@@ -362,7 +365,8 @@ impl Ingest {
     pub fn resume(&self, config: &StreamConfig, state: GridState, tracks: StreamTracks) -> Self {
         let timeline = Timeline::beginning_at(tracks.ended_at);
         let facts = self.facts.clone();
-        let mut resumed = Self { timeline, facts, ..Self::new(config, state, tracks) };
+        let live_budget = self.live_budget.clone();
+        let mut resumed = Self { timeline, facts, live_budget, ..Self::new(config, state, tracks) };
         let Headers { metadata, video, audio } = self.headers.clone();
         let headers =
             [(TagKind::Script, metadata), (TagKind::Video, video), (TagKind::Audio, audio)];
@@ -1035,13 +1039,19 @@ impl Ingest {
         let followed_by =
             if cut.discontinuity { FollowedBy::Discontinuity } else { FollowedBy::Next };
         let ended = self.end_ladder_span(cut.at, cut.at, followed_by);
+        if let Some(ended) = &ended
+            && !self.ladder.live.is_empty()
+        {
+            self.live_budget.spend(ended.span.duration);
+        }
         self.ladder.sound.begin_span(cut.at);
         self.ladder.span = Some(cut);
         // Until it is decided how the stream is cut, nobody knows where this span ends.
         let is_decided = self.grid.mode().is_some();
         let is_running = self.phase == Phase::Running;
-        let wanted =
-            if is_decided && is_running { self.ladder.wanted } else { RenditionSet::EMPTY };
+        let may_be_live =
+            is_decided && is_running && self.live_budget.allows(self.message.arrival_unix_ms);
+        let wanted = if may_be_live { self.ladder.wanted } else { RenditionSet::EMPTY };
         let (live, preroll) = self.ladder.go_live(wanted, cut);
         let rates = self.ladder.meter.rates();
         let begins = Some(SpanStart { cut, live, rates, preroll });

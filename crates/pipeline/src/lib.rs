@@ -32,6 +32,7 @@ mod event;
 mod governor;
 mod ingest;
 mod keyframes;
+mod live_budget;
 mod luma;
 mod message_error;
 mod mp3_track;
@@ -58,6 +59,7 @@ mod tracks;
 mod transcoder;
 mod ts_writer;
 mod video_track;
+mod wall_budget;
 mod written_sets;
 
 #[doc(hidden)]

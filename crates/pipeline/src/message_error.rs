@@ -61,6 +61,12 @@ pub enum MessageError {
         /// What a decoder takes.
         limit: usize,
     },
+    /// More NAL units than pictures are made of.
+    #[error("more than {limit} NAL units a second")]
+    TooManyNalUnits {
+        /// What a publisher may send in a second, in the long run.
+        limit: i64,
+    },
     /// ADTS cannot hold a frame of this size.
     #[error("AAC frame of {bytes} bytes, at most {limit} fit into ADTS")]
     AudioFrameTooLarge {
@@ -76,6 +82,12 @@ pub enum MessageError {
         bytes: usize,
         /// What is taken.
         limit: usize,
+    },
+    /// MP3 of far more time than passes by the stamps of its messages.
+    #[error("MP3 that is more than {limit_ms} ms ahead of its stamps")]
+    Mp3AheadOfTime {
+        /// How far ahead sound may be, in milliseconds.
+        limit_ms: i64,
     },
     /// The source segment is full, and too short to be cut.
     #[error("more than {limit} bytes in a second")]

@@ -2,6 +2,7 @@
 //! do not.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 
 use aac::AudioSpecificConfig;
 use codec::{AacEncoder, AacEncoderConfig, AacProfile, Mp3Decoder, Mp3Sound};
@@ -14,6 +15,11 @@ use crate::sample_clock::SampleClock;
 /// A message may hold more than a second of MP3 at its highest rate (320 kbit/s); a longer one is
 /// none.
 const MAX_MESSAGE_BYTES: usize = 64 * 1024;
+
+/// Sound may be so far ahead of the stamps of its messages: a publisher may put some seconds of it
+/// into one, and its clock may drift. What is further ahead is not decoded: a message can hold a
+/// minute of sound, or what has to be taken for it, and the next one comes a millisecond later.
+const MOST_AHEAD: Duration = Duration::from_secs(5);
 
 /// Three bits for two samples: 132 kbit/s for stereo at 44.1 kHz, 12 kbit/s for mono at 8 kHz.
 /// Sound that has been coded once is not made much worse by this, and not better by more.
@@ -28,12 +34,19 @@ const FRAME_SAMPLES: u32 = 1024;
 pub(crate) struct Mp3Track {
     decoder: Mp3Decoder,
     encoding: Option<Encoding>,
+    /// Where the sound that has been made ends, were each frame behind the one before.
+    made_to: Option<Timestamp>,
     events: VecDeque<AudioEvent>,
 }
 
 impl Mp3Track {
     pub(crate) fn new() -> Result<Self, codec::Error> {
-        Ok(Self { decoder: Mp3Decoder::new()?, encoding: None, events: VecDeque::new() })
+        Ok(Self {
+            decoder: Mp3Decoder::new()?,
+            encoding: None,
+            made_to: None,
+            events: VecDeque::new(),
+        })
     }
 
     /// What became of the messages, in order; None when there is nothing until the next.
@@ -49,6 +62,11 @@ impl Mp3Track {
             return self.events.push_back(AudioEvent::Skipped(why));
         }
         let mut at = stamp;
+        let mut made_to = self.made_to.map_or(stamp, |made_to| made_to.max(stamp));
+        let is_too_far = |made_to: Timestamp| made_to - stamp > MOST_AHEAD;
+        if is_too_far(made_to) {
+            return self.events.push_back(too_far_ahead());
+        }
         let encoding = &mut self.encoding;
         let events = &mut self.events;
         let damaged = self.decoder.decode(data, |sound| {
@@ -57,8 +75,16 @@ impl Mp3Track {
                 events.push_back(AudioEvent::Skipped(error.into()));
             }
             let samples = sound.samples.len() / usize::from(sound.channels.max(1));
-            at += span(samples as i64, sound.sample_rate_hz);
+            let length = span(samples as i64, sound.sample_rate_hz);
+            at += length;
+            made_to += length;
+            if is_too_far(made_to) {
+                events.push_back(too_far_ahead());
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
         });
+        self.made_to = Some(made_to);
         if damaged > 0 {
             events.push_back(AudioEvent::Damaged(damaged));
         }
@@ -70,6 +96,10 @@ impl Mp3Track {
             encoding.finish(&mut self.events);
         }
     }
+}
+
+fn too_far_ahead() -> AudioEvent {
+    AudioEvent::Skipped(MessageError::Mp3AheadOfTime { limit_ms: MOST_AHEAD.as_millis() })
 }
 
 /// Encodes the sound of one frame; another rate or number of channels ends one encoder and opens
@@ -157,4 +187,49 @@ fn timed(
 ) -> AudioEvent {
     let pts = clock.next(frame.pts + offset);
     AudioEvent::Frame(AudioFrame { pts, ..frame }, span(FRAME_SAMPLES.into(), sample_rate_hz))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A silent frame of 8 kbit/s: 8 kHz, one channel, 72 ms.
+    fn frame() -> Vec<u8> {
+        let mut frame = vec![0xff, 0xe3, 0x18, 0xc4];
+        frame.resize(72, 0);
+        frame
+    }
+
+    /// How long the sound is that is made of these messages, and how many are refused for it.
+    fn made(messages: impl IntoIterator<Item = (i64, Vec<u8>)>) -> (Duration, usize) {
+        let mut track = Mp3Track::new().unwrap();
+        let (mut made, mut refused) = (Duration::ZERO, 0);
+        for (ms, data) in messages {
+            track.push(Timestamp::from_millis(ms), &data);
+            while let Some(event) = track.poll() {
+                match event {
+                    AudioEvent::Frame(_, length) => made = made + length,
+                    AudioEvent::Skipped(MessageError::Mp3AheadOfTime { .. }) => refused += 1,
+                    _ => {}
+                }
+            }
+        }
+        (made, refused)
+    }
+
+    #[test]
+    fn a_message_of_a_minute_each_millisecond_makes_no_more_sound_than_time_passes() {
+        let minute = frame().repeat(900);
+        let (made, refused) = made((0..1_000).map(|ms| (ms, minute.clone())));
+        assert!(made <= Duration::from_secs(7), "{made:?} of 16 hours");
+        assert_eq!(refused, 1_000);
+    }
+
+    #[test]
+    fn a_few_seconds_in_a_message_are_made_whole() {
+        // 3.6 s in each of a minute, and a clock that runs a thousandth too slow.
+        let (made, refused) = made((0..17).map(|n| (n * 3_596, frame().repeat(50))));
+        assert_eq!(refused, 0);
+        assert!(made > Duration::from_secs(60), "{made:?}");
+    }
 }

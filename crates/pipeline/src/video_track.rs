@@ -14,6 +14,7 @@ use crate::picture::{Picture, VideoConfig};
 use crate::picture_order::{OrderedPicture, PictureOrder};
 use crate::picture_watch::PictureWatch;
 use crate::timeline::PictureInterval;
+use crate::wall_budget::WallBudget;
 
 /// A stream that has had no IDR for this long is cut, and begun, at recovery points.
 const MAX_IDR_WAIT: Duration = Duration::from_secs(4);
@@ -29,10 +30,16 @@ const MAX_EARLY: Duration = Duration::from_secs(1);
 /// Pictures without a keyframe for this long are worth a word to the publisher.
 const KEYFRAME_DUE: Duration = Duration::from_secs(2);
 
+/// NAL units that are taken in a second of the wall clock, and at once: each is looked at several
+/// times, and may be a byte. 4K at 60 pictures a second, each with a slice for every row of
+/// macroblocks, has 8 100, and slices of 1500 bytes at 100 Mbit/s are as many.
+const NAL_UNITS_PER_SECOND: i64 = 32_768;
+const MOST_NAL_UNITS: i64 = 65_536;
+
 /// The H.264 track of a publisher.
 ///
 /// After every call that takes something, drain [`poll`](Self::poll) to None.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct VideoTrack {
     nal_length_size: u8,
     /// All parameter sets there are: of those in force, and others.
@@ -56,6 +63,31 @@ pub(crate) struct VideoTrack {
     /// the stream.
     watch: PictureWatch,
     keyframe_missed: bool,
+    nal_budget: WallBudget,
+}
+
+impl Default for VideoTrack {
+    fn default() -> Self {
+        Self {
+            nal_length_size: 0,
+            sets: ParameterSets::default(),
+            parsed_sets: ParsedSets::default(),
+            config: None,
+            macroblocks: 0,
+            units: AccessUnits::default(),
+            order: PictureOrder::default(),
+            events: VecDeque::new(),
+            interval: None,
+            announced_frame_rate: None,
+            first_dts: None,
+            last_dts: None,
+            early: Duration::ZERO,
+            last_idr: None,
+            watch: PictureWatch::default(),
+            keyframe_missed: false,
+            nal_budget: WallBudget::new(NAL_UNITS_PER_SECOND, MOST_NAL_UNITS),
+        }
+    }
 }
 
 /// What the track makes of the publisher's messages, in order.
@@ -119,6 +151,11 @@ impl VideoTrack {
         if empty_nal_units > 0 {
             self.events.push_back(VideoEvent::EmptyNalUnits(empty_nal_units));
         }
+        // What nobody can be made to look at costs nothing but finding it.
+        if self.nal_budget.left_at(stamp.arrival_unix_ms) < units.len() as i64 {
+            return self.skip(MessageError::TooManyNalUnits { limit: NAL_UNITS_PER_SECOND });
+        }
+        self.nal_budget.spend(units.len() as i64);
         let (nal_units, seen) = h264::split_parameter_sets(units);
         // Parameter sets inside the stream replace those of the sequence header.
         let mut updated = self.sets.clone();

@@ -64,6 +64,10 @@ pub struct Limits {
     /// publish, and then one in a few seconds (acknowledgements, pings, metadata); those that send
     /// an empty message in each gap of their sound are at 100 a second.
     pub rtmp_other_messages: Rate,
+    /// Microseconds of a core that all ingest threads together may take beyond the part of it that
+    /// each may (`priority.rs`), before those that take more step back: room for three 4K streams
+    /// of 100 Mbit/s. The burst is what a file takes that is published as fast as it can be read.
+    pub receiving_us: Rate,
     /// Messages between a connection and its ingest thread; when full the socket is not read.
     pub feed_messages: usize,
     /// Bytes between a connection and its ingest thread.
@@ -199,6 +203,7 @@ impl Default for Limits {
             rtmp_media_messages: Rate { per_second: 1_100, burst: 16_384 },
             rtmp_catch_up_messages: Rate { per_second: 10_000, burst: 32_768 },
             rtmp_other_messages: Rate { per_second: 100, burst: 1_000 },
+            receiving_us: Rate { per_second: 150_000, burst: 250_000 },
             feed_messages: 64,
             feed_bytes: 8 << 20,
             publishes_per_address: Rate { per_second: 1, burst: 20 },

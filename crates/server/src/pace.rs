@@ -67,24 +67,24 @@ impl Pace {
     }
 }
 
-/// What all connections together may send beyond their rates. Each new connection may send a burst,
-/// so that without this who connects again and again could send at any rate.
+/// What all publishers together may spend beyond what each may. Each new one may begin with a burst,
+/// so that without this who comes again and again could spend any amount.
 #[derive(Debug)]
-pub(crate) struct CatchUp(Mutex<Meter>);
+pub(crate) struct Common(Mutex<Meter>);
 
-impl CatchUp {
-    pub(crate) fn new(limits: &Limits) -> Self {
-        Self(Mutex::new(Meter::new(limits.rtmp_catch_up_messages)))
+impl Common {
+    pub(crate) fn new(rate: Rate) -> Self {
+        Self(Mutex::new(Meter::new(rate)))
     }
 
-    /// Some connection is ahead by so many messages more.
-    pub(crate) fn spend(&self, messages: u64, now: Moment) {
-        if messages > 0 {
-            lock(&self.0).spend(messages, now);
+    /// One of them spends so many units more.
+    pub(crate) fn spend(&self, units: u64, now: Moment) {
+        if units > 0 {
+            lock(&self.0).spend(units, now);
         }
     }
 
-    /// How long from now on no more of a connection that is ahead should be read.
+    /// How long from now on none should spend more of it.
     pub(crate) fn wait(&self, now: Moment) -> Duration {
         lock(&self.0).wait(now)
     }
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn new_connections_share_what_is_beyond_their_rates() {
         let limits = Limits::default();
-        let catch_up = CatchUp::new(&limits);
+        let catch_up = Common::new(limits.rtmp_catch_up_messages);
         let mut read = 0;
         // Each of them is new and has its burst, and sends until it is held up.
         for _ in 0..100 {

@@ -7,6 +7,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tracing::debug;
 
 use crate::clock::Moment;
+use crate::pace::Common;
 
 /// Threads that decode and encode step back by this much behind those that receive and deliver: a
 /// tenth of the share of a core, where both want one. Among themselves they are equal, so that each
@@ -19,17 +20,21 @@ const CODING_NICE: i32 = 10;
 /// forward again.
 const LAST_NICE: i32 = 15;
 
-/// A look at what a thread takes comes after this time.
-const LOOK: Duration = Duration::from_millis(250);
+/// A look at what a thread takes comes after this time: who comes again and again as somebody new
+/// has no more than that for nothing.
+const LOOK: Duration = Duration::from_millis(5);
 
-/// So many looks in a row at which it was too much: a second. What a file brings that is sent as
-/// fast as it can be read is over by then.
-const LOOKS: u32 = 4;
+/// A thread that receives may take this part of the time, over twice what 720p makes it take. It is
+/// so small because of many threads that want all of a core each gets little: that has to be more.
+const PART: u32 = 200;
 
-/// Too much is more than this part of the time between two looks. To pass 720p through takes the
-/// whole process a hundredth; of many threads that want all of a core each gets little more than
-/// this.
-const PART: u32 = 25;
+/// What it has left of that it may take later, so much at most: the end of a segment takes a few
+/// milliseconds, and so does a large picture.
+const MOST_LEFT: Duration = Duration::from_millis(20);
+
+/// A thread that begins has so much: what headers and the first pictures take, so that others who
+/// take too much at that time do not make it step back.
+const AT_FIRST: Duration = Duration::from_millis(2);
 
 /// The calling thread is one that decodes and encodes from here on.
 pub(crate) fn step_back() {
@@ -41,31 +46,39 @@ pub(crate) fn step_back() {
 pub(crate) struct Effort {
     looked: Moment,
     taken: Duration,
-    too_much: u32,
+    /// What is left to take of its own part.
+    left: Duration,
+    has_stepped_back: bool,
 }
 
 impl Effort {
     pub(crate) fn new(now: Moment) -> Self {
-        Self { looked: now, taken: cpu_time(), too_much: 0 }
+        Self { looked: now, taken: cpu_time(), left: AT_FIRST, has_stepped_back: false }
     }
 
-    /// Looks, where it is time to; the thread steps back once.
-    pub(crate) fn look(&mut self, now: Moment) {
-        if now.since(self.looked) >= LOOK && self.is_too_much(cpu_time(), now) {
+    /// Looks, where it is time to: a thread that takes more than its part takes it from what all of
+    /// them have in common, and where nothing is left of that it steps back.
+    pub(crate) fn look(&mut self, now: Moment, common: &Common) {
+        if !self.has_stepped_back
+            && now.since(self.looked) >= LOOK
+            && self.is_too_much(cpu_time(), now, common)
+        {
+            self.has_stepped_back = true;
             step_back_to(LAST_NICE);
         }
     }
 
-    /// Whether it has become too much with this look.
-    fn is_too_much(&mut self, taken: Duration, now: Moment) -> bool {
-        let part = now.since(self.looked) / PART;
-        let is_much = taken.saturating_sub(self.taken) > part;
+    fn is_too_much(&mut self, taken: Duration, now: Moment, common: &Common) -> bool {
+        let mine = self.left + now.since(self.looked) / PART;
+        let took = taken.saturating_sub(self.taken);
         (self.looked, self.taken) = (now, taken);
-        if self.too_much < LOOKS {
-            self.too_much = if is_much { self.too_much + 1 } else { 0 };
-            return self.too_much == LOOKS;
+        self.left = mine.saturating_sub(took).min(MOST_LEFT);
+        let beyond = took.saturating_sub(mine);
+        if beyond.is_zero() {
+            return false;
         }
-        false
+        common.spend(u64::try_from(beyond.as_micros()).unwrap_or(u64::MAX), now);
+        !common.wait(now).is_zero()
     }
 }
 
@@ -90,6 +103,7 @@ mod tests {
     use rustix::process::getpriority_process;
 
     use super::*;
+    use crate::Limits;
 
     #[test]
     fn a_thread_steps_back_alone() {
@@ -102,24 +116,68 @@ mod tests {
         assert_eq!(getpriority_process(None).unwrap(), before);
     }
 
+    fn at(ms: u64) -> Moment {
+        Moment { uptime: Duration::from_millis(ms), unix_ms: 0 }
+    }
+
+    /// One that has begun at 0.
+    fn effort() -> Effort {
+        let taken = Duration::ZERO;
+        Effort { looked: at(0), taken, left: AT_FIRST, has_stepped_back: false }
+    }
+
+    fn common() -> Common {
+        Common::new(Limits::default().receiving_us)
+    }
+
+    /// The look at which a thread steps back that takes so many µs before each.
+    fn steps_back_at(taken_us: impl IntoIterator<Item = u64>) -> Option<usize> {
+        let (mut effort, mut sum, common) = (effort(), Duration::ZERO, common());
+        taken_us.into_iter().zip(1..).position(|(taken, look)| {
+            sum += Duration::from_micros(taken);
+            effort.is_too_much(sum, at(5 * look), &common)
+        })
+    }
+
     #[test]
-    fn who_takes_a_twenty_fifth_of_a_core_for_a_second_takes_too_much() {
-        let at = |ms| Moment { uptime: Duration::from_millis(ms), unix_ms: 0 };
-        // Milliseconds that were taken in each quarter of a second.
-        let first_at = |taken: &[u64]| {
-            let mut effort = Effort { looked: at(0), taken: Duration::ZERO, too_much: 0 };
-            let mut sum = 0;
-            let is_too_much = |(look, taken): (usize, &u64)| {
-                sum += taken;
-                effort.is_too_much(Duration::from_millis(sum), at(250 * (look as u64 + 1)))
-            };
-            taken.iter().enumerate().map(is_too_much).collect::<Vec<_>>()
+    fn who_takes_what_encoders_make_it_take_never_steps_back() {
+        // Ten minutes of a picture each 40 ms, and of a segment each 2 s.
+        let work = |look: u64| match look {
+            _ if look.is_multiple_of(400) => 12_000,
+            _ if look.is_multiple_of(8) => 200,
+            _ => 0,
         };
-        // A file that comes as fast as it can be read, and then what is like an encoder.
-        assert!(!first_at(&[240, 200, 30, 2, 9, 9, 9, 9, 9, 200, 2]).contains(&true));
-        assert_eq!(
-            first_at(&[2, 11, 11, 11, 11, 240, 0, 240, 240, 240, 240]),
-            [false, false, false, false, true, false, false, false, false, false, false]
-        );
+        assert_eq!(steps_back_at((1..120_000).map(work)), None);
+        // A file that comes as fast as it can be read.
+        assert_eq!(steps_back_at([5_000; 50].into_iter().chain([0; 100])), None);
+        // A tenth of a core, for ten minutes, where nobody else takes more than his part.
+        assert_eq!(steps_back_at([500; 120_000]), None);
+        let looks = steps_back_at([5_000; 120_000]).unwrap();
+        assert!((50..=80).contains(&looks), "all of a core, for {looks} looks");
+    }
+
+    #[test]
+    fn of_many_who_take_too_much_most_step_back_soon_and_so_do_those_who_come_again() {
+        // Forty threads that want all they can have of one core; and each that has stepped back
+        // comes again as somebody new a second later.
+        let (common, looks) = (common(), 2_000);
+        let mut efforts: Vec<Effort> = (0..40).map(|_| effort()).collect();
+        let mut comes: Vec<u64> = vec![0; 40];
+        let mut taken = Duration::ZERO;
+        for look in 1..=looks {
+            let waiting = comes.iter().filter(|comes| **comes < look).count() as u32;
+            for (effort, comes) in efforts.iter_mut().zip(&mut comes) {
+                if *comes >= look {
+                    continue;
+                }
+                let share = Duration::from_millis(5) / waiting;
+                taken += share;
+                if effort.is_too_much(effort.taken + share, at(5 * look), &common) {
+                    *comes = look + 200;
+                    *effort = Effort { looked: at(5 * *comes), ..self::effort() };
+                }
+            }
+        }
+        assert!(taken < Duration::from_secs(4), "{taken:?} of 10 s");
     }
 }

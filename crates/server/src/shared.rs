@@ -18,7 +18,7 @@ use crate::limits::Limits;
 use crate::maker::Maker;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
-use crate::pace::CatchUp;
+use crate::pace::Common;
 use crate::page::Lists;
 use crate::peer_log::{PeerLine, PeerLog};
 use crate::posters::Posters;
@@ -93,7 +93,9 @@ pub(crate) struct Shared {
     playlist_segments: usize,
     registry: Mutex<Registry>,
     /// What publishers that catch up share.
-    pub(crate) catch_up: CatchUp,
+    pub(crate) catch_up: Common,
+    /// What threads that receive share of the processor, in µs.
+    pub(crate) receiving: Common,
     guesses: Mutex<Guesses>,
     peer_log: Mutex<PeerLog>,
 }
@@ -117,7 +119,8 @@ impl Shared {
         };
         let viewers = config.viewers_max.map(|max| Viewers::new(max, limits.viewer_idle));
         let guesses = Guesses::new(&limits);
-        let catch_up = CatchUp::new(&limits);
+        let catch_up = Common::new(limits.rtmp_catch_up_messages);
+        let receiving = Common::new(limits.receiving_us);
         let clock = Clock::start();
         let maker_log = Throttle::new(limits.log_interval);
         let maker = Maker::new(config.stream_config(), maker_threads(&memory), clock, maker_log);
@@ -145,6 +148,7 @@ impl Shared {
             trusted_proxies: config.trusted_proxies.clone(),
             registry: Mutex::new(Registry::new(registry)),
             catch_up,
+            receiving,
             guesses: Mutex::new(guesses),
             peer_log,
         })

@@ -105,7 +105,7 @@ impl Stream {
             if self.session.has_long_given_up_backlog(now, late) {
                 break;
             }
-            effort.look(now);
+            effort.look(now, &self.shared.receiving);
             match fed {
                 Feed::Message(message) => stay.take(message),
                 Feed::Absence(absence) => stay.go_on_without_publisher(absence),

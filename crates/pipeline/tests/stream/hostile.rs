@@ -7,8 +7,8 @@ use flv::{Tag, TagKind};
 use pipeline::{MessageError, Notice, VideoRefusal};
 
 use crate::bad_input::Bits;
-use crate::shapes::{VIDEO, both, make, picture, play, with_b_pictures};
-use crate::support::{decode_without_warning, segments};
+use crate::shapes::{VIDEO, both, make, picture, play, stream, with_b_pictures};
+use crate::support::{Stream, decode_without_warning, segments};
 
 const MIB: usize = 1024 * 1024;
 
@@ -136,6 +136,71 @@ fn more_reference_pictures_than_memory_for_them_are_not_given_to_the_decoder() {
     assert_eq!(stream.rungs[0].len(), 0);
 }
 
+/// A film with sound, sent twenty times as fast as it plays: what is made of it as it comes is
+/// bounded by the wall clock, and what is not can be made when somebody asks.
+#[test]
+fn what_comes_faster_than_it_plays_is_made_when_somebody_asks() {
+    let film = both("320x240", 60);
+    let played = |faster: u32| {
+        let mut stream = stream();
+        for tag in film.clone() {
+            stream.push_at(1_800_000_000_000 + i64::from(tag.timestamp_ms / faster), tag);
+        }
+        stream.finish();
+        stream
+    };
+    let (in_time, fast) = (played(1), played(20));
+    let spans = in_time.listed[0].len();
+    assert!(in_time.live_packages[0].len() + 2 >= spans, "{}", in_time.live_packages[0].len());
+    assert_eq!(fast.listed[0].len(), spans, "none is lost");
+    let live = fast.live_packages[0].len();
+    // Three seconds of media in each of the three that it took, and three at once; each span has
+    // two, and is prepared by one.
+    assert!((1..=5).contains(&live), "{live} of {spans}");
+    let decoded = |stream: &Stream| stream.transcoder_stats().decoded;
+    assert!(decoded(&fast) * 3 < decoded(&in_time), "{}", decoded(&fast));
+}
+
+/// Spans of a picture each, as many as there are numbers for: of those that are made as they come
+/// each has to be prepared by a second of sound.
+#[test]
+fn short_spans_are_charged_for_what_prepares_their_sound() {
+    let clip = both("320x240", 60);
+    let mut stream = stream();
+    // Stamps jump at each keyframe, which come every 500 ms; all of it comes five times as fast.
+    for tag in clip {
+        let jump = tag.timestamp_ms / 1_000 * 20_000;
+        let arrival = 1_800_000_000_000 + i64::from(tag.timestamp_ms / 5);
+        stream.push_at(arrival, Tag { timestamp_ms: tag.timestamp_ms + jump, ..tag });
+    }
+    stream.finish();
+    let made = &stream.live_packages[0];
+    let ms: i64 = made.iter().map(|package| package.span.duration.as_millis() + 1_000).sum();
+    assert!(ms <= 3_000 + 3 * 12_000 + 3_000, "{ms} ms in {} spans", made.len());
+}
+
+/// Pictures of as many NAL units as a message may have, a byte each: beyond what encoders send they
+/// are counted, and not looked at.
+#[test]
+fn nal_units_beyond_those_of_any_encoder_are_not_looked_at() {
+    let slices = [&[0, 0, 0, 1, 0x65][..]; 4_000].concat();
+    let body = Bytes::from([&[0x17, 1, 0, 0, 0][..], &slices].concat());
+    let mut stream = stream();
+    for tag in both("320x240", 1).into_iter().take(3) {
+        stream.push(tag);
+    }
+    // A thousand a second, for two seconds.
+    for ms in 0..2_000 {
+        stream.push(Tag { kind: TagKind::Video, timestamp_ms: ms, body: body.clone() });
+    }
+    stream.finish();
+    let is_refused = |notice: &&Notice| {
+        matches!(skipped(notice), Some(MessageError::TooManyNalUnits { limit: 32_768 }))
+    };
+    let taken = 2_000 - stream.notices.iter().filter(is_refused).count();
+    assert!((16..=(65_536 + 2 * 32_768) / 4_000).contains(&taken), "{taken} of 2000");
+}
+
 /// High 4:2:2 of 64x48, which plays as source only: no transcoder slows the flood down.
 const SPS_422: &[u8] =
     b"\x67\x7a\x00\x0a\xbc\xb4\x23\xd8\x08\x80\x00\x00\x03\x00\x80\x00\x00\x19\x07\x89\x13\x50";
@@ -193,8 +258,13 @@ fn parameter_sets_that_no_picture_uses_are_not_repeated() {
 #[test]
 fn parameter_sets_that_all_pictures_use_count_in_the_segment() {
     let slices: Vec<_> = (0..15).map(|id| tiny_slice(0x65, id)).collect();
-    let flood = (0..12_000).map(|n| picture_of(n / 20, &slices));
-    let stream = play([header_of_many_sets()].into_iter().chain(flood));
+    let mut stream = stream();
+    stream.push(header_of_many_sets());
+    // Stamped twenty a millisecond, and sent in the time that so many NAL units take.
+    for n in 0..12_000 {
+        stream.push_at(1_800_000_000_000 + i64::from(n), picture_of(n / 20, &slices));
+    }
+    stream.finish();
     let is_full = |notice| matches!(skipped(notice), Some(MessageError::SegmentFull { .. }));
     assert!(stream.notices.iter().any(is_full));
     let largest = segments(&stream.source).map(|segment| segment.data.len()).max();

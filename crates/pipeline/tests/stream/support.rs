@@ -151,8 +151,14 @@ impl Stream {
         }
     }
 
+    /// A message that comes in its time.
     pub(crate) fn push(&mut self, tag: Tag) {
         let arrival = 1_800_000_000_000 + i64::from(tag.timestamp_ms);
+        self.push_at(arrival, tag);
+    }
+
+    /// A message that comes at this time of the wall clock.
+    pub(crate) fn push_at(&mut self, arrival: i64, tag: Tag) {
         self.ingest.push(tag.kind, tag.timestamp_ms, tag.body, arrival);
         self.drain();
     }
