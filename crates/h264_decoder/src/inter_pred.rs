@@ -4,7 +4,7 @@ use h264::{PredWeightTable, SliceType, Weight};
 
 use crate::frame::{Frame, Mv, Samples, Structure};
 use crate::kernels::inter::{self, Average, Bi, Put, Source, Sources, Store, Target, Targets, Uni};
-use crate::mb::{Flags, place};
+use crate::mb::{Flags, WholeMotion, place};
 use crate::picture::SliceContext;
 use crate::ref_list::RefPic;
 use crate::slice::MbDecoder;
@@ -131,6 +131,8 @@ struct Part {
     height: usize,
 }
 
+const WHOLE: Part = Part { x: 0, y: 0, width: 4, height: 4 };
+
 /// Where a partition is predicted from.
 struct Predictor {
     list: usize,
@@ -169,13 +171,18 @@ impl Scratch {
 }
 
 impl<S: Vectors> MbDecoder<'_, S> {
+    /// Predicts the macroblock where it has one motion.
+    pub(crate) fn predict_whole(&mut self, motion: &WholeMotion) {
+        self.mb.flags = self.mb.flags.with(Flags::ONE_MOTION).with(Flags::MOTION_8X8);
+        self.predict_block(WHOLE, motion);
+    }
+
     /// Predicts the macroblock from its motion, in as large parts as have the same.
-    pub(crate) fn predict_inter(&mut self, is_whole: bool) {
-        let whole = Part { x: 0, y: 0, width: 4, height: 4 };
+    pub(crate) fn predict_inter(&mut self) {
         let quarter = |block: usize| Part { x: 2 * (block & 1), y: block & 2, width: 2, height: 2 };
-        if is_whole || self.is_uniform(whole) {
+        if self.is_uniform(WHOLE) {
             self.mb.flags = self.mb.flags.with(Flags::ONE_MOTION).with(Flags::MOTION_8X8);
-            return self.predict_part(whole);
+            return self.predict_part(WHOLE);
         }
         let uniform = [0, 1, 2, 3].map(|block| self.is_uniform(quarter(block)));
         if uniform == [true; 4] {
@@ -249,15 +256,23 @@ impl<S: Vectors> MbDecoder<'_, S> {
 
     fn predict_part(&mut self, part: Part) {
         let place = place(part.x, part.y);
+        let cache = &self.around.cache;
+        let motion = WholeMotion {
+            ref_idx: [cache.ref_idx[0][place], cache.ref_idx[1][place]],
+            mv: [cache.mv[0][place], cache.mv[1][place]],
+        };
+        self.predict_block(part, &motion);
+    }
+
+    fn predict_block(&mut self, part: Part, motion: &WholeMotion) {
         let is_mbaff = self.context.is_mbaff;
         let predictor = |list: usize| {
-            let ref_idx = self.around.cache.ref_idx[list][place];
-            let ref_idx = usize::try_from(ref_idx).ok()?;
+            let ref_idx = usize::try_from(motion.ref_idx[list]).ok()?;
             Some(Predictor {
                 list,
                 ref_idx,
                 picture: self.context.lists.of(list, ref_idx, self.position, is_mbaff),
-                mv: self.around.cache.mv[list][place],
+                mv: motion.mv[list],
             })
         };
         let second = if self.lists == 2 { predictor(1) } else { None };
