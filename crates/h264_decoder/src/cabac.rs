@@ -8,37 +8,34 @@ use crate::cabac_tables::{CONTEXT_INIT, CONTEXTS, RANGE_TAB_LPS, TRANS_IDX_LPS};
 /// was decoded by it last, which nothing looks up.
 pub(crate) type Contexts = [u8; 512];
 
-/// By context variable, all that a decision needs of it: what the variable becomes behind the more,
-/// and behind the less probable symbol; from the fifth on, `rangeTabLPS` by the upper three bits of
-/// `codIRange`, of which the first is set.
-const STATES: [[u8; 8]; 256] = {
-    let mut table = [[0; 8]; 256];
+/// By context variable, all that a decision needs of it in one word: in the lowest bytes what the
+/// variable becomes behind the more, and behind the less probable symbol; in [`RANGE_LPS`]
+/// `rangeTabLPS` by the first `qCodIRangeIdx`, and a byte below each other one.
+const STATES: [u64; 256] = {
+    let mut table = [0; 256];
     let mut index = 0;
     while index < 256 {
         let state = index >> 1 & 63;
         // pStateIdx 63 is no context variable's.
         if state < 63 {
-            let mps = (index & 1) as u8;
-            let next_mps = if state < 62 { state as u8 + 1 } else { 62 };
-            let next_lps = TRANS_IDX_LPS[state];
+            let mps = (index & 1) as u64;
             let lps = 1 - mps;
+            let next_mps = if state < 62 { state as u64 + 1 } else { 62 };
+            let next_lps = TRANS_IDX_LPS[state] as u64;
             let switched = if state == 0 { lps } else { mps };
             let [a, b, c, d] = RANGE_TAB_LPS[state];
-            table[index] = [
-                mps << 7 | next_mps << 1 | mps,
-                lps << 7 | next_lps << 1 | switched,
-                0,
-                0,
-                a,
-                b,
-                c,
-                d,
-            ];
+            let ranges = u32::from_be_bytes([a, b, c, d]) as u64;
+            table[index] = ranges << 31
+                | (lps << 7 | next_lps << 1 | switched) << 8
+                | (mps << 7 | next_mps << 1 | mps);
         }
         index += 1;
     }
     table
 };
+
+/// Where a range of the less probable symbol is in a word, as `codIRange` is.
+const RANGE_LPS: u64 = 0xff << 55;
 
 /// Both numbers of the engine have their nine bits at the top of a word, so that a decision shifts
 /// none of them into place.
@@ -160,15 +157,14 @@ impl<'a> Engine<'a> {
     /// DecodeDecision (9.3.3.2.1) by a context variable.
     #[inline(always)]
     pub(crate) fn decision(&mut self, context: &mut u8) -> bool {
-        let state = &STATES[usize::from(*context)];
-        let range_lps = u64::from(state[(self.range >> 61) as usize]) << Self::SCALE;
+        let state = STATES[usize::from(*context)];
+        let range_lps = state << (self.range >> 58 & 24) & RANGE_LPS;
         let range_mps = self.range - range_lps;
         // Which symbol comes is what cannot be predicted: both ways are data.
         let is_mps = self.window < range_mps;
-        let rest = self.window.wrapping_sub(range_mps);
         let range = select_unpredictable(is_mps, range_mps, range_lps);
-        self.window = select_unpredictable(is_mps, self.window, rest);
-        let next = select_unpredictable(is_mps, state[0], state[1]);
+        self.window -= select_unpredictable(is_mps, 0, range_mps);
+        let next = select_unpredictable(is_mps, state, state >> 8) as u8;
         *context = next;
         let shift = range.leading_zeros();
         self.range = range << shift;
