@@ -55,6 +55,8 @@ pub(crate) struct MbDecoder<'a, S> {
     pub(crate) neighbours: Neighbours,
     pub(crate) position: Position,
     place: Place,
+    /// Where its samples begin in their planes, and the distance of its rows: of luma, of chroma.
+    pub(crate) origins: [(usize, usize); 2],
     /// Where the macroblock's side data are.
     pub(crate) index: usize,
     /// What is stored of the macroblock when it is decoded.
@@ -267,8 +269,7 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
                 break;
             }
             let size = if component == 0 { 16 } else { 8 };
-            let stride = samples_context.strides[usize::from(component > 0)];
-            let (position, stride) = self.mb.position.samples(stride, component > 0);
+            let (position, stride) = self.mb.origins[usize::from(component > 0)];
             for (y, row) in samples[start..start + size * size].chunks(size).enumerate() {
                 plane[position + y * stride..][..size].copy_from_slice(row);
             }
@@ -794,6 +795,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
             neighbours: Neighbours::default(),
             position: Position::default(),
             place: Place::default(),
+            origins: [(0, 0); 2],
             index: 0,
             mb: Mb::UNDECODED,
             coefficients: [0; 24 * 16],
@@ -824,6 +826,9 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
         let width = self.context.geometry.width;
         self.position = self.position_of(address, is_field);
         self.index = self.position.row * width + self.position.x;
+        let strides = self.context.frame.samples.strides;
+        self.origins =
+            [self.position.samples(strides[0], false), self.position.samples(strides[1], true)];
         let mbs = &self.context.picture.mbs;
         if mbs[self.index].slice != NO_SLICE {
             return Err(Damage::Repeated);
@@ -1321,7 +1326,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
         let simd = self.simd;
         let is_cabac = self.context.pps.entropy_coding_mode;
         let samples = &mut self.context.frame.samples;
-        let (position, stride) = self.position.samples(samples.strides[0], false);
+        let (position, stride) = self.origins[0];
         let plane = &mut samples.planes[0];
         if self.mb.flags.any(Flags::TRANSFORM_8X8) {
             let (blocks, _) = self.coefficients.as_chunks_mut::<64>();
@@ -1364,7 +1369,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
     fn add_coded_chroma(&mut self) {
         let simd = self.simd;
         let samples = &mut self.context.frame.samples;
-        let (position, stride) = self.position.samples(samples.strides[1], true);
+        let (position, stride) = self.origins[1];
         let (blocks, _) = self.coefficients.as_chunks_mut::<16>();
         for (index, coefficients) in blocks.iter_mut().skip(16).enumerate() {
             let (component, block) = (index / 4, index % 4);
