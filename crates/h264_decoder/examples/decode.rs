@@ -1,24 +1,27 @@
 //! `decode IN.264 [OUT.yuv]`: decodes an Annex B byte stream to planar 4:2:0, frames in output
-//! order, cropped. Without OUT.yuv it only decodes.
+//! order, cropped. Without OUT.yuv it only decodes. With `--for-scale N` in front pictures are made
+//! to be looked at N times smaller.
 #![allow(clippy::print_stderr, reason = "a command line program")]
 
 use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 
-use h264_decoder::{AccessUnitSplitter, Decoder, Limits};
+use h264_decoder::{AccessUnitSplitter, Decoder, Limits, Quality};
 use media::Timestamp;
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().collect();
-    let (input, output) = match &arguments[..] {
-        [_, input, output] => (input, Some(output)),
-        [_, input] => (input, None),
-        _ => {
-            eprintln!("usage: decode IN.264 [OUT.yuv]");
-            return ExitCode::from(2);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (quality, files) = match &arguments[..] {
+        [option, divisor, files @ ..] if option == "--for-scale" => {
+            (divisor.parse().map(Quality::ForScale), files)
         }
+        files => (Ok(Quality::Exact), files),
     };
-    match decode(input, output) {
+    let (Ok(quality), [input, output @ ..]) = (quality, files) else {
+        eprintln!("usage: decode [--for-scale N] IN.264 [OUT.yuv]");
+        return ExitCode::from(2);
+    };
+    match decode(input, output.first(), quality) {
         Ok(summary) => {
             eprintln!("{summary}");
             ExitCode::SUCCESS
@@ -30,13 +33,18 @@ fn main() -> ExitCode {
     }
 }
 
-fn decode(input: &str, output: Option<&String>) -> Result<String, Box<dyn std::error::Error>> {
+fn decode(
+    input: &str,
+    output: Option<&String>,
+    quality: Quality,
+) -> Result<String, Box<dyn std::error::Error>> {
     let stream = std::fs::read(input)?;
     let mut out = match output {
         Some(output) => Some(BufWriter::new(std::fs::File::create(output)?)),
         None => None,
     };
     let mut decoder = Decoder::new(Limits::default());
+    decoder.set_quality(quality);
     let mut splitter = AccessUnitSplitter::default();
     let mut access_unit: Vec<&[u8]> = Vec::new();
     let mut counts = Counts::default();

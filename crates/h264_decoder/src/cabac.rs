@@ -1,41 +1,54 @@
 //! The arithmetic decoding engine (ITU-T H.264 9.3.1.2 and 9.3.3.2).
 
+use std::hint::select_unpredictable;
+
 use crate::cabac_tables::{CONTEXT_INIT, CONTEXTS, RANGE_TAB_LPS, TRANS_IDX_LPS};
 
-/// A context variable: `pStateIdx` in the upper seven bits, `valMPS` in the lowest.
+/// A context variable: `pStateIdx` in bits 1 to 6, `valMPS` in the lowest. The highest bit is what
+/// was decoded by it last, which nothing looks up.
 pub(crate) type Contexts = [u8; 512];
 
-/// By context variable, all that a decision needs of it in one word: `rangeTabLPS` by
-/// `qCodIRangeIdx` in the lower four bytes, then what the variable becomes behind the more, and
-/// behind the less probable symbol.
-const STATES: [u64; 128] = {
-    let mut table = [0; 128];
+/// By context variable, all that a decision needs of it in one word: in the lowest bytes what the
+/// variable becomes behind the more, and behind the less probable symbol; in [`RANGE_LPS`]
+/// `rangeTabLPS` by the first `qCodIRangeIdx`, and a byte below each other one.
+const STATES: [u64; 256] = {
+    let mut table = [0; 256];
     let mut index = 0;
-    while index < 126 {
-        let (state, mps) = ((index >> 1) as u8, (index & 1) as u8);
-        let next_mps = if state < 62 { state + 1 } else { 62 };
-        let switched = if state == 0 { 1 - mps } else { mps };
-        let [a, b, c, d] = RANGE_TAB_LPS[index >> 1];
-        let next_lps = TRANS_IDX_LPS[index >> 1];
-        let bytes = [a, b, c, d, next_mps << 1 | mps, next_lps << 1 | switched, 0, 0];
-        table[index] = u64::from_le_bytes(bytes);
+    while index < 256 {
+        let state = index >> 1 & 63;
+        // pStateIdx 63 is no context variable's.
+        if state < 63 {
+            let mps = (index & 1) as u64;
+            let lps = 1 - mps;
+            let next_mps = if state < 62 { state as u64 + 1 } else { 62 };
+            let next_lps = TRANS_IDX_LPS[state] as u64;
+            let switched = if state == 0 { lps } else { mps };
+            let [a, b, c, d] = RANGE_TAB_LPS[state];
+            let ranges = u32::from_be_bytes([a, b, c, d]) as u64;
+            table[index] = ranges << 31
+                | (lps << 7 | next_lps << 1 | switched) << 8
+                | (mps << 7 | next_mps << 1 | mps);
+        }
         index += 1;
     }
     table
 };
 
-/// `codIOffset` is kept in nine bits near the top of a wide window, with bits of the stream that
-/// come next behind it: bits are fetched six bytes at a time. The uppermost bit is for what bypass
-/// decoding doubles.
+/// Where a range of the less probable symbol is in a word, as `codIRange` is.
+const RANGE_LPS: u64 = 0xff << 55;
+
+/// Both numbers of the engine have their nine bits at the top of a word, so that a decision shifts
+/// none of them into place.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Engine<'a> {
     data: &'a [u8],
     /// Bytes taken into the window.
     next: usize,
+    /// `codIOffset`, behind it bits of the stream that come next, behind them a one and zeros.
+    /// Between calls the one is among the lower 32 bits.
     window: u64,
-    /// Bits in the window behind the nine; at least [`Self::MIN_AVAILABLE`] between calls.
-    available: u32,
-    range: u32,
+    /// `codIRange`, behind it zeros.
+    range: u64,
 }
 
 /// The engine and its contexts.
@@ -56,7 +69,7 @@ impl<'a> Cabac<'a> {
             *context = if state <= 63 { (63 - state) << 1 } else { (state - 64) << 1 | 1 } as u8;
         }
         debug_assert!(CONTEXTS <= contexts.len());
-        let mut engine = Engine { data, next: start, window: 0, available: 0, range: 510 };
+        let mut engine = Engine { data, next: start, window: 0, range: 0 };
         engine.restart(start);
         Self { engine, contexts }
     }
@@ -78,25 +91,22 @@ impl<'a> Cabac<'a> {
 }
 
 impl<'a> Engine<'a> {
-    /// The most that one decision shifts is 7.
-    const MIN_AVAILABLE: u32 = 7;
-    /// Bits behind `codIOffset`.
-    const SCALE: u32 = 54;
+    /// Bits behind `codIOffset` and `codIRange`.
+    const SCALE: u32 = 55;
 
     /// Initialises the engine at a byte, as behind the samples of I_PCM (9.3.1.2).
     pub(crate) fn restart(&mut self, start: usize) {
         self.next = start;
-        self.range = 510;
-        self.window = self.fetch() << 15;
-        // Of 48 bits nine are the offset.
-        self.available = 39;
+        self.range = 510 << Self::SCALE;
+        self.window = self.fetch() << 32 | 1 << 31;
     }
 
     /// The byte behind what the engine has read, after a terminating bin: where I_PCM samples
     /// begin.
     pub(crate) fn byte_position(&self) -> usize {
         // The encoder's flush ends with the last of the nine bits that are the offset (9.3.4.5).
-        let bits_read = self.next * 8 - self.available as usize;
+        let ahead = Self::SCALE - 1 - self.window.trailing_zeros();
+        let bits_read = self.next * 8 - ahead as usize;
         bits_read.div_ceil(8)
     }
 
@@ -110,88 +120,78 @@ impl<'a> Engine<'a> {
         self.next > self.data.len() + 8
     }
 
-    /// The next 48 bits; zeros behind the end.
+    /// The next 32 bits; zeros behind the end.
     #[inline(always)]
     fn fetch(&mut self) -> u64 {
         let bytes = self.data.get(self.next..).and_then(<[u8]>::first_chunk);
         let word = match bytes {
-            Some(&bytes) => u64::from_be_bytes(bytes) >> 16,
+            Some(&bytes) => u32::from_be_bytes(bytes),
             None => self.fetch_at_the_end(),
         };
-        self.next += 6;
-        word
+        self.next += 4;
+        word.into()
     }
 
     #[cold]
-    fn fetch_at_the_end(&self) -> u64 {
-        let mut bytes = [0; 8];
+    fn fetch_at_the_end(&self) -> u32 {
+        let mut bytes = [0; 4];
         let rest = self.data.get(self.next..).unwrap_or_default();
-        for (byte, &source) in bytes.iter_mut().zip(rest).take(6) {
+        for (byte, &source) in bytes.iter_mut().zip(rest) {
             *byte = source;
         }
-        u64::from_be_bytes(bytes) >> 16
+        u32::from_be_bytes(bytes)
     }
 
+    /// Takes bits from the window: at most 6, as many as the smallest range is shifted by.
     #[inline(always)]
-    fn refill(&mut self) {
-        if self.available < Self::MIN_AVAILABLE {
-            // 54 bits are behind the offset: 48 more fit, since at most 6 are there.
-            self.window |= self.fetch() << (6 - self.available);
-            self.available += 48;
+    fn advance(&mut self, bits: u32) {
+        self.window <<= bits;
+        if self.window as u32 == 0 {
+            // Bits take the place of the one, which goes behind them: 32 places down.
+            let one = self.window.trailing_zeros();
+            let more = (self.fetch() << 1 | 1).wrapping_sub(1 << 32);
+            self.window = self.window.wrapping_add(more << (one & 31));
         }
     }
 
     /// DecodeDecision (9.3.3.2.1) by a context variable.
     #[inline(always)]
     pub(crate) fn decision(&mut self, context: &mut u8) -> bool {
-        let state = *context;
-        let entry = STATES[(state & 127) as usize];
-        // What one decision waits for of the one before is short: the range chooses a byte of a
-        // word that is there, and both shifts are ready when the symbol is known.
-        let range_lps = u32::from((entry as u32 >> ((self.range >> 3) & 24)) as u8);
+        let state = STATES[usize::from(*context)];
+        let range_lps = state << (self.range >> 58 & 24) & RANGE_LPS;
         let range_mps = self.range - range_lps;
-        let scaled = u64::from(range_mps) << Self::SCALE;
-        let rest = self.window.wrapping_sub(scaled);
-        // Which symbol comes is what cannot be predicted: both ways are data, chosen by a mask.
-        // All bits are set for the more probable symbol: neither number has its highest bit set.
-        let mask = (rest as i64 >> 63) as u64;
-        let mask_32 = mask as u32;
-        let shift_lps = range_lps.leading_zeros().wrapping_sub(23);
-        let shift_mps = (range_mps >> 8) ^ 1;
-        let shift = shift_lps.wrapping_add(shift_mps.wrapping_sub(shift_lps) & mask_32);
-        let range = range_lps.wrapping_add(range_mps.wrapping_sub(range_lps) & mask_32);
-        *context = (entry >> (40 - (8 & mask_32))) as u8;
+        // Which symbol comes is what cannot be predicted: both ways are data.
+        let is_mps = self.window < range_mps;
+        let range = select_unpredictable(is_mps, range_mps, range_lps);
+        self.window -= select_unpredictable(is_mps, 0, range_mps);
+        let next = select_unpredictable(is_mps, state, state >> 8) as u8;
+        *context = next;
+        let shift = range.leading_zeros();
         self.range = range << shift;
-        self.window = rest.wrapping_add(scaled & mask) << shift;
-        self.available -= shift;
-        self.refill();
-        (u32::from(state) ^ mask_32) & 1 == 0
+        self.advance(shift);
+        next >> 7 != 0
     }
 
-    /// DecodeBypass (9.3.3.2.3).
+    /// DecodeBypass (9.3.3.2.3): instead of the offset being doubled the range is halved.
     #[inline(always)]
     pub(crate) fn bypass(&mut self) -> bool {
-        self.window <<= 1;
-        self.available -= 1;
-        let scaled = u64::from(self.range) << Self::SCALE;
-        let bin = self.window >= scaled;
-        self.window -= if bin { scaled } else { 0 };
-        self.refill();
+        let half = self.range >> 1;
+        let bin = self.window >= half;
+        self.window = select_unpredictable(bin, self.window.wrapping_sub(half), self.window);
+        self.advance(1);
         bin
     }
 
     /// DecodeTerminate (9.3.3.2.2.3), as `end_of_slice_flag` has it.
     #[inline]
     pub(crate) fn terminate(&mut self) -> bool {
-        self.range -= 2;
-        if self.window >= u64::from(self.range) << Self::SCALE {
+        self.range -= 2 << Self::SCALE;
+        if self.window >= self.range {
             return true;
         }
-        let shift = self.range.leading_zeros() - 23;
+        let shift = self.range.leading_zeros();
         self.range <<= shift;
-        self.window <<= shift;
-        self.available -= shift;
-        self.refill();
+        self.advance(shift);
         false
     }
 }

@@ -4,8 +4,8 @@ use h264::SliceType;
 
 use crate::frame::{Frame, Mv, Structure};
 use crate::inter_pred::{dist_scale_factor, reference_of_variant};
-use crate::mb::fill_rect;
-use crate::mv_pred::{Neighbour, median_prediction};
+use crate::mb::{WholeMotion, fill_rect, place};
+use crate::mv_pred::median_prediction;
 use crate::picture::SliceContext;
 use crate::ref_list::RefPic;
 use crate::slice::MbDecoder;
@@ -77,79 +77,106 @@ struct Colocated {
     scale: VerticalScale,
 }
 
+impl Colocated {
+    /// It refers to the first picture, and hardly moves.
+    fn is_still(&self) -> bool {
+        self.ref_idx == 0 && self.mv.iter().all(|component| (-1..=1).contains(component))
+    }
+}
+
+/// What spatial prediction gives.
+struct Spatial {
+    motion: WholeMotion,
+    /// Blocks that stand still in the colocated picture have other vectors.
+    has_still: bool,
+}
+
 impl<S: Vectors> MbDecoder<'_, S> {
-    /// Predicts the 8x8 blocks of which bits are set. Gives whether it is certain that they have
-    /// one motion.
-    pub(crate) fn predict_direct(&mut self, blocks: u8) -> bool {
+    /// Predicts a whole macroblock. Gives its motion where it has one; else it is in the cache.
+    pub(crate) fn predict_direct_macroblock(&mut self) -> Option<WholeMotion> {
+        if !self.context.header.direct_spatial_mv_pred_flag {
+            self.predict_temporal(15);
+            return None;
+        }
+        let Spatial { motion, has_still } = self.predict_spatial();
+        let still = if has_still { self.still_blocks(15) } else { 0 };
+        if still == 0 {
+            return Some(motion);
+        }
+        self.put_spatial(15, motion, still);
+        None
+    }
+
+    /// Predicts the 8x8 blocks of which bits are set.
+    pub(crate) fn predict_direct(&mut self, blocks: u8) {
         if self.context.header.direct_spatial_mv_pred_flag {
-            self.predict_spatial(blocks)
+            let Spatial { motion, has_still } = self.predict_spatial();
+            let still = if has_still { self.still_blocks(blocks) } else { 0 };
+            self.put_spatial(blocks, motion, still);
         } else {
             self.predict_temporal(blocks);
-            false
         }
     }
 
     /// Spatial direct prediction (8.4.1.2.2).
-    fn predict_spatial(&mut self, blocks: u8) -> bool {
-        let neighbours = [0, 1].map(|list| self.neighbours_of(list, (0, 0), 4));
-        // MinPositive of the three: the smallest that refers to anything.
-        let smallest = |list: &[Neighbour; 3]| {
-            list.iter().map(|neighbour| neighbour.ref_idx).filter(|&index| index >= 0).min()
+    fn predict_spatial(&mut self) -> Spatial {
+        let neighbours = [0, 1].map(|list| self.neighbours_of_whole(list));
+        // MinPositive of the three: the smallest that refers to anything. As they are of eight
+        // bits, those that refer to nothing are the greatest without a sign.
+        let ref_idx = neighbours.map(|[left, above, diagonal]| {
+            let smallest = (left.ref_idx as u8).min(above.ref_idx as u8);
+            (smallest.min(diagonal.ref_idx as u8) as i8).max(-1)
+        });
+        if ref_idx == [-1; 2] {
+            let motion = WholeMotion { ref_idx: [0; 2], mv: [[0; 2]; 2] };
+            return Spatial { motion, has_still: false };
+        }
+        let predict = |list: usize| match ref_idx[list] {
+            -1 => [0; 2],
+            index => median_prediction(neighbours[list], index),
         };
-        let found = [smallest(&neighbours[0]), smallest(&neighbours[1])];
-        let (ref_idx, predicted) = if found == [None, None] {
-            ([0, 0], [[0; 2]; 2])
-        } else {
-            let ref_idx = found.map(|index| index.unwrap_or(-1));
-            let predict = |list: usize| {
-                found[list].map_or([0; 2], |index| median_prediction(neighbours[list], index))
-            };
-            (ref_idx, [predict(0), predict(1)])
-        };
-        let is_zero_allowed = found != [None, None] && !self.direct.colocated.is_long_term;
+        let motion = WholeMotion { ref_idx, mv: [predict(0), predict(1)] };
         // With neither a zero reference nor a vector that could become zero, nothing is to be
         // looked up.
-        let depends =
-            is_zero_allowed && (0..2).any(|list| ref_idx[list] == 0 && predicted[list] != [0; 2]);
-        let is_coarse = self.context.sps.direct_8x8_inference;
-        let cache = &mut self.around.cache;
-        for list in 0..2 {
-            if blocks == 15 {
-                fill_rect(&mut cache.ref_idx[list], (0, 0), (4, 4), ref_idx[list]);
-                fill_rect(&mut cache.mv[list], (0, 0), (4, 4), predicted[list]);
+        let has_still = !self.direct.colocated.is_long_term
+            && (0..2).any(|list| ref_idx[list] == 0 && motion.mv[list] != [0; 2]);
+        Spatial { motion, has_still }
+    }
+
+    /// Which of the 4x4 blocks in these 8x8 blocks stand still in the colocated picture
+    /// (`colZeroFlag`): a bit each, in raster order.
+    fn still_blocks(&self, blocks: u8) -> u16 {
+        let mut bits = 0;
+        for block in (0..4).filter(|block| blocks >> block & 1 == 1) {
+            let (x, y) = (2 * (block & 1), block & 2);
+            if self.context.sps.direct_8x8_inference {
+                if self.colocated(block, (x, y)).is_still() {
+                    bits |= 0x33 << (4 * y + x);
+                }
                 continue;
             }
+            for (x, y) in [(x, y), (x + 1, y), (x, y + 1), (x + 1, y + 1)] {
+                bits |= u16::from(self.colocated(block, (x, y)).is_still()) << (4 * y + x);
+            }
+        }
+        bits
+    }
+
+    /// Puts the motion of spatial prediction into 8x8 blocks; 4x4 blocks that stand still have no
+    /// vector to the first reference.
+    fn put_spatial(&mut self, blocks: u8, motion: WholeMotion, still: u16) {
+        let cache = &mut self.around.cache;
+        for list in 0..2 {
+            let (ref_idx, mv) = (motion.ref_idx[list], motion.mv[list]);
             for block in (0..4).filter(|block| blocks >> block & 1 == 1) {
-                let at = (2 * (block & 1), block & 2);
-                fill_rect(&mut cache.ref_idx[list], at, (2, 2), ref_idx[list]);
-                fill_rect(&mut cache.mv[list], at, (2, 2), predicted[list]);
-            }
-        }
-        if !depends {
-            return true;
-        }
-        let mut is_one = true;
-        for block in (0..4).filter(|block| blocks >> block & 1 == 1) {
-            let at = (2 * (block & 1), block & 2);
-            let parts = if is_coarse { 1 } else { 4 };
-            let size = if is_coarse { (2, 2) } else { (1, 1) };
-            for part in 0..parts {
-                let at = (at.0 + (part & 1), at.1 + (part >> 1));
-                let colocated = self.colocated(block, at);
-                let is_still = colocated.ref_idx == 0
-                    && colocated.mv.iter().all(|component| (-1..=1).contains(component));
-                if !is_still {
-                    continue;
-                }
-                is_one = false;
-                for list in 0..2 {
-                    if ref_idx[list] == 0 {
-                        fill_rect(&mut self.around.cache.mv[list], at, size, [0; 2]);
-                    }
+                let (x, y) = (2 * (block & 1), block & 2);
+                fill_rect(&mut cache.ref_idx[list], (x, y), (2, 2), ref_idx);
+                let stands = |x: usize, y: usize| ref_idx == 0 && still >> (4 * y + x) & 1 == 1;
+                for (x, y) in [(x, y), (x + 1, y), (x, y + 1), (x + 1, y + 1)] {
+                    cache.mv[list][place(x, y)] = if stands(x, y) { [0; 2] } else { mv };
                 }
             }
         }
-        is_one
     }
 
     /// Temporal direct prediction (8.4.1.2.3).
@@ -257,7 +284,6 @@ impl<S: Vectors> MbDecoder<'_, S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mb::place;
     use crate::test_streams::BSlice;
     use crate::vectors::baseline;
 

@@ -4,7 +4,7 @@ use h264::{PredWeightTable, SliceType, Weight};
 
 use crate::frame::{Frame, Mv, Samples, Structure};
 use crate::kernels::inter::{self, Average, Bi, Put, Source, Sources, Store, Target, Targets, Uni};
-use crate::mb::{Flags, place};
+use crate::mb::{Flags, WholeMotion, place};
 use crate::picture::SliceContext;
 use crate::ref_list::RefPic;
 use crate::slice::MbDecoder;
@@ -131,6 +131,8 @@ struct Part {
     height: usize,
 }
 
+const WHOLE: Part = Part { x: 0, y: 0, width: 4, height: 4 };
+
 /// Where a partition is predicted from.
 struct Predictor {
     list: usize,
@@ -169,13 +171,18 @@ impl Scratch {
 }
 
 impl<S: Vectors> MbDecoder<'_, S> {
+    /// Predicts the macroblock where it has one motion.
+    pub(crate) fn predict_whole(&mut self, motion: &WholeMotion) {
+        self.mb.flags = self.mb.flags.with(Flags::ONE_MOTION).with(Flags::MOTION_8X8);
+        self.predict_block(WHOLE, motion);
+    }
+
     /// Predicts the macroblock from its motion, in as large parts as have the same.
-    pub(crate) fn predict_inter(&mut self, is_whole: bool) {
-        let whole = Part { x: 0, y: 0, width: 4, height: 4 };
+    pub(crate) fn predict_inter(&mut self) {
         let quarter = |block: usize| Part { x: 2 * (block & 1), y: block & 2, width: 2, height: 2 };
-        if is_whole || self.is_uniform(whole) {
+        if self.is_uniform(WHOLE) {
             self.mb.flags = self.mb.flags.with(Flags::ONE_MOTION).with(Flags::MOTION_8X8);
-            return self.predict_part(whole);
+            return self.predict_part(WHOLE);
         }
         let uniform = [0, 1, 2, 3].map(|block| self.is_uniform(quarter(block)));
         if uniform == [true; 4] {
@@ -249,15 +256,23 @@ impl<S: Vectors> MbDecoder<'_, S> {
 
     fn predict_part(&mut self, part: Part) {
         let place = place(part.x, part.y);
+        let cache = &self.around.cache;
+        let motion = WholeMotion {
+            ref_idx: [cache.ref_idx[0][place], cache.ref_idx[1][place]],
+            mv: [cache.mv[0][place], cache.mv[1][place]],
+        };
+        self.predict_block(part, &motion);
+    }
+
+    fn predict_block(&mut self, part: Part, motion: &WholeMotion) {
         let is_mbaff = self.context.is_mbaff;
         let predictor = |list: usize| {
-            let ref_idx = self.around.cache.ref_idx[list][place];
-            let ref_idx = usize::try_from(ref_idx).ok()?;
+            let ref_idx = usize::try_from(motion.ref_idx[list]).ok()?;
             Some(Predictor {
                 list,
                 ref_idx,
                 picture: self.context.lists.of(list, ref_idx, self.position, is_mbaff),
-                mv: self.around.cache.mv[list][place],
+                mv: motion.mv[list],
             })
         };
         let second = if self.lists == 2 { predictor(1) } else { None };
@@ -266,34 +281,42 @@ impl<S: Vectors> MbDecoder<'_, S> {
             (None, Some(only)) => (only, None),
             (None, None) => return,
         };
-        let second = second.as_ref();
-        if self.is_own(&first, second) || !self.has_default_weights(&first, second) {
-            self.predict_weighted(part, &first, second);
-            return;
+        if self.is_own(&first, second.as_ref())
+            || !self.has_default_weights(&first, second.as_ref())
+        {
+            return self.predict_weighted(part, &first, second.as_ref());
         }
+        self.predict_from::<Store>(part, &first);
+        if let Some(second) = second {
+            self.predict_from::<Average>(part, &second);
+        }
+    }
+
+    /// Luma and chroma from a picture other than this one.
+    fn predict_from<P: Put>(&mut self, part: Part, predictor: &Predictor) {
+        self.simd.vectorize(
+            #[inline(always)]
+            || self.put_prediction::<P>(part, predictor),
+        );
+    }
+
+    #[inline(always)]
+    fn put_prediction<P: Put>(&mut self, part: Part, predictor: &Predictor) {
         let simd = self.simd;
-        let frames = self.context.frames;
-        let samples = |predictor: &Predictor| &frames[usize::from(predictor.picture.slot)].samples;
+        let samples = &self.context.frames[usize::from(predictor.picture.slot)].samples;
         let (block, position, stride) = self.block(part, false);
         let edges = &mut self.scratch.edges;
         let plane = &mut self.context.frame.samples.planes[0];
-        let mut target = Target { plane, stride, position };
-        let edge = &mut edges[0];
-        block.predict_luma::<S, Store>(simd, samples(&first), &first, target.reborrow(), edge);
-        if let Some(second) = second {
-            block.predict_luma::<S, Average>(simd, samples(second), second, target, edge);
-        }
+        let target = Target { plane, stride, position };
+        block.put_luma::<S, P>(simd, samples, predictor, target, &mut edges[0]);
         if !self.around.has_chroma {
             return;
         }
         let (block, position, stride) = self.block(part, true);
         let edges = &mut self.scratch.edges;
         let planes = self.context.frame.samples.chroma();
-        let mut targets = Targets { planes, stride, position };
-        block.predict_chroma::<S, Store>(simd, samples(&first), &first, targets.reborrow(), edges);
-        if let Some(second) = second {
-            block.predict_chroma::<S, Average>(simd, samples(second), second, targets, edges);
-        }
+        let targets = Targets { planes, stride, position };
+        block.put_chroma::<S, P>(simd, samples, predictor, targets, edges);
     }
 
     /// One prediction as it is, or the average of two.
@@ -372,8 +395,7 @@ impl<S: Vectors> MbDecoder<'_, S> {
     fn block(&self, part: Part, is_chroma: bool) -> (PredictedBlock, usize, usize) {
         let unit = if is_chroma { 2 } else { 4 };
         let size = if is_chroma { 8 } else { 16 };
-        let plane_stride = self.context.frame.samples.strides[usize::from(is_chroma)];
-        let (start, stride) = self.position.samples(plane_stride, is_chroma);
+        let (start, stride) = self.origins[usize::from(is_chroma)];
         let block = PredictedBlock {
             structure: self.position.structure(),
             column: (self.position.x * size + part.x * unit) as i32,
@@ -546,9 +568,39 @@ impl PredictedBlock {
         (self.width, self.height)
     }
 
-    /// From a reference picture at a motion vector.
-    #[inline]
+    /// As [`Self::put_luma`], in a function of its own.
     fn predict_luma<S: Vectors, P: Put>(
+        &self,
+        simd: S,
+        samples: &Samples,
+        predictor: &Predictor,
+        target: Target<'_>,
+        edge: &mut EdgeBlock,
+    ) {
+        simd.vectorize(
+            #[inline(always)]
+            || self.put_luma::<S, P>(simd, samples, predictor, target, edge),
+        );
+    }
+
+    /// As [`Self::put_chroma`], in a function of its own.
+    fn predict_chroma<S: Vectors, P: Put>(
+        &self,
+        simd: S,
+        samples: &Samples,
+        predictor: &Predictor,
+        targets: Targets<'_>,
+        edges: &mut [EdgeBlock; 2],
+    ) {
+        simd.vectorize(
+            #[inline(always)]
+            || self.put_chroma::<S, P>(simd, samples, predictor, targets, edges),
+        );
+    }
+
+    /// From a reference picture at a motion vector.
+    #[inline(always)]
+    fn put_luma<S: Vectors, P: Put>(
         &self,
         simd: S,
         samples: &Samples,
@@ -573,8 +625,8 @@ impl PredictedBlock {
     }
 
     /// Cb and Cr.
-    #[inline]
-    fn predict_chroma<S: Vectors, P: Put>(
+    #[inline(always)]
+    fn put_chroma<S: Vectors, P: Put>(
         &self,
         simd: S,
         samples: &Samples,
@@ -684,9 +736,14 @@ impl<'a> ReferencePlane<'a> {
             let [leftmost, .., rightmost] = line else { return };
             let (before, rest) = out[..width].split_at_mut(outside);
             let (middle, behind) = rest.split_at_mut(inside);
-            before.fill(*leftmost);
             middle.copy_from_slice(&line[first..first + inside]);
-            behind.fill(*rightmost);
+            // Most blocks reach out above or below only.
+            if outside > 0 {
+                before.fill(*leftmost);
+            }
+            if !behind.is_empty() {
+                behind.fill(*rightmost);
+            }
         }
     }
 }

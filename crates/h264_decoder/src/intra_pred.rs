@@ -54,7 +54,7 @@ impl<S: Vectors> MbDecoder<'_, S> {
         let simd = self.simd;
         let around = self.intra_samples();
         let samples = &mut self.context.frame.samples;
-        let (start, stride) = self.position.samples(samples.strides[0], false);
+        let (start, stride) = self.origins[0];
         let plane = &mut samples.planes[0][..];
         let step = if is_8x8 { 2 } else { 1 };
         let is_cabac = self.context.pps.entropy_coding_mode;
@@ -106,7 +106,7 @@ impl<S: Vectors> MbDecoder<'_, S> {
         let around = self.intra_samples();
         let left = around.left == [true; 4];
         let samples = &mut self.context.frame.samples;
-        let (position, stride) = self.position.samples(samples.strides[0], false);
+        let (position, stride) = self.origins[0];
         let plane = &mut samples.planes[0][..];
         match mode {
             0 if around.above => intra::vertical::<16>(plane, stride, position),
@@ -128,7 +128,7 @@ impl<S: Vectors> MbDecoder<'_, S> {
         let around = self.intra_samples();
         let left = around.left == [true; 4];
         let samples = &mut self.context.frame.samples;
-        let (position, stride) = self.position.samples(samples.strides[1], true);
+        let (position, stride) = self.origins[1];
         for plane in samples.planes.iter_mut().skip(1) {
             match self.mb.intra_chroma_pred_mode {
                 0 => {

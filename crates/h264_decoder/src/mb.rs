@@ -99,6 +99,19 @@ impl Mb {
 /// list; at most 127.
 pub(crate) type EdgeMvd = [[[u8; 2]; 8]; 2];
 
+/// The motion of an inter macroblock that has one, by list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WholeMotion {
+    /// -1 where the list is not used.
+    pub(crate) ref_idx: [i8; 2],
+    /// 0 where the list is not used.
+    pub(crate) mv: [Mv; 2],
+}
+
+impl WholeMotion {
+    pub(crate) const NONE: Self = Self { ref_idx: [-1; 2], mv: [[0; 2]; 2] };
+}
+
 /// `mb_type` of macroblocks that are not inferred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MbType {
@@ -109,7 +122,9 @@ pub(crate) enum MbType {
     Intra16x16 { mode: u8, chroma: u8, luma: bool },
     /// I_PCM.
     Pcm,
-    /// Partitions of 16x16, 16x8 or 8x16, each with the lists that it is predicted from.
+    /// One partition of 16x16, with the lists that it is predicted from.
+    InterWhole { lists: Lists },
+    /// Two partitions, each with its lists.
     Inter { shape: Shape, lists: [Lists; 2] },
     /// P_8x8, P_8x8ref0 (all reference indices 0) and B_8x8.
     Inter8x8 { ref0: bool },
@@ -119,7 +134,6 @@ pub(crate) enum MbType {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
-    Whole,
     /// 16x8: an upper and a lower half.
     Rows,
     /// 8x16: a left and a right half.
@@ -149,7 +163,7 @@ impl MbType {
     /// By number of table 7-13, 0 to 4; those of I slices follow at 5.
     pub(crate) fn of_p_slice(number: u32) -> Self {
         match number {
-            0 => Self::Inter { shape: Shape::Whole, lists: [1, 1] },
+            0 => Self::InterWhole { lists: 1 },
             1 => Self::Inter { shape: Shape::Rows, lists: [1, 1] },
             2 => Self::Inter { shape: Shape::Columns, lists: [1, 1] },
             3 => Self::Inter8x8 { ref0: false },
@@ -165,7 +179,7 @@ impl MbType {
             [[1, 1], [2, 2], [1, 2], [2, 1], [1, 3], [2, 3], [3, 1], [3, 2], [3, 3]];
         match number {
             0 => Self::Direct,
-            1..=3 => Self::Inter { shape: Shape::Whole, lists: [number as u8; 2] },
+            1..=3 => Self::InterWhole { lists: number as u8 },
             4..=21 => Self::Inter {
                 shape: if number % 2 == 0 { Shape::Rows } else { Shape::Columns },
                 lists: PAIRS[(number as usize - 4) / 2],
@@ -512,7 +526,7 @@ mod tests {
         assert_eq!(MbType::of_b_slice(10), inter(Shape::Rows, [2, 1]), "B_L1_L0_16x8");
         assert_eq!(MbType::of_b_slice(13), inter(Shape::Columns, [1, 3]), "B_L0_Bi_8x16");
         assert_eq!(MbType::of_b_slice(21), inter(Shape::Columns, [3, 3]), "B_Bi_Bi_8x16");
-        assert_eq!(MbType::of_b_slice(2), inter(Shape::Whole, [2, 2]), "B_L1_16x16");
+        assert_eq!(MbType::of_b_slice(2), MbType::InterWhole { lists: 2 }, "B_L1_16x16");
         let intra = MbType::Intra16x16 { mode: 2, chroma: 1, luma: true };
         assert_eq!(MbType::of_p_slice(5 + 19), intra, "I_16x16_2_1_1");
         assert_eq!(SubMb::of_b(7), SubMb { width: 1, height: 2, lists: 2 }, "B_L1_4x8");

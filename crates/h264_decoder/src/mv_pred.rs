@@ -54,6 +54,30 @@ impl<S: Vectors> MbDecoder<'_, S> {
         [left, above, diagonal]
     }
 
+    /// The same of the macroblock as a whole, from where they are kept: nothing has to be put around
+    /// it.
+    #[inline]
+    pub(crate) fn neighbours_of_whole(&mut self, list: usize) -> [Neighbour; 3] {
+        if self.context.is_mbaff {
+            self.fill_motion_in_mbaff(list);
+            return self.neighbours_of(list, (0, 0), 4);
+        }
+        let motion = &self.context.frame.motion;
+        let (ref_idx, mv) = (&motion.ref_idx[list], &motion.mv[list]);
+        let of = |mb: Option<usize>, quarter: usize, block: usize| match mb {
+            Some(mb) => Neighbour { ref_idx: ref_idx[mb][quarter], mv: mv[mb][block] },
+            None => Neighbour::NONE,
+        };
+        let found = &self.neighbours;
+        let left = of(found.left.map(|[left, _]| left), 1, 3);
+        let above = of(found.above, 2, 12);
+        let diagonal = match found.above_right {
+            None => of(found.above_left, 3, 15),
+            right => of(right, 2, 12),
+        };
+        [left, above, diagonal]
+    }
+
     /// Left of a macroblock of an MBAFF frame, rows do not follow each other as the blocks next to
     /// it do.
     fn above_left_in_mbaff(&self, list: usize, y: usize) -> Neighbour {
@@ -112,8 +136,8 @@ impl<S: Vectors> MbDecoder<'_, S> {
     }
 
     /// The prediction for P_Skip (8.4.1.1).
-    pub(crate) fn predict_mv_of_skip(&self) -> Mv {
-        let neighbours = self.neighbours_of(0, (0, 0), 4);
+    pub(crate) fn predict_mv_of_skip(&mut self) -> Mv {
+        let neighbours = self.neighbours_of_whole(0);
         let [left, above, _] = neighbours;
         let is_still = |neighbour: Neighbour| {
             !neighbour.is_available() || (neighbour.ref_idx == 0 && neighbour.mv == [0; 2])

@@ -10,8 +10,9 @@ use crate::frame::Mv;
 use crate::inter_pred::{Scratch, Weights};
 use crate::mb::{
     CACHE, CORNER, Cache, EdgeMvd, Flags, Lists, Mb, MbType, NO_COEFF, NO_SLICE, NeighbourFinder,
-    Neighbours, Position, Shape, SubMb, UNAVAILABLE, block_xy, fill_rect, place,
+    Neighbours, Position, Shape, SubMb, UNAVAILABLE, WholeMotion, block_xy, fill_rect, place,
 };
+use crate::mv_pred::median_prediction;
 use crate::picture::SliceContext;
 use crate::residual::{SCAN_4X4, SCAN_8X8, SCAN_8X8_CAVLC, SCAN_CHROMA_DC, UNSCALED, chroma_qp};
 use crate::syntax::{Block, Coefficients, NeighbourFacts, Surroundings, Syntax};
@@ -54,6 +55,8 @@ pub(crate) struct MbDecoder<'a, S> {
     pub(crate) neighbours: Neighbours,
     pub(crate) position: Position,
     place: Place,
+    /// Where its samples begin in their planes, and the distance of its rows: of luma, of chroma.
+    pub(crate) origins: [(usize, usize); 2],
     /// Where the macroblock's side data are.
     pub(crate) index: usize,
     /// What is stored of the macroblock when it is decoded.
@@ -75,17 +78,6 @@ struct Part {
     y: usize,
     width: usize,
     height: usize,
-}
-
-/// Reads a syntax element by the instructions for shifts that come with those for vectors.
-macro_rules! vectorized {
-    ($decoder:expr, |$reader:ident, $around:ident| $read:expr) => {{
-        let ($reader, $around) = (&mut $decoder.reader, &$decoder.mb.around);
-        $decoder.mb.simd.vectorize(
-            #[inline(always)]
-            || $read,
-        )
-    }};
 }
 
 /// Column and row of a macroblock address in a picture without MBAFF.
@@ -112,11 +104,22 @@ impl Place {
 }
 
 impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
+    #[inline(always)]
     fn mb_skip_flag(&mut self, slice_type: SliceType) -> bool {
-        vectorized!(self, |reader, around| reader.mb_skip_flag(slice_type, around))
+        self.reader.mb_skip_flag(slice_type, &self.mb.around)
     }
 
     fn decode(&mut self) -> Result<(), Damage> {
+        let simd = self.mb.simd;
+        simd.vectorize(
+            #[inline(always)]
+            || self.slice_data(),
+        )
+    }
+
+    /// `slice_data()`.
+    #[inline(always)]
+    fn slice_data(&mut self) -> Result<(), Damage> {
         let is_mbaff = self.mb.context.is_mbaff;
         let slice_type = self.mb.context.header.slice_type;
         let is_field_picture = self.mb.context.structure.is_field();
@@ -226,10 +229,20 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
         self.reader.mb_field_decoding_flag(count)
     }
 
-    /// `macroblock_layer()`.
+    /// `macroblock_layer()`. All of it that reads syntax elements is one function: CABAC is read with
+    /// the instructions for shifts that come with those for vectors.
     fn macroblock_layer(&mut self) -> Result<(), Damage> {
+        let simd = self.mb.simd;
+        simd.vectorize(
+            #[inline(always)]
+            || self.macroblock(),
+        )
+    }
+
+    #[inline(always)]
+    fn macroblock(&mut self) -> Result<(), Damage> {
         let slice_type = self.mb.context.header.slice_type;
-        let number = vectorized!(self, |reader, around| reader.mb_type(slice_type, around))?;
+        let number = self.reader.mb_type(slice_type, &self.mb.around)?;
         let mb_type = match slice_type {
             SliceType::P | SliceType::Sp => MbType::of_p_slice(number),
             SliceType::B => MbType::of_b_slice(number),
@@ -239,6 +252,7 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
             MbType::Pcm => self.pcm(),
             MbType::IntraNxN => self.intra_nxn(),
             MbType::Intra16x16 { mode, chroma, luma } => self.intra_16x16(mode, chroma, luma),
+            MbType::InterWhole { lists } => self.inter_whole(lists),
             MbType::Inter { shape, lists } => self.inter(shape, lists),
             MbType::Inter8x8 { ref0 } => self.inter_8x8(ref0),
             MbType::Direct => self.direct_16x16(),
@@ -255,8 +269,7 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
                 break;
             }
             let size = if component == 0 { 16 } else { 8 };
-            let stride = samples_context.strides[usize::from(component > 0)];
-            let (position, stride) = self.mb.position.samples(stride, component > 0);
+            let (position, stride) = self.mb.origins[usize::from(component > 0)];
             for (y, row) in samples[start..start + size * size].chunks(size).enumerate() {
                 plane[position + y * stride..][..size].copy_from_slice(row);
             }
@@ -274,6 +287,7 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
         Ok(())
     }
 
+    #[inline(always)]
     fn intra_nxn(&mut self) -> Result<(), Damage> {
         let mb = &mut self.mb;
         let is_8x8 =
@@ -282,28 +296,22 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
         mb.fill_intra_pred_modes();
         let step = if is_8x8 { 4 } else { 1 };
         let size = if is_8x8 { 2 } else { 1 };
-        let reader = &mut self.reader;
         let modes = &mut mb.around.cache.intra_pred_modes;
-        mb.simd.vectorize(
-            #[inline(always)]
-            || {
-                for block in (0..16).step_by(step) {
-                    let (x, y) = block_xy(block);
-                    let smaller = modes[place(x, y) - 1].min(modes[place(x, y) - 8]);
-                    // DC where a neighbour cannot be looked at (8.3.1.1, dcPredModePredictedFlag).
-                    let predicted = if smaller < 0 { 2 } else { smaller };
-                    let mode = match reader.intra_pred_mode() {
-                        None => predicted,
-                        Some(mode) => mode as i8 + i8::from(mode as i8 >= predicted),
-                    };
-                    fill_rect(modes, (x, y), (size, size), mode);
-                }
-            },
-        );
+        for block in (0..16).step_by(step) {
+            let (x, y) = block_xy(block);
+            let smaller = modes[place(x, y) - 1].min(modes[place(x, y) - 8]);
+            // DC where a neighbour cannot be looked at (8.3.1.1, dcPredModePredictedFlag).
+            let predicted = if smaller < 0 { 2 } else { smaller };
+            let mode = match self.reader.intra_pred_mode() {
+                None => predicted,
+                Some(mode) => mode as i8 + i8::from(mode as i8 >= predicted),
+            };
+            fill_rect(modes, (x, y), (size, size), mode);
+        }
         mb.store_intra_pred_modes();
         self.chroma_mode_of_intra()?;
-        let pattern = vectorized!(self, |reader, around| reader.coded_block_pattern(around, true))?;
-        self.residual(pattern, None)?;
+        let pattern = self.reader.coded_block_pattern(&self.mb.around, true)?;
+        self.residual(pattern, false)?;
         self.mb.store_no_motion();
         self.mb.reconstruct_intra_nxn(is_8x8)?;
         self.mb.predict_intra_chroma()?;
@@ -311,6 +319,7 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
         Ok(())
     }
 
+    #[inline(always)]
     fn chroma_mode_of_intra(&mut self) -> Result<(), Damage> {
         if self.mb.around.has_chroma {
             let mode = self.reader.intra_chroma_pred_mode(&self.mb.around)?;
@@ -319,11 +328,12 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
         Ok(())
     }
 
+    #[inline(always)]
     fn intra_16x16(&mut self, mode: u8, chroma: u8, luma: bool) -> Result<(), Damage> {
         self.mb.mb.flags = self.mb.mb.flags.with(Flags::INTRA_16X16);
         self.chroma_mode_of_intra()?;
         let pattern = chroma << 4 | if luma { 15 } else { 0 };
-        self.residual(pattern, Some(mode))?;
+        self.residual(pattern, true)?;
         self.mb.store_no_motion();
         self.mb.predict_intra_16x16(mode)?;
         self.mb.add_luma();
@@ -332,34 +342,58 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
         Ok(())
     }
 
+    #[inline(always)]
+    fn inter_whole(&mut self, lists: Lists) -> Result<(), Damage> {
+        if R::IS_CABAC {
+            self.mb.fill_contexts_of_whole();
+        }
+        let mut motion = WholeMotion::NONE;
+        let mut mvd = [[0; 2]; 2];
+        for list in (0..self.mb.lists).filter(|list| lists >> list & 1 == 1) {
+            motion.ref_idx[list] = self.ref_idx(list, place(0, 0))?;
+        }
+        for list in (0..self.mb.lists).filter(|list| lists >> list & 1 == 1) {
+            let neighbours = self.mb.neighbours_of_whole(list);
+            let predicted = median_prediction(neighbours, motion.ref_idx[list]);
+            (motion.mv[list], mvd[list]) = self.motion_vector(list, place(0, 0), predicted)?;
+        }
+        self.mb.store_whole_motion(&motion);
+        if R::IS_CABAC {
+            self.mb.context.picture.mvd[self.mb.index] = mvd.map(|mvd| [mvd; 8]);
+        }
+        self.mb.predict_whole(&motion);
+        self.residual_of_inter(true)
+    }
+
+    #[inline(always)]
     fn inter(&mut self, shape: Shape, lists: [Lists; 2]) -> Result<(), Damage> {
         let mb = &mut self.mb;
         mb.fill_motion(R::IS_CABAC);
-        mb.fill_direct_neighbours();
+        if R::IS_CABAC {
+            mb.fill_direct_neighbours();
+        }
         let part = |x, y, width, height| Part { x, y, width, height };
         let parts = match shape {
-            Shape::Whole => [part(0, 0, 4, 4); 2],
             Shape::Rows => [part(0, 0, 4, 2), part(0, 2, 4, 2)],
             Shape::Columns => [part(0, 0, 2, 4), part(2, 0, 2, 4)],
         };
-        let count = if shape == Shape::Whole { 1 } else { 2 };
         for list in 0..self.mb.lists {
-            for (part, lists) in parts.iter().zip(lists).take(count) {
-                let ref_idx = if lists >> list & 1 == 1 { self.ref_idx(list, part)? } else { -1 };
+            for (part, lists) in parts.iter().zip(lists) {
+                let place = place(part.x, part.y);
+                let ref_idx = if lists >> list & 1 == 1 { self.ref_idx(list, place)? } else { -1 };
                 let cache = &mut self.mb.around.cache.ref_idx[list];
                 fill_rect(cache, (part.x, part.y), (part.width, part.height), ref_idx);
             }
         }
         for list in 0..self.mb.lists {
-            for (index, (part, lists)) in parts.iter().zip(lists).take(count).enumerate() {
+            for (index, (part, lists)) in parts.iter().zip(lists).enumerate() {
                 if lists >> list & 1 == 1 {
                     let ref_idx = self.mb.around.cache.ref_idx[list][place(part.x, part.y)];
                     let predicted = match shape {
-                        Shape::Whole => self.mb.predict_mv(list, (0, 0), 4, ref_idx),
                         Shape::Rows => self.mb.predict_mv_of_row(list, index, ref_idx),
                         Shape::Columns => self.mb.predict_mv_of_column(list, index, ref_idx),
                     };
-                    self.motion_vector(list, part, predicted)?;
+                    self.partition(list, part, predicted)?;
                 } else {
                     self.mb.no_motion_vector(list, part);
                 }
@@ -369,46 +403,62 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
         if R::IS_CABAC {
             self.mb.store_mvd();
         }
-        self.mb.predict_inter(shape == Shape::Whole);
+        self.mb.predict_inter();
         self.residual_of_inter(true)
     }
 
-    fn ref_idx(&mut self, list: usize, part: &Part) -> Result<i8, Damage> {
+    #[inline(always)]
+    fn ref_idx(&mut self, list: usize, place: usize) -> Result<i8, Damage> {
         let max = self.mb.max_ref_idx(list);
         if max == 0 {
             return Ok(0);
         }
-        let place = place(part.x, part.y);
-        let ref_idx = vectorized!(self, |reader, around| reader.ref_idx(around, list, place, max))?;
+        let ref_idx = self.reader.ref_idx(&self.mb.around, list, place, max)?;
         if (0..=max as i8).contains(&ref_idx) { Ok(ref_idx) } else { Err(Damage::Code) }
     }
 
-    /// Reads the difference to a predicted vector.
-    fn motion_vector(&mut self, list: usize, part: &Part, predicted: Mv) -> Result<(), Damage> {
-        let at = (part.x, part.y);
-        let place = place(part.x, part.y);
-        let mvd = vectorized!(self, |reader, around| reader.mvd(around, list, place))?;
+    /// Reads the difference to a predicted vector. Gives the vector, and what is kept of the
+    /// difference.
+    #[inline(always)]
+    fn motion_vector(
+        &mut self,
+        list: usize,
+        place: usize,
+        predicted: Mv,
+    ) -> Result<(Mv, [u8; 2]), Damage> {
+        let mvd = self.reader.mvd(&self.mb.around, list, place)?;
         let component = |index: usize| predicted[index].wrapping_add(mvd[index] as i16);
+        let absolute = mvd.map(|component| component.unsigned_abs().min(127) as u8);
+        Ok(([component(0), component(1)], absolute))
+    }
+
+    /// Reads the vector of a partition into the cache.
+    #[inline(always)]
+    fn partition(&mut self, list: usize, part: &Part, predicted: Mv) -> Result<(), Damage> {
+        let at = (part.x, part.y);
         let size = (part.width, part.height);
+        let (mv, mvd) = self.motion_vector(list, place(part.x, part.y), predicted)?;
         let cache = &mut self.mb.around.cache;
-        fill_rect(&mut cache.mv[list], at, size, [component(0), component(1)]);
+        fill_rect(&mut cache.mv[list], at, size, mv);
         if R::IS_CABAC {
-            let absolute = mvd.map(|component| component.unsigned_abs().min(127) as u8);
-            fill_rect(&mut cache.mvd[list], at, size, absolute);
+            fill_rect(&mut cache.mvd[list], at, size, mvd);
         }
         Ok(())
     }
 
+    #[inline(always)]
     fn inter_8x8(&mut self, ref0: bool) -> Result<(), Damage> {
         let slice_type = self.mb.context.header.slice_type;
         let mut subs = [SubMb::default(); 4];
         for sub in &mut subs {
-            let number = vectorized!(self, |reader, _around| reader.sub_mb_type(slice_type))?;
+            let number = self.reader.sub_mb_type(slice_type)?;
             *sub =
                 if slice_type == SliceType::B { SubMb::of_b(number) } else { SubMb::of_p(number) };
         }
         self.mb.fill_motion(R::IS_CABAC);
-        self.mb.fill_direct_neighbours();
+        if R::IS_CABAC {
+            self.mb.fill_direct_neighbours();
+        }
         let direct = (0..4).fold(0, |bits, sub| bits | u8::from(subs[sub].is_direct()) << sub);
         self.mb.mb.direct = direct;
         if direct != 0 {
@@ -425,7 +475,7 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
                 let is_used = sub.lists >> list & 1 == 1;
                 let ref_idx = match is_used {
                     true if ref0 => 0,
-                    true => self.ref_idx(list, &part)?,
+                    true => self.ref_idx(list, place(part.x, part.y))?,
                     false => -1,
                 };
                 let cache = &mut self.mb.around.cache.ref_idx[list];
@@ -449,7 +499,7 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
         if R::IS_CABAC {
             self.mb.store_mvd();
         }
-        self.mb.predict_inter(false);
+        self.mb.predict_inter();
         // NoSubMbPartSizeLessThan8x8Flag.
         let inference = self.mb.context.sps.direct_8x8_inference;
         let is_coarse = subs
@@ -458,6 +508,7 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
         self.residual_of_inter(is_coarse)
     }
 
+    #[inline(always)]
     fn sub_macroblock(&mut self, list: usize, sub: SubMb, whole: &Part) -> Result<(), Damage> {
         let ref_idx = self.mb.around.cache.ref_idx[list][place(whole.x, whole.y)];
         let (width, height) = (usize::from(sub.width), usize::from(sub.height));
@@ -465,12 +516,13 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
             for x in (0..2).step_by(width) {
                 let part = Part { x: whole.x + x, y: whole.y + y, width, height };
                 let predicted = self.mb.predict_mv(list, (part.x, part.y), width, ref_idx);
-                self.motion_vector(list, &part, predicted)?;
+                self.partition(list, &part, predicted)?;
             }
         }
         Ok(())
     }
 
+    #[inline(always)]
     fn direct_16x16(&mut self) -> Result<(), Damage> {
         self.mb.mb.flags = self.mb.mb.flags.with(Flags::DIRECT);
         self.mb.infer_direct_16x16(R::IS_CABAC);
@@ -478,8 +530,20 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
     }
 
     fn residual_of_inter(&mut self, may_be_8x8: bool) -> Result<(), Damage> {
-        let pattern =
-            vectorized!(self, |reader, around| reader.coded_block_pattern(around, false))?;
+        let pattern = self.mb.simd.vectorize(
+            #[inline(always)]
+            || self.pattern_of_inter(may_be_8x8),
+        )?;
+        self.residual(pattern, false)?;
+        self.mb.add_luma();
+        self.mb.add_chroma();
+        Ok(())
+    }
+
+    /// `coded_block_pattern` and `transform_size_8x8_flag`.
+    #[inline(always)]
+    fn pattern_of_inter(&mut self, may_be_8x8: bool) -> Result<u8, Damage> {
+        let pattern = self.reader.coded_block_pattern(&self.mb.around, false)?;
         let mb = &mut self.mb;
         if pattern & 15 != 0
             && may_be_8x8
@@ -488,23 +552,29 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
         {
             mb.mb.flags = mb.mb.flags.with(Flags::TRANSFORM_8X8);
         }
-        self.residual(pattern, None)?;
-        self.mb.add_luma();
-        self.mb.add_chroma();
-        Ok(())
+        Ok(pattern)
     }
 
     /// `mb_qp_delta` and `residual()` (7.3.5.3).
-    fn residual(&mut self, pattern: u8, intra_16x16: Option<u8>) -> Result<(), Damage> {
+    fn residual(&mut self, pattern: u8, is_intra_16x16: bool) -> Result<(), Damage> {
         let mb = &mut self.mb;
         mb.mb.coded_block_pattern = pattern.into();
-        if pattern == 0 && intra_16x16.is_none() {
+        if pattern == 0 && !is_intra_16x16 {
             mb.around.has_qp_delta_before = false;
             mb.mb.qp = mb.qp;
             mb.set_chroma_qp(mb.qp);
             return Ok(());
         }
-        let delta = vectorized!(self, |reader, around| reader.mb_qp_delta(around))?;
+        let simd = self.mb.simd;
+        simd.vectorize(
+            #[inline(always)]
+            || self.coded_residual(pattern, is_intra_16x16),
+        )
+    }
+
+    #[inline(always)]
+    fn coded_residual(&mut self, pattern: u8, is_intra_16x16: bool) -> Result<(), Damage> {
+        let delta = self.reader.mb_qp_delta(&self.mb.around)?;
         let mb = &mut self.mb;
         if !(-26..=25).contains(&delta) {
             return Err(Damage::Code);
@@ -515,16 +585,10 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
         mb.set_chroma_qp(mb.qp);
         let is_intra = mb.mb.flags.any(Flags::INTRA);
         mb.fill_total_coeff(R::IS_CABAC, is_intra);
-        mb.simd.vectorize(
-            #[inline(always)]
-            || {
-                self.luma_residual(pattern, intra_16x16.is_some(), is_intra)?;
-                if mb_has_chroma_residual(pattern) && self.mb.around.has_chroma {
-                    self.chroma_residual(pattern, is_intra)?;
-                }
-                Ok(())
-            },
-        )?;
+        self.luma_residual(pattern, is_intra_16x16, is_intra)?;
+        if mb_has_chroma_residual(pattern) && self.mb.around.has_chroma {
+            self.chroma_residual(pattern, is_intra)?;
+        }
         self.mb.store_total_coeff();
         Ok(())
     }
@@ -549,7 +613,7 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
                 scale: &UNSCALED,
                 shift: 4,
             };
-            if read_block(mb.simd, reader, Block::LumaDc, &mb.around, &mut dc)? > 0 {
+            if reader.block(Block::LumaDc, &mb.around, &mut dc)? > 0 {
                 mb.mb.coded_block_pattern |= 1 << 8;
                 let dc = kernels::transform::luma_dc(&mb.luma_dc, scale[0]);
                 for block in 0..16 {
@@ -576,7 +640,7 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
                 if R::IS_CABAC {
                     let scan = &SCAN_8X8[field];
                     let mut levels = Coefficients { levels, scan, first: 0, scale, shift: 6 };
-                    total = read_block(mb.simd, reader, Block::Luma8x8, &mb.around, &mut levels)?;
+                    total = reader.block(Block::Luma8x8, &mb.around, &mut levels)?;
                     fill_rect(&mut mb.around.cache.total_coeff, (x, y), (2, 2), total);
                 } else {
                     for part in 0..4 {
@@ -584,13 +648,7 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
                         let scan = &SCAN_8X8_CAVLC[field][part];
                         let mut levels =
                             Coefficients { levels: &mut *levels, scan, first: 0, scale, shift: 6 };
-                        let count = read_block(
-                            mb.simd,
-                            reader,
-                            Block::Luma(place),
-                            &mb.around,
-                            &mut levels,
-                        )?;
+                        let count = reader.block(Block::Luma(place), &mb.around, &mut levels)?;
                         mb.around.cache.total_coeff[place] = count;
                         total |= count;
                     }
@@ -611,7 +669,7 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
                 let first = usize::from(is_intra_16x16);
                 let mut levels = Coefficients { levels, scan, first, scale, shift: 4 };
                 let kind = if is_intra_16x16 { Block::LumaAc(place) } else { Block::Luma(place) };
-                let count = read_block(mb.simd, reader, kind, &mb.around, &mut levels)?;
+                let count = reader.block(kind, &mb.around, &mut levels)?;
                 mb.around.cache.total_coeff[place] = count;
                 if count > 0 {
                     mb.mb.coefficients |= 1 << (4 * y + x);
@@ -636,8 +694,7 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
                 scale: &UNSCALED_CHROMA_DC,
                 shift: 4,
             };
-            if read_block(mb.simd, reader, Block::ChromaDc(component), &mb.around, &mut levels)? > 0
-            {
+            if reader.block(Block::ChromaDc(component), &mb.around, &mut levels)? > 0 {
                 mb.mb.coded_block_pattern |= 1 << (9 + component);
                 let dc = kernels::transform::chroma_dc(&dc, scale[0]);
                 for (block, dc) in dc.into_iter().enumerate() {
@@ -659,28 +716,13 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
                     let scan = &SCAN_4X4[field];
                     let mut levels = Coefficients { levels, scan, first: 1, scale, shift: 4 };
                     let kind = Block::ChromaAc(component, place);
-                    count = read_block(mb.simd, reader, kind, &mb.around, &mut levels)?;
+                    count = reader.block(kind, &mb.around, &mut levels)?;
                 }
                 mb.around.cache.chroma_total_coeff[component][place] = count;
             }
         }
         Ok(())
     }
-}
-
-/// Reads a block of coefficients. The engine has instructions for shifts, too.
-#[inline(always)]
-fn read_block<S: Vectors, R: Syntax, const N: usize, const SCAN: usize>(
-    simd: S,
-    reader: &mut R,
-    block: Block,
-    around: &Surroundings,
-    coefficients: &mut Coefficients<'_, N, SCAN>,
-) -> Result<u8, Damage> {
-    simd.vectorize(
-        #[inline(always)]
-        || reader.block(block, around, coefficients),
-    )
 }
 
 /// Adds a block's residual; of one with a single coefficient that may be DC.
@@ -753,6 +795,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
             neighbours: Neighbours::default(),
             position: Position::default(),
             place: Place::default(),
+            origins: [(0, 0); 2],
             index: 0,
             mb: Mb::UNDECODED,
             coefficients: [0; 24 * 16],
@@ -783,6 +826,9 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
         let width = self.context.geometry.width;
         self.position = self.position_of(address, is_field);
         self.index = self.position.row * width + self.position.x;
+        let strides = self.context.frame.samples.strides;
+        self.origins =
+            [self.position.samples(strides[0], false), self.position.samples(strides[1], true)];
         let mbs = &self.context.picture.mbs;
         if mbs[self.index].slice != NO_SLICE {
             return Err(Damage::Repeated);
@@ -892,28 +938,32 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
             self.infer_direct_16x16(is_cabac);
             return;
         }
-        self.fill_motion(false);
         let mv = self.predict_mv_of_skip();
-        let cache = &mut self.around.cache;
-        fill_rect(&mut cache.ref_idx[0], (0, 0), (4, 4), 0);
-        fill_rect(&mut cache.mv[0], (0, 0), (4, 4), mv);
-        self.store_motion();
+        let motion = WholeMotion { ref_idx: [0, -1], mv: [mv, [0; 2]] };
+        self.store_whole_motion(&motion);
         if is_cabac {
             self.store_no_mvd();
         }
-        self.predict_inter(true);
+        self.predict_whole(&motion);
     }
 
     /// B_Skip and B_Direct_16x16.
     fn infer_direct_16x16(&mut self, is_cabac: bool) {
         self.mb.direct = 15;
-        self.fill_motion(false);
-        let is_whole = self.predict_direct(15);
-        self.store_motion();
+        let motion = self.predict_direct_macroblock();
         if is_cabac {
             self.store_no_mvd();
         }
-        self.predict_inter(is_whole);
+        match motion {
+            Some(motion) => {
+                self.store_whole_motion(&motion);
+                self.predict_whole(&motion);
+            }
+            None => {
+                self.store_motion();
+                self.predict_inter();
+            }
+        }
     }
 
     /// The largest reference index of a list.
@@ -1056,7 +1106,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
     }
 
     /// The same for a frame macroblock next to field macroblocks, or the other way round.
-    fn fill_motion_in_mbaff(&mut self, list: usize) {
+    pub(crate) fn fill_motion_in_mbaff(&mut self, list: usize) {
         let found = &self.neighbours;
         let mbs = &self.context.picture.mbs;
         let motion = &self.context.frame.motion;
@@ -1086,6 +1136,33 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
         for y in 0..4 {
             let row = found.left_rows[y].into();
             put(place(0, y) - 1, found.left.map(|left| (left[y / 2], 3, row)));
+        }
+    }
+
+    /// Puts beside the macroblock's first block what contexts of its reference indices and
+    /// differences of vectors depend on, where it is not parted.
+    fn fill_contexts_of_whole(&mut self) {
+        if self.context.is_mbaff {
+            self.fill_motion(true);
+            return self.fill_direct_neighbours();
+        }
+        const LEFT: usize = place(0, 0) - 1;
+        const ABOVE: usize = place(0, 0) - 8;
+        let picture = &*self.context.picture;
+        let cache = &mut self.around.cache;
+        let found = &self.neighbours;
+        let of = [(LEFT, found.left.map(|[left, _]| left), 1, 4), (ABOVE, found.above, 2, 0)];
+        for (place, mb, quarter, block) in of {
+            for list in 0..self.lists {
+                (cache.ref_idx[list][place], cache.mvd[list][place]) = match mb {
+                    Some(mb) => {
+                        let ref_idx = self.context.frame.motion.ref_idx[list][mb][quarter];
+                        (ref_idx, picture.mvd[mb][list][block])
+                    }
+                    None => (UNAVAILABLE, [0; 2]),
+                };
+            }
+            cache.direct[place] = mb.is_some_and(|mb| picture.mbs[mb].direct >> quarter & 1 == 1);
         }
     }
 
@@ -1143,6 +1220,24 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
         let (at, size) = ((part.x, part.y), (part.width, part.height));
         fill_rect(&mut self.around.cache.mv[list], at, size, [0; 2]);
         fill_rect(&mut self.around.cache.mvd[list], at, size, [0; 2]);
+    }
+
+    /// Keeps the motion of a macroblock that has one.
+    fn store_whole_motion(&mut self, whole: &WholeMotion) {
+        let motion = &mut self.context.frame.motion;
+        for list in 0..2 {
+            let ref_idx = whole.ref_idx[list];
+            motion.ref_idx[list][self.index] = [ref_idx; 4];
+            let mut id = 0;
+            if let Ok(index) = usize::try_from(ref_idx) {
+                let is_mbaff = self.context.is_mbaff;
+                id = self.context.lists.of(list, index, self.position, is_mbaff).id();
+            }
+            motion.ref_id[list][self.index] = [id; 4];
+            if list < self.lists {
+                motion.mv[list][self.index] = [whole.mv[list]; 16];
+            }
+        }
     }
 
     /// Keeps the macroblock's motion for its neighbours, for deblocking and for direct prediction.
@@ -1231,7 +1326,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
         let simd = self.simd;
         let is_cabac = self.context.pps.entropy_coding_mode;
         let samples = &mut self.context.frame.samples;
-        let (position, stride) = self.position.samples(samples.strides[0], false);
+        let (position, stride) = self.origins[0];
         let plane = &mut samples.planes[0];
         if self.mb.flags.any(Flags::TRANSFORM_8X8) {
             let (blocks, _) = self.coefficients.as_chunks_mut::<64>();
@@ -1274,7 +1369,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
     fn add_coded_chroma(&mut self) {
         let simd = self.simd;
         let samples = &mut self.context.frame.samples;
-        let (position, stride) = self.position.samples(samples.strides[1], true);
+        let (position, stride) = self.origins[1];
         let (blocks, _) = self.coefficients.as_chunks_mut::<16>();
         for (index, coefficients) in blocks.iter_mut().skip(16).enumerate() {
             let (component, block) = (index / 4, index % 4);

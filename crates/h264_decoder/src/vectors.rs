@@ -1,7 +1,7 @@
 //! Instruction sets that the decoder is compiled for, and the vector operations that
 //! `fearless_simd` lacks or has slower.
 
-use fearless_simd::{Level, Simd, i16x8, i16x16, prelude::*, u8x16};
+use fearless_simd::{Level, Simd, i16x8, i16x16, prelude::*, u8x16, u64x2};
 
 /// Vector instructions to decode with. Pictures are the same whichever they are.
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +94,81 @@ pub(crate) trait Vectors: Simd {
     }
 }
 
+/// A stride of which the compiler knows that some rows of it do not overflow.
+#[inline(always)]
+fn bounded(stride: usize) -> usize {
+    stride & 0xff_ffff
+}
+
+/// Does something with R rows of a block, by their numbers, at most 16. The compiler finds one check
+/// of a block enough for all rows of it where they are written out, but not where they are a loop.
+macro_rules! for_each_row {
+    ($count:expr, |$y:ident| $do:expr) => {
+        for_each_row!(@ $count, |$y| $do, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
+    };
+    (@ $count:expr, |$y:ident| $do:expr, $($row:literal)*) => {$(
+        if $row < $count {
+            let $y = $row;
+            $do;
+        }
+    )*};
+}
+
+/// W samples from `position` on and of the rows below, R together, at most 16; None where the plane
+/// ends before.
+#[inline(always)]
+pub(crate) fn read_rows<const W: usize, const R: usize>(
+    plane: &[u8],
+    position: usize,
+    stride: usize,
+) -> Option<[&[u8; W]; R]> {
+    let stride = bounded(stride);
+    let block = plane.get(position..)?.get(..(R - 1) * stride + W)?;
+    let mut rows = [const { &[0; W] }; R];
+    for_each_row!(R, |y| {
+        if let Some(row) = block.get(y * stride..).and_then(<[u8]>::first_chunk) {
+            rows[y] = row;
+        }
+    });
+    Some(rows)
+}
+
+/// Writes such rows, unless the plane ends before.
+#[inline(always)]
+pub(crate) fn write_rows<const W: usize, const R: usize>(
+    plane: &mut [u8],
+    position: usize,
+    stride: usize,
+    rows: [&[u8; W]; R],
+) {
+    let stride = bounded(stride);
+    let block = plane.get_mut(position..).and_then(|rest| rest.get_mut(..(R - 1) * stride + W));
+    let Some(block) = block else { return };
+    for_each_row!(R, |y| {
+        if let Some(row) = block.get_mut(y * stride..).and_then(<[u8]>::first_chunk_mut) {
+            *row = *rows[y];
+        }
+    });
+}
+
+/// Writes the first W samples of R vectors in the same way.
+#[inline(always)]
+pub(crate) fn store_rows<S: Vectors, const W: usize, const R: usize>(
+    samples: [u8x16<S>; R],
+    plane: &mut [u8],
+    position: usize,
+    stride: usize,
+) {
+    let stride = bounded(stride);
+    let block = plane.get_mut(position..).and_then(|rest| rest.get_mut(..(R - 1) * stride + W));
+    let Some(block) = block else { return };
+    for_each_row!(R, |y| {
+        if let Some(row) = block.get_mut(y * stride..).and_then(<[u8]>::first_chunk_mut) {
+            store::<S, W>(samples[y], row);
+        }
+    });
+}
+
 /// The first W samples of a row as the first of a vector; W is 2, 4, 8 or 16.
 #[inline(always)]
 pub(crate) fn load<S: Vectors, const W: usize>(simd: S, row: &[u8]) -> u8x16<S> {
@@ -111,13 +186,17 @@ pub(crate) fn load_two<S: Vectors, const W: usize>(
     first: &[u8],
     second: &[u8],
 ) -> u8x16<S> {
-    let mut samples = [0; 16];
-    if let (Some(first), Some(second)) = (first.first_chunk::<W>(), second.first_chunk::<W>()) {
-        for x in 0..W {
-            (samples[x], samples[8 + x]) = (first[x], second[x]);
-        }
+    u64x2::load_array(simd, [word::<W>(first), word::<W>(second)]).bitcast()
+}
+
+/// The first W samples of a row, at most eight, the first of them lowest.
+#[inline(always)]
+fn word<const W: usize>(row: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    if let (Some(bytes), Some(row)) = (bytes.first_chunk_mut::<W>(), row.first_chunk()) {
+        *bytes = *row;
     }
-    u8x16::load_array(simd, samples)
+    u64::from_le_bytes(bytes)
 }
 
 /// Stores the first W samples.

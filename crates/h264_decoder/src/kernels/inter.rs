@@ -1,8 +1,48 @@
 //! Interpolation of reference samples (ITU-T H.264 8.4.2.2) and weighting (8.4.2.3).
 
-use fearless_simd::{Simd, i16x8, i16x16, prelude::*, u8x16};
+use fearless_simd::{Simd, i16x8, i16x16, prelude::*, u8x16, u64x2};
 
-use crate::vectors::{Vectors, load, load_two, store};
+use crate::vectors::{Vectors, load, load_two, read_rows, store, store_rows, write_rows};
+
+/// What an expression is of each of four rows. A loop would keep them in memory.
+macro_rules! four_rows {
+    ($y:ident => $row:expr) => {
+        [
+            {
+                let $y = 0;
+                $row
+            },
+            {
+                let $y = 1;
+                $row
+            },
+            {
+                let $y = 2;
+                $row
+            },
+            {
+                let $y = 3;
+                $row
+            },
+        ]
+    };
+}
+
+/// The same of two rows.
+macro_rules! two_rows {
+    ($y:ident => $row:expr) => {
+        [
+            {
+                let $y = 0;
+                $row
+            },
+            {
+                let $y = 1;
+                $row
+            },
+        ]
+    };
+}
 
 /// A block to write: a plane, its stride, and where the block begins.
 pub(crate) struct Target<'a> {
@@ -15,6 +55,23 @@ impl Target<'_> {
     #[inline(always)]
     fn row<const W: usize>(&mut self, y: usize) -> Option<&mut [u8; W]> {
         self.plane.get_mut(self.position + y * self.stride..)?.first_chunk_mut()
+    }
+
+    /// Puts the first W samples of each vector into a row, from row `y` on.
+    #[inline(always)]
+    fn put<S: Vectors, P: Put, const W: usize>(
+        &mut self,
+        simd: S,
+        y: usize,
+        samples: [u8x16<S>; 4],
+    ) {
+        let position = self.position + y * self.stride;
+        if !P::AVERAGES {
+            return store_rows::<S, W, 4>(samples, self.plane, position, self.stride);
+        }
+        let Some(rows) = read_rows::<W, 4>(self.plane, position, self.stride) else { return };
+        let averages = four_rows!(y => simd.average(load::<S, W>(simd, rows[y]), samples[y]));
+        store_rows::<S, W, 4>(averages, self.plane, position, self.stride);
     }
 
     pub(crate) fn reborrow(&mut self) -> Target<'_> {
@@ -34,6 +91,12 @@ impl<'a> Source<'a> {
     #[inline(always)]
     fn row<const W: usize>(&self, y: usize) -> Option<&'a [u8; W]> {
         self.plane.get(self.position + y * self.stride..)?.first_chunk()
+    }
+
+    /// R rows from row `y` on.
+    #[inline(always)]
+    fn rows<const W: usize, const R: usize>(&self, y: usize) -> Option<[&'a [u8; W]; R]> {
+        read_rows(self.plane, self.position + y * self.stride, self.stride)
     }
 
     /// The source moved back by some samples and rows.
@@ -83,16 +146,6 @@ impl<S: Vectors> Lanes<S> for i16x8<S> {
 pub(crate) trait Put {
     /// It is averaged with what the target has: the second of two with default weights (8-273).
     const AVERAGES: bool;
-
-    /// Puts the first W samples into a row.
-    #[inline(always)]
-    fn put<S: Vectors, const W: usize>(simd: S, samples: u8x16<S>, row: &mut [u8; W]) {
-        if Self::AVERAGES {
-            store(simd.average(load::<S, W>(simd, row), samples), row);
-        } else {
-            store(samples, row);
-        }
-    }
 }
 
 /// Stores it.
@@ -109,30 +162,27 @@ impl Put for Average {
     const AVERAGES: bool = true;
 }
 
-/// Luma samples at a quarter-sample position (8.4.2.2.1); `dx` and `dy` 0 to 3, a width of 4, 8 or
-/// 16. Reads two samples before and three behind the block in each direction that is not 0.
+/// Luma samples at a quarter-sample position (8.4.2.2.1); `dx` and `dy` 0 to 3, a width and a height
+/// of 4, 8 or 16 each. Reads two samples before and three behind the block in each direction that is not 0.
+#[inline(always)]
 pub(crate) fn luma<S: Vectors, P: Put>(
     simd: S,
-    mut target: Target<'_>,
+    target: Target<'_>,
     source: Source<'_>,
     (width, height): (usize, usize),
     (dx, dy): (usize, usize),
 ) {
-    let target = &mut target;
-    simd.vectorize(
-        #[inline(always)]
-        || match width {
-            16 => luma_of_width::<S, P, i16x16<S>, 16, 21>(simd, target, source, height, (dx, dy)),
-            8 => luma_of_width::<S, P, i16x8<S>, 8, 13>(simd, target, source, height, (dx, dy)),
-            _ => luma_of_width::<S, P, i16x8<S>, 4, 9>(simd, target, source, height, (dx, dy)),
-        },
-    );
+    match width {
+        16 => luma_of_width::<S, P, i16x16<S>, 16, 21>(simd, target, source, height, (dx, dy)),
+        8 => luma_of_width::<S, P, i16x8<S>, 8, 13>(simd, target, source, height, (dx, dy)),
+        _ => luma_of_width::<S, P, i16x8<S>, 4, 9>(simd, target, source, height, (dx, dy)),
+    }
 }
 
 #[inline(always)]
 fn luma_of_width<S: Vectors, P: Put, V: Lanes<S>, const W: usize, const N: usize>(
     simd: S,
-    t: &mut Target<'_>,
+    t: Target<'_>,
     source: Source<'_>,
     height: usize,
     (dx, dy): (usize, usize),
@@ -150,28 +200,25 @@ fn luma_of_width<S: Vectors, P: Put, V: Lanes<S>, const W: usize, const N: usize
 /// Luma samples between the nearest whole ones, instead of those of [`luma`]: for pictures that are
 /// only looked at through a scaler. Reads one sample behind the block in each direction that is not
 /// 0.
+#[inline(always)]
 pub(crate) fn coarse_luma<S: Vectors, P: Put>(
     simd: S,
-    mut target: Target<'_>,
+    target: Target<'_>,
     source: Source<'_>,
     (width, height): (usize, usize),
     (dx, dy): (usize, usize),
 ) {
-    let target = &mut target;
-    simd.vectorize(
-        #[inline(always)]
-        || match width {
-            16 => coarse_luma_of_width::<S, P, 16, 17>(simd, target, source, height, (dx, dy)),
-            8 => coarse_luma_of_width::<S, P, 8, 9>(simd, target, source, height, (dx, dy)),
-            _ => coarse_luma_of_width::<S, P, 4, 5>(simd, target, source, height, (dx, dy)),
-        },
-    );
+    match width {
+        16 => coarse_luma_of_width::<S, P, 16, 17>(simd, target, source, height, (dx, dy)),
+        8 => coarse_luma_of_width::<S, P, 8, 9>(simd, target, source, height, (dx, dy)),
+        _ => coarse_luma_of_width::<S, P, 4, 5>(simd, target, source, height, (dx, dy)),
+    }
 }
 
 #[inline(always)]
 fn coarse_luma_of_width<S: Vectors, P: Put, const W: usize, const N: usize>(
     simd: S,
-    target: &mut Target<'_>,
+    target: Target<'_>,
     source: Source<'_>,
     height: usize,
     (dx, dy): (usize, usize),
@@ -187,7 +234,7 @@ fn coarse_luma_of_width<S: Vectors, P: Put, const W: usize, const N: usize>(
 #[inline(always)]
 fn coarse_rows<S: Vectors, P: Put, const W: usize, const N: usize>(
     simd: S,
-    target: &mut Target<'_>,
+    mut target: Target<'_>,
     source: Source<'_>,
     height: usize,
     (dx, dy): (usize, usize),
@@ -195,14 +242,16 @@ fn coarse_rows<S: Vectors, P: Put, const W: usize, const N: usize>(
     let below = usize::from(dy > 0);
     let Some(first) = source.row::<N>(0) else { return };
     let mut upper = coarse_row::<S, W, N>(simd, first, dx);
-    for y in 0..height {
-        let (Some(to), Some(row)) = (target.row::<W>(y), source.row::<N>(y + below)) else {
-            return;
-        };
-        let lower = coarse_row::<S, W, N>(simd, row, dx);
-        let samples = if dy == 0 { lower } else { between(simd, upper, lower, dy) };
-        P::put(simd, samples, to);
-        upper = lower;
+    for group in 0..height / 4 {
+        let y = 4 * group;
+        let Some(rows) = source.rows::<N, 4>(y + below) else { return };
+        let samples = four_rows!(y => {
+            let lower = coarse_row::<S, W, N>(simd, rows[y], dx);
+            let samples = if dy == 0 { lower } else { between(simd, upper, lower, dy) };
+            upper = lower;
+            samples
+        });
+        target.put::<S, P, W>(simd, y, samples);
     }
 }
 
@@ -230,22 +279,25 @@ fn between<S: Vectors>(simd: S, a: u8x16<S>, b: u8x16<S>, quarters: usize) -> u8
 #[inline(always)]
 fn put_copy<S: Vectors, P: Put, const W: usize>(
     simd: S,
-    target: &mut Target<'_>,
+    mut target: Target<'_>,
     source: Source<'_>,
     height: usize,
 ) {
-    if !P::AVERAGES {
-        return copy::<W>(target, source, height);
-    }
-    for y in 0..height {
-        if let (Some(to), Some(from)) = (target.row::<W>(y), source.row::<W>(y)) {
-            P::put(simd, load::<S, W>(simd, from), to);
+    for group in 0..height / 4 {
+        let y = 4 * group;
+        let Some(rows) = source.rows::<W, 4>(y) else { return };
+        if P::AVERAGES {
+            let samples = four_rows!(y => load::<S, W>(simd, rows[y]));
+            target.put::<S, P, W>(simd, y, samples);
+        } else {
+            let position = target.position + y * target.stride;
+            write_rows(target.plane, position, target.stride, rows);
         }
     }
 }
 
 #[inline(always)]
-fn copy<const W: usize>(target: &mut Target<'_>, source: Source<'_>, height: usize) {
+fn copy<const W: usize>(mut target: Target<'_>, source: Source<'_>, height: usize) {
     for y in 0..height {
         if let (Some(to), Some(from)) = (target.row::<W>(y), source.row::<W>(y)) {
             *to = *from;
@@ -300,20 +352,24 @@ fn half<S: Vectors, V: Lanes<S>>(simd: S, sum: V) -> u8x16<S> {
 #[inline(always)]
 fn horizontal<S: Vectors, P: Put, V: Lanes<S>, const W: usize, const N: usize>(
     simd: S,
-    target: &mut Target<'_>,
+    mut target: Target<'_>,
     source: Source<'_>,
     height: usize,
     dx: usize,
 ) {
     let source = source.back(2, 0);
-    for y in 0..height {
-        let (Some(to), Some(row)) = (target.row::<W>(y), source.row::<N>(y)) else { return };
-        let mut samples = half(simd, sums_of_row::<S, V, W, N>(simd, row));
-        if dx != 2 {
-            let nearest = load::<S, W>(simd, &row[2 + dx / 2..]);
-            samples = simd.average(samples, nearest);
-        }
-        P::put(simd, samples, to);
+    for group in 0..height / 4 {
+        let y = 4 * group;
+        let Some(rows) = source.rows::<N, 4>(y) else { return };
+        let samples = four_rows!(y => {
+            let mut samples = half(simd, sums_of_row::<S, V, W, N>(simd, rows[y]));
+            if dx != 2 {
+                let nearest = load::<S, W>(simd, &rows[y][2 + dx / 2..]);
+                samples = simd.average(samples, nearest);
+            }
+            samples
+        });
+        target.put::<S, P, W>(simd, y, samples);
     }
 }
 
@@ -327,12 +383,11 @@ impl<S: Vectors, V: Lanes<S>> Window<S, V> {
     /// Above the block that begins at `source`, with five of its rows.
     #[inline(always)]
     fn new<const W: usize>(simd: S, source: Source<'_>) -> Self {
-        let source = source.back(0, 2);
         let mut rows = [V::splat(simd, 0); 6];
         // The first place is for the row that goes with the first step.
-        for y in 0..5 {
-            if let Some(row) = source.row::<W>(y) {
-                rows[1 + y] = numbers_at::<S, V, W>(simd, row, 0);
+        if let Some(first) = source.back(0, 2).rows::<W, 5>(0) {
+            for y in 0..5 {
+                rows[1 + y] = numbers_at::<S, V, W>(simd, first[y], 0);
             }
         }
         Self { simd, rows }
@@ -350,21 +405,27 @@ impl<S: Vectors, V: Lanes<S>> Window<S, V> {
 #[inline(always)]
 fn vertical<S: Vectors, P: Put, V: Lanes<S>, const W: usize>(
     simd: S,
-    target: &mut Target<'_>,
+    mut target: Target<'_>,
     source: Source<'_>,
     height: usize,
     dy: usize,
 ) {
     let mut window = Window::<S, V>::new::<W>(simd, source);
     let nearest = source.on(0, dy / 2);
-    for y in 0..height {
-        let (Some(to), Some(last)) = (target.row::<W>(y), source.row::<W>(y + 3)) else { return };
-        let mut samples = half(simd, window.advance(last));
-        if dy != 2 {
-            let Some(nearest) = nearest.row::<W>(y) else { return };
-            samples = simd.average(samples, load::<S, W>(simd, nearest));
-        }
-        P::put(simd, samples, to);
+    for group in 0..height / 4 {
+        let y = 4 * group;
+        let (Some(last), Some(nearest)) = (source.rows::<W, 4>(y + 3), nearest.rows::<W, 4>(y))
+        else {
+            return;
+        };
+        let samples = four_rows!(y => {
+            let mut samples = half(simd, window.advance(last[y]));
+            if dy != 2 {
+                samples = simd.average(samples, load::<S, W>(simd, nearest[y]));
+            }
+            samples
+        });
+        target.put::<S, P, W>(simd, y, samples);
     }
 }
 
@@ -372,7 +433,7 @@ fn vertical<S: Vectors, P: Put, V: Lanes<S>, const W: usize>(
 #[inline(always)]
 fn diagonal<S: Vectors, P: Put, V: Lanes<S>, const W: usize, const N: usize>(
     simd: S,
-    target: &mut Target<'_>,
+    mut target: Target<'_>,
     source: Source<'_>,
     height: usize,
     (dx, dy): (usize, usize),
@@ -380,15 +441,17 @@ fn diagonal<S: Vectors, P: Put, V: Lanes<S>, const W: usize, const N: usize>(
     let column = source.on(dx / 2, 0);
     let row = source.on(0, dy / 2).back(2, 0);
     let mut window = Window::<S, V>::new::<W>(simd, column);
-    for y in 0..height {
-        let (Some(to), Some(last), Some(row)) =
-            (target.row::<W>(y), column.row::<W>(y + 3), row.row::<N>(y))
-        else {
+    for group in 0..height / 4 {
+        let y = 4 * group;
+        let (Some(last), Some(rows)) = (column.rows::<W, 4>(y + 3), row.rows::<N, 4>(y)) else {
             return;
         };
-        let of_row = half(simd, sums_of_row::<S, V, W, N>(simd, row));
-        let of_column = half(simd, window.advance(last));
-        P::put(simd, simd.average(of_row, of_column), to);
+        let samples = four_rows!(y => {
+            let of_row = half(simd, sums_of_row::<S, V, W, N>(simd, rows[y]));
+            let of_column = half(simd, window.advance(last[y]));
+            simd.average(of_row, of_column)
+        });
+        target.put::<S, P, W>(simd, y, samples);
     }
 }
 
@@ -404,9 +467,9 @@ impl<S: Vectors, V: Lanes<S>> SumsWindow<S, V> {
     fn new<const W: usize, const N: usize>(simd: S, source: Source<'_>) -> Self {
         let mut rows = [V::splat(simd, 0); 6];
         // The first place is for the row that goes with the first step.
-        for y in 0..5 {
-            if let Some(row) = source.row::<N>(y) {
-                rows[1 + y] = sums_of_row::<S, V, W, N>(simd, row);
+        if let Some(first) = source.rows::<N, 5>(0) {
+            for y in 0..5 {
+                rows[1 + y] = sums_of_row::<S, V, W, N>(simd, first[y]);
             }
         }
         Self { simd, rows }
@@ -426,23 +489,27 @@ impl<S: Vectors, V: Lanes<S>> SumsWindow<S, V> {
 #[inline(always)]
 fn centre_column<S: Vectors, P: Put, V: Lanes<S>, const W: usize, const N: usize>(
     simd: S,
-    target: &mut Target<'_>,
+    mut target: Target<'_>,
     source: Source<'_>,
     height: usize,
     dy: usize,
 ) {
     let source = source.back(2, 2);
     let mut window = SumsWindow::<S, V>::new::<W, N>(simd, source);
-    for y in 0..height {
-        let (Some(to), Some(last)) = (target.row::<W>(y), source.row::<N>(y + 5)) else { return };
-        let mut samples = window.advance::<W, N>(last);
-        let [_, _, above, below, _, _] = window.rows;
-        match dy {
-            1 => samples = simd.average(samples, half(simd, above)),
-            3 => samples = simd.average(samples, half(simd, below)),
-            _ => {}
-        }
-        P::put(simd, samples, to);
+    for group in 0..height / 4 {
+        let y = 4 * group;
+        let Some(last) = source.rows::<N, 4>(y + 5) else { return };
+        let samples = four_rows!(y => {
+            let mut samples = window.advance::<W, N>(last[y]);
+            let [_, _, above, below, _, _] = window.rows;
+            match dy {
+                1 => samples = simd.average(samples, half(simd, above)),
+                3 => samples = simd.average(samples, half(simd, below)),
+                _ => {}
+            }
+            samples
+        });
+        target.put::<S, P, W>(simd, y, samples);
     }
 }
 
@@ -450,7 +517,7 @@ fn centre_column<S: Vectors, P: Put, V: Lanes<S>, const W: usize, const N: usize
 #[inline(always)]
 fn centre_row<S: Vectors, P: Put, V: Lanes<S>, const W: usize, const N: usize>(
     simd: S,
-    target: &mut Target<'_>,
+    mut target: Target<'_>,
     source: Source<'_>,
     height: usize,
     dx: usize,
@@ -459,15 +526,19 @@ fn centre_row<S: Vectors, P: Put, V: Lanes<S>, const W: usize, const N: usize>(
     let source = source.back(2, 2);
     let mut window = SumsWindow::<S, V>::new::<W, N>(simd, source);
     let mut columns = Window::<S, V>::new::<W>(simd, column);
-    for y in 0..height {
-        let (Some(to), Some(last), Some(last_of_column)) =
-            (target.row::<W>(y), source.row::<N>(y + 5), column.row::<W>(y + 3))
+    for group in 0..height / 4 {
+        let y = 4 * group;
+        let (Some(last), Some(last_of_column)) =
+            (source.rows::<N, 4>(y + 5), column.rows::<W, 4>(y + 3))
         else {
             return;
         };
-        let samples = window.advance::<W, N>(last);
-        let of_column = half(simd, columns.advance(last_of_column));
-        P::put(simd, simd.average(samples, of_column), to);
+        let samples = four_rows!(y => {
+            let centre = window.advance::<W, N>(last[y]);
+            let of_column = half(simd, columns.advance(last_of_column[y]));
+            simd.average(centre, of_column)
+        });
+        target.put::<S, P, W>(simd, y, samples);
     }
 }
 
@@ -479,11 +550,31 @@ pub(crate) struct Targets<'a> {
 }
 
 impl Targets<'_> {
+    /// Puts the first W samples of two vectors into rows of Cb, from row `y` on, and as many from the
+    /// ninth on into rows of Cr.
     #[inline(always)]
-    fn rows<const W: usize>(&mut self, y: usize) -> Option<[&mut [u8; W]; 2]> {
-        let start = self.position + y * self.stride;
+    fn put<S: Vectors, P: Put, const W: usize>(
+        &mut self,
+        simd: S,
+        y: usize,
+        mut samples: [u8x16<S>; 2],
+    ) {
+        let position = self.position + y * self.stride;
         let [cb, cr] = &mut self.planes;
-        Some([cb.get_mut(start..)?.first_chunk_mut()?, cr.get_mut(start..)?.first_chunk_mut()?])
+        if P::AVERAGES {
+            let of_cb = read_rows::<W, 2>(cb, position, self.stride);
+            let of_cr = read_rows::<W, 2>(cr, position, self.stride);
+            let (Some(of_cb), Some(of_cr)) = (of_cb, of_cr) else { return };
+            samples = two_rows!(y => {
+                simd.average(load_two::<S, W>(simd, of_cb[y], of_cr[y]), samples[y])
+            });
+        }
+        store_rows::<S, W, 2>(samples, cb, position, self.stride);
+        let behind = two_rows!(y => {
+            let halves: u64x2<S> = samples[y].bitcast();
+            halves.zip_high(halves).bitcast()
+        });
+        store_rows::<S, W, 2>(behind, cr, position, self.stride);
     }
 
     pub(crate) fn reborrow(&mut self) -> Targets<'_> {
@@ -509,11 +600,12 @@ pub(crate) struct Sources<'a> {
 }
 
 impl<'a> Sources<'a> {
+    /// R rows of Cb and of Cr from row `y` on.
     #[inline(always)]
-    fn rows<const W: usize>(&self, y: usize) -> Option<[&'a [u8; W]; 2]> {
-        let start = self.position + y * self.stride;
+    fn rows<const W: usize, const R: usize>(&self, y: usize) -> Option<[[&'a [u8; W]; R]; 2]> {
+        let position = self.position + y * self.stride;
         let [cb, cr] = self.planes;
-        Some([cb.get(start..)?.first_chunk()?, cr.get(start..)?.first_chunk()?])
+        Some([read_rows(cb, position, self.stride)?, read_rows(cr, position, self.stride)?])
     }
 
     #[inline(always)]
@@ -524,8 +616,9 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// Samples of Cb and Cr at an eighth-sample position (8.4.2.2.2); `dx` and `dy` 0 to 7, a width of
-/// 2, 4 or 8. Reads one sample behind the block where `dx` is not 0, one row where `dy` is not 0.
+/// Samples of Cb and Cr at an eighth-sample position (8.4.2.2.2); `dx` and `dy` 0 to 7, a width and
+/// a height of 2, 4 or 8 each. Reads one sample behind the block where `dx` is not 0, one row where `dy` is not 0.
+#[inline(always)]
 pub(crate) fn chroma<S: Vectors, P: Put>(
     simd: S,
     targets: Targets<'_>,
@@ -533,14 +626,11 @@ pub(crate) fn chroma<S: Vectors, P: Put>(
     (width, height): (usize, usize),
     (dx, dy): (usize, usize),
 ) {
-    simd.vectorize(
-        #[inline(always)]
-        || match width {
-            8 => chroma_of_width::<S, P, 8, 9>(simd, targets, sources, height, (dx, dy)),
-            4 => chroma_of_width::<S, P, 4, 5>(simd, targets, sources, height, (dx, dy)),
-            _ => chroma_of_width::<S, P, 2, 3>(simd, targets, sources, height, (dx, dy)),
-        },
-    );
+    match width {
+        8 => chroma_of_width::<S, P, 8, 9>(simd, targets, sources, height, (dx, dy)),
+        4 => chroma_of_width::<S, P, 4, 5>(simd, targets, sources, height, (dx, dy)),
+        _ => chroma_of_width::<S, P, 2, 3>(simd, targets, sources, height, (dx, dy)),
+    }
 }
 
 #[inline(always)]
@@ -554,36 +644,16 @@ fn chroma_of_width<S: Vectors, P: Put, const W: usize, const N: usize>(
     let (mut targets, sources) = (targets.of_one_length(), sources.of_one_length());
     match (dx, dy) {
         (0, 0) => {
-            for y in 0..height {
-                let (Some([cb, cr]), Some([from_cb, from_cr])) =
-                    (targets.rows::<W>(y), sources.rows::<W>(y))
-                else {
-                    return;
-                };
-                if P::AVERAGES {
-                    put_two::<S, P, W>(simd, load_two::<S, W>(simd, from_cb, from_cr), [cb, cr]);
-                } else {
-                    (*cb, *cr) = (*from_cb, *from_cr);
-                }
+            for group in 0..height / 2 {
+                let y = 2 * group;
+                let Some([cb, cr]) = sources.rows::<W, 2>(y) else { return };
+                let first = load_two::<S, W>(simd, cb[0], cr[0]);
+                let second = load_two::<S, W>(simd, cb[1], cr[1]);
+                targets.put::<S, P, W>(simd, y, [first, second]);
             }
         }
         (0, _) => eighths::<S, P, W, W>(simd, targets, sources, height, (0, dy)),
         _ => eighths::<S, P, W, N>(simd, targets, sources, height, (dx, dy)),
-    }
-}
-
-/// Puts samples of Cb, and those of Cr from the ninth on.
-#[inline(always)]
-fn put_two<S: Vectors, P: Put, const W: usize>(
-    simd: S,
-    samples: u8x16<S>,
-    [cb, cr]: [&mut [u8; W]; 2],
-) {
-    let samples =
-        if P::AVERAGES { simd.average(load_two::<S, W>(simd, cb, cr), samples) } else { samples };
-    let samples = samples.to_array();
-    if let (Some(of_cb), Some(of_cr)) = (samples.first_chunk(), samples[8..].first_chunk()) {
-        (*cb, *cr) = (*of_cb, *of_cr);
     }
 }
 
@@ -602,17 +672,19 @@ fn eighths<S: Vectors, P: Put, const W: usize, const N: usize>(
     let below = usize::from(dy > 0);
     let mut upper = i16x16::splat(simd, 0);
     if dy > 0 {
-        let Some(rows) = sources.rows::<N>(0) else { return };
-        upper = eighths_of_row::<S, W, N>(simd, rows, [x0, x1]);
+        let Some([[cb], [cr]]) = sources.rows::<N, 1>(0) else { return };
+        upper = eighths_of_row::<S, W, N>(simd, [cb, cr], [x0, x1]);
     }
-    for y in 0..height {
-        let (Some(to), Some(rows)) = (targets.rows::<W>(y), sources.rows::<N>(y + below)) else {
-            return;
-        };
-        let lower = eighths_of_row::<S, W, N>(simd, rows, [x0, x1]);
-        let numbers = (upper * y0 + lower * y1 + 32) >> 6;
-        put_two::<S, P, W>(simd, Lanes::clip(numbers, simd), to);
-        upper = lower;
+    for group in 0..height / 2 {
+        let y = 2 * group;
+        let Some([cb, cr]) = sources.rows::<N, 2>(y + below) else { return };
+        let samples = two_rows!(y => {
+            let lower = eighths_of_row::<S, W, N>(simd, [cb[y], cr[y]], [x0, x1]);
+            let samples = Lanes::clip((upper * y0 + lower * y1 + 32) >> 6, simd);
+            upper = lower;
+            samples
+        });
+        targets.put::<S, P, W>(simd, y, samples);
     }
 }
 
@@ -631,12 +703,12 @@ fn eighths_of_row<S: Vectors, const W: usize, const N: usize>(
 }
 
 /// Copies a block.
-pub(crate) fn copy_block(mut target: Target<'_>, source: Source<'_>, width: usize, height: usize) {
+pub(crate) fn copy_block(target: Target<'_>, source: Source<'_>, width: usize, height: usize) {
     match width {
-        16 => copy::<16>(&mut target, source, height),
-        8 => copy::<8>(&mut target, source, height),
-        4 => copy::<4>(&mut target, source, height),
-        _ => copy::<2>(&mut target, source, height),
+        16 => copy::<16>(target, source, height),
+        8 => copy::<8>(target, source, height),
+        4 => copy::<4>(target, source, height),
+        _ => copy::<2>(target, source, height),
     }
 }
 
@@ -853,11 +925,11 @@ mod tests {
                 let mut out = vec![0; 16 * 16];
                 let source = Source { plane: &plane, stride: STRIDE, position: 5 * STRIDE + 7 };
                 let target = Target { plane: &mut out, stride: 16, position: 0 };
-                luma::<_, Store>(simd, target, source, (width, 9), (dx, dy));
+                luma::<_, Store>(simd, target, source, (width, 8), (dx, dy));
                 let mut average = plane[..256].to_vec();
                 let target = Target { plane: &mut average, stride: 16, position: 0 };
-                luma::<_, Average>(simd, target, source, (width, 9), (dx, dy));
-                for (x, y) in (0..width * 9).map(|index| (index % width, index / width)) {
+                luma::<_, Average>(simd, target, source, (width, 8), (dx, dy));
+                for (x, y) in (0..width * 8).map(|index| (index % width, index / width)) {
                     let expected = reference_luma(&plane, x as i32 + 7, y as i32 + 5, dx, dy);
                     let index = y * 16 + x;
                     assert_eq!(out[index], expected, "{width} {dx} {dy} {x} {y}");
@@ -892,10 +964,10 @@ mod tests {
                 let source = Source { plane: &plane, stride: STRIDE, position: 5 * STRIDE + 7 };
                 let (mut out, mut average) = (vec![0; 256], plane[..256].to_vec());
                 let target = Target { plane: &mut out, stride: 16, position: 0 };
-                coarse_luma::<_, Store>(simd, target, source, (width, 9), (dx, dy));
+                coarse_luma::<_, Store>(simd, target, source, (width, 8), (dx, dy));
                 let target = Target { plane: &mut average, stride: 16, position: 0 };
-                coarse_luma::<_, Average>(simd, target, source, (width, 9), (dx, dy));
-                for (x, y) in (0..width * 9).map(|index| (index % width, index / width)) {
+                coarse_luma::<_, Average>(simd, target, source, (width, 8), (dx, dy));
+                for (x, y) in (0..width * 8).map(|index| (index % width, index / width)) {
                     let at = |x: usize, y: usize| plane[(5 + y) * STRIDE + 7 + x];
                     let row = |y: usize| between(at(x, y), at(x + 1, y), dx);
                     let expected = between(row(y), row(y + 1), dy);

@@ -6,7 +6,7 @@ use std::ops::{Add, Shr, Sub};
 use fearless_simd::{Simd, i16x8, i32x4, prelude::*, u8x16, u16x8};
 
 use super::clip;
-use crate::vectors::{Vectors, load, store};
+use crate::vectors::{Vectors, load, read_rows, store_rows, write_rows};
 
 /// Residual 4x4 blocks (8.5.12.2), added to the prediction at `position`.
 #[inline(always)]
@@ -17,7 +17,6 @@ pub(crate) fn add_4x4<S: Vectors>(
     position: usize,
     coefficients: &mut [i16; 16],
 ) {
-    let Some(block) = plane.get_mut(position..) else { return };
     let [first, second] = *coefficients.as_chunks::<8>().0 else { return };
     *coefficients = [0; 16];
     let (a, b) = simd.widen_i16x8(i16x8::load_array(simd, first));
@@ -27,18 +26,16 @@ pub(crate) fn add_4x4<S: Vectors>(
     let (a, b, c, d) = ((a + 32) >> 6, (b + 32) >> 6, (c + 32) >> 6, (d + 32) >> 6);
     // What saturates is far from a sample.
     let (first, second) = (simd.saturating_narrow_i32x4(a, b), simd.saturating_narrow_i32x4(c, d));
+    let Some(rows) = read_rows::<4, 4>(plane, position, stride) else { return };
     let mut samples = [0; 16];
     for y in 0..4 {
-        let Some(row) = block.get(y * stride..).and_then(<[u8]>::first_chunk::<4>) else { return };
-        samples.as_chunks_mut().0[y] = *row;
+        samples.as_chunks_mut().0[y] = *rows[y];
     }
     let (upper, lower) = simd.widen_u8x16(u8x16::load_array(simd, samples));
     let (upper, lower): (i16x8<S>, i16x8<S>) = (upper.bitcast(), lower.bitcast());
     let sums = simd.clip(upper.saturating_add(first), lower.saturating_add(second)).to_array();
-    for y in 0..4 {
-        let row = block.get_mut(y * stride..).and_then(<[u8]>::first_chunk_mut::<4>);
-        let Some(row) = row else { return };
-        *row = sums.as_chunks().0[y];
+    if let Some(sums) = sums.as_chunks::<4>().0.first_chunk::<4>() {
+        write_rows(plane, position, stride, sums.each_ref());
     }
 }
 
@@ -98,14 +95,14 @@ fn add_constant<S: Vectors, const N: usize>(
     position: usize,
     dc: i32,
 ) {
-    let Some(block) = plane.get_mut(position..) else { return };
+    let Some(rows) = read_rows::<N, N>(plane, position, stride) else { return };
     let dc = i16x8::splat(simd, dc as i16);
+    let mut samples = [u8x16::splat(simd, 0); N];
     for y in 0..N {
-        let row = block.get_mut(y * stride..).and_then(<[u8]>::first_chunk_mut::<N>);
-        let Some(row) = row else { return };
-        let sums = simd.widen_low(load::<S, N>(simd, row)) + dc;
-        store(simd.clip(sums, sums), row);
+        let sums = simd.widen_low(load::<S, N>(simd, rows[y])) + dc;
+        samples[y] = simd.clip(sums, sums);
     }
+    store_rows::<S, N, N>(samples, plane, position, stride);
 }
 
 /// Residual 8x8 blocks (8.5.13), added to the prediction at `position`.
@@ -128,14 +125,14 @@ pub(crate) fn add_8x8<S: Vectors>(
         return add_any_8x8(plane, stride, position, coefficients);
     }
     *coefficients = [0; 64];
-    let Some(block) = plane.get_mut(position..) else { return };
-    let rows = butterfly_8(turned_8(butterfly_8(turned_8(rows))));
+    let residual = butterfly_8(turned_8(butterfly_8(turned_8(rows))));
+    let Some(rows) = read_rows::<8, 8>(plane, position, stride) else { return };
+    let mut samples = [u8x16::splat(simd, 0); 8];
     for y in 0..8 {
-        let row = block.get_mut(y * stride..).and_then(<[u8]>::first_chunk_mut::<8>);
-        let Some(row) = row else { return };
-        let sums = simd.widen_low(load::<S, 8>(simd, row)) + ((rows[y] + 32) >> 6);
-        store(simd.clip(sums, sums), row);
+        let sums = simd.widen_low(load::<S, 8>(simd, rows[y])) + ((residual[y] + 32) >> 6);
+        samples[y] = simd.clip(sums, sums);
     }
+    store_rows::<S, 8, 8>(samples, plane, position, stride);
 }
 
 /// The greatest sum of a block's coefficients, by their amounts, with which nothing in the two
