@@ -9,7 +9,6 @@
 #[path = "../programs/film.rs"]
 #[expect(dead_code, reason = "films of other benches, too")]
 mod film;
-mod link;
 #[path = "../../tests/support/mod.rs"]
 #[expect(dead_code, reason = "the harness of the end-to-end tests, of which this needs a part")]
 mod support;
@@ -20,7 +19,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use film::{FILM_720P, Film};
-use link::Link;
+use support::link::Link;
 use support::nginx::Nginx;
 use support::publisher::Publisher;
 use support::server::Server;
@@ -139,7 +138,7 @@ fn watch(server: SocketAddr, path: &str, kbps: u64, time: Duration) -> Option<Se
     let link = Link::start(server, kbps * 1000, ROUND_TRIP);
     let tab = Tab::new();
     let began = Instant::now();
-    tab.go(&format!("http://{}{path}", link.address));
+    tab.go(&link.url(path));
     let playhead = || {
         let seen = tab.value(PLAYER);
         (seen[0].as_u64().unwrap_or(0), seen[1].as_f64().unwrap_or(0.0))
