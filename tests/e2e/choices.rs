@@ -102,6 +102,20 @@ fn the_watch_page_takes_the_large_picture_on_a_fast_link_and_the_small_one_on_a_
         assert!(width == 0 || width == SMALL, "{width} pixels at {time} s");
         (time > 10.0).then_some(())
     });
+
+    // Who wants more than the link carries is told, and need not wait for what was too much.
+    let choose =
+        |what: &str| slow.value(&format!("document.querySelector('[value={what}]').click()"));
+    let says = |words: &str| {
+        let status = slow.value("document.querySelector('#status').textContent");
+        status.as_str().is_some_and(|status| status.starts_with(words)).then_some(())
+    };
+    choose("best");
+    within(patience, "words about the link", || says("Your link is too slow for this one"));
+    let given_up = slow.given_up();
+    choose("low");
+    within(patience, "the end of a request", || (slow.given_up() > given_up).then_some(()));
+    within(patience, "a picture that goes on", || says("Playing live."));
 }
 
 /// FFmpeg's HLS reads every playlist and a segment of each, whatever the link, and mpv keeps what
