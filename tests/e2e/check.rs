@@ -112,13 +112,32 @@ fn published(server: &Server, name: &str) -> (Background, String) {
 fn a_good_stream_is_good_until_its_publisher_stops() {
     let server = Server::with(&[]);
     let (publisher, url) = published(&server, "x");
-    let (code, report) = check(&url, "8s");
-    assert_eq!((code, with_outcome(&report, "fail")), (Some(0), vec![]), "{report:#}");
-    assert_eq!(with_outcome(&report, "warn"), Vec::<&str>::new(), "{report:#}");
-    let renditions = report["renditions"].as_array().expect("renditions");
-    for name in ["P144p30fps16x9", "P144p15fps16x9", "P90p10fps16x9", "audio", "source"] {
-        assert!(renditions.contains(&name.into()), "{name} in {renditions:?}");
-    }
+    // Both containers, at the same time.
+    let cmaf = format!("http://{}/stream/x/cmaf/index.m3u8", server.http);
+    let [ts, cmaf] = std::thread::scope(|threads| {
+        [&url, &cmaf].map(|url| threads.spawn(move || check(url, "8s"))).map(|check| {
+            let (code, report) = check.join().expect("a report");
+            assert_eq!((code, with_outcome(&report, "fail")), (Some(0), vec![]), "{report:#}");
+            assert_eq!(with_outcome(&report, "warn"), Vec::<&str>::new(), "{report:#}");
+            let renditions = report["renditions"].as_array().expect("renditions");
+            for name in ["P144p30fps16x9", "P144p15fps16x9", "P90p10fps16x9", "audio", "source"] {
+                assert!(renditions.contains(&name.into()), "{name} in {renditions:?}");
+            }
+            report
+        })
+    });
+    let not_judged = |report| {
+        let mut rules = with_outcome(report, "not-judged");
+        // It may be filling yet.
+        rules.retain(|rule| *rule != "live-window");
+        rules
+    };
+    assert_eq!(not_judged(&ts), ["fragment-boxes"], "{ts:#}");
+    let of_transport_streams =
+        ["ts-packets", "segment-tables", "continuity-counters", "clock-reference"];
+    assert_eq!(not_judged(&cmaf), of_transport_streams, "{cmaf:#}");
+    let [ts, cmaf] = [&ts, &cmaf].map(|it| it["packaging_percent"].as_f64().expect("percent"));
+    assert!(0.0 < cmaf && cmaf < ts, "{cmaf} and {ts} %");
 
     drop(publisher);
     server.wait_until_not_live("x");

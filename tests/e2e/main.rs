@@ -11,6 +11,7 @@ mod admin;
 mod audio;
 mod bad_input;
 mod check;
+mod choices;
 mod cmaf;
 mod codecs;
 mod demo;

@@ -11,6 +11,7 @@ pub(crate) mod ffmpeg;
 pub(crate) mod flv_file;
 pub(crate) mod http;
 pub(crate) mod judge;
+pub(crate) mod link;
 pub(crate) mod nginx;
 pub(crate) mod pacer;
 pub(crate) mod playlist;

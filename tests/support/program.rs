@@ -182,6 +182,17 @@ impl Player {
         Self::start(command.stdout(file), "vlc", scratch, played)
     }
 
+    /// mpv without a window and a loudspeaker; `bitrate` is what its `--hls-bitrate` is told.
+    pub(crate) fn mpv(url: &str, bitrate: &str, scratch: &Scratch) -> Self {
+        let name = format!("mpv-{bitrate}");
+        let played = scratch.file(&format!("{name}.ts"));
+        let mut command = Command::new("mpv");
+        command.args(["--no-config", "--no-terminal", "--vo=null", "--ao=null"]);
+        command.arg(format!("--hls-bitrate={bitrate}"));
+        command.arg(format!("--stream-record={}", played.display()));
+        Self::start(command.arg(url).stdout(Stdio::null()), &name, scratch, played)
+    }
+
     fn start(command: &mut Command, name: &str, scratch: &Scratch, played: PathBuf) -> Self {
         let program = Program::start(command, name, scratch);
         Self { program, played, since_start: Stopwatch::start(), growth: Vec::new() }

@@ -100,6 +100,16 @@ impl Tab {
         requests.filter_map(url).collect()
     }
 
+    /// How many requests the page itself has given up so far.
+    pub(crate) fn given_up(&self) -> usize {
+        self.value("0");
+        let events = self.events.borrow();
+        let is_given_up = |event: &&Value| {
+            event["method"] == "Network.loadingFailed" && event["params"]["canceled"] == true
+        };
+        events.iter().filter(is_given_up).count()
+    }
+
     /// One command of the protocol.
     pub(crate) fn call(&self, method: &str, params: &Value) -> Value {
         self.last.set(self.last.get() + 1);

@@ -208,11 +208,26 @@ impl Thinner {
     /// `source_interval`.
     pub(crate) fn keeps(&self, pts: Timestamp, source_interval: Duration) -> bool {
         let Some(slot) = self.slot else { return true };
-        // Half an interval of slack: RTMP stamps are whole milliseconds (33, 34), so slot edges are
-        // never exact.
-        let since = (pts - self.origin).ticks() + source_interval.ticks() / 2;
-        since.rem_euclid(slot.ticks()) < source_interval.ticks()
+        let since = pts - self.origin + slack(slot, source_interval);
+        since.ticks().rem_euclid(slot.ticks()) < source_interval.ticks()
     }
+}
+
+/// How far slots are shifted against the pictures, so that no edge falls on one: RTMP stamps are
+/// whole milliseconds (33, 34) and the interval is an average, so an edge is never exact, and of
+/// two pictures next to one both would be kept, or neither.
+///
+/// Half an interval; half as much where that puts every second edge on a picture, as a slot is two
+/// intervals and a half (25 pictures a second thinned to 10); a quarter where a slot is an odd
+/// number of quarters.
+fn slack(slot: Duration, source_interval: Duration) -> Duration {
+    let ratio = slot.ticks() as f64 / source_interval.ticks().max(1) as f64;
+    let is_odd_number = |parts: f64| {
+        let nearest = parts.round();
+        (parts - nearest).abs() < 0.1 && nearest % 2.0 == 1.0
+    };
+    let parts = [2, 4].into_iter().find(|parts| is_odd_number(ratio * f64::from(*parts)));
+    Duration::from_ticks(source_interval.ticks() / i64::from(2 * parts.unwrap_or(1)))
 }
 
 #[cfg(test)]
@@ -294,6 +309,30 @@ mod tests {
             thinner.keeps(pts, interval)
         };
         (0..(fps * 10.0) as i64).map(keeps).filter(|kept| *kept).count()
+    }
+
+    /// 25 pictures a second thinned to 10 came out as 15 once a single longer interval, between two
+    /// rounds of a file, had made the average a little more than 40 ms.
+    #[test]
+    fn a_ceiling_holds_whatever_the_stamps_and_the_average_interval_are_off_by() {
+        let halves = [(25, 10), (50, 20), (60, 24), (15, 10), (30, 20), (24, 16), (25, 20)];
+        let others = [(30, 10), (24, 10), (25, 15), (30, 25), (50, 30), (60, 30)];
+        for (fps, ceiling) in halves.into_iter().chain(others) {
+            let thinner = Thinner::new(Some(FrameRate { num: ceiling, den: 1 }));
+            for off_permille in [-10, -1, 0, 1, 10] {
+                let ticks = 90_000 / i64::from(fps) * (1000 + off_permille) / 1000;
+                let interval = Duration::from_ticks(ticks);
+                let kept = |rounded: fn(f64) -> f64| {
+                    let stamps = (0..fps * 10).map(|n| {
+                        let ms = rounded(f64::from(n) * 1000.0 / f64::from(fps));
+                        Timestamp::from_millis(ms as i64)
+                    });
+                    stamps.filter(|pts| thinner.keeps(*pts, interval)).count() as u32
+                };
+                let counts = [kept(f64::floor), kept(f64::round), kept(f64::ceil)];
+                assert_eq!(counts, [10 * ceiling; 3], "{fps} to {ceiling}, {off_permille}");
+            }
+        }
     }
 
     #[test]

@@ -8,7 +8,8 @@ use crate::steps::Steps;
 pub(crate) fn run(steps: &mut Steps, minutes: u64) -> Result<(), Failure> {
     setup::system(steps, setup::BUILD_AND_TEST)?;
     setup::hls_js(steps)?;
-    let what = format!("pages on links of 64, 128 and 256 kbit/s, {minutes} minutes each");
+    let what =
+        format!("pages on links of 64, 128 and 256 kbit/s, all at once for {minutes} minutes");
     // Profile ci, as the tests: one C++ build.
     let bench = ["bench", "--locked", "--profile", "ci", "--package", "feathercast"];
     steps.step("reach", &what, || {

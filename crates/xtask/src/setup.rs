@@ -47,6 +47,7 @@ const VLC: Tool = Tool {
     packages: &["vlc-bin", "vlc-plugin-base"],
     why: "it is a player of the tests",
 };
+const MPV: Tool = Tool { program: "mpv", packages: &["mpv"], why: "it is a player of the tests" };
 /// Half a desktop less than `chromium`, and it decodes H.264 all the same.
 const CHROMIUM: Tool = Tool {
     program: "chromium-headless-shell",
@@ -71,7 +72,7 @@ const OPENSSL: Tool = Tool {
 pub(crate) const BUILD: &[Tool] = &[GXX, NASM];
 /// What building, testing and measuring need.
 pub(crate) const BUILD_AND_TEST: &[Tool] =
-    &[GXX, NASM, FFMPEG, NGINX_RTMP, GSTREAMER, VLC, CHROMIUM, NPM, PYTHON, PEBBLE, OPENSSL];
+    &[GXX, NASM, FFMPEG, NGINX_RTMP, GSTREAMER, VLC, MPV, CHROMIUM, NPM, PYTHON, PEBBLE, OPENSSL];
 /// What attacking needs.
 pub(crate) const ATTACK: &[Tool] = &[GXX, NASM, FFMPEG, PYTHON, OPENSSL];
 

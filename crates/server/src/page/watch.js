@@ -94,7 +94,7 @@ function automatic(all) {
 }
 
 // Over the wire. What fails is tried again: first soon, then every eight seconds.
-let full = '', trips = [];
+let full = '', trips = [], loading = null;
 
 async function again(error) {
   const offline = navigator.onLine === false && 'You are offline. It goes on when your connection is back.';
@@ -129,6 +129,7 @@ async function whole(response, near) {
 async function fetched(url, limit, near) {
   const controller = window.AbortController && new AbortController();
   const asked = performance.now();
+  if (near) loading = controller;
   const timer = setTimeout(() => controller && controller.abort(), limit || (/\.m4s/.test(url) ? 60000 : 15000));
   try {
     const response = await fetch(url, controller ? {signal: controller.signal} : {});
@@ -345,9 +346,9 @@ async function play(me) {
       early = null;
       bytes = await loading;
     } catch (error) {
-      if (error.name === 'AbortError' && choice === 'auto') {
-        rate = current.average_bps / 2;
-        return;
+      if (error.name === 'AbortError') {
+        if (choice === 'auto') rate = current.average_bps / 2;
+        if (choice === 'auto' || (wanted() || current).name !== current.name) return;
       }
       if (!(error instanceof Over) || error.message) throw error;
       next++;
@@ -505,6 +506,8 @@ $('choices').addEventListener('change', ({target}) => {
   try { localStorage.setItem('choice', choice); } catch (_) { /* not kept */ }
   stalls = [];
   if (!Source) restart();
+  // On a slow link the segment that nobody wants any more would take a minute.
+  else if (loading && current && (wanted() || current).name !== current.name) loading.abort();
 });
 $('play').addEventListener('click', () => {
   paused = !video.paused;

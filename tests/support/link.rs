@@ -1,5 +1,6 @@
 //! A slow link between a browser and a server: so many bits a second towards the browser, and a
 //! round trip that takes its time.
+#![expect(clippy::disallowed_methods, reason = "real time is what a link takes")]
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -18,7 +19,7 @@ const UNDERWAY: usize = 16;
 
 /// Forwards connections, all of which share it.
 pub(crate) struct Link {
-    pub(crate) address: SocketAddr,
+    address: SocketAddr,
     bytes: Arc<AtomicU64>,
 }
 
@@ -49,6 +50,11 @@ impl Link {
             }
         });
         Self { address, bytes }
+    }
+
+    /// A page or a playlist of the server, by way of the link.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
     }
 
     /// What has gone to the browser so far, heads included.
