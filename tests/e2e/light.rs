@@ -113,6 +113,7 @@ fn a_reload_of_a_light_playlist_is_at_most_300_bytes_and_its_head_less() {
         let path = format!("/stream/cam/{path}.m3u8");
         let text = server.get(&path);
         assert_eq!(text.text().matches("#EXTINF").count(), 6, "{}", text.text());
+        assert!(text.text().contains("#EXT-X-DISCONTINUITY\n"), "{}", text.text());
         let answer = answer(&server, &path);
         let head = answer.windows(4).position(|end| end == b"\r\n\r\n").expect("a head") + 4;
         let body = answer.len() - head;
