@@ -56,15 +56,15 @@ impl AvcConfig {
 /// [`Error::TooManyNalUnits`].
 pub fn nal_units(data: Bytes, nal_length_size: u8) -> Result<(NalUnits, usize), Error> {
     let nal_length_size = checked_length_size(nal_length_size)?;
-    match length_prefixed(data.clone(), nal_length_size.into()) {
+    match length_prefixed(&data, nal_length_size.into()) {
         Err(_) if annexb::starts_with_start_code(&data) => Ok((annexb::nal_units(data), 0)),
         result => result,
     }
 }
 
-fn length_prefixed(data: Bytes, length_size: usize) -> Result<(NalUnits, usize), Error> {
+fn length_prefixed(data: &Bytes, length_size: usize) -> Result<(NalUnits, usize), Error> {
     let (mut units, mut empty) = (NalUnits::new(data.clone()), 0_usize);
-    let mut reader = Reader { rest: &data, position: 0 };
+    let mut reader = Reader { rest: data, position: 0 };
     while !reader.rest.is_empty() {
         let length = reader.length(length_size)?;
         let position = reader.position;

@@ -208,7 +208,7 @@ mod tests {
             track.push(Timestamp::from_millis(ms), &data);
             while let Some(event) = track.poll() {
                 match event {
-                    AudioEvent::Frame(_, length) => made = made + length,
+                    AudioEvent::Frame(_, length) => made += length,
                     AudioEvent::Skipped(MessageError::Mp3AheadOfTime { .. }) => refused += 1,
                     _ => {}
                 }
