@@ -1,7 +1,7 @@
 //! The deblocking filter (ITU-T H.264 8.7).
 
 use crate::frame::{Frame, Geometry, Mv, Samples, Structure};
-use crate::kernels::deblock::{self as kernel, Strength, Thresholds};
+use crate::kernels::deblock::{self as kernel, Strengths, Thresholds};
 use crate::mb::{Flags, Mb, NO_SLICE, Position};
 use crate::picture::{PictureState, SliceContext, SliceParameters};
 use crate::residual::chroma_qp;
@@ -93,9 +93,12 @@ impl Rows {
         let is_field = mb.flags.any(Flags::FIELD);
         let position = Position { x, row, is_field };
         let motion = MotionOf { mv: &frame.motion.mv, ref_id: &frame.motion.ref_id, is_p };
+        let strides = frame.samples.strides;
         let mut filter = MbFilter {
             simd,
             samples: &mut frame.samples,
+            luma: position.samples(strides[0], false),
+            chroma: position.samples(strides[1], true),
             mbs: &picture.mbs,
             mb,
             motion,
@@ -214,22 +217,23 @@ struct MbFilter<'a, S> {
     motion: MotionOf<'a>,
     slice: &'a SliceParameters,
     position: Position,
+    /// Where its samples begin, and the distance of its rows, of luma and of chroma.
+    luma: (usize, usize),
+    chroma: (usize, usize),
     has_chroma: bool,
 }
 
-/// `alpha` and `beta`, and `tC0` by bS: what quantisers say about an edge (8.7.2.2).
-#[derive(Clone, Copy, Debug, Default)]
-struct Limits {
-    alpha: u8,
-    beta: u8,
-    tc0: [i8; 4],
+/// The thresholds of an edge: of luma, of Cb and Cr.
+struct EdgeThresholds<'a> {
+    luma: &'a Thresholds,
+    chroma: [&'a Thresholds; 2],
 }
 
 /// What a slice says about its edges, by quantiser: made once a slice, looked up at each edge.
 #[derive(Debug)]
 pub(crate) struct EdgeLimits {
     /// By the average quantiser of both macroblocks.
-    by_qp: [Limits; 52],
+    by_qp: [Thresholds; 52],
     /// Quantisers of Cb and Cr by those of luma.
     chroma_qp: [[u8; 52]; 2],
     /// They are the same for both.
@@ -241,11 +245,10 @@ impl EdgeLimits {
     pub(crate) fn new([offset_a, offset_b]: [i8; 2], chroma_offsets: [i8; 2]) -> Self {
         let limits = |qp: usize| {
             let index = |offset: i8| (qp as i32 + i32::from(offset)).clamp(0, 51) as usize;
-            let [one, two, three] = TC0[index(offset_a)];
-            Limits {
+            Thresholds {
                 alpha: ALPHA[index(offset_a)],
                 beta: BETA[index(offset_b)],
-                tc0: [-1, one, two, three],
+                tc0: TC0[index(offset_a)],
             }
         };
         Self {
@@ -257,32 +260,22 @@ impl EdgeLimits {
     }
 
     #[inline]
-    fn of(&self, qp_p: u8, qp_q: u8) -> &Limits {
+    fn of(&self, qp_p: u8, qp_q: u8) -> &Thresholds {
         &self.by_qp[usize::from((qp_p + qp_q + 1) >> 1).min(51)]
     }
 
     /// For chroma: the QPs of both macroblocks go by the offset of this one (8.7.2.2).
     #[inline]
-    fn of_chroma(&self, component: usize, qp_p: u8, qp_q: u8) -> &Limits {
+    fn of_chroma(&self, component: usize, qp_p: u8, qp_q: u8) -> &Thresholds {
         let qp = |luma: u8| self.chroma_qp[component][usize::from(luma).min(51)];
         self.of(qp(qp_p), qp(qp_q))
     }
 }
 
-impl Limits {
-    fn is_filtered(&self) -> bool {
-        self.alpha > 0 && self.beta > 0
-    }
-
-    #[inline]
-    fn thresholds(&self, strengths: Strengths) -> Thresholds {
-        let strength = if strengths == [4; 4] {
-            Strength::Strong
-        } else {
-            Strength::Normal(strengths.map(|strength| self.tc0[usize::from(strength.min(3))]))
-        };
-        Thresholds { alpha: self.alpha, beta: self.beta, strength }
-    }
+/// Whether an edge is filtered anywhere.
+#[inline]
+fn is_filtered(thresholds: &Thresholds) -> bool {
+    thresholds.alpha > 0 && thresholds.beta > 0
 }
 
 /// bS 2 where there are coefficients, a bit for each segment; else 1 where motion differs, a bit
@@ -323,7 +316,7 @@ const BETA: [u8; 52] = [
     9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15, 16, 16, 17, 17, 18, 18,
 ];
 /// `tC0` by `indexA` and bS 1 to 3 (table 8-17).
-const TC0: [[i8; 3]; 52] = [
+const TC0: [[u8; 3]; 52] = [
     [0, 0, 0],
     [0, 0, 0],
     [0, 0, 0],
@@ -387,28 +380,15 @@ enum EdgeMotion {
     Blocks,
 }
 
-/// bS of the four segments of an edge.
-type Strengths = [u8; 4];
-
-impl<S: Vectors> MbFilter<'_, S> {
-    /// How an edge of luma is filtered; None where it is not.
+impl<'a, S: Vectors> MbFilter<'a, S> {
+    /// The thresholds of an edge to another macroblock, or inside of this one.
     #[inline]
-    fn thresholds(&self, other: &Mb, strengths: Strengths) -> Option<Thresholds> {
-        let limits = self.slice.edge_limits.of(other.qp, self.mb.qp);
-        limits.is_filtered().then(|| limits.thresholds(strengths))
-    }
-
-    /// The same of Cb and Cr; None where neither is filtered.
-    #[inline]
-    fn chroma_thresholds(&self, other: &Mb, strengths: Strengths) -> Option<[Thresholds; 2]> {
+    fn thresholds(&self, other: &Mb) -> EdgeThresholds<'a> {
         let limits = &self.slice.edge_limits;
         let of_cb = limits.of_chroma(0, other.qp, self.mb.qp);
-        if limits.is_chroma_alike {
-            return of_cb.is_filtered().then(|| [of_cb.thresholds(strengths); 2]);
-        }
-        let of_cr = limits.of_chroma(1, other.qp, self.mb.qp);
-        (of_cb.is_filtered() || of_cr.is_filtered())
-            .then(|| [of_cb.thresholds(strengths), of_cr.thresholds(strengths)])
+        let of_cr =
+            if limits.is_chroma_alike { of_cb } else { limits.of_chroma(1, other.qp, self.mb.qp) };
+        EdgeThresholds { luma: limits.of(other.qp, self.mb.qp), chroma: [of_cb, of_cr] }
     }
 
     /// Which of the four segments have other motion on one side than on the other, a bit each.
@@ -507,27 +487,49 @@ impl<S: Vectors> MbFilter<'_, S> {
         self.mb.coefficients == 0 && self.mb.flags.any(Flags::ONE_MOTION)
     }
 
+    /// The edge to the macroblock on the left, and those inside of this one.
     fn vertical_edges(&mut self, left: Option<usize>) {
+        self.simd.vectorize(
+            #[inline(always)]
+            || self.filter_vertical_edges(left),
+        );
+    }
+
+    #[inline(always)]
+    fn filter_vertical_edges(&mut self, left: Option<usize>) {
         if let Some(left) = left {
             let is_intra = self.is_intra_edge(left);
             let strengths = if is_intra { [4; 4] } else { self.left_strengths(left) };
-            self.vertical_edge(0, left, strengths);
+            if strengths != [0; 4] {
+                let thresholds = self.thresholds(&self.mbs[left]);
+                self.vertical_edge(0, &thresholds, strengths);
+            }
         }
-        self.inner_vertical_edges();
-    }
-
-    fn inner_vertical_edges(&mut self) {
         if self.is_plain() {
             return;
         }
+        let thresholds = self.thresholds(self.mb);
         let step = if self.mb.flags.any(Flags::TRANSFORM_8X8) { 2 } else { 1 };
-        for edge in (step..4).step_by(step) {
+        let mut edge = step;
+        while edge < 4 {
             let strengths = self.inner_strengths(edge, true);
-            self.vertical_edge(edge, self.index, strengths);
+            if strengths != [0; 4] {
+                self.vertical_edge(edge, &thresholds, strengths);
+            }
+            edge += step;
         }
     }
 
+    /// The edge to the macroblock above, and those inside of this one.
     fn horizontal_edges(&mut self, above: Option<usize>) {
+        self.simd.vectorize(
+            #[inline(always)]
+            || self.filter_horizontal_edges(above),
+        );
+    }
+
+    #[inline(always)]
+    fn filter_horizontal_edges(&mut self, above: Option<usize>) {
         if let Some(above) = above {
             let strengths = if self.is_intra_edge(above) {
                 // bS 4 is of frames only (8.7.2.1).
@@ -535,19 +537,23 @@ impl<S: Vectors> MbFilter<'_, S> {
             } else {
                 self.upper_strengths(above)
             };
-            self.horizontal_edge(0, above, strengths);
+            if strengths != [0; 4] {
+                let thresholds = self.thresholds(&self.mbs[above]);
+                self.horizontal_edge(0, &thresholds, strengths);
+            }
         }
-        self.inner_horizontal_edges();
-    }
-
-    fn inner_horizontal_edges(&mut self) {
         if self.is_plain() {
             return;
         }
+        let thresholds = self.thresholds(self.mb);
         let step = if self.mb.flags.any(Flags::TRANSFORM_8X8) { 2 } else { 1 };
-        for edge in (step..4).step_by(step) {
+        let mut edge = step;
+        while edge < 4 {
             let strengths = self.inner_strengths(edge, false);
-            self.horizontal_edge(edge, self.index, strengths);
+            if strengths != [0; 4] {
+                self.horizontal_edge(edge, &thresholds, strengths);
+            }
+            edge += step;
         }
     }
 
@@ -555,33 +561,43 @@ impl<S: Vectors> MbFilter<'_, S> {
         self.mb.flags.any(Flags::INTRA) || self.mbs[other].flags.any(Flags::INTRA)
     }
 
-    fn vertical_edge(&mut self, edge: usize, other: usize, strengths: Strengths) {
-        if strengths == [0; 4] {
-            return;
-        }
-        let (position, stride) = self.position.samples(self.samples.strides[0], false);
-        if let Some(thresholds) = self.thresholds(&self.mbs[other], strengths) {
-            let plane = &mut self.samples.planes[0];
+    #[inline(always)]
+    fn vertical_edge(
+        &mut self,
+        edge: usize,
+        thresholds: &EdgeThresholds<'_>,
+        strengths: Strengths,
+    ) {
+        if is_filtered(thresholds.luma) {
+            let (position, stride) = self.luma;
             let position = position + 4 * edge;
-            kernel::luma_vertical::<S, 16>(self.simd, plane, stride, position, &thresholds);
+            let plane = &mut self.samples.planes[0];
+            let thresholds = thresholds.luma;
+            kernel::luma_vertical::<S, 16>(
+                self.simd, plane, stride, position, thresholds, strengths,
+            );
         }
-        if !self.has_chroma || edge % 2 == 1 {
-            return;
-        }
-        let (position, stride) = self.position.samples(self.samples.strides[1], true);
-        if let Some(thresholds) = self.chroma_thresholds(&self.mbs[other], strengths) {
+        let [of_cb, of_cr] = thresholds.chroma;
+        if self.has_chroma && edge % 2 == 0 && (is_filtered(of_cb) || is_filtered(of_cr)) {
+            let (position, stride) = self.chroma;
             let position = position + 2 * edge;
             let planes = self.samples.chroma();
-            kernel::chroma_vertical::<S, 8>(self.simd, planes, stride, position, &thresholds);
+            let both = [of_cb, of_cr];
+            kernel::chroma_vertical::<S, 8>(self.simd, planes, stride, position, both, strengths);
         }
     }
 
-    fn horizontal_edge(&mut self, edge: usize, other: usize, strengths: Strengths) {
-        let (luma, luma_stride) = self.position.samples(self.samples.strides[0], false);
-        let (chroma, chroma_stride) = self.position.samples(self.samples.strides[1], true);
+    #[inline(always)]
+    fn horizontal_edge(
+        &mut self,
+        edge: usize,
+        thresholds: &EdgeThresholds<'_>,
+        strengths: Strengths,
+    ) {
+        let ((luma, luma_stride), (chroma, chroma_stride)) = (self.luma, self.chroma);
         self.horizontal_edge_at(
             edge,
-            other,
+            thresholds,
             strengths,
             (luma + 4 * edge * luma_stride, luma_stride),
             (chroma + 2 * edge * chroma_stride, chroma_stride),
@@ -589,27 +605,25 @@ impl<S: Vectors> MbFilter<'_, S> {
     }
 
     /// At these positions, with these distances of rows, of luma and of chroma.
+    #[inline(always)]
     fn horizontal_edge_at(
         &mut self,
         edge: usize,
-        other: usize,
+        thresholds: &EdgeThresholds<'_>,
         strengths: Strengths,
         (luma, luma_stride): (usize, usize),
         (chroma, chroma_stride): (usize, usize),
     ) {
-        if strengths == [0; 4] {
-            return;
-        }
-        if let Some(thresholds) = self.thresholds(&self.mbs[other], strengths) {
+        if is_filtered(thresholds.luma) {
             let plane = &mut self.samples.planes[0];
-            kernel::luma_horizontal(self.simd, plane, luma_stride, luma, &thresholds);
+            let thresholds = thresholds.luma;
+            kernel::luma_horizontal(self.simd, plane, luma_stride, luma, thresholds, strengths);
         }
-        if !self.has_chroma || edge % 2 == 1 {
-            return;
-        }
-        if let Some(thresholds) = self.chroma_thresholds(&self.mbs[other], strengths) {
+        let [of_cb, of_cr] = thresholds.chroma;
+        if self.has_chroma && edge % 2 == 0 && (is_filtered(of_cb) || is_filtered(of_cr)) {
             let planes = self.samples.chroma();
-            kernel::chroma_horizontal(self.simd, planes, chroma_stride, chroma, &thresholds);
+            let both = [of_cb, of_cr];
+            kernel::chroma_horizontal(self.simd, planes, chroma_stride, chroma, both, strengths);
         }
     }
 
@@ -626,8 +640,11 @@ impl<S: Vectors> MbFilter<'_, S> {
         let top_of_pair = (row & !1) * width + x;
         match left {
             Some(left) if self.mbs[left].flags.any(Flags::FIELD) != is_field => {
-                self.mixed_left_edge((row & !1) * width + x - 1, width);
-                self.inner_vertical_edges();
+                self.simd.vectorize(
+                    #[inline(always)]
+                    || self.mixed_left_edge((row & !1) * width + x - 1, width),
+                );
+                self.vertical_edges(None);
             }
             _ => self.vertical_edges(left),
         }
@@ -637,13 +654,16 @@ impl<S: Vectors> MbFilter<'_, S> {
         match (is_field, is_bottom, pair_above) {
             // The bottom frame macroblock is below the top one of its pair.
             (false, true, _) => self.horizontal_edges(Some(top_of_pair)),
-            (_, _, None) => self.inner_horizontal_edges(),
+            (_, _, None) => self.horizontal_edges(None),
             (false, false, Some(above)) if is_field_above => {
                 // Both fields of the pair above meet the first rows of each parity (8.7.1).
                 for parity in 0..2 {
-                    self.edge_below_field_pair(above + parity * width, parity);
+                    self.simd.vectorize(
+                        #[inline(always)]
+                        || self.edge_below_field_pair(above + parity * width, parity),
+                    );
                 }
-                self.inner_horizontal_edges();
+                self.horizontal_edges(None);
             }
             (false, false, Some(above)) => self.horizontal_edges(Some(above + width)),
             (true, _, Some(above)) => {
@@ -658,8 +678,12 @@ impl<S: Vectors> MbFilter<'_, S> {
                     self.horizontal_edges(Some(other));
                 } else {
                     let strengths = self.strengths_of_mixed_horizontal_edge(other);
-                    self.horizontal_edge(0, other, strengths);
-                    self.inner_horizontal_edges();
+                    let thresholds = self.thresholds(&self.mbs[other]);
+                    self.simd.vectorize(
+                        #[inline(always)]
+                        || self.horizontal_edge(0, &thresholds, strengths),
+                    );
+                    self.horizontal_edges(None);
                 }
             }
         }
@@ -679,13 +703,14 @@ impl<S: Vectors> MbFilter<'_, S> {
 
     /// The upper edge of a frame macroblock below one of the field macroblocks of a pair: rows of
     /// that parity only.
+    #[inline(always)]
     fn edge_below_field_pair(&mut self, other: usize, parity: usize) {
         let strengths = self.strengths_of_mixed_horizontal_edge(other);
-        let (luma, luma_stride) = self.position.samples(self.samples.strides[0], false);
-        let (chroma, chroma_stride) = self.position.samples(self.samples.strides[1], true);
+        let ((luma, luma_stride), (chroma, chroma_stride)) = (self.luma, self.chroma);
+        let thresholds = self.thresholds(&self.mbs[other]);
         self.horizontal_edge_at(
             0,
-            other,
+            &thresholds,
             strengths,
             (luma + parity * luma_stride, 2 * luma_stride),
             (chroma + parity * chroma_stride, 2 * chroma_stride),
@@ -694,6 +719,7 @@ impl<S: Vectors> MbFilter<'_, S> {
 
     /// The left edge between a pair of frame and one of field macroblocks (8.7.1, 8.7.2.1): each
     /// line has its own neighbour.
+    #[inline(always)]
     fn mixed_left_edge(&mut self, left_pair: usize, width: usize) {
         let is_field = self.position.is_field;
         let bottom = self.position.row & 1;
@@ -707,8 +733,7 @@ impl<S: Vectors> MbFilter<'_, S> {
                 (left_pair + (in_pair & 1) * width, in_pair >> 1)
             }
         };
-        let (luma, luma_stride) = self.position.samples(self.samples.strides[0], false);
-        let (chroma, chroma_stride) = self.position.samples(self.samples.strides[1], true);
+        let (luma, luma_stride) = self.luma;
         for y in 0..16 {
             let (other, other_y) = neighbour_of(y);
             let strength = if self.is_intra_edge(other) {
@@ -719,24 +744,33 @@ impl<S: Vectors> MbFilter<'_, S> {
                 };
                 if coded(other, 3, other_y / 4) || coded(self.index, 0, y / 4) { 2 } else { 1 }
             };
-            if let Some(thresholds) = self.thresholds(&self.mbs[other], [strength; 4]) {
-                let position = luma + y * luma_stride;
+            let thresholds = self.thresholds(&self.mbs[other]).luma;
+            if is_filtered(thresholds) {
+                let (simd, position) = (self.simd, luma + y * luma_stride);
                 let plane = &mut self.samples.planes[0];
-                kernel::luma_vertical::<S, 1>(self.simd, plane, luma_stride, position, &thresholds);
+                let strengths = [strength; 4];
+                kernel::luma_vertical::<S, 1>(
+                    simd,
+                    plane,
+                    luma_stride,
+                    position,
+                    thresholds,
+                    strengths,
+                );
             }
             // Chroma has half the rows: of each two luma rows the one with the same neighbour
             // macroblock counts.
             if self.has_chroma && y < 8 {
-                self.mixed_left_edge_of_chroma(y, neighbour_of, (chroma, chroma_stride));
+                self.mixed_left_edge_of_chroma(y, neighbour_of);
             }
         }
     }
 
+    #[inline(always)]
     fn mixed_left_edge_of_chroma(
         &mut self,
         y: usize,
         luma_neighbour_of: impl Fn(usize) -> (usize, usize),
-        (chroma, stride): (usize, usize),
     ) {
         let is_field = self.position.is_field;
         // The luma row whose bS the chroma row has (8.7.2): rows of frame macroblocks alternate
@@ -750,10 +784,13 @@ impl<S: Vectors> MbFilter<'_, S> {
                 |mb: usize, x: usize, y: usize| self.mbs[mb].coefficients >> (4 * y + x) & 1 == 1;
             if coded(other, 3, other_y / 4) || coded(self.index, 0, luma_y / 4) { 2 } else { 1 }
         };
-        if let Some(thresholds) = self.chroma_thresholds(&self.mbs[other], [strength; 4]) {
+        let [of_cb, of_cr] = self.thresholds(&self.mbs[other]).chroma;
+        if is_filtered(of_cb) || is_filtered(of_cr) {
+            let (chroma, stride) = self.chroma;
             let position = chroma + y * stride;
             let planes = self.samples.chroma();
-            kernel::chroma_vertical::<S, 1>(self.simd, planes, stride, position, &thresholds);
+            let (both, strengths) = ([of_cb, of_cr], [strength; 4]);
+            kernel::chroma_vertical::<S, 1>(self.simd, planes, stride, position, both, strengths);
         }
     }
 }
@@ -803,6 +840,8 @@ mod tests {
                 motion,
                 slice: &self.slice,
                 position: Position { x: 1, row: 0, is_field: false },
+                luma: (16, 32),
+                chroma: (8, 16),
                 has_chroma: false,
             };
             filter.left_strengths(0)

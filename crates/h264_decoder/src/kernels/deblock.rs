@@ -1,157 +1,126 @@
 //! The filters of the deblocking filter (ITU-T H.264 8.7.2.3, 8.7.2.4) on the sixteen or eight
 //! lines across an edge.
 
-use fearless_simd::{Simd, i16x8, i16x16, mask16x16, prelude::*, u8x16, u32x8, u64x4};
+use fearless_simd::{Simd, i16x8, i16x16, mask16x16, prelude::*, u8x16, u16x8, u32x4};
 
-use crate::vectors::{Vectors, load, load_two, store};
+use crate::vectors::{Vectors, load, load_two, read_rows, store_rows, write_rows};
 
-/// How an edge is filtered.
-#[derive(Clone, Copy, Debug)]
+/// What quantisers say about an edge (8.7.2.2).
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Thresholds {
     /// `alpha`, 0 to 255; 0 where nothing is filtered.
     pub(crate) alpha: u8,
     /// `beta`, 0 to 18.
     pub(crate) beta: u8,
-    /// `tC0` of each of four segments of the edge, -1 where it is not filtered; or bS 4.
-    pub(crate) strength: Strength,
+    /// `tC0` of bS 1 to 3, 0 to 25.
+    pub(crate) tc0: [u8; 3],
 }
 
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Strength {
-    /// bS 1 to 3.
-    Normal([i8; 4]),
-    /// bS 4 on the whole edge.
-    Strong,
-}
+/// bS of the four segments of an edge: 0 to 3, or 4 of all.
+pub(crate) type Strengths = [u8; 4];
+
+const STRONG: Strengths = [4; 4];
 
 /// Filters a vertical edge of luma: LINES lines, at most 16, of which the q samples begin at
 /// `position`.
+#[inline(always)]
 pub(crate) fn luma_vertical<S: Vectors, const LINES: usize>(
     simd: S,
     plane: &mut [u8],
     stride: usize,
     position: usize,
     thresholds: &Thresholds,
+    strengths: Strengths,
 ) {
-    let Some(block) = plane.get_mut(position - 4..) else { return };
-    simd.vectorize(
-        #[inline(always)]
-        || {
-            let mut rows = [u8x16::splat(simd, 0); 16];
-            for y in 0..LINES {
-                let Some(row) = block.get(y * stride..) else { return };
-                rows[y] = load::<S, 8>(simd, row);
-            }
-            let columns = columns_of_rows(rows);
-            let Some([p2, p1, p0, q0, q1, q2]) = luma(simd, &columns, thresholds) else {
-                return;
-            };
-            let [p3, .., q3] = columns;
-            let pairs = pairs_of_rows([p3, p2, p1, p0, q0, q1, q2, q3]);
-            for y in 0..LINES {
-                let row = block.get_mut(y * stride..).and_then(<[u8]>::first_chunk_mut::<8>);
-                let Some(row) = row else { return };
-                *row = pairs[y / 2].as_array().as_chunks::<8>().0[y % 2];
-            }
-        },
-    );
+    let Some(lines) = read_rows::<8, LINES>(plane, position - 4, stride) else { return };
+    let mut rows = [u8x16::splat(simd, 0); 16];
+    for y in 0..LINES {
+        rows[y] = load::<S, 8>(simd, lines[y]);
+    }
+    let columns = columns_of_rows(rows);
+    let Some([p2, p1, p0, q0, q1, q2]) = luma(simd, &columns, thresholds, strengths) else {
+        return;
+    };
+    let [p3, .., q3] = columns;
+    let pairs = pairs_of_rows([p3, p2, p1, p0, q0, q1, q2, q3]);
+    let mut lines = [&[0; 8]; LINES];
+    for y in 0..LINES {
+        lines[y] = &pairs[y / 2].as_array().as_chunks().0[y % 2];
+    }
+    write_rows(plane, position - 4, stride, lines);
 }
 
 /// Filters a horizontal edge of sixteen columns of luma.
+#[inline(always)]
 pub(crate) fn luma_horizontal<S: Vectors>(
     simd: S,
     plane: &mut [u8],
     stride: usize,
     position: usize,
     thresholds: &Thresholds,
+    strengths: Strengths,
 ) {
-    let Some(block) = plane.get_mut(position - 4 * stride..) else { return };
-    simd.vectorize(
-        #[inline(always)]
-        || {
-            let mut rows = [u8x16::splat(simd, 0); 8];
-            for y in 0..8 {
-                let Some(row) = block.get(y * stride..) else { return };
-                rows[y] = load::<S, 16>(simd, row);
-            }
-            let Some(filtered) = luma(simd, &rows, thresholds) else { return };
-            for y in 0..6 {
-                let row = block.get_mut((y + 1) * stride..).and_then(<[u8]>::first_chunk_mut);
-                let Some(row) = row else { return };
-                store::<S, 16>(filtered[y], row);
-            }
-        },
-    );
+    let start = position - 4 * stride;
+    let Some(lines) = read_rows::<16, 8>(plane, start, stride) else { return };
+    let mut rows = [u8x16::splat(simd, 0); 8];
+    for y in 0..8 {
+        rows[y] = load::<S, 16>(simd, lines[y]);
+    }
+    let Some(filtered) = luma(simd, &rows, thresholds, strengths) else { return };
+    store_rows::<S, 16, 6>(filtered, plane, start + stride, stride);
 }
 
 /// Filters a vertical edge of Cb and of Cr: LINES lines of each, at most 8.
+#[inline(always)]
 pub(crate) fn chroma_vertical<S: Vectors, const LINES: usize>(
     simd: S,
     [cb, cr]: [&mut [u8]; 2],
     stride: usize,
     position: usize,
-    thresholds: &[Thresholds; 2],
+    thresholds: [&Thresholds; 2],
+    strengths: Strengths,
 ) {
-    let (Some(cb), Some(cr)) = (cb.get_mut(position - 2..), cr.get_mut(position - 2..)) else {
-        return;
-    };
-    simd.vectorize(
-        #[inline(always)]
-        || {
-            let mut rows = [u8x16::splat(simd, 0); 16];
-            for y in 0..LINES {
-                let (Some(row), Some(other)) = (cb.get(y * stride..), cr.get(y * stride..)) else {
-                    return;
-                };
-                rows[y] = load::<S, 4>(simd, row);
-                rows[8 + y] = load::<S, 4>(simd, other);
-            }
-            let columns = four_columns_of_rows(rows);
-            let Some([p0, q0]) = chroma(simd, columns, thresholds) else { return };
-            let (of_cb, of_cr) = (p0.zip_low(q0).to_array(), p0.zip_high(q0).to_array());
-            for y in 0..LINES {
-                for (plane, pairs) in [(&mut *cb, &of_cb), (&mut *cr, &of_cr)] {
-                    let row = plane.get_mut(y * stride + 1..).and_then(<[u8]>::first_chunk_mut);
-                    let Some(row) = row else { return };
-                    *row = pairs.as_chunks::<2>().0[y];
-                }
-            }
-        },
-    );
+    let of_cb = read_rows::<4, LINES>(cb, position - 2, stride);
+    let of_cr = read_rows::<4, LINES>(cr, position - 2, stride);
+    let (Some(of_cb), Some(of_cr)) = (of_cb, of_cr) else { return };
+    let mut rows = [u8x16::splat(simd, 0); 16];
+    for y in 0..LINES {
+        rows[y] = load::<S, 4>(simd, of_cb[y]);
+        rows[8 + y] = load::<S, 4>(simd, of_cr[y]);
+    }
+    let columns = four_columns_of_rows(rows);
+    let Some([p0, q0]) = chroma(simd, columns, thresholds, strengths) else { return };
+    let (of_cb, of_cr) = (p0.zip_low(q0).to_array(), p0.zip_high(q0).to_array());
+    for (plane, pairs) in [(cb, of_cb), (cr, of_cr)] {
+        if let Some(lines) = pairs.as_chunks::<2>().0.first_chunk::<LINES>() {
+            write_rows(plane, position - 1, stride, lines.each_ref());
+        }
+    }
 }
 
 /// Filters a horizontal edge of eight columns of Cb and of Cr.
+#[inline(always)]
 pub(crate) fn chroma_horizontal<S: Vectors>(
     simd: S,
     [cb, cr]: [&mut [u8]; 2],
     stride: usize,
     position: usize,
-    thresholds: &[Thresholds; 2],
+    thresholds: [&Thresholds; 2],
+    strengths: Strengths,
 ) {
     let start = position - 2 * stride;
-    let (Some(cb), Some(cr)) = (cb.get_mut(start..), cr.get_mut(start..)) else { return };
-    simd.vectorize(
-        #[inline(always)]
-        || {
-            let mut rows = [u8x16::splat(simd, 0); 4];
-            for y in 0..4 {
-                let (Some(row), Some(other)) = (cb.get(y * stride..), cr.get(y * stride..)) else {
-                    return;
-                };
-                rows[y] = load_two::<S, 8>(simd, row, other);
-            }
-            let Some(filtered) = chroma(simd, rows, thresholds) else { return };
-            for y in 0..2 {
-                let halves = filtered[y].to_array();
-                let (halves, _) = halves.as_chunks::<8>();
-                for (plane, half) in [(&mut *cb, halves[0]), (&mut *cr, halves[1])] {
-                    let row = plane.get_mut((y + 1) * stride..).and_then(<[u8]>::first_chunk_mut);
-                    let Some(row) = row else { return };
-                    *row = half;
-                }
-            }
-        },
-    );
+    let of_cb = read_rows::<8, 4>(cb, start, stride);
+    let of_cr = read_rows::<8, 4>(cr, start, stride);
+    let (Some(of_cb), Some(of_cr)) = (of_cb, of_cr) else { return };
+    let mut rows = [u8x16::splat(simd, 0); 4];
+    for y in 0..4 {
+        rows[y] = load_two::<S, 8>(simd, of_cb[y], of_cr[y]);
+    }
+    let Some([p0, q0]) = chroma(simd, rows, thresholds, strengths) else { return };
+    let (p0, q0) = (p0.to_array(), q0.to_array());
+    let (p0, q0) = (p0.as_chunks::<8>().0, q0.as_chunks::<8>().0);
+    write_rows(cb, start + stride, stride, [&p0[0], &q0[0]]);
+    write_rows(cr, start + stride, stride, [&p0[1], &q0[1]]);
 }
 
 /// p3 to q3 of sixteen lines of luma; gives p2 to q2 if any of them may have changed.
@@ -160,6 +129,7 @@ fn luma<S: Vectors>(
     simd: S,
     samples: &[u8x16<S>; 8],
     thresholds: &Thresholds,
+    strengths: Strengths,
 ) -> Option<[u8x16<S>; 6]> {
     let beta = i16x16::splat(simd, thresholds.beta.into());
     let alpha = i16x16::splat(simd, thresholds.alpha.into());
@@ -170,45 +140,42 @@ fn luma<S: Vectors>(
         return None;
     }
     let (p2, q2) = (simd.widen(*p2), simd.widen(*q2));
-    match thresholds.strength {
-        Strength::Normal([a, b, c, d]) => {
-            let tc0: i16x16<S> =
-                u64x4::load_array(simd, [four(a), four(b), four(c), four(d)]).bitcast();
-            let on = on & tc0.simd_gt(-1);
-            // The masks are -1 or 0.
-            let ap = (on & (p2 - p0).abs().simd_lt(beta)).to_vector();
-            let aq = (on & (q2 - q0).abs().simd_lt(beta)).to_vector();
-            let tc0 = tc0 & on.to_vector();
-            let [new_p0, new_q0] = shifted([p1, p0, q0, q1], tc0 - ap - aq);
-            let middle = (p0 + q0 + 1) >> 1;
-            let new_p1 = p1 + within((p2 + middle - (p1 << 1)) >> 1, tc0 & ap);
-            let new_q1 = q1 + within((q2 + middle - (q1 << 1)) >> 1, tc0 & aq);
-            Some([
-                samples[1],
-                narrow(simd, new_p1),
-                narrow(simd, new_p0),
-                narrow(simd, new_q0),
-                narrow(simd, new_q1),
-                samples[6],
-            ])
-        }
-        Strength::Strong => {
-            let small = (p0 - q0).abs().simd_lt((alpha >> 2) + 2);
-            let ap = small & (p2 - p0).abs().simd_lt(beta);
-            let aq = small & (q2 - q0).abs().simd_lt(beta);
-            let (p3, q3) = (simd.widen(*p3), simd.widen(*q3));
-            let [new_p0, new_p1, new_p2] = strong(simd, ap, [p0, p1, p2, p3], [q0, q1]);
-            let [new_q0, new_q1, new_q2] = strong(simd, aq, [q0, q1, q2, q3], [p0, p1]);
-            Some([
-                narrow(simd, simd.select_i16x16(on, new_p2, p2)),
-                narrow(simd, simd.select_i16x16(on, new_p1, p1)),
-                narrow(simd, simd.select_i16x16(on, new_p0, p0)),
-                narrow(simd, simd.select_i16x16(on, new_q0, q0)),
-                narrow(simd, simd.select_i16x16(on, new_q1, q1)),
-                narrow(simd, simd.select_i16x16(on, new_q2, q2)),
-            ])
-        }
+    if strengths == STRONG {
+        let small = (p0 - q0).abs().simd_lt((alpha >> 2) + 2);
+        let ap = small & (p2 - p0).abs().simd_lt(beta);
+        let aq = small & (q2 - q0).abs().simd_lt(beta);
+        let (p3, q3) = (simd.widen(*p3), simd.widen(*q3));
+        let [new_p0, new_p1, new_p2] = strong(simd, ap, [p0, p1, p2, p3], [q0, q1]);
+        let [new_q0, new_q1, new_q2] = strong(simd, aq, [q0, q1, q2, q3], [p0, p1]);
+        return Some([
+            narrow(simd, simd.select_i16x16(on, new_p2, p2)),
+            narrow(simd, simd.select_i16x16(on, new_p1, p1)),
+            narrow(simd, simd.select_i16x16(on, new_p0, p0)),
+            narrow(simd, simd.select_i16x16(on, new_q0, q0)),
+            narrow(simd, simd.select_i16x16(on, new_q1, q1)),
+            narrow(simd, simd.select_i16x16(on, new_q2, q2)),
+        ]);
     }
+    let strengths = four_lines_each(simd, strengths);
+    let on = on & strengths.simd_gt(0);
+    let [one, two, three] = thresholds.tc0;
+    let tc0 = [number(simd, one), number(simd, two), number(simd, three)];
+    let tc0 = of_strengths(strengths, tc0) & on.to_vector();
+    // The masks are -1 or 0.
+    let ap = (on & (p2 - p0).abs().simd_lt(beta)).to_vector();
+    let aq = (on & (q2 - q0).abs().simd_lt(beta)).to_vector();
+    let [new_p0, new_q0] = shifted([p1, p0, q0, q1], tc0 - ap - aq);
+    let middle = (p0 + q0 + 1) >> 1;
+    let new_p1 = p1 + within((p2 + middle - (p1 << 1)) >> 1, tc0 & ap);
+    let new_q1 = q1 + within((q2 + middle - (q1 << 1)) >> 1, tc0 & aq);
+    Some([
+        samples[1],
+        narrow(simd, new_p1),
+        narrow(simd, new_p0),
+        narrow(simd, new_q0),
+        narrow(simd, new_q1),
+        samples[6],
+    ])
 }
 
 /// p1 to q1 of eight lines of Cb and eight of Cr; gives p0 and q0 if any of them may have changed.
@@ -216,7 +183,8 @@ fn luma<S: Vectors>(
 fn chroma<S: Vectors>(
     simd: S,
     [p1, p0, q0, q1]: [u8x16<S>; 4],
-    [of_cb, of_cr]: &[Thresholds; 2],
+    [of_cb, of_cr]: [&Thresholds; 2],
+    strengths: Strengths,
 ) -> Option<[u8x16<S>; 2]> {
     let alpha = halves(simd, of_cb.alpha, of_cr.alpha);
     let beta = halves(simd, of_cb.beta, of_cr.beta);
@@ -225,30 +193,57 @@ fn chroma<S: Vectors>(
     if !simd.any_true_mask16x16(on) {
         return None;
     }
-    let [new_p0, new_q0] = match (of_cb.strength, of_cr.strength) {
-        (Strength::Normal([a, b, c, d]), Strength::Normal([e, f, g, h])) => {
-            let segments = [two(a), two(b), two(c), two(d), two(e), two(f), two(g), two(h)];
-            let tc: i16x16<S> = u32x8::load_array(simd, segments).bitcast();
-            shifted([p1, p0, q0, q1], (tc + 1) & on.to_vector())
-        }
-        _ => {
-            let new_p0 = ((p1 << 1) + p0 + q1 + 2) >> 2;
-            let new_q0 = ((q1 << 1) + q0 + p1 + 2) >> 2;
-            [simd.select_i16x16(on, new_p0, p0), simd.select_i16x16(on, new_q0, q0)]
-        }
+    let [new_p0, new_q0] = if strengths == STRONG {
+        let new_p0 = ((p1 << 1) + p0 + q1 + 2) >> 2;
+        let new_q0 = ((q1 << 1) + q0 + p1 + 2) >> 2;
+        [simd.select_i16x16(on, new_p0, p0), simd.select_i16x16(on, new_q0, q0)]
+    } else {
+        let strengths = two_lines_each(simd, strengths);
+        let on = on & strengths.simd_gt(0);
+        let [a, b, c] = of_cb.tc0;
+        let [d, e, f] = of_cr.tc0;
+        let tc0 = [halves(simd, a, d), halves(simd, b, e), halves(simd, c, f)];
+        shifted([p1, p0, q0, q1], (of_strengths(strengths, tc0) + 1) & on.to_vector())
     };
     Some([narrow(simd, new_p0), narrow(simd, new_q0)])
 }
 
-/// A number for each of four lines.
+/// `tC0` by bS 1 to 3.
 #[inline(always)]
-fn four(number: i8) -> u64 {
-    u64::from(i16::from(number) as u16) * 0x0001_0001_0001_0001
+fn of_strengths<S: Simd>(strengths: i16x16<S>, [one, two, three]: [i16x16<S>; 3]) -> i16x16<S> {
+    (strengths.simd_eq(1).to_vector() & one)
+        | (strengths.simd_eq(2).to_vector() & two)
+        | (strengths.simd_eq(3).to_vector() & three)
+}
+
+/// bS of four lines of each segment of an edge.
+#[inline(always)]
+fn four_lines_each<S: Vectors>(simd: S, strengths: Strengths) -> i16x16<S> {
+    let pairs: u32x4<S> = pairs_of_lines(simd, strengths).bitcast();
+    let (first, second) = (pairs.zip_low(pairs), pairs.zip_high(pairs));
+    let lines: i16x16<S> = simd.combine_u32x4(first, second).bitcast();
+    lines >> 8
+}
+
+/// The same of two lines, twice.
+#[inline(always)]
+fn two_lines_each<S: Vectors>(simd: S, strengths: Strengths) -> i16x16<S> {
+    let pairs = pairs_of_lines(simd, strengths);
+    let lines: i16x16<S> = simd.combine_u16x8(pairs, pairs).bitcast();
+    lines >> 8
+}
+
+/// bS of two lines of each segment, in both bytes of a number.
+#[inline(always)]
+fn pairs_of_lines<S: Vectors>(simd: S, strengths: Strengths) -> u16x8<S> {
+    let segments: u8x16<S> = u32x4::splat(simd, u32::from_le_bytes(strengths)).bitcast();
+    let twice: u16x8<S> = segments.zip_low(segments).bitcast();
+    twice.zip_low(twice)
 }
 
 #[inline(always)]
-fn two(number: i8) -> u32 {
-    u32::from(i16::from(number) as u16) * 0x0001_0001
+fn number<S: Vectors>(simd: S, number: u8) -> i16x16<S> {
+    i16x16::splat(simd, number.into())
 }
 
 #[inline(always)]
@@ -450,19 +445,22 @@ mod tests {
             let plane = steps(&mut seed);
             let alpha = (seed >> 3 & 63) as u8;
             let beta = (seed >> 9 & 15) as u8;
-            let tc0: [i8; 4] = std::array::from_fn(|k| (seed >> (12 + 3 * k) & 7) as i8 - 1);
-            let strong = round % 3 == 0;
-            let strength = if strong { Strength::Strong } else { Strength::Normal(tc0) };
-            let thresholds = Thresholds { alpha, beta, strength };
+            let tc0 = std::array::from_fn(|k| (seed >> (12 + 3 * k) & 7) as u8);
+            let thresholds = Thresholds { alpha, beta, tc0 };
+            let strengths = if round % 3 == 0 {
+                STRONG
+            } else {
+                std::array::from_fn(|k| (seed >> (21 + 2 * k) & 3) as u8)
+            };
             let of = |line: usize, lines: usize| {
-                let tc0 = i32::from(tc0[line * 4 / lines]);
-                let strength = if strong { 4 } else { i32::from(tc0 >= 0) };
-                (strength, (i32::from(alpha), i32::from(beta), tc0))
+                let strength = strengths[line * 4 / lines];
+                let tc0 = [0, tc0[0], tc0[1], tc0[2], 0][usize::from(strength)];
+                (strength.into(), (i32::from(alpha), i32::from(beta), i32::from(tc0)))
             };
             let at = |x: usize, y: usize| i32::from(plane[16 * y + x]);
             let (mut vertical, mut horizontal) = (plane, plane);
-            luma_vertical::<S, 16>(simd, &mut vertical, 16, 8, &thresholds);
-            luma_horizontal(simd, &mut horizontal, 16, 8 * 16, &thresholds);
+            luma_vertical::<S, 16>(simd, &mut vertical, 16, 8, &thresholds, strengths);
+            luma_horizontal(simd, &mut horizontal, 16, 8 * 16, &thresholds, strengths);
             for line in 0..16 {
                 let (strength, limits) = of(line, 16);
                 let (p, q) = reference(
@@ -491,21 +489,23 @@ mod tests {
             let (mut vertical, mut horizontal) = (plane, plane);
             // The other component has other samples and other thresholds.
             let other = steps(&mut seed);
-            let others = Thresholds { alpha: beta, beta: alpha, strength };
+            let [one, two, three] = tc0;
+            let others = Thresholds { alpha: beta, beta: alpha, tc0: [three, one, two] };
             let (mut first, mut second) = (other, other);
-            let both = [thresholds, others];
-            chroma_vertical::<S, 8>(simd, [&mut vertical, &mut second], 16, 8, &both);
-            chroma_vertical::<S, 8>(simd, [&mut first, &mut other.clone()], 16, 8, &[others; 2]);
+            let both = [&thresholds, &others];
+            let planes = [&mut vertical[..], &mut second];
+            chroma_vertical::<S, 8>(simd, planes, 16, 8, both, strengths);
+            let planes = [&mut first[..], &mut other.clone()];
+            chroma_vertical::<S, 8>(simd, planes, 16, 8, [&others; 2], strengths);
             assert_eq!(first, second, "whatever the other component is");
-            let both = [others, thresholds];
-            chroma_horizontal(simd, [&mut other.clone(), &mut horizontal], 16, 8 * 16, &both);
+            let mut copy = other;
+            let planes = [&mut copy[..], &mut horizontal];
+            chroma_horizontal(simd, planes, 16, 8 * 16, [&others, &thresholds], strengths);
             let mut lines = plane;
             for line in 0..8 {
-                let one = &mut lines[16 * line..];
-                let tc0 = [tc0[line / 2]; 4];
-                let strength = if strong { strength } else { Strength::Normal(tc0) };
-                let both = [Thresholds { strength, ..thresholds }; 2];
-                chroma_vertical::<S, 1>(simd, [one, &mut other.clone()], 16, 8, &both);
+                let planes = [&mut lines[16 * line..], &mut other.clone()];
+                let strengths = [strengths[line / 2]; 4];
+                chroma_vertical::<S, 1>(simd, planes, 16, 8, [&thresholds; 2], strengths);
             }
             assert_eq!(lines, vertical, "line by line");
             for line in 0..8 {
