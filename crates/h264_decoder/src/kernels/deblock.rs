@@ -498,7 +498,8 @@ mod tests {
             let planes = [&mut first[..], &mut other.clone()];
             chroma_vertical::<S, 8>(simd, planes, 16, 8, [&others; 2], strengths);
             assert_eq!(first, second, "whatever the other component is");
-            let planes = [&mut other.clone()[..], &mut horizontal];
+            let mut copy = other;
+            let planes = [&mut copy[..], &mut horizontal];
             chroma_horizontal(simd, planes, 16, 8 * 16, [&others, &thresholds], strengths);
             let mut lines = plane;
             for line in 0..8 {
