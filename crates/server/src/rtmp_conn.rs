@@ -176,7 +176,7 @@ impl Conn<'_> {
     /// Lets the other connections have their turn, and rests where this one sends too fast.
     async fn rest(&mut self) -> Result<(), End> {
         let received = self.rtmp.received();
-        let now = self.shared.clock.now();
+        let mut now = self.shared.clock.now();
         self.shared.catch_up.spend(self.pace.spend(received, now), now);
         if let Some(publishing) = &mut self.publishing {
             publishing.vigil.media(received.media_bytes);
@@ -186,7 +186,6 @@ impl Conn<'_> {
         }
         let limits = &self.shared.limits;
         loop {
-            let now = self.shared.clock.now();
             let mut wait = self.pace.wait(now);
             if self.pace.is_ahead(now) {
                 wait = wait.max(self.shared.catch_up.wait(now));
@@ -216,6 +215,7 @@ impl Conn<'_> {
                     }
                 }
             }
+            now = self.shared.clock.now();
         }
     }
 
@@ -240,13 +240,13 @@ impl Conn<'_> {
                 if let Some(fault) = publishing.vigil.fault() {
                     return Err(End::Useless(fault));
                 }
-                let began = self.shared.clock.now();
+                let began = Instant::now();
                 tokio::select! {
                     // Where it was long until this was looked at, and there is something, that
                     // comes out of it and not the timeout.
                     read = timeout(limits.rtmp_look, self.socket.read_buf(input)) => match read {
                         Ok(bytes) => {
-                            let waited = self.shared.clock.now().since(began);
+                            let waited = began.elapsed();
                             publishing.vigil.heard(waited.min(limits.rtmp_look));
                             publishing.tell_absence(limits.rtmp_look);
                             break bytes;
