@@ -1,7 +1,7 @@
 //! The queue between ingest and transcoder, and what it drops when the transcoder falls behind.
 //!
-//! Bound: 2 s of pictures or one GOP, what level 5.2 lets be decoded in 2 s, and 16 MiB. Over 2 s,
-//! pictures nothing refers to go first, then everything up to the next random access picture, or
+//! Bound: 2 s of pictures, 8 pictures, or one GOP, what level 5.2 lets be decoded in 2 s, and
+//! 16 MiB. Over that, pictures nothing refers to go first, then everything up to the next random access picture, or
 //! recovery point where no other comes. Where only random access pictures are left that is too
 //! much, the oldest go. Cuts stay, so every segment exists, with its span. Over 16 MiB the oldest
 //! GOP goes whole, and the renditions show the picture before it meanwhile.
@@ -20,6 +20,10 @@ use crate::source_segment::Item;
 /// Media the queue may hold before pictures are dropped: the sum of its pictures' intervals, so
 /// that what is left of a GOP whose pictures were dropped counts as the work that it is.
 const MAX_MEDIA: Duration = Duration::from_secs(2);
+
+/// So many pictures may wait however long each is shown: the last of a slide show come together
+/// when it ends.
+const FEW_PICTURES: usize = 8;
 
 /// Macroblocks of pictures that the queue may hold before pictures are dropped: what level 5.2 lets
 /// be decoded in 2 s (14496-10 table A-1). Intervals are the publisher's word, this is what its
@@ -132,14 +136,18 @@ impl Queue {
     }
 
     fn is_too_much_work(&self) -> bool {
-        self.media > MAX_MEDIA || self.macroblocks > MAX_MACROBLOCKS
+        (self.media > MAX_MEDIA && self.has_more_pictures_than(FEW_PICTURES))
+            || self.macroblocks > MAX_MACROBLOCKS
+    }
+
+    fn has_more_pictures_than(&self, pictures: usize) -> bool {
+        self.items.iter().filter(|item| matches!(item, Item::Picture(_))).nth(pictures).is_some()
     }
 
     /// Drops the oldest picture, where it is not the only one; whether it did. All are such that
     /// decoding may begin with.
     fn drop_oldest_but_one(&mut self) -> bool {
-        let pictures = self.items.iter().filter(|item| matches!(item, Item::Picture(_)));
-        if pictures.take(2).count() < 2 {
+        if !self.has_more_pictures_than(1) {
             return false;
         }
         let mut is_oldest = true;
@@ -350,6 +358,24 @@ mod tests {
             queue.push(picture(n, 10, 1, false));
         }
         assert_eq!(left(&mut queue), (150..200).collect::<Vec<_>>(), "the newest 2 s");
+    }
+
+    /// A slide show of a picture a second, GOPs of two: what ingest holds back comes at its end.
+    #[test]
+    fn case_18_the_last_pictures_of_a_slide_show_are_all_made() {
+        let slide = |n| {
+            let mut item = picture(n, 10, 2, false);
+            if let Item::Picture(picture) = &mut item {
+                picture.interval = Duration::from_secs(1);
+            }
+            item
+        };
+        let mut queue = Queue::new();
+        (0..8).for_each(|n| queue.push(slide(n)));
+        assert_eq!(left(&mut queue), (0..8).collect::<Vec<_>>());
+        assert_eq!(queue.stats().dropped_pictures, 0);
+        (0..100).for_each(|n| queue.push(slide(n)));
+        assert!(left(&mut queue).len() <= 9, "a few at most");
     }
 
     #[test]
