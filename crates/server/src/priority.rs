@@ -100,6 +100,8 @@ fn step_back_to(nice: i32) {
 
 #[cfg(test)]
 mod tests {
+    use std::iter::repeat_n;
+
     use rustix::process::getpriority_process;
 
     use super::*;
@@ -151,8 +153,8 @@ mod tests {
         // A file that comes as fast as it can be read.
         assert_eq!(steps_back_at([5_000; 50].into_iter().chain([0; 100])), None);
         // A tenth of a core, for ten minutes, where nobody else takes more than his part.
-        assert_eq!(steps_back_at([500; 120_000]), None);
-        let looks = steps_back_at([5_000; 120_000]).unwrap();
+        assert_eq!(steps_back_at(repeat_n(500, 120_000)), None);
+        let looks = steps_back_at(repeat_n(5_000, 120_000)).unwrap();
         assert!((50..=80).contains(&looks), "all of a core, for {looks} looks");
     }
 
