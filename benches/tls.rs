@@ -2,8 +2,8 @@
 //! TLS, of one process in one run. What is encrypted is paid for by the byte, so there are two: of
 //! the recipe's test card, and of a film.
 //!
-//! `cargo xtask bench` runs it with the binary of `cargo xtask dist`. CPU time of the server is what
-//! counts, and the two take turns, so it may share the machine. Prints Markdown for
+//! `cargo xtask bench` runs it with the binary of `cargo xtask dist`. CPU time of the server is
+//! what counts, and the two take turns, so it may share the machine. Prints Markdown for
 //! docs/performance.md. `-- --runs 1 --span 1` only tries it out.
 #![expect(clippy::print_stdout, reason = "the report goes to the terminal")]
 #![expect(clippy::disallowed_methods, reason = "real time is what is measured")]

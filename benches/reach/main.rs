@@ -2,8 +2,8 @@
 //! and what an hour costs; our own page beside hls.js on nginx-rtmp, in the same run.
 //!
 //! `cargo xtask reach` runs it and prints Markdown. Each row is a browser with empty caches and a
-//! server of its own, whose renditions sleep. Pages are opened one after the other, so that each has
-//! the machine for its first picture, and all are watched at the same time: links are slow, not
+//! server of its own, whose renditions sleep. Pages are opened one after the other, so that each
+//! has the machine for its first picture, and all are watched at the same time: links are slow, not
 //! processors, and the last line says how busy those were. `-- --minutes 1 --kbps 64` only tries it
 //! out.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the report goes to the terminal")]

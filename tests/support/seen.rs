@@ -61,7 +61,8 @@ impl Seen {
                 let seconds = playing.time - first.time;
                 if seconds >= SPAN {
                     let pictures = playing.shown.saturating_sub(first.shown);
-                    // As of what is kept: that the report came a little later makes no fewer.
+                    // As of what is kept. A report comes up to half a second after the span, and a
+                    // browser may count a picture that long before its time.
                     let pictures_per_second = pictures as f64 / SPAN;
                     spans.push(Span { pictures_per_second, loudness });
                     (first, loudness) = (playing, 0.0);

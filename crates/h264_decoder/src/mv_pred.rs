@@ -54,8 +54,8 @@ impl<S: Vectors> MbDecoder<'_, S> {
         [left, above, diagonal]
     }
 
-    /// The same of the macroblock as a whole, from where they are kept: nothing has to be put around
-    /// it.
+    /// The same of the macroblock as a whole, from where they are kept: nothing has to be put
+    /// around it.
     #[inline]
     pub(crate) fn neighbours_of_whole(&mut self, list: usize) -> [Neighbour; 3] {
         if self.context.is_mbaff {

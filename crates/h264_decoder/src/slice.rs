@@ -229,8 +229,8 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
         self.reader.mb_field_decoding_flag(count)
     }
 
-    /// `macroblock_layer()`. All of it that reads syntax elements is one function: CABAC is read with
-    /// the instructions for shifts that come with those for vectors.
+    /// `macroblock_layer()`. All of it that reads syntax elements is one function: CABAC is read
+    /// with the instructions for shifts that come with those for vectors.
     fn macroblock_layer(&mut self) -> Result<(), Damage> {
         let simd = self.mb.simd;
         simd.vectorize(

@@ -100,8 +100,9 @@ fn bounded(stride: usize) -> usize {
     stride & 0xff_ffff
 }
 
-/// Does something with R rows of a block, by their numbers, at most 16. The compiler finds one check
-/// of a block enough for all rows of it where they are written out, but not where they are a loop.
+/// Does something with R rows of a block, by their numbers, at most 16. The compiler finds one
+/// check of a block enough for all rows of it where they are written out, but not where they are a
+/// loop.
 macro_rules! for_each_row {
     ($count:expr, |$y:ident| $do:expr) => {
         for_each_row!(@ $count, |$y| $do, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)

@@ -13,7 +13,7 @@ const PER_SECOND: i64 = 3 * TICKS_PER_SECOND;
 /// is sent as fast as it can be read.
 const BURST: i64 = 12 * TICKS_PER_SECOND;
 
-/// Of that is there when a publisher comes: who comes again and again has little more than who
+/// What is there of that when a publisher comes: who comes again and again has little more than who
 /// stays.
 const AT_FIRST: i64 = PER_SECOND;
 

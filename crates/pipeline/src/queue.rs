@@ -1,10 +1,10 @@
 //! The queue between ingest and transcoder, and what it drops when the transcoder falls behind.
 //!
-//! Bound: 2 s of pictures, 8 pictures, or one GOP, what level 5.2 lets be decoded in 2 s, and
-//! 16 MiB. Over that, pictures nothing refers to go first, then everything up to the next random access picture, or
-//! recovery point where no other comes. Where only random access pictures are left that is too
-//! much, the oldest go. Cuts stay, so every segment exists, with its span. Over 16 MiB the oldest
-//! GOP goes whole, and the renditions show the picture before it meanwhile.
+//! Bound: 2 s of pictures, 8 pictures, or one GOP, what level 5.2 lets be decoded in 2 s, and 16
+//! MiB. Over that, pictures nothing refers to go first, then everything up to the next random
+//! access picture, or recovery point where no other comes. Where only random access pictures are
+//! left that is too much, the oldest go. Cuts stay, so every segment exists, with its span. Over 16
+//! MiB the oldest GOP goes whole, and the renditions show the picture before it meanwhile.
 //!
 //! What is never dropped is bounded by [`Queue::is_full`]: a driver waits with the next item until
 //! it is not. A stream that comes in real time never gets there; one sent as fast as the network

@@ -67,8 +67,8 @@ impl Pace {
     }
 }
 
-/// What all publishers together may spend beyond what each may. Each new one may begin with a burst,
-/// so that without this who comes again and again could spend any amount.
+/// What all publishers together may spend beyond what each may. Each new one may begin with a
+/// burst, so that without this who comes again and again could spend any amount.
 #[derive(Debug)]
 pub(crate) struct Common(Mutex<Meter>);
 

@@ -162,8 +162,9 @@ impl Put for Average {
     const AVERAGES: bool = true;
 }
 
-/// Luma samples at a quarter-sample position (8.4.2.2.1); `dx` and `dy` 0 to 3, a width and a height
-/// of 4, 8 or 16 each. Reads two samples before and three behind the block in each direction that is not 0.
+/// Luma samples at a quarter-sample position (8.4.2.2.1); `dx` and `dy` 0 to 3, a width and a
+/// height of 4, 8 or 16 each. Reads two samples before and three behind the block in each direction
+/// that is not 0.
 #[inline(always)]
 pub(crate) fn luma<S: Vectors, P: Put>(
     simd: S,
@@ -550,8 +551,8 @@ pub(crate) struct Targets<'a> {
 }
 
 impl Targets<'_> {
-    /// Puts the first W samples of two vectors into rows of Cb, from row `y` on, and as many from the
-    /// ninth on into rows of Cr.
+    /// Puts the first W samples of two vectors into rows of Cb, from row `y` on, and as many from
+    /// the ninth on into rows of Cr.
     #[inline(always)]
     fn put<S: Vectors, P: Put, const W: usize>(
         &mut self,
@@ -617,7 +618,8 @@ impl<'a> Sources<'a> {
 }
 
 /// Samples of Cb and Cr at an eighth-sample position (8.4.2.2.2); `dx` and `dy` 0 to 7, a width and
-/// a height of 2, 4 or 8 each. Reads one sample behind the block where `dx` is not 0, one row where `dy` is not 0.
+/// a height of 2, 4 or 8 each. Reads one sample behind the block where `dx` is not 0, one row where
+/// `dy` is not 0.
 #[inline(always)]
 pub(crate) fn chroma<S: Vectors, P: Put>(
     simd: S,
