@@ -107,6 +107,8 @@ fn a_reload_of_a_light_playlist_is_at_most_300_bytes_and_its_head_less() {
     let file = ffmpeg::encode(&scratch, line);
     for _ in 0..2 {
         Publisher::file(&server, "cam", &file).succeed();
+        // What ffmpeg sent may be on its way.
+        server.wait_until_not_live("cam");
     }
     server.wait_for_state("cam", "ended");
     for path in LIGHT.iter().flat_map(|name| [(*name).to_owned(), format!("cmaf/{name}")]) {

@@ -165,8 +165,12 @@ impl RateControl {
         let wanted = (self.cap_bps - self.debt / PAY_BACK_SECONDS)
             .clamp(self.cap_bps * LEAST_SHARE, self.cap_bps * MOST_SHARE);
         let qp = QP_HALVING * (at_qp_0 / wanted).log2();
-        let too_much = (self.debt / (self.cap_bps * HURRY_SECONDS)).clamp(0.0, 1.0);
-        let up = UP + (HURRIED_UP - UP) * too_much;
+        let up = if self.spread > self.cap_bps * self.idr_interval * HEAVY_IDR_SHARE {
+            MAX_QP
+        } else {
+            let too_much = (self.debt / (self.cap_bps * HURRY_SECONDS)).clamp(0.0, 1.0);
+            UP + (HURRIED_UP - UP) * too_much
+        };
         self.qp = qp.clamp(self.qp - DOWN, self.qp + up).clamp(MIN_QP, MAX_QP);
     }
 }
@@ -208,6 +212,9 @@ const DOWN: f64 = 0.5;
 const UP: f64 = 1.0;
 const HURRIED_UP: f64 = 5.0;
 const HURRY_SECONDS: f64 = 0.5;
+/// An IDR of so much of the cap until the next one leaves too little to step up slowly behind it.
+/// IDRs of films take about a quarter.
+const HEAVY_IDR_SHARE: f64 = 0.5;
 
 #[cfg(test)]
 mod tests {
@@ -279,6 +286,17 @@ mod tests {
         assert!(easy.iter().all(|(filled, _)| *filled < 0.1));
         let hard = segments(2e9, |_| 2e9);
         assert!(hard[1..].iter().flat_map(|(_, qps)| qps).all(|qp| (46..=51).contains(qp)));
+    }
+
+    /// So that a segment of noise that is made alone is no heavier than one in a stream of it.
+    #[test]
+    fn behind_an_idr_that_takes_the_cap_the_qp_goes_up_at_once() {
+        let mut control = RateControl::new(26_000.0, 10.0, 160.0 * 90.0);
+        let [first, second] = [0, 9000].map(Timestamp::from_ticks);
+        control.qp(first, Force::Idr);
+        let qp = control.coarse_idr(first);
+        control.encoded(qp, 6368);
+        assert_eq!((qp, control.qp(second, Force::None)), (44, Some(51)));
     }
 
     /// Inter pictures of a third more than the cap at the coarsest QP, IDRs of a fifth of it.
