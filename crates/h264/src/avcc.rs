@@ -57,6 +57,8 @@ impl AvcConfig {
 pub fn nal_units(data: Bytes, nal_length_size: u8) -> Result<(NalUnits, usize), Error> {
     let nal_length_size = checked_length_size(nal_length_size)?;
     match length_prefixed(&data, nal_length_size.into()) {
+        // No byte stream of Annex B can be read so far by lengths.
+        Err(error @ Error::TooManyNalUnits { .. }) => Err(error),
         Err(_) if annexb::starts_with_start_code(&data) => Ok((annexb::nal_units(data), 0)),
         result => result,
     }
@@ -267,5 +269,8 @@ mod tests {
         let many = hex!("01 41").repeat(4097);
         let error = nal_units(many.into(), 1).unwrap_err();
         assert_eq!(error.to_string(), "more than 4096 NAL units in an access unit (byte 8193)");
+        // Each looks like a start code and its NAL unit, too.
+        let many = hex!("00000001 41").repeat(4097);
+        assert!(matches!(nal_units(many.into(), 4), Err(Error::TooManyNalUnits { .. })));
     }
 }

@@ -36,6 +36,10 @@ const KEYFRAME_DUE: Duration = Duration::from_secs(2);
 const NAL_UNITS_PER_SECOND: i64 = 32_768;
 const MOST_NAL_UNITS: i64 = 65_536;
 
+/// A message that is refused counts as so many: its NAL units were found, which costs far less than
+/// taking them, and a stream has 512 messages a second at most that are looked at for nothing.
+const REFUSED_NAL_UNITS: i64 = 64;
+
 /// The H.264 track of a publisher.
 ///
 /// After every call that takes something, drain [`poll`](Self::poll) to None.
@@ -144,18 +148,28 @@ impl VideoTrack {
     pub(crate) fn push(&mut self, stamp: Stamp, data: Bytes, announced_frame_rate: Option<f64>) {
         self.announced_frame_rate = announced_frame_rate;
         let nal_length_size = if self.nal_length_size == 0 { 4 } else { self.nal_length_size };
+        let left = self.nal_budget.left_at(stamp.arrival_unix_ms);
+        let too_many = MessageError::TooManyNalUnits { limit: NAL_UNITS_PER_SECOND };
+        // What nobody can be made to look at costs nothing.
+        if left <= 0 {
+            return self.skip(too_many);
+        }
         let (units, empty_nal_units) = match h264::avcc::nal_units(data, nal_length_size) {
             Ok(units) => units,
-            Err(error) => return self.skip(error.into()),
+            Err(error) => {
+                self.nal_budget.spend(REFUSED_NAL_UNITS);
+                return self.skip(error.into());
+            }
         };
+        let found = (units.len() + empty_nal_units) as i64;
         if empty_nal_units > 0 {
             self.events.push_back(VideoEvent::EmptyNalUnits(empty_nal_units));
         }
-        // What nobody can be made to look at costs nothing but finding it.
-        if self.nal_budget.left_at(stamp.arrival_unix_ms) < units.len() as i64 {
-            return self.skip(MessageError::TooManyNalUnits { limit: NAL_UNITS_PER_SECOND });
+        if left < found {
+            self.nal_budget.spend(REFUSED_NAL_UNITS);
+            return self.skip(too_many);
         }
-        self.nal_budget.spend(units.len() as i64);
+        self.nal_budget.spend(found);
         let (nal_units, seen) = h264::split_parameter_sets(units);
         // Parameter sets inside the stream replace those of the sequence header.
         let mut updated = self.sets.clone();

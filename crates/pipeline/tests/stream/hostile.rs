@@ -179,26 +179,35 @@ fn short_spans_are_charged_for_what_prepares_their_sound() {
     assert!(ms <= 3_000 + 3 * 12_000 + 3_000, "{ms} ms in {} spans", made.len());
 }
 
-/// Pictures of as many NAL units as a message may have, a byte each: beyond what encoders send they
-/// are counted, and not looked at.
-#[test]
-fn nal_units_beyond_those_of_any_encoder_are_not_looked_at() {
-    let slices = [&[0, 0, 0, 1, 0x65][..]; 4_000].concat();
+/// Of so many pictures of so many NAL units of a byte, sent within two seconds: those that are not
+/// refused for there were too many NAL units before them.
+fn looked_at(nal_units: usize, pictures: u32) -> usize {
+    let slices = [0, 0, 0, 1, 0x65].repeat(nal_units);
     let body = Bytes::from([&[0x17, 1, 0, 0, 0][..], &slices].concat());
     let mut stream = stream();
     for tag in both("320x240", 1).into_iter().take(3) {
         stream.push(tag);
     }
-    // A thousand a second, for two seconds.
-    for ms in 0..2_000 {
-        stream.push(Tag { kind: TagKind::Video, timestamp_ms: ms, body: body.clone() });
+    for number in 0..pictures {
+        let timestamp_ms = number * 2_000 / pictures;
+        stream.push(Tag { kind: TagKind::Video, timestamp_ms, body: body.clone() });
     }
     stream.finish();
     let is_refused = |notice: &&Notice| {
         matches!(skipped(notice), Some(MessageError::TooManyNalUnits { limit: 32_768 }))
     };
-    let taken = 2_000 - stream.notices.iter().filter(is_refused).count();
-    assert!((16..=(65_536 + 2 * 32_768) / 4_000).contains(&taken), "{taken} of 2000");
+    pictures as usize - stream.notices.iter().filter(is_refused).count()
+}
+
+/// Beyond those that encoders send, NAL units are counted and not looked at.
+#[test]
+fn nal_units_beyond_those_of_any_encoder_are_not_looked_at() {
+    const MOST: usize = 65_536 + 2 * 32_768;
+    let taken = looked_at(4_000, 2_000);
+    assert!((16..=MOST / 4_000).contains(&taken), "{taken} of 2000");
+    // More than a message may have: refused, and not for nothing.
+    let refused = looked_at(5_000, 5_000);
+    assert!((1_024..=MOST / 64).contains(&refused), "{refused} of 5000");
 }
 
 /// High 4:2:2 of 64x48, which plays as source only: no transcoder slows the flood down.
