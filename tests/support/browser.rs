@@ -47,8 +47,11 @@ for (const {url, native} of PLAYERS) {
     tone.getFloatFrequencyData(spectrum);
     return spectrum.indexOf(spectrum.reduce((a, b) => Math.max(a, b))) * context.sampleRate / 8192;
   };
-  let moved = null, time = 0, shown = 0;
-  const show = (_, {presentedFrames}) => { shown = presentedFrames; video.requestVideoFrameCallback(show); };
+  let moved = null, time = 0, shown = 0, newest = null;
+  const show = (_, {presentedFrames, mediaTime}) => {
+    [shown, newest] = [presentedFrames, mediaTime];
+    video.requestVideoFrameCallback(show);
+  };
   video.requestVideoFrameCallback(show);
   const look = () => {
     const quality = video.getVideoPlaybackQuality();
@@ -57,7 +60,7 @@ for (const {url, native} of PLAYERS) {
     sound.getFloatTimeDomainData(samples);
     const loudness = Math.sqrt(samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length);
     return Object.assign(state, {
-      time: video.currentTime, width: video.videoWidth, pictures: quality.totalVideoFrames, shown, loudness,
+      time: video.currentTime, width: video.videoWidth, pictures: quality.totalVideoFrames, shown, newest, loudness,
       pitches: tones.map(pitch),
     });
   };
@@ -118,6 +121,8 @@ pub(crate) struct Playing {
     pub(crate) pictures: u64,
     /// Pictures that came onto the page.
     pub(crate) shown: u64,
+    /// The time of the newest of them in seconds, on the playhead's line. None: there is none yet.
+    pub(crate) newest: Option<f64>,
     /// Root mean square of the newest third of a second of sound, of a full scale of 1.
     pub(crate) loudness: f64,
     /// The strongest tone of the left channel and of the right, in hertz, to 6 Hz.

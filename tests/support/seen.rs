@@ -7,6 +7,8 @@ use super::program::Player;
 
 /// Seconds of a span: those of a segment, which has a picture even where there are very few.
 const SPAN: f64 = 2.0;
+/// A picture that begins a span is told with a time a little under it, in seconds.
+const ROUNDING: f64 = 0.05;
 /// Root mean square from which on there is sound: the tone of ffmpeg's `sine` has 0.09.
 const LOUD: f64 = 0.03;
 /// Somebody is near enough to the beginning of a stream who joins with its first playlist.
@@ -26,7 +28,7 @@ pub(crate) struct Seen {
 }
 
 /// [`SPAN`] seconds of a stream, as they were played.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Span {
     pictures_per_second: f64,
     /// Root mean square of the sound, where it was loudest.
@@ -52,24 +54,30 @@ impl Seen {
         let newest = history.last().expect("a report");
         let gave_up = (!newest.ended || newest.fatal)
             .then(|| format!("at {:.1} s: {:?}", newest.time, newest.errors));
-        let mut spans = Vec::new();
-        let mut unseen = history.iter().skip_while(|playing| playing.time == 0.0);
-        if let Some(mut first) = unseen.next() {
-            let mut loudness: f64 = 0.0;
-            for playing in unseen {
-                loudness = loudness.max(playing.loudness);
-                let seconds = playing.time - first.time;
-                if seconds >= SPAN {
-                    let pictures = playing.shown.saturating_sub(first.shown);
-                    // As of what is kept. A report comes up to half a second after the span, and a
-                    // browser may count a picture that long before its time.
-                    let pictures_per_second = pictures as f64 / SPAN;
-                    spans.push(Span { pictures_per_second, loudness });
-                    (first, loudness) = (playing, 0.0);
-                }
+        let mut seen = Self { what, gave_up, spans: Vec::new(), stall: newest.stall };
+        let Some(begin) = history.iter().position(|playing| playing.time > 0.0) else {
+            return seen;
+        };
+        let (first, history) = (history[begin].time, &history[begin..]);
+        seen.spans.resize_with(((newest.time - first) / SPAN) as usize, Span::default);
+        for playing in history {
+            if let Some(span) = seen.span_at(playing.time - first) {
+                span.loudness = span.loudness.max(playing.loudness);
             }
         }
-        Self { what, gave_up, spans, stall: newest.stall }
+        if history[0].newest.is_some() {
+            seen.show(0.0);
+        }
+        for pair in history.windows(2) {
+            // Pictures between two reports were shown evenly, up to the newest.
+            let Some(newest) = pair[1].newest else { continue };
+            let (last, pictures) = (pair[0].newest.unwrap_or(first), pair[1].shown - pair[0].shown);
+            for number in 1..=pictures {
+                let time = last + (newest - last) * number as f64 / pictures as f64;
+                seen.show(time - first);
+            }
+        }
+        seen
     }
 
     /// What a player kept, decoded; it has shown each picture at its time, or when it came.
@@ -94,14 +102,21 @@ impl Seen {
             pictures_per_second: 0.0,
             loudness: loudness.next().unwrap_or(0.0),
         });
-        for picture in &pictures {
-            if let Some(span) = seen.spans.get_mut(((picture.pts - first) / SPAN) as usize) {
-                span.pictures_per_second += 1.0 / SPAN;
-            }
-        }
+        pictures.iter().for_each(|picture| seen.show(picture.pts - first));
         let arrivals = shown.iter().map(|shown| (shown.pts, player.arrival(shown.offset_bytes)));
         seen.stall = longest_standstill(&arrivals.collect::<Vec<_>>(), period);
         seen
+    }
+
+    /// A picture is shown so many seconds after the first.
+    fn show(&mut self, seconds: f64) {
+        if let Some(span) = self.span_at(seconds + ROUNDING) {
+            span.pictures_per_second += 1.0 / SPAN;
+        }
+    }
+
+    fn span_at(&mut self, seconds: f64) -> Option<&mut Span> {
+        self.spans.get_mut((seconds / SPAN) as usize)
     }
 
     /// In what it is not as expected; none where all is well.
@@ -115,7 +130,7 @@ impl Seen {
         if self.stall > expected.stall {
             faults.push(format!("{:.2} s of standstill, {} s at most", self.stall, expected.stall));
         }
-        let moves = |span: &Span| span.pictures_per_second >= 0.5 * expected.pictures_per_second;
+        let moves = |span: &Span| span.pictures_per_second > 0.5 * expected.pictures_per_second;
         faults.extend(self.lacks("pictures", expected.without_pictures, moves));
         faults.extend(self.lacks("sound", expected.without_sound, |span| span.loudness >= LOUD));
         let numbers = |span: &Span| format!("{:.1}/{:.3}", span.pictures_per_second, span.loudness);
