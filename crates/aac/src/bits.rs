@@ -69,25 +69,34 @@ impl<'a> Bits<'a> {
     }
 }
 
-/// Up to 128 bits, most significant first.
-#[derive(Clone, Copy, Debug, Default)]
+/// Bits, most significant first.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct BitWriter {
-    bits: u128,
-    count: u32,
+    bytes: Vec<u8>,
+    /// Bits of the last byte that are not written yet.
+    free: u32,
 }
 
 impl BitWriter {
     /// The lowest `count` bits of `value`, 32 at most.
     pub(crate) fn push(&mut self, value: u32, count: u32) {
-        self.bits = (self.bits << count) | u128::from(value);
-        self.count = self.count.saturating_add(count);
+        for place in (0..count).rev() {
+            if self.free == 0 {
+                self.bytes.push(0);
+                self.free = 8;
+            }
+            self.free = self.free.saturating_sub(1);
+            if let Some(last) = self.bytes.last_mut()
+                && value >> place & 1 != 0
+            {
+                *last |= 1 << self.free;
+            }
+        }
     }
 
     /// What was written, the last byte filled up with zeros.
     pub(crate) fn into_bytes(self) -> Vec<u8> {
-        let aligned = self.bits.checked_shl(u128::BITS.saturating_sub(self.count)).unwrap_or(0);
-        let bytes = self.count.div_ceil(8) as usize;
-        aligned.to_be_bytes().into_iter().take(bytes).collect()
+        self.bytes
     }
 }
 

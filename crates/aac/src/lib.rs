@@ -3,7 +3,7 @@
 //!
 //! | Short name | Specification |
 //! |---|---|
-//! | 14496-3 | ISO/IEC 14496-3:2009, "MPEG-4 Audio": 1.6.2.1 AudioSpecificConfig, 4.4.1 GASpecificConfig, 1.A.2 ADTS |
+//! | 14496-3 | ISO/IEC 14496-3:2009, "MPEG-4 Audio": 1.6.2.1 AudioSpecificConfig, 4.4.1 GASpecificConfig, 1.A.2 ADTS, 4.4.2 raw data blocks |
 //! | RFC 6381 | the `codecs` parameter, `mp4a.40.n` |
 //!
 //! ```
@@ -36,6 +36,7 @@ mod frequency;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod program_config;
+mod silence;
 
 pub use adts::{AdtsFrame, adts_header};
 pub use config::AudioSpecificConfig;

@@ -24,7 +24,6 @@ use crate::picture::{Picture, VideoConfig};
 use crate::rates::{Sent, SourceMeter};
 use crate::rendition_set::RenditionSet;
 use crate::short_spans::ShortSpans;
-use crate::silence::Silence;
 use crate::sound_queue::{SoundQueue, Taken};
 use crate::source_segment::{
     Cost, EndedSpan, FollowedBy, Item, LadderCut, SAMPLE_COST, Sound, SourceSegment, SpanStart,
@@ -118,7 +117,6 @@ pub struct Ingest {
     left_out: Tracks,
     /// The first sound that was left out.
     left_out_since: Option<Timestamp>,
-    silence: Silence,
     /// Where the pictures were when the newest sound came, and where that ended.
     newest_sound: Option<(Timestamp, Timestamp)>,
     /// Decoding time of the newest picture.
@@ -254,7 +252,6 @@ impl Ingest {
             },
             budget: DecodeBudget::new(),
             live_budget: LiveBudget::new(),
-            silence: tracks.silence.clone(),
             tracks,
             left_out: Tracks::default(),
             left_out_since: None,
@@ -397,16 +394,11 @@ impl Ingest {
         self.take_steps();
     }
 
-    /// What a slate begins with. Silence is made here, where there is a thread that may take its
-    /// time: what stands in for the publisher is to cost nothing.
+    /// What a slate begins with.
     fn leave_tracks(&mut self) {
         let heard = self.newest_sound.map_or(self.newest_end, |(_, heard)| heard);
         if self.grid.has_started() {
             self.tracks.ended_at = self.newest_end.max(heard);
-        }
-        if let Some(config) = &self.tracks.audio {
-            self.silence.frame(config);
-            self.tracks.silence = self.silence.clone();
         }
     }
 
@@ -939,7 +931,7 @@ impl Ingest {
             pictures.extend(once_more);
         }
         self.source.packaged = pictures.last().map(|it| it.unit.dts).or(self.source.packaged);
-        let sound = self.source.sound.end_span(sound_end, silent_to, &mut self.silence);
+        let sound = self.source.sound.end_span(sound_end, silent_to);
         let video = self.video.config().filter(|_| tracks.video);
         let sound = sound.filter(|_| tracks.audio);
         let pictures = pictures.into_iter().map(|picture| (picture.unit, picture.config));
@@ -1088,7 +1080,7 @@ impl Ingest {
             stills.extend(once_more);
             self.ladder.packaged = stills.last().map(|it| it.unit.dts).or(self.ladder.packaged);
         }
-        let sound = self.ladder.sound.end_span(sound_end, silent_to, &mut self.silence);
+        let sound = self.ladder.sound.end_span(sound_end, silent_to);
         let sound = sound.filter(|_| tracks.audio);
         self.tracks.audio_bps =
             sound.as_ref().and_then(|sound| Some((Arc::clone(&sound.config), sound.bitrate_bps?)));

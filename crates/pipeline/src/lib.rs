@@ -49,7 +49,6 @@ mod rendition_set;
 mod rung;
 mod sample_clock;
 mod short_spans;
-mod silence;
 mod slate;
 mod sound_queue;
 mod source_segment;

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use aac::AudioSpecificConfig;
+use bytes::Bytes;
 use media::{AudioFrame, Duration, Timestamp};
 
 use crate::audio_track;
-use crate::silence::Silence;
 use crate::source_segment::Sound;
 
 /// Frames that may wait for the end of their span: nearly three minutes at 48 kHz. Past it the
@@ -140,7 +140,6 @@ impl SoundQueue {
         &mut self,
         end: Timestamp,
         silent_to: Option<Timestamp>,
-        silence: &mut Silence,
     ) -> Option<Sound> {
         let config = self.in_force.clone();
         let mut frames = Vec::new();
@@ -159,7 +158,7 @@ impl SoundQueue {
         let is_last = self.next.as_ref().is_some_and(|(from, _)| end + hls::TOLERANCE >= *from);
         let silent_to = if is_last { Some(end) } else { silent_to };
         let bitrate_bps = self.bitrate_of(&frames, &config);
-        let frames = self.without_holes(frames, end, silent_to, &config, silence);
+        let frames = self.without_holes(frames, end, silent_to, &config);
         Some(Sound { config, frames, bitrate_bps })
     }
 
@@ -184,26 +183,25 @@ impl SoundQueue {
         end: Timestamp,
         silent_to: Option<Timestamp>,
         config: &AudioSpecificConfig,
-        silence: &mut Silence,
     ) -> Vec<AudioFrame> {
         let span = frame_span(config);
         let mut frames = Vec::with_capacity(sound.len());
         for frame in sound {
-            self.fill(frame.pts, HOLE, config, silence, &mut frames);
+            self.fill(frame.pts, HOLE, config, &mut frames);
             let frame_end = frame.pts + span;
             self.heard = Some(self.heard.map_or(frame_end, |heard| heard.max(frame_end)));
             self.silent = None;
             frames.push(frame);
         }
         if let Some(to) = silent_to {
-            self.fill(to.min(end), HOLE, config, silence, &mut frames);
+            self.fill(to.min(end), HOLE, config, &mut frames);
         }
         if frames.is_empty()
             && let Some(heard) = self.heard.filter(|heard| *heard < end)
         {
             // A frame may be a tick longer, by rounding.
             let to = heard + span + Duration::from_ticks(1);
-            self.fill(to, span, config, silence, &mut frames);
+            self.fill(to, span, config, &mut frames);
         }
         frames
     }
@@ -215,11 +213,10 @@ impl SoundQueue {
         to: Timestamp,
         least: Duration,
         config: &AudioSpecificConfig,
-        silence: &mut Silence,
         frames: &mut Vec<AudioFrame>,
     ) {
         let Some(heard) = self.heard.filter(|heard| to - *heard >= least) else { return };
-        let Some(data) = silence.frame(config) else { return };
+        let Some(data) = config.silent_frame().map(Bytes::from) else { return };
         let time = |(began, samples): (Timestamp, i64)| {
             began + audio_track::span(samples, config.sample_rate_hz)
         };
@@ -275,7 +272,7 @@ mod tests {
 
     /// Sound that is only late, or not to be filled here.
     fn end_span(queue: &mut SoundQueue, end_ms: i64) -> Option<Sound> {
-        queue.end_span(Timestamp::from_millis(end_ms), None, &mut Silence::default())
+        queue.end_span(Timestamp::from_millis(end_ms), None)
     }
 
     fn times(sound: Option<Sound>) -> Vec<i64> {
@@ -363,7 +360,7 @@ mod tests {
 
     #[test]
     fn case_02_a_pause_is_filled_with_frames_that_continue_the_clock() {
-        let (mut queue, mut silence) = (SoundQueue::default(), Silence::default());
+        let mut queue = SoundQueue::default();
         let stereo = config(&[0x12, 0x10]);
         queue.configure(&stereo, Timestamp::ZERO);
         queue.begin_span(Timestamp::ZERO);
@@ -373,7 +370,7 @@ mod tests {
         for n in 1..=1800 {
             let end = Timestamp::from_millis(n * 2000);
             let to = end - Duration::from_millis(1000);
-            let frames = queue.end_span(end, Some(to), &mut silence).unwrap().frames;
+            let frames = queue.end_span(end, Some(to)).unwrap().frames;
             assert!(frames.len() >= 40, "span {n} has {}", frames.len());
             all.extend(frames);
             queue.begin_span(end);
@@ -386,7 +383,7 @@ mod tests {
         let returns = Timestamp::from_millis(3_601_000);
         assert_eq!(queue.push(frame(returns), &stereo), Taken::Queued);
         let end = Timestamp::from_millis(3_602_000);
-        let last = queue.end_span(end, None, &mut silence).unwrap().frames;
+        let last = queue.end_span(end, None).unwrap().frames;
         assert_whole(&last[..last.len() - 1], all.len());
         let [.., before, returned] = &last[..] else { panic!("silence, and a frame") };
         assert_eq!(returned.pts, returns);
@@ -395,29 +392,33 @@ mod tests {
 
     #[test]
     fn sound_that_is_only_late_is_not_replaced_but_a_span_without_any_has_a_frame() {
-        let (mut queue, mut silence) = (SoundQueue::default(), Silence::default());
+        let mut queue = SoundQueue::default();
         let stereo = config(&[0x12, 0x10]);
         queue.configure(&stereo, Timestamp::ZERO);
         queue.begin_span(Timestamp::ZERO);
         play(&mut queue, 0, 43, &stereo);
-        let first = queue.end_span(Timestamp::from_millis(2000), None, &mut silence).unwrap();
+        let first = queue.end_span(Timestamp::from_millis(2000), None).unwrap();
         assert_eq!(first.frames.len(), 43, "the second half may come yet");
         play(&mut queue, 43, 43, &stereo);
-        let second = queue.end_span(Timestamp::from_millis(4000), None, &mut silence).unwrap();
+        let second = queue.end_span(Timestamp::from_millis(4000), None).unwrap();
         assert_eq!(second.frames.len(), 43);
         assert_whole(&second.frames, 43);
-        let third = queue.end_span(Timestamp::from_millis(6000), None, &mut silence).unwrap();
+        let third = queue.end_span(Timestamp::from_millis(6000), None).unwrap();
         assert_eq!(third.frames.len(), 1);
         assert_whole(&third.frames, 86);
     }
 
     #[test]
-    fn what_no_silence_can_be_made_of_keeps_its_holes() {
-        let (mut queue, mut silence) = (SoundQueue::default(), Silence::default());
-        let surround = config(&[0x12, 0x30]);
-        queue.configure(&surround, Timestamp::ZERO);
-        queue.begin_span(Timestamp::ZERO);
-        let end = Timestamp::from_millis(2000);
-        assert_eq!(queue.end_span(end, Some(end), &mut silence).unwrap().frames, []);
+    fn surround_sound_is_silent_too_and_what_no_silence_can_be_made_of_keeps_its_holes() {
+        let frames = |kind: &[u8]| {
+            let mut queue = SoundQueue::default();
+            queue.configure(&config(kind), Timestamp::ZERO);
+            queue.begin_span(Timestamp::ZERO);
+            let end = Timestamp::from_millis(2000);
+            queue.end_span(end, Some(end)).unwrap().frames.len()
+        };
+        assert_eq!(frames(&[0x12, 0x30]), 86, "5.1 at 44.1 kHz");
+        // Four channels as no configuration has them, in a program config element.
+        assert_eq!(frames(&[0x11, 0x80, 4, 0xc4, 4, 0, 0x21, 0x10, 0]), 0);
     }
 }

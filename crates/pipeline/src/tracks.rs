@@ -16,7 +16,6 @@ use crate::picture::{Picture, VideoConfig};
 use crate::rates::SourceRates;
 use crate::rendition::MIN_SIDE;
 use crate::rung::black;
-use crate::silence::Silence;
 
 /// What one black picture may cost: the encoder wants a cap.
 const BLACK_BPS: u32 = 1_000_000;
@@ -42,8 +41,6 @@ pub struct StreamTracks {
     pub(crate) rates: Option<SourceRates>,
     /// The newest IDR, or black: a segment without pictures shows it.
     pub(crate) still: Option<Picture>,
-    /// Silence of that kind, where a publisher has left.
-    pub(crate) silence: Silence,
     /// Where the media of the last stay ends: a slate goes on from there, for players that do not
     /// look for discontinuities.
     pub(crate) ended_at: Timestamp,
@@ -74,7 +71,7 @@ impl StreamTracks {
     pub(crate) fn can_be_stood_in_for(&mut self) -> bool {
         let Some(announced) = self.decided else { return false };
         let has_silence = match &self.audio {
-            Some(config) if announced.audio => self.silence.frame(config).is_some(),
+            Some(config) if announced.audio => config.silent_frame().is_some(),
             _ => !announced.audio,
         };
         has_silence && (!announced.video || self.still(None).is_some())

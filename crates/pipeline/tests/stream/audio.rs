@@ -3,7 +3,9 @@
 
 use crate::support::RenditionEvent;
 use crate::support::skipped;
+use aac::{AudioSpecificConfig, adts_header};
 use bytes::Bytes;
+use codec::AacCheck;
 use flv::{Tag, TagKind};
 use pipeline::{AudioRefusal, MessageError, Notice};
 
@@ -22,6 +24,26 @@ const SHIFT_MS: f64 = 1400.0;
 
 fn tag(timestamp_ms: u32, body: Vec<u8>) -> Tag {
     Tag { kind: TagKind::Audio, timestamp_ms, body: Bytes::from(body) }
+}
+
+/// A frame that we write ourselves, as decoders of others take it: Fraunhofer's and ffmpeg's have
+/// nothing to say, and all samples are zero.
+#[test]
+fn frames_of_silence_are_silent_at_every_rate_and_in_all_channels() {
+    let rates = (0..=12).map(|index| (index, 2));
+    let channels = (1..=7).map(|configuration| (3, configuration));
+    for (rate, configuration) in rates.chain(channels) {
+        let core = [0x10 | rate >> 1, rate << 7 | configuration << 3];
+        let config = AudioSpecificConfig::parse(&core).expect("a configuration");
+        let frame = config.silent_frame().expect("a frame");
+        let header = adts_header(&config, frame.len()).expect("a header");
+        let stream = [&header[..], &frame].concat().repeat(10);
+        let samples = ffmpeg_without_warning("-f aac -i - -f s16le -", &stream);
+        assert_eq!(samples.len(), 10 * 1024 * 2 * usize::from(config.channels), "{core:x?}");
+        assert!(samples.iter().all(|byte| *byte == 0), "{core:x?}");
+        let mut check = AacCheck::new(&core).expect("a decoder");
+        assert!((0..10).all(|_| check.decodes(&frame)), "{core:x?}");
+    }
 }
 
 fn is_sound(tag: &Tag) -> bool {
@@ -450,11 +472,11 @@ fn row_30_aac_before_its_header_is_told_and_plays_once_the_header_comes() {
 /// Each raw frame with an ADTS header in front, and no sequence header.
 fn as_adts(tags: Vec<Tag>) -> Vec<Tag> {
     let header = tags.iter().find(|tag| is_audio_header(tag)).expect("a header");
-    let config = aac::AudioSpecificConfig::parse(&header.body[2..]).expect("a configuration");
+    let config = AudioSpecificConfig::parse(&header.body[2..]).expect("a configuration");
     let wrap = |message: Tag| match is_sound(&message) {
         true => {
             let frame = &message.body[2..];
-            let adts = aac::adts_header(&config, frame.len()).expect("ADTS");
+            let adts = adts_header(&config, frame.len()).expect("ADTS");
             tag(message.timestamp_ms, [&[0xaf, 1], &adts[..], frame].concat())
         }
         false => message,
