@@ -42,6 +42,26 @@ fn pictures_are_those_of_ffmpegs_bilinear() {
     }
 }
 
+/// A rendition may be made of a larger one's pictures instead of the source's.
+#[test]
+fn pictures_scaled_twice_are_nearly_those_scaled_at_once() {
+    for (name, source, between, (width, height)) in [
+        ("flv/srs_avatar.flv", (768, 320), (256, 106), (160, 66)),
+        ("mp4/bigbuckbunny_720p.mp4", (1280, 720), (256, 144), (160, 90)),
+    ] {
+        let Some(file) = testmedia::find(name) else { continue };
+        let input = format!("-ss 2 -i {} -r 2 -frames:v 8", file.display());
+        let large = ffmpeg(&format!("{input} -pix_fmt yuv420p -f rawvideo -"), &[]);
+        for picture in support::pictures(&large, source.0, source.1) {
+            let at_once = scale(picture.as_i420(), width, height);
+            let larger = scale(picture.as_i420(), between.0, between.1);
+            let twice = scale(larger.as_i420(), width, height);
+            let ssim = ssim(at_once.as_i420().y, twice.as_i420().y);
+            assert!(ssim > 0.99, "{name}: {ssim}");
+        }
+    }
+}
+
 /// A recording, encoded again as OBS would, and decoded to be looked at through a scaler alone:
 /// what becomes of it is as good as what becomes of exact pictures. Keyframes come every two
 /// seconds: of the second group on, references are approximate, too.

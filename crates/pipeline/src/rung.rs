@@ -136,6 +136,15 @@ impl RungPlan {
     }
 }
 
+/// Whether pictures of one size are as good to scale to another one as those that they were made
+/// of: where both are equal, and from half as large again on in width and height. Nearer to each
+/// other, the second scaling would blur as much as the first (docs/quality.md).
+fn is_much_larger(picture: &I420Buf, target: &I420Buf) -> bool {
+    let sides = [(picture.width(), target.width()), (picture.height(), target.height())];
+    let is_equal = sides.iter().all(|(larger, smaller)| larger == smaller);
+    is_equal || sides.iter().all(|(larger, smaller)| 2 * larger >= 3 * smaller)
+}
+
 impl Rung {
     pub(crate) fn new(preset: Preset) -> Self {
         Self {
@@ -245,18 +254,34 @@ impl Rung {
         self.thinner.restart(pts);
     }
 
-    /// Scales a picture that is due for this rung, while the decoder still lends it.
-    pub(crate) fn scale(&mut self, picture: I420<'_>, pts: Timestamp) -> Result<(), codec::Error> {
+    /// Scales a picture that is due for this rung, while the decoder still lends it; where one of
+    /// the rungs before this one has made a [larger](is_much_larger) one of it, that is scaled,
+    /// which has far fewer samples.
+    pub(crate) fn scale(
+        &mut self,
+        picture: I420<'_>,
+        before: &[Rung],
+        pts: Timestamp,
+    ) -> Result<(), codec::Error> {
         let Some(encoder) = &self.encoder else { return Ok(()) };
-        if self.scaled.iter().any(|(scaled, _)| *scaled == pts) {
+        if self.scaled(pts).is_some() {
             return Ok(());
         }
         let (width, height) = encoder.plan.fit.picture;
         let mut target =
             self.spare.pop().unwrap_or_else(|| I420Buf::new(width as usize, height as usize));
-        self.scaler.scale(picture, &mut target)?;
+        let larger = before.iter().filter_map(|rung| rung.scaled(pts));
+        let nearest = larger
+            .filter(|larger| is_much_larger(larger, &target))
+            .min_by_key(|larger| larger.width() * larger.height());
+        self.scaler.scale(nearest.map_or(picture, I420Buf::as_i420), &mut target)?;
         self.scaled.push((pts, target));
         Ok(())
+    }
+
+    /// What the picture at `pts` was scaled to; None where it was not, or has been encoded.
+    fn scaled(&self, pts: Timestamp) -> Option<&I420Buf> {
+        self.scaled.iter().find(|(scaled, _)| *scaled == pts).map(|(_, picture)| picture)
     }
 
     /// Begins a segment whose video has this cap, also where its encoder is only opened with the
@@ -437,5 +462,64 @@ fn pad(picture: &I420Buf, canvas: &mut I420Buf) {
         for (row, line) in target.chunks_mut(width).skip(top).zip(source.rows()) {
             row[left..left + source.width].copy_from_slice(line);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use codec::{H264Encoder, H264EncoderConfig, Profile};
+    use h264::Sps;
+    use media::{I420Buf, Timestamp};
+
+    use super::{Rung, RungPlan};
+    use crate::Preset;
+
+    const AT: Timestamp = Timestamp::from_ticks(0);
+
+    /// The SPS of a source of 640x360.
+    fn source() -> Sps {
+        let config = H264EncoderConfig {
+            width: 640,
+            height: 360,
+            frame_rate: 30.0,
+            bitrate_bps: 1_000_000,
+            profile: Profile::High,
+            colour: None,
+        };
+        let encoder = H264Encoder::new(&config).expect("an encoder");
+        Sps::parse(&encoder.parameter_sets().sps[0]).expect("an SPS")
+    }
+
+    /// What rungs of these presets, all open, make of a picture.
+    fn scaled(names: &[&str]) -> Vec<I420Buf> {
+        let mut picture = I420Buf::new(640, 360);
+        for plane in picture.planes_mut() {
+            (0..)
+                .zip(plane)
+                .for_each(|(at, sample): (u32, _)| *sample = (at / 640 * at >> 9) as u8);
+        }
+        let mut rungs: Vec<Rung> = Vec::new();
+        for name in names {
+            let preset = Preset::named(name).expect("a preset");
+            let plan = RungPlan::new(&preset, &source(), 30.0).expect("an encoder");
+            let mut rung = Rung::new(preset);
+            rung.open(&plan.expect("pictures")).expect("an encoder");
+            rung.scale(picture.as_i420(), &rungs, AT).expect("a picture");
+            rungs.push(rung);
+        }
+        rungs.iter().map(|rung| rung.scaled(AT).expect("it is kept").clone()).collect()
+    }
+
+    #[test]
+    fn a_rung_scales_the_larger_picture_that_one_before_it_has_made() {
+        let alone = |name| scaled(&[name]).remove(0);
+        let all = scaled(&["P144p30fps16x9", "P144p15fps16x9", "P90p10fps16x9"]);
+        assert_eq!(all[0], alone("P144p30fps16x9"));
+        assert_eq!(all[1], all[0]);
+        let direct = alone("P90p10fps16x9");
+        assert_ne!(all[2], direct, "it is made of the rung's before it");
+        // Slightly smaller is scaled from the source, and so is what has only smaller before it.
+        assert_eq!(scaled(&["P240p30fps16x9", "P240p30fps4x3"])[1], alone("P240p30fps4x3"));
+        assert_eq!(scaled(&["P90p10fps16x9", "P144p30fps16x9"])[1], all[0]);
     }
 }

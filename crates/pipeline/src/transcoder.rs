@@ -498,8 +498,10 @@ impl Transcoder {
 
     fn scale(&mut self, picture: media::I420<'_>, pts: Timestamp, keeps: bool, interval: Duration) {
         for place in 0..self.rungs.len() {
-            if (keeps || self.rungs[place].wants(pts, interval))
-                && let Err(error) = self.rungs[place].scale(picture, pts)
+            let (larger, rest) = self.rungs.split_at_mut(place);
+            let [rung, ..] = rest else { return };
+            if (keeps || rung.wants(pts, interval))
+                && let Err(error) = rung.scale(picture, larger, pts)
             {
                 self.failed(error);
             }
@@ -753,11 +755,9 @@ impl Transcoder {
 
     /// The picture is what the renditions show until their first.
     fn stand(&mut self, picture: media::I420<'_>, pts: Timestamp) {
-        let interval = self.interval;
+        self.scale(picture, pts, true, self.interval);
         for place in 0..self.rungs.len() {
-            let rung = &mut self.rungs[place];
-            let scaled = rung.scale(picture, pts).and_then(|()| rung.show(pts, interval));
-            if let Err(error) = scaled {
+            if let Err(error) = self.rungs[place].show(pts, self.interval) {
                 self.failed(error);
             }
         }
