@@ -260,7 +260,7 @@ impl Rung {
     pub(crate) fn scale(
         &mut self,
         picture: I420<'_>,
-        before: &[Rung],
+        before: &[Self],
         pts: Timestamp,
     ) -> Result<(), codec::Error> {
         let Some(encoder) = &self.encoder else { return Ok(()) };
@@ -496,7 +496,7 @@ mod tests {
         for plane in picture.planes_mut() {
             (0..)
                 .zip(plane)
-                .for_each(|(at, sample): (u32, _)| *sample = (at / 640 * at >> 9) as u8);
+                .for_each(|(at, sample): (u32, _)| *sample = ((at / 640 * at) >> 9) as u8);
         }
         let mut rungs: Vec<Rung> = Vec::new();
         for name in names {
