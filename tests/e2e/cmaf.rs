@@ -6,7 +6,7 @@ use m3u8_rs::{MediaPlaylist, parse_media_playlist_res};
 
 use crate::support::browser::{Browser, Plays};
 use crate::support::ffmpeg::{self, probe};
-use crate::support::program::Player;
+use crate::support::program::{Player, Tracks};
 use crate::support::publisher::Publisher;
 use crate::support::recording::{Recording, record, record_seconds};
 use crate::support::scratch::Scratch;
@@ -93,7 +93,7 @@ fn hls_js_chromium_and_gstreamer_play_fragmented_mp4_to_its_end() {
     record_seconds(&server, "a", &["source"], 6.0);
     let url = |file: &str| format!("http://{}/stream/a/cmaf/{file}.m3u8", server.http);
     let browser = Browser::open(&[Plays::HlsJs(url("index")), Plays::Native(url(P144))]);
-    let mut gstreamer = Player::gstreamer_cmaf(&url(P144), &scratch);
+    let mut gstreamer = Player::gstreamer_cmaf(&url(P144), Tracks::Both, &scratch);
     publisher.succeed();
     for index in [0, 1] {
         let played = browser.wait(index, "play to the end", |playing| playing.ended);

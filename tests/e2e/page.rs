@@ -1,5 +1,6 @@
 //! The pages, in a browser.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::support::publisher::Publisher;
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
 use crate::support::tab::Tab;
-use crate::support::wait::{eventually, within};
+use crate::support::wait::{Stopwatch, eventually, within};
 
 /// The rendition that an unconfigured server makes, and its size.
 const P144: &str = "P144p30fps16x9";
@@ -127,6 +128,66 @@ fn the_watch_page_plays_changes_with_the_choice_and_goes_on_after_the_end() {
     let _publisher = publish(&server, &clip);
     plays_on(&tab);
     until(&tab, "say that it plays", |seen| seen["status"] == "Playing live.");
+}
+
+/// The publisher vanishes for some four seconds: a slate stands in, between two discontinuities.
+#[test]
+fn the_watch_page_plays_on_through_a_short_dropout() {
+    /// More than lies between the playhead and the newest segment.
+    const BEHIND_SECS: f64 = 10.0;
+    /// A target duration.
+    const LONGEST_STANDSTILL: Duration = Duration::from_secs(2);
+    let (server, scratch) = (Server::with(&[]), Scratch::new());
+    let clip = clip(&scratch);
+    let first = publish(&server, &clip);
+    server.get_when_there("/stream/cam.m3u8");
+    let tab = Tab::new();
+    tab.go(&format!("http://{}/watch/cam", server.http));
+    until(&tab, "play", |seen| seen["status"] == "Playing live.");
+    let (time, moved) = (Cell::new(0.0), Cell::new(Stopwatch::start()));
+    let watch = || {
+        let seen = look(&tab);
+        let now = seen["time"].as_f64().expect("a time");
+        assert!(now >= time.get(), "back from {} s: {seen}", time.get());
+        let standstill = moved.get().elapsed();
+        assert!(standstill < LONGEST_STANDSTILL, "{standstill:?} of standstill: {seen}");
+        if now > time.get() {
+            moved.set(Stopwatch::start());
+        }
+        time.set(now);
+        let words =
+            ["Playing live.", "The publisher’s connection is lost.", "Waiting for the next"];
+        assert!(words.iter().any(|words| says(words)(&seen)), "{seen}");
+        seen
+    };
+    let goes_on = |seconds: f64| {
+        let end = time.get() + seconds;
+        within(Duration::from_secs(45), "the page to play on", || {
+            let seen = watch();
+            (time.get() > end).then_some(seen)
+        })
+    };
+    let discontinuities = |count: usize| {
+        eventually(&format!("{count} discontinuities"), || {
+            watch();
+            let listed = server.get("/stream/cam/source.m3u8");
+            let found = listed.text().matches("#EXT-X-DISCONTINUITY\n").count();
+            (found == count).then_some(())
+        });
+    };
+    goes_on(3.0);
+    // Dropped is killed: no word of goodbye.
+    drop(first);
+    discontinuities(1);
+    let _second = publish(&server, &clip);
+    discontinuities(2);
+    let back = goes_on(BEHIND_SECS);
+    let later = goes_on(3.0);
+    // A slate has one picture a segment.
+    let pictures = |seen: &Value| seen["pictures"].as_u64().expect("a count");
+    assert!(pictures(&later) > pictures(&back) + 20, "{back}, then {later}");
+    assert_eq!(later["status"], "Playing live.");
+    assert_eq!(tab.complaints(), Vec::<String>::new());
 }
 
 #[test]

@@ -162,13 +162,20 @@ impl Player {
         Self::start(&mut gstreamer(&pipeline), "gstreamer", scratch, played)
     }
 
-    /// The same of fragmented MP4, with sound and pictures.
-    pub(crate) fn gstreamer_cmaf(url: &str, scratch: &Scratch) -> Self {
+    /// The same of fragmented MP4.
+    pub(crate) fn gstreamer_cmaf(url: &str, tracks: Tracks, scratch: &Scratch) -> Self {
         let played = scratch.file("gstreamer-cmaf.ts");
         let queue = "queue max-size-time=0 max-size-buffers=0";
+        let branch =
+            |track: &str, parser: &str| format!("demux.{track} ! {queue} ! {parser} ! mux.");
+        let (video, audio) = (branch("video_0", "h264parse"), branch("audio_0", "aacparse"));
+        let branches = match tracks {
+            Tracks::Both => format!("{video} {audio}"),
+            Tracks::Video => video,
+            Tracks::Audio => audio,
+        };
         let pipeline = format!(
-            "souphttpsrc location={url} ! hlsdemux ! qtdemux name=demux \
-             demux.video_0 ! {queue} ! h264parse ! mux. demux.audio_0 ! {queue} ! aacparse ! mux. \
+            "souphttpsrc location={url} ! hlsdemux ! qtdemux name=demux {branches} \
              mpegtsmux name=mux ! filesink buffer-mode=unbuffered location={}",
             played.display()
         );
