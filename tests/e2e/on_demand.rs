@@ -1,7 +1,9 @@
 //! Renditions that are made only while somebody watches.
 
 use std::collections::BTreeMap;
-use std::thread::sleep;
+use std::path::Path;
+use std::sync::Mutex;
+use std::thread::{self, sleep};
 use std::time::Duration;
 
 use crate::support::browser::{Browser, Plays};
@@ -11,7 +13,11 @@ use crate::support::publisher::Publisher;
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
 use crate::support::ts::{demux, of_pid};
-use crate::support::wait::{eventually, within};
+use crate::support::wait::{Stopwatch, eventually, within};
+use random::Random;
+
+#[path = "../../benches/soak/random.rs"]
+mod random;
 
 const P144: &str = "P144p30fps16x9";
 
@@ -113,6 +119,25 @@ fn a_stream_that_ended_while_its_rendition_slept_is_still_played_to_its_end() {
     assert!((170..=180).contains(&pictures), "{pictures} of 7 s");
 }
 
+/// Streams, and how many pictures are from one of their keyframes to the next: 1, 2 and 10 s.
+const STREAMS: [(&str, u32); 3] = [("one", 25), ("two", 50), ("ten", 250)];
+
+const VIEWERS: usize = 10;
+/// The viewers' choices, so that a run can be had again.
+const SEED: u64 = 9;
+/// When viewers come, from then until then. In between nobody watches, for longer than the four
+/// target durations of keyframes 10 s apart, after which the last rendition sleeps.
+const WATCHED: [(Duration, Duration); 3] = [
+    (Duration::ZERO, Duration::from_secs(30)),
+    (Duration::from_secs(80), Duration::from_secs(110)),
+    (Duration::from_secs(160), Duration::from_secs(180)),
+];
+const STAY: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(10));
+const AWAY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(6));
+const LOOKS_EVERY: Duration = Duration::from_secs(1);
+/// One in so many segments that are compared is decoded, too.
+const DECODED: usize = 4;
+
 /// Presentation times of a segment's pictures on the wire.
 fn picture_times(ts: &[u8]) -> Vec<u64> {
     let stream = demux(ts);
@@ -121,85 +146,138 @@ fn picture_times(ts: &[u8]) -> Vec<u64> {
     times
 }
 
-/// What viewers have been given of one rendition, by number.
+/// Presentation times in seconds of the pictures that ffmpeg decodes of a segment.
+fn decoded_times(file: &Path, ts: &[u8]) -> Vec<f64> {
+    std::fs::write(file, ts).expect("a file to decode");
+    let (pictures, _) = ffmpeg::shown(file);
+    pictures.iter().map(|picture| picture.pts).collect()
+}
+
+/// What all viewers together have been given of one rendition, by number.
 #[derive(Default)]
 struct Served {
     segments: BTreeMap<u64, Vec<u8>>,
     listed: BTreeMap<u64, (f32, bool)>,
 }
 
-impl Served {
-    /// Fetches the playlist and some of what it lists; nothing may contradict what was served
-    /// before.
-    fn visit(&mut self, server: &Server, name: &str, rendition: &str, newest: usize) {
-        let text = server.get(&format!("/stream/{name}/{rendition}.m3u8"));
+/// By stream and rendition.
+#[derive(Default)]
+struct Book(Mutex<BTreeMap<(&'static str, &'static str), Served>>);
+
+impl Book {
+    /// A segment was listed; none was listed otherwise before.
+    fn listed(&self, of: (&'static str, &'static str), sequence: u64, said: (f32, bool)) {
+        let mut book = self.0.lock().expect("no viewer panics");
+        let known = *book.entry(of).or_default().listed.entry(sequence).or_insert(said);
+        assert_eq!(known, said, "{of:?} {sequence}");
+    }
+
+    /// A segment was served; nobody was served another under its number.
+    fn served(&self, of: (&'static str, &'static str), sequence: u64, data: &[u8]) {
+        let mut book = self.0.lock().expect("no viewer panics");
+        let segments = &mut book.entry(of).or_default().segments;
+        let known = segments.entry(sequence).or_insert_with(|| data.to_vec());
+        assert!(*known == data, "{of:?} {sequence} is never another");
+    }
+}
+
+/// Somebody who comes, watches for a while, goes and comes back, all at random.
+struct Viewer<'a> {
+    server: &'a Server,
+    book: &'a Book,
+    random: Random,
+}
+
+impl Viewer<'_> {
+    fn come_and_go(&mut self, clock: Stopwatch) {
+        for (from, until) in WATCHED {
+            clock.sleep_until(from);
+            while clock.elapsed() < until {
+                let (name, _) = STREAMS[self.random.below(STREAMS.len())];
+                let leaves = clock.elapsed() + self.random.between(STAY.0, STAY.1);
+                playlist::multivariant(self.server.get(&format!("/stream/{name}.m3u8")).text());
+                while clock.elapsed() < leaves.min(until) {
+                    self.look(name);
+                    sleep(LOOKS_EVERY);
+                }
+                sleep(self.random.between(AWAY.0, AWAY.1));
+            }
+        }
+    }
+
+    /// Fetches the playlist of a rendition and some of what it lists, from the newest on; nothing
+    /// may contradict what anybody was served before.
+    fn look(&mut self, name: &'static str) {
+        let rendition = [P144, "source"][self.random.below(2)];
+        let newest = 1 + self.random.below(5) as u64;
+        let text = self.server.get(&format!("/stream/{name}/{rendition}.m3u8"));
         assert_eq!(text.status, 200, "{name} {rendition}");
         let playlist = playlist::media(text.text());
+        let end = playlist.media_sequence + playlist.segments.len() as u64;
         for (segment, sequence) in playlist.segments.iter().zip(playlist.media_sequence..) {
             assert_eq!(playlist::sequence(&segment.uri), sequence, "no number is missing");
             let said = (segment.duration, segment.discontinuity);
-            assert_eq!(*self.listed.entry(sequence).or_insert(said), said, "{sequence}");
-            let from_the_end = playlist.media_sequence + playlist.segments.len() as u64 - sequence;
-            if from_the_end > newest as u64 {
+            self.book.listed((name, rendition), sequence, said);
+            if sequence + newest < end {
                 continue;
             }
-            let mut response = server.get(&segment.uri);
+            let mut response = self.server.get(&segment.uri);
             while response.status == 503 {
-                response = server.get(&segment.uri);
+                response = self.server.get(&segment.uri);
             }
             assert_eq!(response.status, 200, "{}", segment.uri);
-            let kept = self.segments.entry(sequence).or_insert_with(|| response.body.clone());
-            assert_eq!(*kept, response.body, "{name} {rendition} {sequence} is never another");
+            self.book.served((name, rendition), sequence, &response.body);
         }
     }
 }
 
-/// Viewers that come, go and come back on streams with keyframes every 1, 2 and 10 s, for longer
-/// than a rendition takes to fall asleep.
+/// Ten viewers that come, go and come back at random for 3 minutes, on streams with keyframes every
+/// 1, 2 and 10 s. Twice all of them are away for longer than renditions take to fall asleep.
 #[test]
 fn long_viewers_that_come_and_go_are_served_the_same_spans_under_the_same_numbers() {
     let server = Server::start();
     let scratch = Scratch::new();
-    let streams = [("one", 25), ("two", 50), ("ten", 250)];
-    let publishers: Vec<_> =
-        streams.iter().map(|(name, gop)| publisher(&server, &scratch, name, *gop, 200)).collect();
-    for (name, _) in streams {
+    let publishers = STREAMS.map(|(name, gop)| publisher(&server, &scratch, name, gop, 240));
+    for (name, _) in STREAMS {
         server.get_when_there(&format!("/stream/{name}.m3u8"));
     }
-    let mut served: BTreeMap<(&str, &str), Served> = BTreeMap::new();
-    // Visits in seconds since the beginning: together, alone, after half a minute of nobody, at the
-    // last moment.
-    let visits: [(&str, &[u64]); 3] = [
-        ("one", &[2, 3, 4, 5, 40, 41, 43, 80, 82, 84, 86, 125, 126, 165, 166]),
-        ("two", &[2, 10, 11, 12, 13, 50, 90, 91, 92, 93, 94, 130, 131, 166, 168]),
-        ("ten", &[12, 13, 14, 50, 51, 52, 53, 54, 55, 95, 96, 97, 98, 140, 141]),
-    ];
-    for second in 0..170 {
-        sleep(Duration::from_secs(1));
-        for (name, times) in visits {
-            if times.contains(&second) {
-                for rendition in [P144, "source"] {
-                    let newest = 1 + second as usize % 5;
-                    let viewer = served.entry((name, rendition)).or_default();
-                    viewer.visit(&server, name, rendition, newest);
-                }
-            }
+    let book = Book::default();
+    let mut random = Random::new(SEED);
+    let clock = Stopwatch::start();
+    thread::scope(|threads| {
+        for _ in 0..VIEWERS {
+            let mut viewer = Viewer { server: &server, book: &book, random: random.fork() };
+            threads.spawn(move || viewer.come_and_go(clock));
         }
-    }
+    });
+    let wake_ups = STREAMS.map(|(name, _)| rendition(&server, name)["wake_ups"].as_u64());
     drop(publishers);
     let asleep = server.log_lines(&["rendition asleep"]).len();
     assert_eq!(asleep, 0, "at debug level only");
-    assert!(server.metric("feathercast_rendition_wake_ups_total") >= 6.0, "it slept in between");
-    for (name, _) in [("one", 25), ("two", 50)] {
+    let times = WATCHED.len() as u64;
+    assert!(wake_ups.iter().all(|woken| *woken >= Some(times)), "asleep in between: {wake_ups:?}");
+    let woken = server.metric("feathercast_rendition_wake_ups_total");
+    assert!(woken >= (WATCHED.len() * STREAMS.len()) as f64, "{woken}");
+
+    let served = book.0.into_inner().expect("no viewer panicked");
+    let file = scratch.file("segment.ts");
+    for name in ["one", "two"] {
         let source = &served[&(name, "source")];
         let small = &served[&(name, P144)];
         let mut compared = 0;
         for (sequence, data) in &small.segments {
-            assert_eq!(small.listed[sequence], source.listed[sequence], "{name} {sequence}");
-            if let Some(of_source) = source.segments.get(sequence) {
-                assert_eq!(picture_times(data), picture_times(of_source), "{name} {sequence}");
-                compared += 1;
+            if let Some(said) = source.listed.get(sequence) {
+                assert_eq!(small.listed[sequence], *said, "{name} {sequence}");
             }
+            let Some(of_source) = source.segments.get(sequence) else { continue };
+            let times = picture_times(data);
+            assert_eq!(times, picture_times(of_source), "{name} {sequence}");
+            if compared % DECODED == 0 {
+                let decoded = decoded_times(&file, data);
+                assert_eq!(decoded, decoded_times(&file, of_source), "{name} {sequence}");
+                assert_eq!(decoded.len(), times.len(), "{name} {sequence}: each picture decodes");
+            }
+            compared += 1;
         }
         assert!(compared > 15, "{name}: {compared}");
     }
@@ -210,9 +288,10 @@ fn long_viewers_that_come_and_go_are_served_the_same_spans_under_the_same_number
 }
 
 /// Players that start while the rendition sleeps, and others that start with the stream, play for a
-/// minute without a stall.
+/// minute without a stall. A stream is there for players with its first segment: before that its
+/// playlist is 404, which hls.js and Chromium do not ask for again.
 #[test]
-fn long_players_start_on_a_sleeping_rendition_and_in_the_first_second_of_a_stream() {
+fn long_players_start_on_a_sleeping_rendition_and_as_soon_as_there_is_a_playlist() {
     let server = Server::start();
     let scratch = Scratch::new();
     let _publisher = publisher(&server, &scratch, "cam", 50, 190);

@@ -755,6 +755,38 @@ fn who_saves_data_is_offered_the_light_renditions() {
 }
 
 #[test]
+fn a_rendition_sleeps_after_half_a_minute_or_four_target_durations_without_a_request() {
+    let small = Slot::Ladder(1);
+    let asleep = [Change::Asleep(name("cam"), "P144p30fps16x9".into())];
+    for (target_duration_secs, awake, sleeps) in
+        [(2, [0.0, 29.75], 30.0), (8, [30.0, 31.75], 32.0), (10, [35.0, 39.75], 40.0)]
+    {
+        let mut registry = registry();
+        let admission = admit(&mut registry, "cam", "", 0.0);
+        let publication = &admission.publication;
+        for slot in [Slot::Source, small] {
+            publish_segment(&admission, slot, false);
+        }
+        // A target duration grows, as that of a source does whose keyframes are rare.
+        let numbering = Numbering::from_first(publication.next_sequence());
+        let mode = Some(GridMode { target_duration_secs, own_grid: true });
+        publication.set_grid(GridState { mode, source: numbering, ladder: numbering });
+        assert!(publication.segment_asked(small, at(0.0)));
+        for secs in awake {
+            assert_eq!(registry.tick(at(secs)), [], "{target_duration_secs} s");
+        }
+        assert!(publication.wakefulness(small).unwrap().awake);
+        assert_eq!(registry.tick(at(sleeps)), asleep, "{target_duration_secs} s");
+        assert!(publication.wanted().is_empty());
+        // A request in between counts from there.
+        assert!(publication.segment_asked(small, at(50.0)));
+        publication.playlist_asked(small, at(60.0));
+        assert_eq!(registry.tick(at(60.0 + awake[1])), [], "{target_duration_secs} s");
+        assert_eq!(registry.tick(at(60.0 + sleeps)), asleep);
+    }
+}
+
+#[test]
 fn a_rendition_that_is_not_in_the_multivariant_playlist_keeps_its_own() {
     let mut registry = registry();
     let publisher = admit(&mut registry, "cam", "", 0.0);
