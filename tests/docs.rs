@@ -34,9 +34,9 @@ fn every_row_of_tls_md_names_its_test() {
 }
 
 #[test]
-fn encoders_md_speaks_of_every_habit_and_every_case() {
+fn encoders_md_speaks_of_every_habit_every_case_and_every_field_report() {
     let text = read("docs/encoders.md");
-    for (title, count) in [("## Habits", 46), ("## Cases", 83)] {
+    for (title, count) in [("## Habits", 46), ("## Cases", 83), ("## Field reports", 19)] {
         let section = text.split(title).nth(1).expect(title).split("\n## ").next().expect(title);
         let numbers: BTreeSet<u32> = numbers(section).collect();
         assert_eq!(numbers, (1..=count).collect(), "{title}");

@@ -1,5 +1,10 @@
 //! Players as people have them, all on the same live stream.
 
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
 use crate::support::browser::{Browser, Plays};
 use crate::support::ffmpeg::{self, probe};
 use crate::support::program::{Player, Tracks};
@@ -13,6 +18,20 @@ const P144: &str = "P144p30fps16x9";
 /// Bytes of the luma of a picture.
 const PICTURE: usize = 320 * 180;
 const PICTURE_144: usize = 256 * 144;
+
+/// Sessions of Chromium's own player in one page: two runs are the 20 that report 17 asks for.
+const SESSIONS: usize = 10;
+
+/// Publishes half a second more than six segments: a short last segment has ended Chromium's own
+/// player. It is encoded before, so that publishing in real time costs the machine nothing.
+fn publisher(server: &Server, scratch: &Scratch) -> Publisher {
+    let file = ffmpeg::encode(
+        scratch,
+        "-f lavfi -i testsrc2=size=320x180:rate=30:duration=12.5 -f lavfi -i sine=duration=12.5 -threads 1 \
+         -c:v libx264 -preset superfast -bf 2 -g 30 -pix_fmt yuv420p -c:a aac",
+    );
+    Publisher::start(&format!("-re -i {} -c copy", file.display()), &server.url("live/cam"))
+}
 
 /// What a player kept is what was served, picture by picture, from where it joined; how many
 /// pictures are missing at the end.
@@ -45,16 +64,7 @@ fn is_at_the_end(error: &str) -> bool {
 #[test]
 fn case_17_hls_js_chromium_ffmpeg_and_gstreamer_play_a_live_stream_to_its_end() {
     let (server, scratch) = (Server::start(), Scratch::new());
-    // Encoded before, so that publishing in real time costs the machine nothing.
-    let file = ffmpeg::encode(
-        &scratch,
-        // Half a second more than six segments: a short last segment has ended Chromium's own
-        // player.
-        "-f lavfi -i testsrc2=size=320x180:rate=30:duration=12.5 -f lavfi -i sine=duration=12.5 -threads 1 \
-         -c:v libx264 -preset superfast -bf 2 -g 30 -pix_fmt yuv420p -c:a aac",
-    );
-    let line = format!("-re -i {} -c copy", file.display());
-    let publisher = Publisher::start(&line, &server.url("live/cam"));
+    let publisher = publisher(&server, &scratch);
     // Players that join a stream this young start at its first segment.
     record_seconds(&server, "cam", &[P144, "source"], 6.0);
     let url = |path: &str| format!("http://{}/stream/{path}.m3u8", server.http);
@@ -90,6 +100,77 @@ fn case_17_hls_js_chromium_ffmpeg_and_gstreamer_play_a_live_stream_to_its_end() 
 }
 
 #[test]
+fn case_17_each_of_ten_sessions_of_chromiums_own_player_ends_well() {
+    let (server, scratch) = (Server::start(), Scratch::new());
+    let publisher = publisher(&server, &scratch);
+    server.get_when_there("/stream/cam.m3u8");
+    let small = format!("http://{}/stream/cam/{P144}.m3u8", server.http);
+    let browser = Browser::open(&vec![Plays::Native(small); SESSIONS]);
+    publisher.succeed();
+    for index in 0..SESSIONS {
+        let played = browser.wait(index, "play to the end", |playing| playing.ended);
+        assert!(played.errors.is_empty() && played.pictures > 200, "{played:?}");
+    }
+}
+
+#[test]
+fn case_13_hls_js_that_sends_cmcd_in_headers_plays_to_the_end() {
+    let (server, scratch) = (Server::start(), Scratch::new());
+    let publisher = publisher(&server, &scratch);
+    server.get_when_there("/stream/cam.m3u8");
+    let not_found = server.metric("feathercast_http_not_found_total");
+    let (address, said) = overheard(server.http);
+    let browser =
+        Browser::open(&[Plays::HlsJsTelling(format!("http://{address}/stream/cam.m3u8"))]);
+    publisher.succeed();
+    let played = browser.wait(0, "play to the end", |playing| playing.ended);
+    assert!(played.errors.iter().all(|error| is_at_the_end(error)), "{played:?}");
+    assert!(played.time > 8.0 && played.pictures > 200, "{played:?}");
+    let said = String::from_utf8_lossy(&said.lock().expect("no panic")).to_ascii_lowercase();
+    let requests = |start: &str| said.split("\r\n\r\n").filter(|it| it.starts_with(start)).count();
+    assert!(requests("options /stream/") > 0, "the browser asked first: {said}");
+    let telling = said.matches("\r\ncmcd-session: ").count();
+    assert!(telling > 8 && telling == requests("get /stream/"), "{telling}: {said}");
+    assert!(server.metric("feathercast_http_segment_requests_total") >= 5.0);
+    assert_eq!(server.metric("feathercast_http_not_found_total"), not_found);
+}
+
+/// Where a browser finds the server too, and what it says there; heads of requests come whole.
+fn overheard(server: SocketAddr) -> (SocketAddr, Arc<Mutex<Vec<u8>>>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let said = Arc::<Mutex<Vec<u8>>>::default();
+    let heard = Arc::clone(&said);
+    thread::spawn(move || {
+        for browser in listener.incoming().flatten() {
+            let server = TcpStream::connect(server).expect("the server");
+            let [answers, back] = [&server, &browser].map(|it| it.try_clone().expect("a handle"));
+            let heard = Arc::clone(&heard);
+            thread::spawn(move || {
+                forward(browser, server, |bytes| {
+                    heard.lock().expect("no panic").extend_from_slice(bytes);
+                });
+            });
+            thread::spawn(move || forward(answers, back, |_| {}));
+        }
+    });
+    (address, said)
+}
+
+/// One direction of a connection.
+fn forward(mut from: TcpStream, mut to: TcpStream, note: impl Fn(&[u8])) {
+    let mut buffer = [0; 16384];
+    while let Ok(bytes @ 1..) = from.read(&mut buffer) {
+        note(&buffer[..bytes]);
+        if to.write_all(&buffer[..bytes]).is_err() {
+            break;
+        }
+    }
+    // The other side may be gone already.
+    let _ = to.shutdown(Shutdown::Both);
+}
+
+#[test]
 fn vlc_plays_a_live_stream_to_its_end() {
     let (server, scratch) = (Server::start(), Scratch::new());
     let file = ffmpeg::encode(
@@ -120,7 +201,7 @@ fn case_38_many_viewers_at_once_get_the_same_bytes() {
         "-f lavfi -i testsrc2=size=320x180:rate=30:duration=8 -threads 1 -c:v libx264 -preset ultrafast -g 30 \
          -pix_fmt yuv420p",
     );
-    let seen: Vec<_> = std::thread::scope(|threads| {
+    let seen: Vec<_> = thread::scope(|threads| {
         let watch = || record_seconds(&server, "cam", &["source"], 8.0).remove(0).joined();
         let viewers: Vec<_> = (0..32).map(|_| threads.spawn(watch)).collect();
         Publisher::file(&server, "cam", &file).succeed();

@@ -27,7 +27,7 @@ const report = () => {
   fetch("/report", {method: "POST", body: JSON.stringify({number: reports++, said})});
 };
 setInterval(report, 250);
-for (const {url, native} of PLAYERS) {
+for (const {url, native, config} of PLAYERS) {
   const video = document.createElement("video");
   const state = {errors: [], fatal: false, segments: [], ended: false, stall: 0};
   // The sound of another origin is silence to a page that does not ask for it.
@@ -69,7 +69,7 @@ for (const {url, native} of PLAYERS) {
   video.addEventListener("error", () => { state.errors.push(video.error.message); state.fatal = true; report(); });
   document.documentElement.append(video);
   if (native) { video.src = url; video.play().catch(() => {}); continue; }
-  const hls = new Hls();
+  const hls = new Hls(config);
   hls.on(Hls.Events.ERROR, (_, data) => {
     state.errors.push(`${data.details} at ${video.currentTime}`);
     state.fatal ||= data.fatal;
@@ -144,6 +144,9 @@ pub(crate) struct Playing {
 pub(crate) enum Plays {
     /// hls.js, over Media Source Extensions.
     HlsJs(String),
+    /// The same, which tells the server how it plays (CTA-5004) in headers of its requests: a
+    /// browser asks a server of another origin whether it may.
+    HlsJsTelling(String),
     /// Chromium itself: a video element whose source is the playlist.
     Native(String),
 }
@@ -170,6 +173,9 @@ impl Browser {
         let reports = Reports::default();
         let player = |plays: &Plays| match plays {
             Plays::HlsJs(url) => json!({"url": url, "native": false}),
+            Plays::HlsJsTelling(url) => {
+                json!({"url": url, "native": false, "config": {"cmcd": {"useHeaders": true}}})
+            }
             Plays::Native(url) => json!({"url": url, "native": true}),
         };
         let players = Value::from_iter(players.iter().map(player));
