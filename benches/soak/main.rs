@@ -26,7 +26,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ledger::Ledger;
 use memory::Memory;
-use publisher::{Presence, Show};
+use publisher::{Habit, Presence, Show};
 use random::Random;
 use support::server::Server;
 use viewer::{Choice, Stage, Viewer};
@@ -50,37 +50,37 @@ const BY_FFMPEG: &[&str] = &[
     "URL",
 ];
 
-/// A publisher that does the same at each stay.
-const STEADY: &[&[&str]] = &[&[]];
+/// B pictures, AAC and keyframes at odd times.
+const AVATAR: &str = "flv/srs_avatar.flv";
+/// 1080p and AAC at 48 kHz, with an edit list and GOPs of 8 s.
+const EDITLIST: &str = "mp4/editlist_empty_1s.mp4";
+/// 800x640 and B pictures, with GOPs of 1 s and without audio.
+const PYRAMID: &str = "mp4/b_pyramid.mp4";
 
-/// One whose stays have sound, or none, or sound that pauses for 4 s of 12.
-const CHANGING_SOUND: &[&[&str]] =
-    &[&[], &["-an"], &["-c:a", "aac", "-af", "aselect=not(between(mod(t\\,12)\\,5\\,9))"]];
+/// Whoever restarts may be another: its stays have sound, or none, or sound that pauses for 4 s of
+/// 12, or sound at another sample rate, or pictures of another size and no sound.
+const CHANGING: &[Habit] = &[
+    Habit::of(EDITLIST),
+    Habit { file: EDITLIST, words: &["-an"] },
+    Habit {
+        file: EDITLIST,
+        words: &["-c:a", "aac", "-af", "aselect=not(between(mod(t\\,12)\\,5\\,9))"],
+    },
+    Habit { file: EDITLIST, words: &["-c:a", "aac", "-ar", "44100"] },
+    Habit::of(PYRAMID),
+];
 
-/// B pictures, AAC and keyframes at odd times by our own publisher; a 1080p file with an edit list
-/// and GOPs of 8 s; GOPs of 1 s without audio, whose renditions are cut with the source.
+/// One by our own publisher, one that is another at each stay, and one whose renditions are cut with
+/// the source.
 const SHOWS: [Show; 3] = [
     Show {
         name: "avatar",
         command: &["FEATHERCAST", "publish", "FILE", "URL", "--loop"],
-        habits: STEADY,
-        file: "flv/srs_avatar.flv",
+        habits: &[Habit::of(AVATAR)],
         one_grid: false,
     },
-    Show {
-        name: "editlist",
-        command: BY_FFMPEG,
-        habits: CHANGING_SOUND,
-        file: "mp4/editlist_empty_1s.mp4",
-        one_grid: false,
-    },
-    Show {
-        name: "pyramid",
-        command: BY_FFMPEG,
-        habits: STEADY,
-        file: "mp4/b_pyramid.mp4",
-        one_grid: true,
-    },
+    Show { name: "editlist", command: BY_FFMPEG, habits: CHANGING, one_grid: false },
+    Show { name: "pyramid", command: BY_FFMPEG, habits: &[Habit::of(PYRAMID)], one_grid: true },
 ];
 
 /// Which of the shows each player that stays plays, and how. All of the large one is awake; nobody

@@ -21,14 +21,28 @@ const SLEEP: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs
 pub(crate) struct Show {
     /// The stream's name.
     pub(crate) name: &'static str,
-    /// Program and arguments; the file's path and the URL stand for FILE and URL, and one of the
-    /// habits for HABIT.
+    /// Program and arguments; the URL stands for URL, and what one of the habits has for FILE and
+    /// HABIT.
     pub(crate) command: &'static [&'static str],
     /// What may be different from one stay to the next. The first one has the first of them.
-    pub(crate) habits: &'static [&'static [&'static str]],
-    pub(crate) file: &'static str,
+    pub(crate) habits: &'static [Habit],
     /// Keyframes come often enough for source and renditions to be cut together.
     pub(crate) one_grid: bool,
+}
+
+/// What a stay shows.
+#[derive(Clone, Copy)]
+pub(crate) struct Habit {
+    pub(crate) file: &'static str,
+    /// More arguments.
+    pub(crate) words: &'static [&'static str],
+}
+
+impl Habit {
+    /// All of a file, as it is.
+    pub(crate) const fn of(file: &'static str) -> Self {
+        Self { file, words: &[] }
+    }
 }
 
 impl Show {
@@ -153,7 +167,7 @@ fn go_and_come(
     come(show, habit, url, presence)
 }
 
-fn come(show: &Show, habit: &[&str], url: &str, presence: &Presence) -> Process {
+fn come(show: &Show, habit: Habit, url: &str, presence: &Presence) -> Process {
     presence.change(|state| state.comings += 1);
     let process = Process::start(show, habit, url);
     presence.up();
@@ -164,15 +178,15 @@ fn come(show: &Show, habit: &[&str], url: &str, presence: &Presence) -> Process 
 struct Process(Child);
 
 impl Process {
-    fn start(show: &Show, habit: &[&str], url: &str) -> Self {
-        let file = testmedia::path(show.file);
+    fn start(show: &Show, habit: Habit, url: &str) -> Self {
+        let file = testmedia::path(habit.file);
         let mut words = Vec::new();
         for word in show.command {
             match *word {
                 "FEATHERCAST" => words.push(env!("CARGO_BIN_EXE_feathercast")),
                 "FILE" => words.push(file.to_str().expect("a UTF-8 path")),
                 "URL" => words.push(url),
-                "HABIT" => words.extend(habit),
+                "HABIT" => words.extend(habit.words),
                 word => words.push(word),
             }
         }
