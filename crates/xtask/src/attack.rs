@@ -18,7 +18,7 @@ const TESTED_BINARY: &str = "target/ci/feathercast";
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Form {
-    /// Every attack, four times each, judged by times too; about an hour.
+    /// Every attack, four times each, judged by times too; about an hour and a half.
     Long,
     /// What holds on any machine, a few seconds each, judged by counts alone.
     Short,
