@@ -17,6 +17,10 @@ const SUMMARY: &str = "target/xtask/fuzz-summary.md";
 /// changed; `xtask fuzz` looks for new ones.
 const SMOKE: [&str; 3] = ["-runs=20000", "-max_total_time=8", "-seed=1"];
 
+/// What an input of some KiB may cost in any run. The sanitizer makes both many times as much as
+/// they are.
+const COST: [&str; 2] = ["-timeout=20", "-rss_limit_mb=1024"];
+
 pub(crate) fn run(steps: &mut Steps, target: Option<&str>, seconds: u64) -> Result<(), Failure> {
     let known = targets(Path::new(TARGETS))?;
     let chosen = match target {
@@ -148,7 +152,7 @@ fn fuzz(target: &str, limits: &[&str]) -> Result<Command, Failure> {
         // openh264 defines one symbol twice, which the sanitizer takes for a mistake of ours.
         command.env("ASAN_OPTIONS", "detect_odr_violation=0");
     }
-    command.arg("--").args(limits);
+    command.arg("--").args(COST).args(limits);
     Ok(command)
 }
 
