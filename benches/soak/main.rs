@@ -70,8 +70,8 @@ const CHANGING: &[Habit] = &[
     Habit::of(PYRAMID),
 ];
 
-/// One by our own publisher, one that is another at each stay, and one whose renditions are cut with
-/// the source.
+/// One by our own publisher, one that is another at each stay, and one whose renditions are cut
+/// with the source.
 const SHOWS: [Show; 3] = [
     Show {
         name: "avatar",

@@ -1,8 +1,6 @@
 //! Players as people have them, all on the same live stream.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::net::Ipv4Addr;
 use std::thread;
 
 use crate::support::browser::{Browser, Plays};
@@ -10,6 +8,7 @@ use crate::support::ffmpeg::{self, probe};
 use crate::support::program::{Player, Tracks};
 use crate::support::publisher::Publisher;
 use crate::support::recording::{Recording, record, record_seconds};
+use crate::support::relay::Relay;
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
 
@@ -119,55 +118,20 @@ fn case_13_hls_js_that_sends_cmcd_in_headers_plays_to_the_end() {
     let publisher = publisher(&server, &scratch);
     server.get_when_there("/stream/cam.m3u8");
     let not_found = server.metric("feathercast_http_not_found_total");
-    let (address, said) = overheard(server.http);
-    let browser =
-        Browser::open(&[Plays::HlsJsTelling(format!("http://{address}/stream/cam.m3u8"))]);
+    let network = Relay::start(server.http, Ipv4Addr::LOCALHOST);
+    let url = format!("http://{}/stream/cam.m3u8", network.address);
+    let browser = Browser::open(&[Plays::HlsJsTelling(url)]);
     publisher.succeed();
     let played = browser.wait(0, "play to the end", |playing| playing.ended);
     assert!(played.errors.iter().all(|error| is_at_the_end(error)), "{played:?}");
     assert!(played.time > 8.0 && played.pictures > 200, "{played:?}");
-    let said = String::from_utf8_lossy(&said.lock().expect("no panic")).to_ascii_lowercase();
+    let said = String::from_utf8_lossy(&network.said()).to_ascii_lowercase();
     let requests = |start: &str| said.split("\r\n\r\n").filter(|it| it.starts_with(start)).count();
     assert!(requests("options /stream/") > 0, "the browser asked first: {said}");
     let telling = said.matches("\r\ncmcd-session: ").count();
     assert!(telling > 8 && telling == requests("get /stream/"), "{telling}: {said}");
     assert!(server.metric("feathercast_http_segment_requests_total") >= 5.0);
     assert_eq!(server.metric("feathercast_http_not_found_total"), not_found);
-}
-
-/// Where a browser finds the server too, and what it says there; heads of requests come whole.
-fn overheard(server: SocketAddr) -> (SocketAddr, Arc<Mutex<Vec<u8>>>) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let address = listener.local_addr().expect("an address");
-    let said = Arc::<Mutex<Vec<u8>>>::default();
-    let heard = Arc::clone(&said);
-    thread::spawn(move || {
-        for browser in listener.incoming().flatten() {
-            let server = TcpStream::connect(server).expect("the server");
-            let [answers, back] = [&server, &browser].map(|it| it.try_clone().expect("a handle"));
-            let heard = Arc::clone(&heard);
-            thread::spawn(move || {
-                forward(browser, server, |bytes| {
-                    heard.lock().expect("no panic").extend_from_slice(bytes);
-                });
-            });
-            thread::spawn(move || forward(answers, back, |_| {}));
-        }
-    });
-    (address, said)
-}
-
-/// One direction of a connection.
-fn forward(mut from: TcpStream, mut to: TcpStream, note: impl Fn(&[u8])) {
-    let mut buffer = [0; 16384];
-    while let Ok(bytes @ 1..) = from.read(&mut buffer) {
-        note(&buffer[..bytes]);
-        if to.write_all(&buffer[..bytes]).is_err() {
-            break;
-        }
-    }
-    // The other side may be gone already.
-    let _ = to.shutdown(Shutdown::Both);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! A network between publisher and server that can be cut as networks are: nothing comes through
-//! any more, and nobody is told. It can also give the publisher another address.
+//! A network between somebody and the server that can be cut as networks are: nothing comes through
+//! any more, and nobody is told. It can also give him another address, and knows what he said.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -20,6 +20,8 @@ struct Wire {
     is_cut: Mutex<bool>,
     changed: Condvar,
     is_gone: AtomicBool,
+    /// All that went to the server, as it came.
+    said: Mutex<Vec<u8>>,
 }
 
 impl Relay {
@@ -30,8 +32,8 @@ impl Relay {
         let wire = Arc::new(Wire::default());
         let its_wire = Arc::clone(&wire);
         thread::spawn(move || {
-            for publisher in listener.incoming().flatten() {
-                join(publisher, connect(server, from), &its_wire);
+            for client in listener.incoming().flatten() {
+                join(client, connect(server, from), &its_wire);
             }
         });
         Self { address, wire }
@@ -40,6 +42,11 @@ impl Relay {
     /// From now on bytes stay where they are, in both directions; the sockets stay open.
     pub(crate) fn cut(&self) {
         self.wire.set_cut(true);
+    }
+
+    /// What the server was told up to now, of several connections bytes as they came.
+    pub(crate) fn said(&self) -> Vec<u8> {
+        self.wire.said.lock().expect("no panic").clone()
     }
 
     /// The network is back.
@@ -74,17 +81,19 @@ fn connect(server: SocketAddr, from: Ipv4Addr) -> TcpStream {
     socket.into()
 }
 
-fn join(publisher: TcpStream, server: TcpStream, wire: &Arc<Wire>) {
-    let ends = [publisher.try_clone(), server.try_clone()].map(|end| end.expect("a second handle"));
-    let [answers_to, media_to] = ends;
-    for (from, to) in [(publisher, media_to), (server, answers_to)] {
-        let wire = Arc::clone(wire);
-        thread::spawn(move || forward(from, to, &wire));
-    }
+fn join(client: TcpStream, server: TcpStream, wire: &Arc<Wire>) {
+    let ends = [client.try_clone(), server.try_clone()].map(|end| end.expect("a second handle"));
+    let [answers_to, words_to] = ends;
+    let [asking, answering] = [Arc::clone(wire), Arc::clone(wire)];
+    thread::spawn(move || {
+        let note = |bytes: &[u8]| asking.said.lock().expect("no panic").extend_from_slice(bytes);
+        forward(client, words_to, &asking, note);
+    });
+    thread::spawn(move || forward(server, answers_to, &answering, |_| {}));
 }
 
 /// One direction. An end is passed on like bytes are: not while the network is cut.
-fn forward(mut from: TcpStream, mut to: TcpStream, wire: &Wire) {
+fn forward(mut from: TcpStream, mut to: TcpStream, wire: &Wire, note: impl Fn(&[u8])) {
     let mut buffer = [0; 16384];
     loop {
         let read = from.read(&mut buffer);
@@ -94,6 +103,7 @@ fn forward(mut from: TcpStream, mut to: TcpStream, wire: &Wire) {
             Ok(bytes) if bytes > 0 && !wire.is_gone.load(Ordering::Relaxed) => bytes,
             _ => break,
         };
+        note(&buffer[..bytes]);
         if to.write_all(&buffer[..bytes]).is_err() {
             break;
         }

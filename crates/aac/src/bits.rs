@@ -81,11 +81,10 @@ impl BitWriter {
     /// The lowest `count` bits of `value`, 32 at most.
     pub(crate) fn push(&mut self, value: u32, count: u32) {
         for place in (0..count).rev() {
-            if self.free == 0 {
+            self.free = self.free.checked_sub(1).unwrap_or_else(|| {
                 self.bytes.push(0);
-                self.free = 8;
-            }
-            self.free = self.free.saturating_sub(1);
+                7
+            });
             if let Some(last) = self.bytes.last_mut()
                 && value >> place & 1 != 0
             {

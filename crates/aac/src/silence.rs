@@ -21,14 +21,9 @@ impl AudioSpecificConfig {
     #[must_use]
     pub fn silent_frame(&self) -> Option<Vec<u8>> {
         let mut bits = BitWriter::default();
-        let mut tags = [0; 4];
-        for element in elements(self.channel_configuration)? {
-            let id = *element as usize;
-            bits.push(u32::try_from(id).ok()?, 3);
-            // `element_instance_tag` counts the elements of a kind.
-            let tag = tags.get_mut(id)?;
-            bits.push(*tag, 4);
-            *tag = tag.saturating_add(1);
+        for &(element, instance_tag) in elements(self.channel_configuration)? {
+            bits.push(element as u32, 3);
+            bits.push(instance_tag, 4);
             match element {
                 Element::SingleChannel | Element::LowFrequency => {
                     push_global_gain(&mut bits);
@@ -52,17 +47,18 @@ impl AudioSpecificConfig {
     }
 }
 
-/// In which elements the channels of a configuration come (14496-3 table 1.19).
-fn elements(channel_configuration: u8) -> Option<&'static [Element]> {
+/// In which elements the channels of a configuration come (14496-3 table 1.19), each with its
+/// `element_instance_tag`, which counts those of a kind.
+fn elements(channel_configuration: u8) -> Option<&'static [(Element, u32)]> {
     use Element::{ChannelPair as Cpe, LowFrequency as Lfe, SingleChannel as Sce};
     Some(match channel_configuration {
-        1 => &[Sce],
-        2 => &[Cpe],
-        3 => &[Sce, Cpe],
-        4 => &[Sce, Cpe, Sce],
-        5 => &[Sce, Cpe, Cpe],
-        6 => &[Sce, Cpe, Cpe, Lfe],
-        7 => &[Sce, Cpe, Cpe, Cpe, Lfe],
+        1 => &[(Sce, 0)],
+        2 => &[(Cpe, 0)],
+        3 => &[(Sce, 0), (Cpe, 0)],
+        4 => &[(Sce, 0), (Cpe, 0), (Sce, 1)],
+        5 => &[(Sce, 0), (Cpe, 0), (Cpe, 1)],
+        6 => &[(Sce, 0), (Cpe, 0), (Cpe, 1), (Lfe, 0)],
+        7 => &[(Sce, 0), (Cpe, 0), (Cpe, 1), (Cpe, 2), (Lfe, 0)],
         _ => return None,
     })
 }
@@ -96,7 +92,7 @@ mod tests {
     fn one_channel_and_two() {
         // id 000, tag 0000, gain 00000000, window and bands 00000000000, no tools 000, end 111.
         assert_eq!(frame(&hex!("1208")), Some(hex!("0000 0007").to_vec()));
-        // id 001, tag 0000, common 1, window 0 x 11, mask 00, then twice gain and tools 0 x 11, 111.
+        // id 001, tag 0000, common 1, window 0 x 11, mask 00, twice gain and tools 0 x 11, end 111.
         assert_eq!(frame(&hex!("1210")), Some(hex!("2100 0000 001c").to_vec()));
     }
 

@@ -19,7 +19,8 @@ const LEAST_PART: i64 = 4;
 ///
 /// A span of `source` is the last IDR, as it came and with its own parameter sets, at the span's
 /// start and once more at its half, and silence of the audio's own configuration. Nothing is
-/// decoded and nothing encoded. A span of the ladder is made of the same, when somebody asks for it.
+/// decoded and nothing encoded. A span of the ladder is made of the same, when somebody asks for
+/// it.
 ///
 /// **After every call, drain [`poll`](Self::poll) to None.**
 pub struct Slate {

@@ -179,8 +179,8 @@ fn short_spans_are_charged_for_what_prepares_their_sound() {
     assert!(ms <= 3_000 + 3 * 12_000 + 3_000, "{ms} ms in {} spans", made.len());
 }
 
-/// Of so many pictures of so many NAL units of a byte, sent within two seconds: those that are not
-/// refused for there were too many NAL units before them.
+/// How many of so many pictures are looked at, each of so many NAL units of a byte, sent within two
+/// seconds: all that are not refused for the NAL units before them.
 fn looked_at(nal_units: usize, pictures: u32) -> usize {
     let slices = [0, 0, 0, 1, 0x65].repeat(nal_units);
     let body = Bytes::from([&[0x17, 1, 0, 0, 0][..], &slices].concat());
