@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
-# The least pictures of 60, the latest segment in seconds, the most log lines in a second.
+# The least pictures of 60, the latest segment in seconds, and the log lines in a second that are
+# too many.
 LEAST_PICTURES = 50
 LATEST = 1.0
-MOST_LOG_LINES = 20
+TOO_MANY_LOG_LINES = 20
 # Descriptors and threads that may be more than before: the viewer polls, segments are made.
 SLACK = 3
 
@@ -76,8 +77,8 @@ class Row:
             (Verdict.LOST, self.lost > 0, f"{self.lost} segments lost"),
             (
                 Verdict.LOG,
-                self.log_lines > MOST_LOG_LINES,
-                f"{self.log_lines:.0f} log lines a second",
+                self.log_lines >= TOO_MANY_LOG_LINES,
+                f"{self.log_lines:.1f} log lines a second",
             ),
             (Verdict.BACK, not self.is_back, "descriptors or threads are not back after 10 s"),
             (Verdict.WHOLE, self.panics > 0, f"{self.panics} panics"),
@@ -141,7 +142,7 @@ def table(rows: list[Row], form: Form) -> str:
                 f"{max(row.worst_delay for row in runs):.1f}",
                 f"{max(row.lost for row in runs)}",
                 f"{min(row.fewest_pictures for row in runs):.0f}",
-                f"{max(row.log_lines for row in runs):.0f}",
+                f"{max(row.log_lines for row in runs):.1f}",
             ]
         cells = [f"`{name}`", str(sum(row.attempts for row in runs)), *measured, verdict]
         lines.append(f"| {' | '.join(cells)} |")
