@@ -21,7 +21,7 @@ use crate::peer_log::{NOBODY, PeerLine};
 use crate::registry::Change;
 use crate::shared::Shared;
 use crate::shutdown::{Signals, end_streams};
-use crate::system_memory::resident_bytes;
+use crate::system_memory::Resident;
 use crate::tls::{Acme, CertificateFiles, Certificates, TlsPorts};
 use crate::{admin, http, http_listener, rtmp_listener, tls};
 
@@ -315,10 +315,11 @@ async fn listen(on: &Handle, option: &'static str, addr: SocketAddr) -> Result<T
 async fn keep_time(shared: Arc<Shared>) {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let resident = Resident::new();
     let mut trim = Trim::default();
     loop {
         ticks.tick().await;
-        measure_memory(&shared, &mut trim);
+        measure_memory(&shared, &resident, &mut trim);
         let changes = shared.registry().tick(shared.clock.now());
         for change in changes {
             match change {
@@ -348,10 +349,10 @@ async fn keep_time(shared: Arc<Shared>) {
 }
 
 /// Measures what is resident, and gives back what the heap does not need.
-fn measure_memory(shared: &Shared, trim: &mut Trim) {
+fn measure_memory(shared: &Shared, resident: &Resident, trim: &mut Trim) {
     let memory = &shared.memory;
     let measure = || {
-        if let Some(bytes) = resident_bytes() {
+        if let Some(bytes) = resident.bytes() {
             memory.note_resident(bytes);
         }
     };

@@ -1,6 +1,7 @@
 //! How much memory there is, and how much the process has resident, as Linux says it.
 
-use std::fs::read_to_string;
+use std::fs::{File, read_to_string};
+use std::os::unix::fs::FileExt;
 
 /// What the budget is made of where the system does not say how much memory there is.
 const UNKNOWN_BYTES: u64 = 2 << 30;
@@ -12,13 +13,28 @@ pub fn default_memory() -> u64 {
     memory_bytes(|path| read_to_string(path).ok()).unwrap_or(UNKNOWN_BYTES) / 2
 }
 
-/// Bytes that the process has resident; None where the system does not say it. It is asked four
-/// times a second, so of the two files that say it (proc(5)) the one of a single line is read, not
-/// `status` with its fifty.
-pub(crate) fn resident_bytes() -> Option<usize> {
-    let statm = read_to_string("/proc/self/statm").ok()?;
-    let pages: usize = statm.split(' ').nth(1)?.parse().ok()?;
-    pages.checked_mul(rustix::param::page_size())
+/// Says how much the process has resident. It is asked four times a second, so of the two files
+/// that say it (proc(5)) the one of a single line is read, not `status` with its fifty, and it
+/// stays open.
+#[derive(Debug)]
+pub(crate) struct Resident {
+    statm: Option<File>,
+}
+
+impl Resident {
+    pub(crate) fn new() -> Self {
+        Self { statm: File::open("/proc/self/statm").ok() }
+    }
+
+    /// Bytes that are resident now; None where the system does not say it.
+    pub(crate) fn bytes(&self) -> Option<usize> {
+        // Seven numbers of pages, each of at most 20 digits.
+        let mut text = [0; 160];
+        let length = self.statm.as_ref()?.read_at(&mut text, 0).ok()?;
+        let text = str::from_utf8(text.get(..length)?).ok()?;
+        let pages: usize = text.split(' ').nth(1)?.parse().ok()?;
+        pages.checked_mul(rustix::param::page_size())
+    }
 }
 
 /// What the process may use: the smallest of the machine's memory and the limits of its control
@@ -107,7 +123,12 @@ mod tests {
 
     #[test]
     fn the_process_itself() {
-        assert!(resident_bytes().is_some_and(|bytes| bytes > 1 << 16));
+        let resident = Resident::new();
+        let before = resident.bytes().expect("Linux says it");
+        assert!(before > 1 << 16);
+        let more = std::hint::black_box(vec![1_u8; 64 << 20]);
+        // The same file, read again, says what has come since; other tests may give some back.
+        assert!(resident.bytes().is_some_and(|bytes| bytes > before + more.len() / 2));
         assert!(default_memory() > 1 << 20);
     }
 }
