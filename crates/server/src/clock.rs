@@ -58,13 +58,25 @@ impl Clock {
         Self { start: Instant::now() }
     }
 
+    /// The moment it is, by the monotonic clock alone.
+    #[must_use]
+    pub(crate) fn uptime(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// An uptime as those that wait want it.
+    #[must_use]
+    pub(crate) fn instant(&self, uptime: Duration) -> Instant {
+        self.start + uptime
+    }
+
     /// The moment it is.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is server::clock")]
     pub fn now(&self) -> Moment {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Moment {
-            uptime: self.start.elapsed(),
+            uptime: self.uptime(),
             unix_ms: i64::try_from(unix.as_millis()).unwrap_or(i64::MAX),
         }
     }

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use rtmp::Received;
 
-use crate::clock::Moment;
 use crate::limits::{Limits, Rate};
 use crate::sync::lock;
 
@@ -43,27 +42,26 @@ impl Pace {
 
     /// The connection has received this much up to now. How many messages of media in it are to be
     /// paid for from what all share that catch up.
-    pub(crate) fn spend(&mut self, received: Received, now: Moment) -> u64 {
+    pub(crate) fn spend(&mut self, received: Received, uptime: Duration) -> u64 {
         let paid = std::mem::replace(&mut self.paid, received);
-        let was_ahead = self.is_ahead(now);
+        let was_ahead = self.is_ahead(uptime);
         let media = received.media.saturating_sub(paid.media);
         let chunks = received.chunks.saturating_sub(paid.chunks);
         let bytes = received.bytes.saturating_sub(paid.bytes);
-        self.bytes.spend(bytes.max(chunks.saturating_mul(CHUNK_BYTES)), now);
-        self.media.spend(media, now);
-        self.others.spend(received.others.saturating_sub(paid.others), now);
+        self.bytes.spend(bytes.max(chunks.saturating_mul(CHUNK_BYTES)), uptime);
+        self.media.spend(media, uptime);
+        self.others.spend(received.others.saturating_sub(paid.others), uptime);
         if was_ahead { media } else { 0 }
     }
 
     /// Whether the connection catches up.
-    pub(crate) fn is_ahead(&self, now: Moment) -> bool {
-        self.media.paid_at > now.uptime + AHEAD
+    pub(crate) fn is_ahead(&self, uptime: Duration) -> bool {
+        self.media.paid_at > uptime + AHEAD
     }
 
     /// How long from now on no more of it should be read; zero nearly always.
-    pub(crate) fn wait(&self, now: Moment) -> Duration {
-        let meters = [&self.bytes, &self.media, &self.others];
-        meters.map(|meter| meter.wait(now)).into_iter().max().unwrap_or_default()
+    pub(crate) fn wait(&self, uptime: Duration) -> Duration {
+        self.bytes.wait(uptime).max(self.media.wait(uptime)).max(self.others.wait(uptime))
     }
 }
 
@@ -78,15 +76,16 @@ impl Common {
     }
 
     /// One of them spends so many units more.
-    pub(crate) fn spend(&self, units: u64, now: Moment) {
+    pub(crate) fn spend(&self, units: u64, uptime: Duration) {
+        // Most spend nothing, and need not wait for each other.
         if units > 0 {
-            lock(&self.0).spend(units, now);
+            lock(&self.0).spend(units, uptime);
         }
     }
 
     /// How long from now on none should spend more of it.
-    pub(crate) fn wait(&self, now: Moment) -> Duration {
-        lock(&self.0).wait(now)
+    pub(crate) fn wait(&self, uptime: Duration) -> Duration {
+        lock(&self.0).wait(uptime)
     }
 }
 
@@ -106,18 +105,21 @@ impl PublishRates {
     }
 
     /// Whether one more may be accepted now.
-    pub(crate) fn allows(&self, address: IpAddr, now: Moment) -> bool {
+    pub(crate) fn allows(&self, address: IpAddr, uptime: Duration) -> bool {
         let meter = self.by_address.get(&address);
-        meter.is_none_or(|meter| meter.holds(1, now))
+        meter.is_none_or(|meter| meter.holds(1, uptime))
     }
 
     /// One was accepted.
-    pub(crate) fn count(&mut self, address: IpAddr, now: Moment) {
+    pub(crate) fn count(&mut self, address: IpAddr, uptime: Duration) {
         if self.by_address.len() >= MAX_ADDRESSES {
-            self.by_address.retain(|_, meter| meter.paid_at > now.uptime);
+            self.by_address.retain(|_, meter| meter.paid_at > uptime);
         }
         if self.by_address.len() < MAX_ADDRESSES || self.by_address.contains_key(&address) {
-            self.by_address.entry(address).or_insert_with(|| Meter::new(self.rate)).spend(1, now);
+            self.by_address
+                .entry(address)
+                .or_insert_with(|| Meter::new(self.rate))
+                .spend(1, uptime);
         }
     }
 }
@@ -126,27 +128,32 @@ impl PublishRates {
 #[derive(Debug)]
 struct Meter {
     rate: Rate,
+    /// In which time the burst would be paid by the rate.
+    burst: Duration,
     /// The uptime at which all that was spent would be paid by the rate alone.
     paid_at: Duration,
 }
 
 impl Meter {
     fn new(rate: Rate) -> Self {
-        Self { rate, paid_at: Duration::ZERO }
+        Self { rate, burst: rate.time_for(rate.burst), paid_at: Duration::ZERO }
     }
 
-    fn spend(&mut self, units: u64, now: Moment) {
-        self.paid_at = self.paid_at.max(now.uptime) + self.rate.time_for(units);
+    fn spend(&mut self, units: u64, uptime: Duration) {
+        // A read has chunks of a picture, or a message, and hardly ever something for each meter.
+        if units > 0 {
+            self.paid_at = self.paid_at.max(uptime) + self.rate.time_for(units);
+        }
     }
 
     /// Whether so many are left of the burst.
-    fn holds(&self, units: u64, now: Moment) -> bool {
-        let spent = self.paid_at.saturating_sub(now.uptime);
-        spent + self.rate.time_for(units) <= self.rate.time_for(self.rate.burst)
+    fn holds(&self, units: u64, uptime: Duration) -> bool {
+        let spent = self.paid_at.saturating_sub(uptime);
+        spent + self.rate.time_for(units) <= self.burst
     }
 
-    fn wait(&self, now: Moment) -> Duration {
-        self.paid_at.saturating_sub(self.rate.time_for(self.rate.burst) + now.uptime)
+    fn wait(&self, uptime: Duration) -> Duration {
+        self.paid_at.saturating_sub(self.burst + uptime)
     }
 }
 
@@ -154,8 +161,8 @@ impl Meter {
 mod tests {
     use super::*;
 
-    fn at(ms: u64) -> Moment {
-        Moment { uptime: Duration::from_millis(ms), unix_ms: 0 }
+    fn at(ms: u64) -> Duration {
+        Duration::from_millis(ms)
     }
 
     /// A connection of which more is read as soon as it may be: how long it takes until all of
@@ -164,10 +171,10 @@ mod tests {
         let mut pace = Pace::new(&Limits::default());
         let mut now = at(5000);
         for received in messages {
-            now.uptime += pace.wait(now);
+            now += pace.wait(now);
             pace.spend(received, now);
         }
-        now.since(at(5000))
+        now - at(5000)
     }
 
     /// Totals that grow by `step` each time.
@@ -193,6 +200,15 @@ mod tests {
         // Whoever rests has the whole burst again, and no more than that.
         meter.spend(51, at(60_000));
         assert_eq!(meter.wait(at(60_000)), Duration::from_millis(10));
+    }
+
+    #[test]
+    fn a_rate_is_exact_and_any_number_has_a_time() {
+        let rate = Rate { per_second: 3, burst: 1 };
+        assert_eq!(rate.time_for(0), Duration::ZERO);
+        assert_eq!(rate.time_for(1), Duration::from_nanos(333_333_333));
+        assert_eq!(rate.time_for(30_000_000_000), Duration::from_secs(10_000_000_000));
+        assert_eq!(rate.time_for(u64::MAX), Duration::from_nanos(u64::MAX));
     }
 
     #[test]

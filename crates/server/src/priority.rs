@@ -6,7 +6,6 @@ use rustix::process::setpriority_process;
 use rustix::time::{ClockId, clock_gettime};
 use tracing::debug;
 
-use crate::clock::Moment;
 use crate::pace::Common;
 
 /// Threads that decode and encode step back by this much behind those that receive and deliver: a
@@ -44,7 +43,8 @@ pub(crate) fn step_back() {
 /// How much of a core the calling thread takes, which receives what a publisher sends.
 #[derive(Debug)]
 pub(crate) struct Effort {
-    looked: Moment,
+    /// The uptime of the last look.
+    looked: Duration,
     taken: Duration,
     /// What is left to take of its own part.
     left: Duration,
@@ -52,33 +52,33 @@ pub(crate) struct Effort {
 }
 
 impl Effort {
-    pub(crate) fn new(now: Moment) -> Self {
-        Self { looked: now, taken: cpu_time(), left: AT_FIRST, has_stepped_back: false }
+    pub(crate) fn new(uptime: Duration) -> Self {
+        Self { looked: uptime, taken: cpu_time(), left: AT_FIRST, has_stepped_back: false }
     }
 
     /// Looks, where it is time to: a thread that takes more than its part takes it from what all of
     /// them have in common, and where nothing is left of that it steps back.
-    pub(crate) fn look(&mut self, now: Moment, common: &Common) {
+    pub(crate) fn look(&mut self, uptime: Duration, common: &Common) {
         if !self.has_stepped_back
-            && now.since(self.looked) >= LOOK
-            && self.is_too_much(cpu_time(), now, common)
+            && uptime.saturating_sub(self.looked) >= LOOK
+            && self.is_too_much(cpu_time(), uptime, common)
         {
             self.has_stepped_back = true;
             step_back_to(LAST_NICE);
         }
     }
 
-    fn is_too_much(&mut self, taken: Duration, now: Moment, common: &Common) -> bool {
-        let mine = self.left + now.since(self.looked) / PART;
+    fn is_too_much(&mut self, taken: Duration, uptime: Duration, common: &Common) -> bool {
+        let mine = self.left + uptime.saturating_sub(self.looked) / PART;
         let took = taken.saturating_sub(self.taken);
-        (self.looked, self.taken) = (now, taken);
+        (self.looked, self.taken) = (uptime, taken);
         self.left = mine.saturating_sub(took).min(MOST_LEFT);
         let beyond = took.saturating_sub(mine);
         if beyond.is_zero() {
             return false;
         }
-        common.spend(u64::try_from(beyond.as_micros()).unwrap_or(u64::MAX), now);
-        !common.wait(now).is_zero()
+        common.spend(u64::try_from(beyond.as_micros()).unwrap_or(u64::MAX), uptime);
+        !common.wait(uptime).is_zero()
     }
 }
 
@@ -118,8 +118,8 @@ mod tests {
         assert_eq!(getpriority_process(None).unwrap(), before);
     }
 
-    fn at(ms: u64) -> Moment {
-        Moment { uptime: Duration::from_millis(ms), unix_ms: 0 }
+    fn at(ms: u64) -> Duration {
+        Duration::from_millis(ms)
     }
 
     /// One that has begun at 0.

@@ -230,11 +230,11 @@ impl Registry {
         self.forget_surplus(now);
         self.limit_draining(&name)?;
         let address = network(attempt.peer.ip());
-        if !is_relay(address) && !self.publishes.allows(address, now) {
+        if !is_relay(address) && !self.publishes.allows(address, now.uptime) {
             return Err(Refusal::TooOften);
         }
         self.make_room(&name, attempt.key.as_ref(), address, now)?;
-        self.publishes.count(address, now);
+        self.publishes.count(address, now.uptime);
         self.sessions += 1;
         let session = Arc::new(Session::new(self.sessions, attempt.peer, attempt.key, now));
         Ok(self.admit(name, attempt.naming, session, now))

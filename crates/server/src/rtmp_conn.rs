@@ -58,6 +58,7 @@ pub(crate) async fn serve(
         publish_deadline,
         publishing: None,
         closed_at: None,
+        read_at: shared.clock.now(),
         shared,
     };
     let end = conn.run().await;
@@ -78,6 +79,8 @@ struct Conn<'a> {
     /// When it was noticed that the peer has closed it, where something that it sent before still
     /// waits.
     closed_at: Option<Instant>,
+    /// When what is being handled was read: the clock is read once for all that is in it.
+    read_at: Moment,
     shared: Arc<Shared>,
 }
 
@@ -176,25 +179,20 @@ impl Conn<'_> {
     /// Lets the other connections have their turn, and rests where this one sends too fast.
     async fn rest(&mut self) -> Result<(), End> {
         let received = self.rtmp.received();
-        let mut now = self.shared.clock.now();
-        self.shared.catch_up.spend(self.pace.spend(received, now), now);
+        let mut uptime = self.read_at.uptime;
+        let catching_up = self.pace.spend(received, uptime);
+        self.shared.catch_up.spend(catching_up, uptime);
         if let Some(publishing) = &mut self.publishing {
             publishing.vigil.media(received.media_bytes);
             if publishing.vigil.has_heard_media() {
                 publishing.session.heard_media();
             }
         }
-        let limits = &self.shared.limits;
-        loop {
-            let mut wait = self.pace.wait(now);
-            if self.pace.is_ahead(now) {
-                wait = wait.max(self.shared.catch_up.wait(now));
-            }
-            if wait.is_zero() {
-                yield_now().await;
-                return Ok(());
-            }
-            let wait = wait.min(limits.rtmp_look);
+        // The time since the read only makes the wait shorter, and there is hardly ever one.
+        while !self.wait(uptime).is_zero() {
+            uptime = self.shared.clock.uptime();
+            let limits = &self.shared.limits;
+            let wait = self.wait(uptime).min(limits.rtmp_look);
             match &mut self.publishing {
                 None => {
                     sleep(wait).await;
@@ -215,13 +213,24 @@ impl Conn<'_> {
                     }
                 }
             }
-            now = self.shared.clock.now();
+            uptime = self.shared.clock.uptime();
+        }
+        yield_now().await;
+        Ok(())
+    }
+
+    /// How long from now on no more of the connection should be read.
+    fn wait(&self, uptime: Duration) -> Duration {
+        let wait = self.pace.wait(uptime);
+        match self.pace.is_ahead(uptime) {
+            true => wait.max(self.shared.catch_up.wait(uptime)),
+            false => wait,
         }
     }
 
     async fn read(&mut self, input: &mut BytesMut) -> Result<(), End> {
-        let limits = &self.shared.limits;
-        let bytes = match &mut self.publishing {
+        let Shared { limits, clock, .. } = &*self.shared;
+        let (bytes, read_at) = match &mut self.publishing {
             None => {
                 let now = Instant::now();
                 // A peer that always has something to say lets no timer fire.
@@ -231,36 +240,42 @@ impl Conn<'_> {
                 let idle = now + limits.rtmp_idle_before_publish;
                 let read =
                     timeout_at(idle.min(self.publish_deadline), self.socket.read_buf(input)).await;
-                read.map_err(|_| match idle < self.publish_deadline {
+                let bytes = read.map_err(|_| match idle < self.publish_deadline {
                     true => End::Silent(limits.rtmp_idle_before_publish),
                     false => End::NoPublish(limits.rtmp_publish_deadline),
-                })?
+                })?;
+                (bytes, clock.now())
             }
             Some(publishing) => loop {
                 if let Some(fault) = publishing.vigil.fault() {
                     return Err(End::Useless(fault));
                 }
-                let began = Instant::now();
+                let began = clock.uptime();
+                let look_at = clock.instant(began + limits.rtmp_look).into();
                 tokio::select! {
                     // Where it was long until this was looked at, and there is something, that
                     // comes out of it and not the timeout.
-                    read = timeout(limits.rtmp_look, self.socket.read_buf(input)) => match read {
-                        Ok(bytes) => {
-                            let waited = began.elapsed();
-                            publishing.vigil.heard(waited.min(limits.rtmp_look));
-                            publishing.tell_absence(limits.rtmp_look);
-                            break bytes;
-                        }
-                        Err(_) => {
-                            publishing.vigil.heard_nothing(limits.rtmp_look);
-                            publishing.session.heard_nothing(publishing.vigil.silent());
-                            publishing.tell_absence(Duration::ZERO);
+                    read = timeout_at(look_at, self.socket.read_buf(input)) => {
+                        let now = clock.now();
+                        match read {
+                            Ok(bytes) => {
+                                let waited = now.uptime.saturating_sub(began);
+                                publishing.vigil.heard(waited.min(limits.rtmp_look));
+                                publishing.tell_absence(now, limits.rtmp_look);
+                                break (bytes, now);
+                            }
+                            Err(_) => {
+                                publishing.vigil.heard_nothing(limits.rtmp_look);
+                                publishing.session.heard_nothing(publishing.vigil.silent());
+                                publishing.tell_absence(now, Duration::ZERO);
+                            }
                         }
                     },
                     reason = publishing.stop.received() => return Err(End::Stopped(reason)),
                 }
             },
         };
+        self.read_at = read_at;
         match bytes.map_err(End::Io)? {
             0 => Err(End::Closed),
             bytes => {
@@ -449,7 +464,7 @@ impl Conn<'_> {
             kind: tag_kind(message.kind),
             timestamp_ms: message.timestamp_ms,
             payload: publishing.hold(message.payload).await?,
-            arrival: self.shared.clock.now(),
+            arrival: self.read_at,
         };
         let late_input = self.shared.limits.late_input;
         tokio::select! {
@@ -564,9 +579,8 @@ impl Publishing {
     /// Lets a slate stand in where no media has come for a while and the playlists have to go on;
     /// then with each look, as the slate goes on in time with the clock. Nothing is done where the
     /// last look was not so long ago: a peer may send bytes all the time that are no media.
-    fn tell_absence(&mut self, not_within: Duration) {
+    fn tell_absence(&mut self, now: Moment, not_within: Duration) {
         let Some(missing) = self.vigil.missing() else { return };
-        let now = self.shared.clock.now();
         if now.since(self.looked) < not_within {
             return;
         }

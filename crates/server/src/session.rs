@@ -121,19 +121,18 @@ impl Session {
     /// The publisher is gone, or has to go: what waits for the transcoder is worked off until then,
     /// the rest is given up. The earliest moment stays.
     pub fn end_backlog(&self, at: Moment) {
-        self.backlog_ends_uptime_ms.fetch_min(uptime_ms(at), Ordering::Relaxed);
+        self.backlog_ends_uptime_ms.fetch_min(whole_ms(at.uptime), Ordering::Relaxed);
     }
 
     /// Whether what waits for the transcoder is given up by now.
     #[must_use]
-    pub fn has_given_up_backlog(&self, now: Moment) -> bool {
-        uptime_ms(now) >= self.backlog_ends_uptime_ms.load(Ordering::Relaxed)
+    pub fn has_given_up_backlog(&self, uptime: Duration) -> bool {
+        whole_ms(uptime) >= self.backlog_ends_uptime_ms.load(Ordering::Relaxed)
     }
 
     /// Whether that was so this long ago.
-    pub(crate) fn has_long_given_up_backlog(&self, now: Moment, time: Duration) -> bool {
-        let then = Moment { uptime: now.uptime.saturating_sub(time), ..now };
-        self.has_given_up_backlog(then)
+    pub(crate) fn has_long_given_up_backlog(&self, uptime: Duration, time: Duration) -> bool {
+        self.has_given_up_backlog(uptime.saturating_sub(time))
     }
 
     /// The workers are done: nothing more is published for this session.
@@ -213,8 +212,8 @@ impl Session {
 }
 
 /// Uptime for an atomic.
-fn uptime_ms(moment: Moment) -> u64 {
-    u64::try_from(moment.uptime.as_millis()).unwrap_or(u64::MAX)
+fn whole_ms(uptime: Duration) -> u64 {
+    u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A connection's ear for [`Session::stop`].

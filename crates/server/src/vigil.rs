@@ -90,8 +90,8 @@ impl Vigil {
     /// For how long no message of audio or video has come, where that is so long that the
     /// publisher is missing though it is connected.
     pub(crate) fn missing(&self) -> Option<Duration> {
-        let patience = MISSING.max(self.interval * 2);
-        (self.without_media >= patience).then_some(self.without_media)
+        let is_missing = self.without_media >= MISSING && self.without_media >= self.interval * 2;
+        is_missing.then_some(self.without_media)
     }
 
     /// Whether any audio or video has come.

@@ -98,14 +98,14 @@ impl Stream {
     fn ingest(&self, mut feed: FeedReceiver) {
         let mut stay = Stay::begin(self);
         let late = self.shared.limits.late_messages;
-        let mut effort = Effort::new(self.shared.clock.now());
+        let mut effort = Effort::new(self.shared.clock.uptime());
         while let Some(fed) = feed.receive() {
-            let now = self.shared.clock.now();
+            let uptime = self.shared.clock.uptime();
             // Each of its messages may be a segment, which has to wait for its number.
-            if self.session.has_long_given_up_backlog(now, late) {
+            if self.session.has_long_given_up_backlog(uptime, late) {
                 break;
             }
-            effort.look(now, &self.shared.receiving);
+            effort.look(uptime, &self.shared.receiving);
             match fed {
                 Feed::Message(message) => stay.take(message),
                 Feed::Absence(absence) => stay.go_on_without_publisher(absence),
@@ -277,7 +277,7 @@ impl Stream {
         let mut drops = Drops::new(&self.shared);
         let mut has_left = false;
         while let Some((item, queue)) = handoff.pop() {
-            if !has_left && self.session.has_given_up_backlog(self.shared.clock.now()) {
+            if !has_left && self.session.has_given_up_backlog(self.shared.clock.uptime()) {
                 has_left = true;
                 handoff.leave();
                 transcoder.leave();
@@ -312,7 +312,7 @@ impl Stream {
                 TranscoderOutput::Promised { index, span, info } => {
                     let can_be_made = self.publication.promise(Slot::Ladder(index), span, info);
                     let is_wanted = self.publication.wanted().contains(index);
-                    let has_left = self.session.has_given_up_backlog(self.shared.clock.now());
+                    let has_left = self.session.has_given_up_backlog(self.shared.clock.uptime());
                     if can_be_made && is_wanted && !has_left {
                         let maker = &self.shared.maker;
                         maker.make_ahead(&self.publication, index, span.sequence());

@@ -631,8 +631,8 @@ async fn kick_reaches_all_whose_workers_are_not_done() {
     assert_eq!(stop_reason(&first).await, StopReason::Replaced, "it has been told already");
     assert_eq!(stop_reason(&second).await, StopReason::Kicked);
     for stay in [&first, &second] {
-        assert!(stay.session.has_given_up_backlog(at(2.0)));
-        assert!(!stay.session.has_given_up_backlog(at(1.9)));
+        assert!(stay.session.has_given_up_backlog(at(2.0).uptime));
+        assert!(!stay.session.has_given_up_backlog(at(1.9).uptime));
     }
     leave(&mut registry, &second, 3.0);
     assert!(kick(&mut registry, 3.0), "the first one's workers still end");
