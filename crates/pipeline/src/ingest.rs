@@ -655,14 +655,18 @@ impl Ingest {
         self.ladder.next_start = picture.unit.random_access.then_some(pts);
         self.taking = Some(picture.unit.dts);
         self.take_steps();
-        self.limit_source_segment(pts, self.source.cost(&picture));
+        let mut bytes = self.source.cost(&picture);
+        if self.limit_source_segment(pts, bytes) {
+            // It begins a segment, and brings along what that needs.
+            bytes = self.source.cost(&picture);
+        }
         if let Some(dts) = self.taking.take() {
             picture.decode_at(dts);
         }
         self.decoded = self.decoded.max(Some(picture.unit.dts));
         self.ladder.next_start = None;
         picture.may_begin_segment = self.grid.may_begin_ladder_span(pts);
-        if !self.segment_takes(self.source.cost(&picture)) {
+        if !self.segment_takes(bytes) {
             return;
         }
         self.source.sets.write(&picture.unit, &picture.config);
@@ -729,15 +733,18 @@ impl Ingest {
     }
 
     /// A segment that no IDR ends is ended here, at any sample: the next one takes so many bytes.
-    fn limit_source_segment(&mut self, pts: Timestamp, bytes: usize) {
-        let Some(start) = self.source.span.map(|cut| cut.at) else { return };
+    /// Whether it was.
+    fn limit_source_segment(&mut self, pts: Timestamp, bytes: usize) -> bool {
+        let Some(start) = self.source.span.map(|cut| cut.at) else { return false };
         let length = pts - start;
         let is_full = self.source.bytes + bytes > MAX_SOURCE_SEGMENT_BYTES;
-        if length > MAX_SOURCE_SEGMENT || is_full && length >= LEAST_SOURCE_SEGMENT {
+        let is_ended = length > MAX_SOURCE_SEGMENT || is_full && length >= LEAST_SOURCE_SEGMENT;
+        if is_ended {
             self.notice(Notice::NoKeyframe);
             self.grid.cut_here(pts, self.message.arrival_unix_ms);
             self.take_steps();
         }
+        is_ended
     }
 
     fn audio_frame(&mut self, frame: AudioFrame, span: Duration) {
