@@ -7,6 +7,7 @@ use h264::{NalType, ParsedSets, PictureId, SliceHeader, nal_type};
 use media::{Duration, NalUnits, Timestamp};
 
 use crate::message_error::MessageError;
+use crate::source_segment::SAMPLE_COST;
 
 /// What stands before a picture's first slice (SEI) and came in messages of its own is kept up to
 /// so many bytes: captions of a picture have at most 1 200.
@@ -106,7 +107,21 @@ struct Slice {
     is_first_macroblock: bool,
 }
 
+impl CodedPicture {
+    /// What it takes.
+    pub(crate) fn held_bytes(&self) -> usize {
+        SAMPLE_COST + self.nal_units.held_bytes()
+    }
+}
+
 impl AccessUnits {
+    /// What the picture that is not complete takes, and what waits for the next.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let open = self.open.as_ref().map_or(0, |open| open.picture.held_bytes());
+        let more = self.open.iter().flat_map(|open| &open.more);
+        open + more.chain(&self.prefix).map(|nal_unit| nal_unit.len()).sum::<usize>()
+    }
+
     /// Other parameters: how pictures come is open again.
     pub(crate) fn restart(&mut self) {
         self.close();

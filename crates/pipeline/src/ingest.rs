@@ -384,6 +384,22 @@ impl Ingest {
         self.outputs.pop_front()
     }
 
+    /// What it keeps of what was pushed until it comes out, is needed for what comes, or is said
+    /// again behind a pause: in bytes, with what each sample costs besides. What two places keep
+    /// counts twice.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        let Headers { metadata, video, audio } = &self.headers;
+        let headers = [metadata, video, audio].into_iter().flatten();
+        let still = self.tracks.still.iter().map(|still| cost(still).bytes);
+        self.pauses.held_bytes()
+            + self.video.held_bytes()
+            + self.source.held_bytes()
+            + self.ladder.held_bytes()
+            + headers.map(|body| SAMPLE_COST + body.len()).sum::<usize>()
+            + still.sum::<usize>()
+    }
+
     /// There is no publisher, and nothing is pushed: what stands in for its tracks has gone on up
     /// to `at`, where the running span ends if its time is up. `unix_ms` is the wall clock then.
     pub(crate) fn stand_in(&mut self, at: Timestamp, unix_ms: i64) {
@@ -1162,6 +1178,11 @@ impl Gop {
 }
 
 impl RunningSource {
+    fn held_bytes(&self) -> usize {
+        let pictures = self.pictures.iter().map(|picture| cost(picture).bytes);
+        pictures.sum::<usize>() + self.sound.held_bytes()
+    }
+
     /// What the picture takes in the segment, at most.
     fn cost(&self, picture: &Picture) -> usize {
         let sets = self.sets.missing(&picture.unit, &picture.config);
@@ -1171,6 +1192,11 @@ impl RunningSource {
 }
 
 impl RunningLadder {
+    fn held_bytes(&self) -> usize {
+        let pictures = self.pictures.iter().chain(&self.recent).map(|picture| cost(picture).bytes);
+        pictures.sum::<usize>() + self.sound.held_bytes()
+    }
+
     /// Notes a frame of sound.
     fn take_sound(&mut self, frame: &AudioFrame, config: &Arc<AudioSpecificConfig>) -> Taken {
         if !self.is_configured {

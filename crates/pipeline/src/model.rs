@@ -4,14 +4,20 @@
 //! The pictures are NAL units that only say their kind and their number, and nobody decodes them:
 //! the ladder is played by a stand-in that takes the items and makes one segment of each span. So a
 //! stream of minutes takes milliseconds.
+//!
+//! What it costs is counted, not timed: the work by what comes out of ingest, the memory by what is
+//! kept between its calls.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use flv::TagKind;
 use media::{Duration, NalUnits, Timestamp};
 
 use super::{
-    DecoderKind, GridState, Ingest, IngestOutput, Item, LadderCut, Notice, Package, Picture,
-    Preset, Queue, RenditionSet, Sample, SegmentStore, Slate, SourceSegment, StreamConfig,
+    DecoderKind, EndedSpan, GridState, Ingest, IngestOutput, Item, LadderCut, Notice, Package,
+    Picture, Preset, Queue, RenditionSet, Sample, SegmentStore, Slate, SourceSegment, StreamConfig,
     StreamTracks, write_ts,
 };
 
@@ -31,6 +37,38 @@ const MOST_OUTPUTS: usize = 256;
 const MOST_OF_A_BYTE: f64 = 10.0;
 const MOST_OF_A_MESSAGE: f64 = 6144.0;
 const MOST_OF_A_SECOND: f64 = 16_384.0;
+
+/// What may come out of ingest all in all, outputs and the samples in them: so much for each call,
+/// for each byte that was sent, and for each second that the spans of source and ladder last.
+///
+/// A sample goes into a segment, into a span of the ladder and to the transcoder, and may end the
+/// running spans: two dozen outputs, with what is said of them, and what stands in for a track.
+/// Several pictures in one message have 3 bytes each at least, several frames of sound 8. A second
+/// of silence has 100 frames, and up to eight spans of an eighth of a second.
+const MOST_WORK_OF_A_CALL: f64 = 32.0;
+const MOST_WORK_OF_A_BYTE: f64 = 4.0;
+const MOST_WORK_OF_A_SECOND: f64 = 256.0;
+
+/// Pictures that renditions begin with, which come once more, are bounded for themselves.
+const MOST_PREROLL: usize = 1024;
+
+/// What may be kept between two calls, in bytes with [`SAMPLE_COST`]: so much for each byte that
+/// was sent, for each message, and for each second of all spans.
+///
+/// A sample is kept in up to five places: the running spans of source and ladder, what a decoder
+/// begins with, the stored spans, and the picture that stands still. Several pictures in one
+/// message have 3 bytes each at least and keep all of it. A second of silence has 100 frames, and
+/// its spans a still picture each.
+const MOST_KEPT_OF_A_BYTE: f64 = 512.0;
+const MOST_KEPT_OF_A_MESSAGE: f64 = 5.0 * SAMPLE_COST as f64;
+const MOST_KEPT_OF_A_SECOND: f64 = 40_960.0;
+
+/// What a sample counts beside its bytes, as in the limits of the product.
+const SAMPLE_COST: usize = 256;
+
+/// Bytes of messages that may be kept and not counted: what is around the samples of a message, the
+/// newest whole frame of sound, and the still picture that this model has itself.
+const MOST_UNCOUNTED: usize = 64 * 1024;
 
 /// What one segment of a source may have: its cap, and the sound that waited for it.
 const MOST_OF_A_SEGMENT: usize = 38 * 1024 * 1024;
@@ -145,20 +183,104 @@ pub(crate) fn check(segment_duration: Duration, ops: &[Op]) -> Vec<Package> {
         packages: Vec::new(),
         sent: Sent::default(),
     };
-    ops.iter().for_each(|op| run.step(op));
+    for op in ops {
+        run.step(op);
+        run.check_cost();
+    }
     run.resume();
+    run.check_cost();
     run.sent.check(&run.packages);
     run.packages
 }
 
-/// What a publisher has spent.
+/// What a publisher has spent, and what came of it.
 #[derive(Default)]
 struct Sent {
     messages: usize,
     bytes: usize,
+    /// Calls of ingest: messages, and what publishers and viewers do beside them.
+    calls: usize,
+    /// How long the spans of source and ladder are, together.
+    seconds: f64,
+    /// Outputs, and the samples in them.
+    work: usize,
+    /// What is kept of the messages, each with [`SAMPLE_COST`]: whoever has a part of one keeps all
+    /// of it.
+    alive: Arc<AtomicUsize>,
+}
+
+/// The bytes of a message, which count until nobody keeps a part of them any more.
+struct Counted {
+    body: Vec<u8>,
+    alive: Arc<AtomicUsize>,
+}
+
+impl Counted {
+    fn cost(&self) -> usize {
+        self.body.len() + SAMPLE_COST
+    }
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.alive.fetch_sub(self.cost(), Ordering::Relaxed);
+    }
 }
 
 impl Sent {
+    /// A message is sent.
+    fn message(&mut self, body: Vec<u8>) -> Bytes {
+        self.messages += 1;
+        self.bytes += body.len();
+        let counted = Counted { body, alive: Arc::clone(&self.alive) };
+        self.alive.fetch_add(counted.cost(), Ordering::Relaxed);
+        Bytes::from_owner(counted)
+    }
+
+    /// Something came out of ingest.
+    fn note(&mut self, output: &IngestOutput) {
+        let samples = match output {
+            IngestOutput::Source(package) => package.samples.len(),
+            IngestOutput::Segment(segment) => {
+                let sound = segment.ended.sound.as_ref();
+                segment.pictures.len() + sound.map_or(0, |sound| sound.frames.len())
+            }
+            _ => 0,
+        };
+        self.work += 1 + samples;
+        self.seconds += match output {
+            IngestOutput::Source(package) => package.span.duration.as_secs_f64(),
+            IngestOutput::Segment(segment) => segment.ended.span.duration.as_secs_f64(),
+            _ => 0.0,
+        };
+    }
+
+    /// No more work was made of it than it accounts for.
+    fn check_work(&self) {
+        let Self { calls, bytes, seconds, work, .. } = self;
+        let allowed = *calls as f64 * MOST_WORK_OF_A_CALL
+            + *bytes as f64 * MOST_WORK_OF_A_BYTE
+            + seconds * MOST_WORK_OF_A_SECOND;
+        assert!(*work as f64 <= allowed, "{work} of {bytes} in {calls} calls, {seconds} s");
+    }
+
+    /// What is kept is what was counted, and no more of it than was sent accounts for.
+    fn check_kept(&self, kept: usize) {
+        let alive = self.alive.load(Ordering::Relaxed);
+        assert!(alive <= kept + MOST_UNCOUNTED, "{alive} kept of messages, {kept} counted");
+        let Self { messages, bytes, seconds, .. } = self;
+        let allowed = *messages as f64 * MOST_KEPT_OF_A_MESSAGE
+            + *bytes as f64 * MOST_KEPT_OF_A_BYTE
+            + seconds * MOST_KEPT_OF_A_SECOND;
+        assert!(kept as f64 <= allowed, "{kept} of {bytes} in {messages} messages, {seconds} s");
+    }
+
     /// Nothing is made more of than what was sent, and time, account for.
     fn check(&self, packages: &[Package]) {
         let mut written = 0;
@@ -172,7 +294,7 @@ impl Sent {
         let allowed = self.bytes as f64 * MOST_OF_A_BYTE
             + self.messages as f64 * MOST_OF_A_MESSAGE
             + seconds * MOST_OF_A_SECOND;
-        let Self { messages, bytes } = self;
+        let Self { messages, bytes, .. } = self;
         assert!(
             written as f64 <= allowed,
             "{written} of {bytes} in {messages} messages, {seconds} s"
@@ -373,6 +495,7 @@ impl Run {
                 self.push(kind, self.sender.video_ms, body.clone());
             }
             Op::Want(bits) => {
+                self.sent.calls += 1;
                 self.wanted = RenditionSet::from_bits(bits);
                 self.ingest.set_wanted(self.wanted);
             }
@@ -438,11 +561,16 @@ impl Run {
     }
 
     fn push(&mut self, kind: TagKind, timestamp_ms: u32, body: Vec<u8>) {
-        self.sent.messages += 1;
-        self.sent.bytes += body.len();
+        self.sent.calls += 1;
+        let body = self.sent.message(body);
         let arrival = 1_800_000_000_000 + i64::from(timestamp_ms);
-        self.ingest.push(kind, timestamp_ms, Bytes::from(body), arrival);
+        self.ingest.push(kind, timestamp_ms, body, arrival);
         self.drain(false);
+    }
+
+    fn check_cost(&self) {
+        self.sent.check_work();
+        self.sent.check_kept(self.ingest.held_bytes() + self.store.store.held_bytes());
     }
 
     /// The publisher goes: everything it sent has come out. The next one counts on.
@@ -476,6 +604,7 @@ impl Run {
     }
 
     fn check_stay(&mut self) {
+        self.sent.calls += 1;
         self.drain(true);
         self.check_numbers();
         self.check_pictures();
@@ -488,6 +617,7 @@ impl Run {
     }
 
     fn begin_stay(&mut self, ingest: Ingest) {
+        self.sent.calls += 1;
         self.ingest = ingest;
         self.ingest.set_wanted(self.wanted);
         self.store.stays.push(self.store.segments.len());
@@ -535,6 +665,7 @@ impl Run {
     ) -> usize {
         let before = self.packages.len();
         while let Some(output) = slate.poll() {
+            self.sent.note(&output);
             match output {
                 IngestOutput::Source(package) => {
                     source.note(&package.span);
@@ -545,7 +676,7 @@ impl Run {
                     assert_eq!(package.pictures(), pictures, "one picture, and once more");
                     source.hear(&package);
                     self.check_that_tracks_are_there(&package);
-                    self.packages.push(package);
+                    self.packages.push(copied(package));
                 }
                 IngestOutput::Segment(segment) => {
                     let span = segment.ended.span;
@@ -577,6 +708,7 @@ impl Run {
         let mut items = Queue::new();
         while let Some(output) = self.ingest.poll() {
             outputs += 1;
+            self.sent.note(&output);
             match output {
                 IngestOutput::Source(package) => self.source_package(package, is_end),
                 IngestOutput::Segment(segment) => self.ladder_segment(&segment),
@@ -642,7 +774,7 @@ impl Run {
         self.stay.source_dts = last_dts;
         self.stay.sound_at_cut = Some(self.sender.next_sound.saturating_sub(1));
         self.stay.source_spans.push(span);
-        self.packages.push(package);
+        self.packages.push(copied(package));
     }
 
     /// A segment has samples of all tracks that it announces.
@@ -776,7 +908,7 @@ impl Store {
 
     fn push(&mut self, segment: &SourceSegment) {
         self.store.push(segment.clone());
-        self.segments.push(segment.clone());
+        self.segments.push(times_of(segment));
         self.check(self.segments.len().saturating_sub(KEPT));
         self.check(self.segments.len() - 1);
         if let Some(gone) = self.segments.len().checked_sub(KEPT + 1) {
@@ -875,6 +1007,7 @@ impl StandIn {
         if let Some(first) = begins.preroll.first() {
             assert!(joins, "only who joins needs it");
             assert!(first.cut_point.is_some(), "it begins where decoding can");
+            assert!(begins.preroll.len() <= MOST_PREROLL, "{} in front", begins.preroll.len());
             let refused = begins.preroll.iter().find(|it| it.config.refusal.is_some());
             assert!(refused.is_none(), "a picture that nobody can decode: {refused:?}");
             let numbers: Vec<_> =
@@ -895,6 +1028,26 @@ impl StandIn {
         assert!(self.running.is_none() && self.live.is_empty(), "the last span has ended");
         *self = Self::default();
     }
+}
+
+/// The package, with bytes of its own: what the model keeps is nothing that ingest keeps.
+fn copied(mut package: Package) -> Package {
+    for sample in &mut package.samples {
+        match sample {
+            Sample::Picture(unit, _) => unit.nal_units = unit.nal_units.iter().collect(),
+            Sample::Audio(frame) => frame.data = Bytes::copy_from_slice(&frame.data),
+        }
+    }
+    package
+}
+
+/// The segment without its bytes.
+fn times_of(segment: &SourceSegment) -> SourceSegment {
+    let mut ended = EndedSpan::clone(&segment.ended);
+    ended.sound = None;
+    let mut pictures = segment.pictures.clone();
+    pictures.iter_mut().for_each(|picture| picture.unit.nal_units = NalUnits::default());
+    SourceSegment { ended: Arc::new(ended), pictures }
 }
 
 /// A NAL unit with the beginning of a slice header (H.264 7.3.3) and a number.

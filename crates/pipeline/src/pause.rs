@@ -6,6 +6,8 @@ use bytes::Bytes;
 use flv::TagKind;
 use media::Duration;
 
+use crate::source_segment::SAMPLE_COST;
+
 /// A track that sends nothing while the other one goes on for this long has paused, or is late.
 const LEAST_PAUSE_MS: i32 = 1_000;
 
@@ -118,6 +120,17 @@ impl Pauses {
     pub(crate) fn finish(&mut self) {
         self.video.release(&mut self.ready);
         self.audio.release(&mut self.ready);
+    }
+
+    /// What the messages that wait take, and those that nobody takes behind the end of a stay.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let watches = [&self.audio, &self.video].into_iter().flat_map(|track| &track.watch);
+        let waiting = watches.map(|watch| watch.held_bytes + watch.held.len() * SAMPLE_COST);
+        let ready = self.ready.iter().map(|flow| match flow {
+            Flow::Message(message) => SAMPLE_COST + message.body.len(),
+            Flow::Moved(_) => 0,
+        });
+        waiting.chain(ready).sum()
     }
 
     /// The next message, in the order of arrival but for those that wait.

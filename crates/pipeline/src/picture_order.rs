@@ -103,6 +103,11 @@ impl PictureOrder {
         self.ready.pop_front()
     }
 
+    /// What the picture takes that waits.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.waiting.as_ref().map_or(0, |waiting| waiting.picture.held_bytes())
+    }
+
     /// No picture comes that the one that waits could depend on.
     pub(crate) fn flush(&mut self) {
         if let Some(waiting) = self.waiting.take() {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use media::{AudioFrame, Duration, Timestamp};
 
 use crate::audio_track;
-use crate::source_segment::Sound;
+use crate::source_segment::{SAMPLE_COST, Sound};
 
 /// Frames that may wait for the end of their span: nearly three minutes at 48 kHz. Past it the
 /// oldest go.
@@ -125,6 +125,11 @@ impl SoundQueue {
     pub(crate) fn drop_before(&mut self, start: Timestamp) {
         self.frames.retain(|(frame, _)| frame.pts >= start);
         self.bytes = self.frames.iter().map(|(frame, _)| frame.data.len()).sum();
+    }
+
+    /// What the frames that wait take.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.bytes + self.frames.len() * SAMPLE_COST
     }
 
     /// Times of the frames that wait.

@@ -297,6 +297,12 @@ impl SegmentStore {
         before - self.bytes
     }
 
+    /// What it keeps, in bytes with what each sample costs besides.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// The oldest spans from which on all can be made.
     #[must_use]
     pub fn oldest_makeable(&self) -> OldestMakeable {

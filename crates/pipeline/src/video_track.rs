@@ -144,6 +144,11 @@ impl VideoTrack {
         self.events.pop_front()
     }
 
+    /// What the pictures take that wait.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.units.held_bytes() + self.order.held_bytes()
+    }
+
     /// Takes the NAL units of one message; `stamp.composition_time` is as sent.
     pub(crate) fn push(&mut self, stamp: Stamp, data: Bytes, announced_frame_rate: Option<f64>) {
         self.announced_frame_rate = announced_frame_rate;

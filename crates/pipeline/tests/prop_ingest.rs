@@ -9,8 +9,8 @@ mod oracle;
 use media::{Duration, Timestamp};
 use model::{Op, PictureKind};
 use pipeline::{
-    DecoderKind, GridState, Ingest, IngestOutput, Item, LadderCut, Notice, Package, Picture,
-    Preset, Queue, RenditionSet, Sample, SegmentStore, Slate, SourceSegment, StreamConfig,
+    DecoderKind, EndedSpan, GridState, Ingest, IngestOutput, Item, LadderCut, Notice, Package,
+    Picture, Preset, Queue, RenditionSet, Sample, SegmentStore, Slate, SourceSegment, StreamConfig,
     StreamTracks, measure_ts, write_ts,
 };
 use proptest::collection::vec;
