@@ -1,5 +1,5 @@
 //! Safe, synchronous adapters over the codecs: H.264 decoding (h264_decoder, openh264) and encoding
-//! (openh264), scaling (fast_image_resize), AAC encoding (fdk-aac), AAC and MP3 decoding
+//! (openh264), scaling, AAC encoding (fdk-aac), AAC and MP3 decoding
 //! (symphonia, fdk-aac), resampling (rubato), stills (jpeg-encoder).
 //!
 //! | Specification | What of it | Here |
@@ -69,6 +69,7 @@ mod rate_control;
 mod resampler;
 mod sbr_probe;
 mod scaler;
+mod scaler_kernels;
 mod symphonia_packet;
 
 pub use aac_check::AacCheck;
