@@ -55,7 +55,9 @@ fn bad_usage_is_exit_code_2_and_names_the_option() {
     let file = config_file("unknown.toml", "rtmp_port = 1\n");
     ends(2, "--rtmp-adr", &["--rtmp-adr", ":1"], &[]);
     ends(2, "--max-streams", &["--max-streams", "many"], &[]);
-    ends(2, "--max-streams", &[], &[("FEATHERCAST_MAX_STREAMS", "0")]);
+    ends(2, "FEATHERCAST_MAX_STREAMS=\"0\"", &[], &[("FEATHERCAST_MAX_STREAMS", "0")]);
+    ends(2, "FEATHERCAST_RTMP_ADDR", &[], &[("FEATHERCAST_RTMP_ADR", ":1")]);
+    ends(2, "did you mean :1935?", &["--rtmp-addr", "1935"], &[]);
     ends(2, "P144p25fps16x9", &["--renditions", "P144p30fps16x9,P1"], &[]);
     ends(2, "rtmp_port", &["--config", file.to_str().unwrap()], &[]);
     ends(2, "/nowhere.toml", &["--config", "/nowhere.toml"], &[]);

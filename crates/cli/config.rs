@@ -1,20 +1,22 @@
-//! From settings to a configuration without gaps: flag over environment over file over default.
+//! From what is said to a configuration without gaps: flag over environment over file over default.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{Write, stderr};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use server::{
-    AdminAccess, Config, DecoderKind, Pages, PublishAccess, SecretDigest, StreamName,
+    AdminAccess, Config, DecoderKind, Pages, PublishAccess, SecretDigest, StreamName, Transcode,
     TrustedProxies, ViewerSecret, WebhookUrl, parse_duration,
 };
 
 use crate::args::{ServeArgs, UsageError};
-use crate::settings::{Decoder, KeyList, LogFormat, Settings, TextList};
+use crate::logging::LogFormat;
+use crate::settings::{Origin, Problem, SETTINGS, Said, Settings};
 use crate::{renditions, tls};
 
 const SEGMENT_DURATIONS: RangeInclusive<Duration> =
@@ -23,6 +25,8 @@ const SEGMENT_DURATIONS: RangeInclusive<Duration> =
 const PLAYLIST_SEGMENTS: RangeInclusive<usize> = 6..=60;
 const MAX_STREAMS: RangeInclusive<usize> = 1..=10_000;
 const VIEWERS: RangeInclusive<usize> = 1..=1_000_000;
+/// More than 2 is as good as 2: who wants everything writes `-vvvv`.
+const VERBOSE: RangeInclusive<usize> = 0..=255;
 /// Whoever has the operator's token sees and ends everything: it is not to be guessed.
 const LEAST_TOKEN_BYTES: usize = 16;
 /// Less is not enough for a stream of 1080p and its decoder.
@@ -33,168 +37,189 @@ const MIN_MEMORY_BYTES: u64 = 128 << 20;
 pub(crate) struct Resolved {
     pub(crate) server: Config,
     pub(crate) log_format: LogFormat,
-    pub(crate) verbose: u8,
+    pub(crate) verbose: usize,
 }
 
-/// Fills the gaps of the command line and the environment from the file and the defaults.
-pub(crate) fn resolve(args: Box<ServeArgs>) -> Result<Resolved, UsageError> {
-    let file = args.config.as_deref().map(read_file).transpose()?.unwrap_or_default();
-    let settings = args.settings.or(file);
-    Ok(Resolved {
-        log_format: settings.log_format.unwrap_or_default(),
-        verbose: settings.verbose,
-        server: server_config(settings)?,
-    })
+/// All that the command line, the environment and the file say, and what is wrong with it.
+pub(crate) fn gather(
+    args: ServeArgs,
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+) -> (Settings, Vec<Problem>) {
+    let ServeArgs { config, mut settings } = args;
+    let mut problems = Vec::new();
+    let config_of_environment = settings.add_variables(variables, &mut problems);
+    if let Some(path) = config.or(config_of_environment) {
+        settings.add_file(&path, &mut problems);
+    }
+    (settings, problems)
 }
 
-pub(crate) fn read_file(path: &Path) -> Result<Settings, UsageError> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        UsageError::new(format_args!("--config: cannot read {}: {error}", path.display()))
-    })?;
-    parse_file(&text)
-        .map_err(|error| UsageError::new(format_args!("--config: {}: {error}", path.display())))
-}
-
-pub(crate) fn parse_file(text: &str) -> Result<Settings, String> {
-    toml::from_str(text).map_err(|error| {
-        // The whole message quotes the line, which may hold a key.
-        let line = error
-            .span()
-            .map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-        format!("line {line}: {}", error.message())
-    })
-}
-
-pub(crate) fn server_config(mut settings: Settings) -> Result<Config, UsageError> {
-    let defaults = Config::default();
-    let admin = admin_access(settings.admin_token.as_deref(), settings.admin_hosts.take())?;
-    let address = |option, text: Option<String>, default| {
-        text.map_or(Ok(default), |text| address(option, &text, default))
+/// Reads what is said, and fills its gaps from the defaults.
+///
+/// # Errors
+/// Everything that is wrong, with the problems that there are already.
+pub(crate) fn resolve(settings: &Settings, problems: Vec<Problem>) -> Result<Resolved, UsageError> {
+    let mut reader = Reader { settings, problems };
+    let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+    let resolved = Resolved {
+        log_format: reader.read("log-format", LogFormat::Text, |said| said.choice(&formats)),
+        verbose: reader.read("verbose", 0, |said| said.number(VERBOSE)),
+        server: server_config(&mut reader),
     };
-    let http_addr = address("--http-addr", settings.http_addr.take(), defaults.http_addr)?;
-    let tls = tls::resolve(&mut settings, http_addr)?;
+    if reader.problems.is_empty() { Ok(resolved) } else { Err(UsageError::of(reader.problems)) }
+}
+
+/// Reads settings one by one, and notes what is wrong with them.
+pub(crate) struct Reader<'a> {
+    settings: &'a Settings,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Reader<'a> {
+    /// What is said for a setting, by its flag.
+    pub(crate) fn said(&self, flag: &str) -> Option<&'a Said> {
+        self.settings.get(flag)
+    }
+
+    /// What a setting means; the default where nothing is said, or nothing that makes sense.
+    pub(crate) fn read<T>(
+        &mut self,
+        flag: &str,
+        default: T,
+        meaning: impl FnOnce(&'a Said) -> Result<T, String>,
+    ) -> T {
+        let Some(said) = self.said(flag) else { return default };
+        meaning(said).unwrap_or_else(|what| {
+            self.refuse(said, what);
+            default
+        })
+    }
+
+    /// An address; what is left out of it is the default's.
+    pub(crate) fn address(&mut self, flag: &str, default: SocketAddr) -> SocketAddr {
+        self.read(flag, default, |said| address(&said.text()?, default))
+    }
+
+    /// A file or folder.
+    pub(crate) fn path(&mut self, flag: &str) -> Option<PathBuf> {
+        self.read(flag, None, |said| Ok(Some(said.text()?.into())))
+    }
+
+    /// Notes that something is wrong with what is said.
+    pub(crate) fn refuse(&mut self, said: &Said, what: impl Display) {
+        self.problems.push(said.problem(what));
+    }
+}
+
+fn server_config(reader: &mut Reader<'_>) -> Config {
+    let defaults = Config::default();
+    let moments = [("on-demand", Transcode::OnDemand), ("always", Transcode::Always)];
+    let http_addr = reader.address("http-addr", defaults.http_addr);
     let config = Config {
-        rtmp_addr: address("--rtmp-addr", settings.rtmp_addr, defaults.rtmp_addr)?,
+        rtmp_addr: reader.address("rtmp-addr", defaults.rtmp_addr),
         http_addr,
-        admin_addr: address("--admin-addr", settings.admin_addr, defaults.admin_addr)?,
-        tls,
-        trusted_proxies: trusted_proxies(settings.trusted_proxies.as_deref())?,
-        renditions: settings
-            .renditions
-            .map_or(Ok(defaults.renditions), |list| renditions::parse(&list.0))?,
-        transcode: settings.transcode.map_or(defaults.transcode, Into::into),
-        decoder: settings.decoder.map_or(defaults.decoder, decoder),
-        segment_duration: segment_duration(
-            settings.segment_duration.as_deref(),
-            defaults.segment_duration,
-        )?,
-        playlist_segments: in_range(
-            "--playlist-segments",
-            settings.playlist_segments.unwrap_or(defaults.playlist_segments),
-            PLAYLIST_SEGMENTS,
-        )?,
-        max_streams: in_range(
-            "--max-streams",
-            settings.max_streams.unwrap_or(defaults.max_streams),
-            MAX_STREAMS,
-        )?,
-        memory_bytes: settings
-            .memory
-            .map_or(Ok(defaults.memory_bytes), |text| memory_bytes(&text))?,
-        current_manifest: settings.current_manifest.unwrap_or(defaults.current_manifest),
-        pages: match (settings.no_page, settings.unlisted) {
-            (Some(true), _) => Pages::None,
-            (_, Some(true)) => Pages::Unlisted,
-            _ => defaults.pages,
+        admin_addr: reader.address("admin-addr", defaults.admin_addr),
+        tls: tls::resolve(reader, http_addr),
+        trusted_proxies: reader.read("trusted-proxies", TrustedProxies::default(), |said| {
+            said.text()?.parse::<TrustedProxies>().map_err(|error| error.to_string())
+        }),
+        renditions: reader
+            .read("renditions", defaults.renditions, |said| renditions::parse(&said.text()?)),
+        transcode: reader.read("transcode", defaults.transcode, |said| said.choice(&moments)),
+        decoder: reader.read("decoder", defaults.decoder, decoder),
+        segment_duration: reader.read("segment-duration", defaults.segment_duration, |said| {
+            segment_duration(&said.text()?)
+        }),
+        playlist_segments: reader.read("playlist-segments", defaults.playlist_segments, |said| {
+            said.number(PLAYLIST_SEGMENTS)
+        }),
+        max_streams: reader
+            .read("max-streams", defaults.max_streams, |said| said.number(MAX_STREAMS)),
+        memory_bytes: reader
+            .read("memory", defaults.memory_bytes, |said| memory_bytes(&said.text()?)),
+        current_manifest: reader.read("current-manifest", defaults.current_manifest, Said::switch),
+        pages: match (
+            reader.read("no-page", false, Said::switch),
+            reader.read("unlisted", false, Said::switch),
+        ) {
+            (true, _) => Pages::None,
+            (false, true) => Pages::Unlisted,
+            (false, false) => Pages::Listed,
         },
         access: PublishAccess {
-            shared_key: settings.publish_key.map(|key| publish_key(&key)).transpose()?,
-            keys: settings.keys.map_or_else(|| Ok(Default::default()), keys)?,
-            allow_unlisted: settings.allow_unlisted.unwrap_or(false),
+            shared_key: reader.read("publish-key", None, |said| publish_key(said).map(Some)),
+            keys: keys(reader),
+            allow_unlisted: reader.read("allow-unlisted", false, Said::switch),
         },
-        admin,
-        auth_webhook: settings.auth_webhook.as_deref().map(webhook).transpose()?,
-        viewer_secret: settings.viewer_secret.as_deref().map(viewer_secret).transpose()?,
-        viewers_max: settings
-            .viewers_max
-            .map(|most| in_range("--viewers-max", most, VIEWERS))
-            .transpose()?,
+        admin: AdminAccess {
+            token: reader.read("admin-token", None, |said| admin_token(said).map(Some)),
+            hosts: reader.read("admin-hosts", Vec::new(), Said::list),
+        },
+        auth_webhook: reader.read("auth-webhook", None, |said| webhook(said).map(Some)),
+        viewer_secret: reader.read("viewer-secret", None, |said| viewer_secret(said).map(Some)),
+        viewers_max: reader.read("viewers-max", None, |said| said.number(VIEWERS).map(Some)),
     };
-    if config.is_admin_exposed() {
-        return Err(UsageError::new(format_args!(
-            "--admin-addr {}: whoever reaches it could end streams; set --admin-token, or listen on 127.0.0.1",
-            config.admin_addr
-        )));
+    if let Some(said) = reader.said("admin-addr")
+        && reader.said("admin-token").is_none()
+        && config.is_admin_exposed()
+    {
+        let token = said.other("admin-token");
+        let what =
+            format!("whoever reaches it could end streams; set {token}, or listen on 127.0.0.1");
+        reader.refuse(said, what);
     }
-    Ok(config)
+    config
 }
 
-fn decoder(decoder: Decoder) -> DecoderKind {
-    let retired = match decoder {
-        Decoder::Native => return DecoderKind::Native,
-        Decoder::Openh264 => return DecoderKind::Openh264,
-        Decoder::Auto => "auto",
-        Decoder::Rusty => "rusty",
-    };
-    // Logging starts later, with the settings that are being read here.
-    let _ = writeln!(
-        stderr(),
-        "warning: --decoder {retired} is native from now on; the next release refuses it"
-    );
-    DecoderKind::Native
-}
-
-fn admin_access(token: Option<&str>, hosts: Option<TextList>) -> Result<AdminAccess, UsageError> {
-    let hosts = hosts.map_or_else(Vec::new, |list| {
-        list.0
-            .split(',')
-            .map(|host| host.trim().to_owned())
-            .filter(|host| !host.is_empty())
-            .collect()
-    });
-    if token.is_some_and(|token| token.len() < LEAST_TOKEN_BYTES) {
-        return Err(UsageError::new(format_args!(
-            "--admin-token is shorter than {LEAST_TOKEN_BYTES} characters: whoever guesses it could end streams"
-        )));
+fn decoder(said: &Said) -> Result<DecoderKind, String> {
+    // Three that chose among decoders until there was one for everything: taken for one release
+    // more.
+    if let retired @ ("auto" | "rusty") = said.text()?.as_str() {
+        // Logging starts later, with the settings that are being read here.
+        let _ = writeln!(
+            stderr(),
+            "warning: {} {retired} is native from now on; the next release refuses it",
+            said.name()
+        );
+        return Ok(DecoderKind::Native);
     }
-    Ok(AdminAccess { token: token.map(|token| digest("--admin-token", token)).transpose()?, hosts })
+    said.choice(&[("native", DecoderKind::Native), ("openh264", DecoderKind::Openh264)])
 }
 
-fn webhook(url: &str) -> Result<WebhookUrl, UsageError> {
-    WebhookUrl::parse(url).map_err(|error| UsageError::new(format_args!("--auth-webhook: {error}")))
+fn admin_token(said: &Said) -> Result<SecretDigest, String> {
+    let token = said.secret()?;
+    if token.len() < LEAST_TOKEN_BYTES {
+        return Err(format!(
+            "it is shorter than {LEAST_TOKEN_BYTES} characters: whoever guesses it could end streams"
+        ));
+    }
+    digest(token)
+}
+
+fn webhook(said: &Said) -> Result<WebhookUrl, String> {
+    WebhookUrl::parse(said.secret()?).map_err(|error| error.to_string())
 }
 
 /// What viewers' tokens are made with: itself, as tokens could not be made of its digest.
-pub(crate) fn viewer_secret(text: &str) -> Result<ViewerSecret, UsageError> {
-    ViewerSecret::new(text)
-        .map_err(|error| UsageError::new(format_args!("--viewer-secret: {error}")))
+pub(crate) fn viewer_secret(said: &Said) -> Result<ViewerSecret, String> {
+    ViewerSecret::new(said.secret()?).map_err(|error| error.to_string())
 }
 
-/// A secret, or its digest.
-fn digest(option: &str, text: &str) -> Result<SecretDigest, UsageError> {
-    SecretDigest::from_setting(text)
-        .map_err(|error| UsageError::new(format_args!("{option}: {error}")))
-}
-
-fn trusted_proxies(list: Option<&str>) -> Result<TrustedProxies, UsageError> {
-    let list = list.unwrap_or_default().parse();
-    list.map_err(|error| UsageError::new(format_args!("--trusted-proxies: {error}")))
+/// The digest of a secret, or what is written as one.
+fn digest(text: &str) -> Result<SecretDigest, String> {
+    SecretDigest::from_setting(text).map_err(|error| error.to_string())
 }
 
 /// `HOST:PORT`, or one of the two (`:1936`, `192.0.2.7`) with the other of the default.
-pub(crate) fn address(
-    option: &str,
-    text: &str,
-    default: SocketAddr,
-) -> Result<SocketAddr, UsageError> {
+pub(crate) fn address(text: &str, default: SocketAddr) -> Result<SocketAddr, String> {
     let refuse = |what: &dyn Display| {
-        UsageError::new(format_args!(
-            "{option} {text:?}: {what}; write HOST:PORT, for example {default} or [::]:{}",
-            default.port()
-        ))
+        format!("{what}; write HOST:PORT, for example {default} or [::]:{}", default.port())
     };
     if let Ok(ip) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
         return Ok(SocketAddr::new(ip, default.port()));
+    }
+    if text.parse::<u16>().is_ok() {
+        return Err(format!("did you mean :{text}? A port alone has a colon before it"));
     }
     let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
     let port = if port.is_empty() {
@@ -205,26 +230,27 @@ pub(crate) fn address(
     if host.is_empty() {
         return Ok(SocketAddr::new(default.ip(), port));
     }
-    let mut found =
-        (host.trim_matches(['[', ']']), port).to_socket_addrs().map_err(|error| refuse(&error))?;
+    let host = host.trim_matches(['[', ']']);
+    // The system takes 1935 for the address 0.0.7.143, and 10.1 for 10.0.0.1.
+    let last_label = host.rsplit('.').next().unwrap_or_default();
+    let is_number = !last_label.is_empty() && last_label.bytes().all(|it| it.is_ascii_digit());
+    if is_number && host.parse::<IpAddr>().is_err() {
+        return Err(refuse(&format_args!("{host:?} is neither an address nor a name")));
+    }
+    let mut found = (host, port).to_socket_addrs().map_err(|error| refuse(&error))?;
     found.next().ok_or_else(|| refuse(&"no such host"))
 }
 
-fn segment_duration(text: Option<&str>, default: Duration) -> Result<Duration, UsageError> {
-    let Some(text) = text else { return Ok(default) };
-    parse_duration(text).filter(|duration| SEGMENT_DURATIONS.contains(duration)).ok_or_else(|| {
-        UsageError::new(format_args!(
-            "--segment-duration {text:?}: write a time from 1s to 10s, for example 2s or 1500ms"
-        ))
-    })
+fn segment_duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text)
+        .filter(|duration| SEGMENT_DURATIONS.contains(duration))
+        .ok_or_else(|| "write a time from 1s to 10s, for example 2s or 1500ms".into())
 }
 
-fn memory_bytes(text: &str) -> Result<u64, UsageError> {
+fn memory_bytes(text: &str) -> Result<u64, String> {
     size(text).filter(|bytes| *bytes >= MIN_MEMORY_BYTES).ok_or_else(|| {
-        UsageError::new(format_args!(
-            "--memory {text:?}: write a size of at least {}M, for example 512M or 2G",
-            MIN_MEMORY_BYTES >> 20
-        ))
+        let least = MIN_MEMORY_BYTES >> 20;
+        format!("write a size of at least {least}M, for example 512M or 2G")
     })
 }
 
@@ -242,35 +268,44 @@ fn size(text: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(unit)
 }
 
-fn in_range(option: &str, value: usize, range: RangeInclusive<usize>) -> Result<usize, UsageError> {
-    let (least, most) = range.clone().into_inner();
-    if range.contains(&value) {
-        return Ok(value);
+fn publish_key(said: &Said) -> Result<SecretDigest, String> {
+    match said.secret()? {
+        "" => Err("it is empty: write the key, or leave it out to let anyone publish".into()),
+        key => digest(key),
     }
-    Err(UsageError::new(format_args!("{option} {value}: write a number from {least} to {most}")))
 }
 
-fn publish_key(key: &str) -> Result<SecretDigest, UsageError> {
-    if key.is_empty() {
-        return Err(UsageError::new(
-            "--publish-key is empty: write the key, or leave the option out to let anyone publish",
-        ));
-    }
-    digest("--publish-key", key)
-}
-
-fn keys(list: KeyList) -> Result<BTreeMap<StreamName, SecretDigest>, UsageError> {
-    let pair = |(name, key): (String, String)| {
-        // Without a key, what stands for the name may well be the key: it is not repeated.
-        if key.is_empty() {
-            return Err(UsageError::new("--keys: a name has no key; write NAME=KEY"));
+/// Every name with its key; each that is wrong is a problem of its own.
+fn keys(reader: &mut Reader<'_>) -> BTreeMap<StreamName, SecretDigest> {
+    let mut keys = BTreeMap::new();
+    for (name, said) in reader.read("keys", Vec::new(), Said::keys) {
+        match key(&name, &said) {
+            Ok((name, key)) => {
+                keys.insert(name, key);
+            }
+            Err(what) => reader.refuse(&said, what),
         }
-        let stream = StreamName::parse(&name).map_err(|error| {
-            UsageError::new(format_args!("--keys: {name:?} is not a stream name: {error}"))
-        })?;
-        Ok((stream, digest("--keys", &key)?))
-    };
-    list.0.into_iter().map(pair).collect()
+    }
+    keys
+}
+
+fn key(name: &str, said: &Said) -> Result<(StreamName, SecretDigest), String> {
+    // What is written behind [keys] belongs to it, whatever was meant.
+    let is_of_file = matches!(said.origin, Origin::File { .. });
+    let is_setting = SETTINGS.iter().any(|setting| name.contains('_') && setting.key() == name);
+    if is_of_file && is_setting {
+        return Err(format!("{name} is a setting: move it above [keys]"));
+    }
+    let key = said.secret().map_err(|what| format!("the key of {name:?}: {what}"))?;
+    match key {
+        "" if is_of_file => return Err(format!("{name:?} has no key")),
+        // What stands for the name may well be the key: it is not repeated.
+        "" => return Err("a name has no key; write NAME=KEY".into()),
+        _ => {}
+    }
+    let stream = StreamName::parse(name)
+        .map_err(|error| format!("{name:?} is not a stream name: {error}"))?;
+    Ok((stream, digest(key)?))
 }
 
 #[cfg(test)]
@@ -278,11 +313,32 @@ pub(crate) mod tests {
     use server::Preset;
 
     use super::*;
+    use crate::settings::tests::said_by_flags;
 
     const EXAMPLE: &str = include_str!("../../docs/feathercast.toml");
 
+    /// What `serve` would run with, or its error, by these three sources.
+    pub(crate) fn resolved_of(
+        flags: &str,
+        variables: &[(&str, &str)],
+        toml: &str,
+    ) -> Result<Resolved, String> {
+        let (mut settings, mut problems) = (said_by_flags(flags), Vec::new());
+        settings.add_variables(
+            variables.iter().map(|(name, value)| (name.into(), value.into())),
+            &mut problems,
+        );
+        settings.add_text("test.toml", toml, &mut problems);
+        resolve(&settings, problems).map_err(|error| error.to_string())
+    }
+
+    fn assert_refused(flags: &str, variables: &[(&str, &str)], toml: &str, words: &str) {
+        let error = resolved_of(flags, variables, toml).expect_err(words);
+        assert!(error.contains(words), "{error}");
+    }
+
     pub(crate) fn resolved(toml: &str) -> Result<Config, String> {
-        server_config(parse_file(toml)?).map_err(|error| error.to_string())
+        resolved_of("", &[], toml).map(|resolved| resolved.server)
     }
 
     pub(crate) fn refused(toml: &str) -> String {
@@ -292,21 +348,16 @@ pub(crate) mod tests {
     #[test]
     fn the_example_file_says_what_the_defaults_are() {
         assert_eq!(format!("{:?}", resolved(EXAMPLE).unwrap()), format!("{:?}", Config::default()));
-        let settings = parse_file(EXAMPLE).unwrap();
-        assert_eq!((settings.log_format, settings.verbose), (Some(LogFormat::Text), 0));
+        let resolved = resolved_of("", &[], EXAMPLE).unwrap();
+        assert_eq!((resolved.log_format, resolved.verbose), (LogFormat::Text, 0));
     }
 
     #[test]
     fn the_example_file_names_every_setting() {
-        use clap::Args;
-        let command = Settings::augment_args(clap::Command::new("serve"));
-        for argument in command.get_arguments() {
-            let key = argument.get_id().as_str();
+        for setting in SETTINGS {
+            let key = setting.key();
             let shown = [format!("\n{key} = "), format!("\n# {key} = "), format!("\n# [{key}]")];
             assert!(shown.iter().any(|line| EXAMPLE.contains(line)), "{key} is missing");
-            let variable = format!("FEATHERCAST_{}", key.to_ascii_uppercase());
-            assert_eq!(argument.get_env().and_then(|name| name.to_str()), Some(&variable[..]));
-            assert_eq!(argument.get_long(), Some(&key.replace('_', "-")[..]));
         }
     }
 
@@ -372,7 +423,7 @@ pub(crate) mod tests {
         assert_eq!(config.pages, Pages::Unlisted);
         assert_eq!(resolved("no_page = true\nunlisted = true").unwrap().pages, Pages::None);
         assert!(config.trusted_proxies.contains("10.1.2.3".parse().unwrap()));
-        assert_eq!(config.transcode, server::Transcode::Always);
+        assert_eq!(config.transcode, Transcode::Always);
         assert_eq!(config.admin.token, Some(SecretDigest::of("0123456789abcdef")));
         assert!(config.auth_webhook.is_some());
         assert!(config.viewer_secret.is_some() && config.viewers_max == Some(7));
@@ -392,26 +443,9 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_said_first_wins_setting_by_setting() {
-        let first = parse_file("rtmp_addr = ':1'\nrenditions = ''\nverbose = 2").unwrap();
-        let second = parse_file(
-            "rtmp_addr = ':9'\nhttp_addr = ':2'\nrenditions = 'P144p30fps16x9'\nverbose = 1",
-        )
-        .unwrap();
-        let both = first.or(second);
-        assert_eq!(
-            (both.rtmp_addr.as_deref(), both.http_addr.as_deref()),
-            (Some(":1"), Some(":2"))
-        );
-        assert_eq!(both.renditions.map(|list| list.0).as_deref(), Some(""), "empty is said");
-        assert_eq!(both.verbose, 2);
-    }
-
-    #[test]
     fn addresses_have_shorthands() {
         let parsed = |text| {
-            address("--rtmp-addr", text, SocketAddr::from(([0, 0, 0, 0], 1935)))
-                .map(|addr| addr.to_string())
+            address(text, SocketAddr::from(([0, 0, 0, 0], 1935))).map(|addr| addr.to_string())
         };
         for (text, expected) in [
             (":1936", "0.0.0.0:1936"),
@@ -425,18 +459,110 @@ pub(crate) mod tests {
             assert_eq!(parsed(text).ok().as_deref(), Some(expected), "{text}");
         }
         for text in ["127.0.0.1:port", "127.0.0.1:70000", "[::1]:-1", ":x"] {
-            let error = parsed(text).expect_err(text).to_string();
-            assert!(error.contains("--rtmp-addr") && error.contains("write HOST:PORT"), "{error}");
+            let error = parsed(text).expect_err(text);
+            assert!(error.contains("write HOST:PORT"), "{error}");
         }
     }
 
     #[test]
-    fn errors_name_the_option_and_the_remedy_and_never_a_key() {
-        assert!(refused("max_streams = 0").contains("--max-streams 0: write a number from 1 to"));
-        assert!(
-            refused("playlist_segments = 5")
-                .contains("--playlist-segments 5: write a number from 6 to 60")
+    fn a_number_is_no_address_though_the_system_takes_it_for_one() {
+        assert_refused("--rtmp-addr 1935", &[], "", "--rtmp-addr \"1935\": did you mean :1935?");
+        assert_refused(
+            "",
+            &[("FEATHERCAST_RTMP_ADDR", "1935")],
+            "",
+            "_ADDR=\"1935\": did you mean :1935?",
         );
+        assert_refused("", &[], "rtmp_addr = 1935", "rtmp_addr = 1935: did you mean :1935?");
+        assert_refused(
+            "--rtmp-addr 10.1:1935",
+            &[],
+            "",
+            "\"10.1\" is neither an address nor a name",
+        );
+        assert_refused("--rtmp-addr 99999", &[], "", "\"99999\" is neither an address nor a name");
+        assert_refused("--rtmp-addr 192.168.0.256", &[], "", "write HOST:PORT");
+    }
+
+    #[test]
+    fn a_number_is_as_good_as_its_digits_in_quotes_except_for_secrets() {
+        for (number, text) in [
+            ("segment_duration = 2", "segment_duration = '2'"),
+            ("segment_duration = 1.5", "segment_duration = '1500ms'"),
+            ("memory = 536870912", "memory = '512M'"),
+            ("max_streams = 7", "max_streams = '7'"),
+            ("verbose = 1", "verbose = '1'"),
+            ("unlisted = 1", "unlisted = 'yes'"),
+        ] {
+            let [number, text] = [number, text].map(|toml| format!("{:?}", resolved(toml)));
+            assert_eq!(number, text);
+        }
+        let by_flag = resolved_of("--segment-duration 2", &[], "").unwrap().server;
+        assert_eq!(by_flag.segment_duration, Duration::from_secs(2));
+        for secret in ["publish_key = 4711", "admin_token = 4711", "keys = { cam = 4711 }"] {
+            let error = refused(secret);
+            assert!(error.contains("put it in quotes") && !error.contains("4711"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_should_stand_in_quotes_is_told_so() {
+        for (toml, words) in [
+            ("rtmp_addr = 0.0.0.0:1935", "test.toml:1: rtmp_addr: put it in quotes"),
+            ("\n rtmp_addr=:1935 # all", "test.toml:2: rtmp_addr: put it in quotes"),
+            ("segment_duration = 2s", "segment_duration: put it in quotes"),
+            ("tls_cert = /etc/cert.pem", "tls_cert: put it in quotes"),
+            ("publish_key = hunter2", "publish_key: put it in quotes"),
+            ("[keys]\ncam = hunter2", "test.toml:2: put the value in quotes"),
+            ("current_manifest = yes", "current_manifest: write true or false"),
+            ("max_streams = ten", "max_streams: write a number"),
+        ] {
+            let error = refused(toml);
+            assert!(error.contains(words) && !error.contains("hunter2"), "{error}");
+            assert_eq!(error.matches("error: ").count(), 1, "{error}");
+        }
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_said_in_the_order_of_the_file() {
+        let toml = "log_format = 'xml'\nmax_streams = 0\nrtmp_addr = 0.0.0.0:1\nrtmp_port = 1\n\
+                    http_addr = 8935\n[keys]\ncam = ''\n'a/b' = 'hunter2'\nlog_format = 'json'\n";
+        let variables = [("FEATHERCAST_PLAYLIST_SEGMENTS", "many"), ("FEATHERCAST_RTMP_ADR", ":1")];
+        let error = resolved_of("--memory 1", &variables, toml).unwrap_err();
+        let places = [
+            "FEATHERCAST_RTMP_ADR: no setting is called so; the nearest is FEATHERCAST_RTMP_ADDR",
+            "FEATHERCAST_PLAYLIST_SEGMENTS=\"many\": write a number from 6 to 60",
+            "--memory \"1\": write a size of at least 128M, for example 512M or 2G",
+            "test.toml:1: log_format = \"xml\": write text or json",
+            "test.toml:2: max_streams = 0: write a number from 1 to 10000",
+            "test.toml:3: rtmp_addr: put it in quotes",
+            "test.toml:4: no setting is called \"rtmp_port\"; the nearest is rtmp_addr",
+            "test.toml:5: http_addr = 8935: did you mean :8935? A port alone has a colon before it",
+            "test.toml:7: keys: \"cam\" has no key",
+            "test.toml:8: keys: \"a/b\" is not a stream name",
+            "test.toml:9: keys: log_format is a setting: move it above [keys]",
+        ];
+        let lines: Vec<_> = error.lines().filter(|line| line.starts_with("error: ")).collect();
+        assert_eq!(lines.len(), places.len(), "{error}");
+        for (line, place) in lines.iter().zip(places) {
+            assert!(line["error: ".len()..].starts_with(place), "{line}");
+        }
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_remedy_speaks_of_other_settings_as_whoever_made_the_mistake_does() {
+        let open = "0.0.0.0:7935";
+        assert_refused("--admin-addr 0.0.0.0:7935", &[], "", "set --admin-token");
+        assert_refused("", &[("FEATHERCAST_ADMIN_ADDR", open)], "", "set FEATHERCAST_ADMIN_TOKEN");
+        assert_refused("", &[], "admin_addr = '0.0.0.0:7935'", "set admin_token");
+        assert_refused("--tls-cert c.pem", &[], "", "write --tls-key, too");
+        assert_refused("", &[], "tls_key = 'k.pem'", "write tls_cert, too");
+    }
+
+    #[test]
+    fn errors_name_the_option_and_the_remedy_and_never_a_key() {
+        assert!(refused("playlist_segments = 5").contains("write a number from 6 to 60"));
         for bad in ["0.5s", "11s", "two", "2m", "-1s", "NaNs", "1e99s"] {
             assert!(
                 refused(&format!("segment_duration = '{bad}'")).contains("for example 2s"),
@@ -447,11 +573,11 @@ pub(crate) mod tests {
             assert!(refused(&format!("memory = '{bad}'")).contains("for example 512M"), "{bad}");
         }
         assert!(refused("renditions = 'P1'").contains("P144p30fps16x9"));
-        assert!(refused("trusted_proxies = '::1,proxy'").contains("--trusted-proxies: \"proxy\""));
-        assert!(refused("decoder = 'ffmpeg'").contains("`native`"));
-        assert!(refused("rtmp_adr = ':1'").contains("rtmp_adr"));
-        assert!(refused("publish_key = ''").contains("--publish-key"));
-        assert!(refused("viewers_max = 0").contains("--viewers-max 0"));
+        assert!(refused("trusted_proxies = '::1,proxy'").contains(": \"proxy\""));
+        assert!(refused("decoder = 'ffmpeg'").contains("write native or openh264"));
+        assert!(refused("rtmp_adr = ':1'").contains("the nearest is rtmp_addr"));
+        assert!(refused("publish_key = ''").contains("publish_key: it is empty"));
+        assert!(refused("viewers_max = 0").contains("viewers_max = 0: write"));
         assert!(refused("[keys]\n'a/b' = 'hunter2'").contains("\"a/b\""));
         for secret in [
             "viewer_secret = 'hunter2'",
@@ -463,7 +589,7 @@ pub(crate) mod tests {
         ] {
             assert!(!refused(secret).contains("hunter2"), "{}", refused(secret));
         }
-        assert!(refused("\n\npublish_key = 1").contains("line 3"));
+        assert!(refused("\n\npublish_key = 1").contains("test.toml:3: publish_key"));
     }
 
     #[test]
@@ -497,7 +623,7 @@ pub(crate) mod tests {
     #[test]
     fn the_operator_s_port_is_not_opened_to_the_network_without_a_token() {
         let open = "admin_addr = '0.0.0.0:7935'\n";
-        assert!(refused(open).contains("set --admin-token"), "{}", refused(open));
+        assert!(refused(open).contains("set admin_token"), "{}", refused(open));
         assert!(resolved(&format!("{open}admin_token = '0123456789abcdef'")).is_ok());
         let error = refused("admin_token = 'hunter2'");
         assert!(error.contains("16 characters") && !error.contains("hunter2"), "{error}");
@@ -508,10 +634,12 @@ pub(crate) mod tests {
 
     #[test]
     fn keys_on_the_command_line_are_pairs() {
-        let access = keys(KeyList::from("cam=a,cam2=b=c")).unwrap();
+        let keys = |flags| resolved_of(flags, &[], "").map(|it| it.server.access.keys);
+        let access = keys("--keys cam=a,cam2=b=c").unwrap();
         assert_eq!(access.len(), 2);
         assert_eq!(access.get(&StreamName::parse("cam2").unwrap()), Some(&SecretDigest::of("b=c")));
-        let error = keys(KeyList::from("cam")).unwrap_err().to_string();
-        assert!(error.contains("write NAME=KEY"), "{error}");
+        let error = keys("--keys hunter2").unwrap_err();
+        assert!(error.contains("--keys: a name has no key; write NAME=KEY"), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
     }
 }

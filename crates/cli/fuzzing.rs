@@ -4,18 +4,22 @@ use std::net::SocketAddr;
 
 use server::Preset;
 
+use crate::settings::Settings;
 use crate::{config, renditions};
 
 /// A TOML file is refused in words, or what comes of it is what a server can be run with.
 pub fn toml(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let Ok(mut settings) = config::parse_file(text) else { return };
+    let (mut settings, mut problems) = (Settings::default(), Vec::new());
+    settings.add_text("fuzzed.toml", text, &mut problems);
     // Names would be looked up, and files read.
-    for addr in [&mut settings.rtmp_addr, &mut settings.http_addr, &mut settings.admin_addr] {
-        addr.take_if(|addr| addr.parse::<SocketAddr>().is_err());
-    }
-    settings.renditions.take_if(|list| list.0.trim().ends_with(".json"));
-    if let Ok(config) = config::server_config(settings) {
+    settings.retain(|said| match (said.setting.name, said.text()) {
+        ("renditions", Ok(text)) => !text.trim().ends_with(".json"),
+        (name, Ok(text)) if name.ends_with("-addr") => text.parse::<SocketAddr>().is_ok(),
+        _ => true,
+    });
+    if let Ok(resolved) = config::resolve(&settings, problems) {
+        let config = resolved.server;
         check_renditions(&config.renditions);
         assert!((1..=10_000).contains(&config.max_streams));
         assert!((6..=60).contains(&config.playlist_segments));

@@ -12,8 +12,6 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::settings::LogFormat;
-
 /// Our crates. The others are silent: what they warn of are peers, who can cause a line with each
 /// frame (h2 has one for an answer to a ping that nobody sent), and nobody counts and holds back
 /// theirs. Where one fails us, the error is ours to log.
@@ -24,6 +22,15 @@ const PANIC_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How long the end of the process waits for whoever reads the log.
 const LAST_WORDS: Duration = Duration::from_millis(300);
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+}
 
 /// The log; dropped, what waits in it is still written.
 #[derive(Debug)]
@@ -39,9 +46,9 @@ impl Drop for Log {
 ///
 /// # Errors
 /// The system gives no thread.
-pub(crate) fn start(format: LogFormat, verbose: u8) -> io::Result<Log> {
+pub(crate) fn start(format: LogFormat, verbose: usize) -> io::Result<Log> {
     let levels = [LevelFilter::INFO, LevelFilter::DEBUG, LevelFilter::TRACE];
-    start_at(format, levels[usize::from(verbose.min(2))])
+    start_at(format, levels[verbose.min(2)])
 }
 
 /// Starts logging warnings only, for people who look at something else.

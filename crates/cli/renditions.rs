@@ -9,8 +9,6 @@ use server::{
     preset_names,
 };
 
-use crate::args::UsageError;
-
 /// More would cost more than any machine of ours has, and no player chooses among so many.
 const MAX_RENDITIONS: usize = 10;
 
@@ -45,33 +43,32 @@ struct JsonRendition {
 
 /// The renditions that the text names: presets with commas between, a file ending in `.json`, or
 /// none.
-pub(crate) fn parse(text: &str) -> Result<Vec<Preset>, UsageError> {
+///
+/// # Errors
+/// What is wrong, without the name of the setting.
+pub(crate) fn parse(text: &str) -> Result<Vec<Preset>, String> {
     let text = text.trim();
     if text.ends_with(".json") {
         return read_json(Path::new(text));
     }
     let renditions = named(text)?;
-    check(&renditions).map_err(|error| UsageError::new(format_args!("--renditions: {error}")))?;
+    check(&renditions)?;
     Ok(renditions)
 }
 
-fn named(text: &str) -> Result<Vec<Preset>, UsageError> {
+fn named(text: &str) -> Result<Vec<Preset>, String> {
     let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
     names.map(|name| Preset::named(name).ok_or_else(|| unknown(name))).collect()
 }
 
-fn unknown(name: &str) -> UsageError {
+fn unknown(name: &str) -> String {
     let known = preset_names().collect::<Vec<_>>().join(", ");
-    UsageError::new(format_args!(
-        "--renditions: no preset is called {name:?}; known are {known}, or give a FILE.json"
-    ))
+    format!("no preset is called {name:?}; known are {known}, or give a FILE.json")
 }
 
-fn read_json(path: &Path) -> Result<Vec<Preset>, UsageError> {
-    let refuse = |what: &dyn std::fmt::Display| {
-        UsageError::new(format_args!("--renditions: {}: {what}", path.display()))
-    };
-    let text = std::fs::read_to_string(path).map_err(|error| refuse(&error))?;
+fn read_json(path: &Path) -> Result<Vec<Preset>, String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     // Logging starts later, with the settings that are being read here.
     let warn = |name: &str| {
         let _ = writeln!(
@@ -79,7 +76,7 @@ fn read_json(path: &Path) -> Result<Vec<Preset>, UsageError> {
             "warning: rendition {name:?}: gop is ignored, keyframes follow the segments"
         );
     };
-    from_json(&text, warn).map_err(|error| refuse(&error))
+    from_json(&text, warn).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// The renditions in the text of a JSON file; `note_gop` is told the name of each that has one.
@@ -220,13 +217,8 @@ mod tests {
 
     #[test]
     fn an_unknown_preset_lists_the_known_ones() {
-        let error = parse("P144p30fps16x9,P145").unwrap_err().to_string();
-        assert!(
-            error.contains("\"P145\"")
-                && error.contains("P720p60fps16x9")
-                && error.contains("--renditions"),
-            "{error}"
-        );
+        let error = parse("P144p30fps16x9,P145").unwrap_err();
+        assert!(error.contains("\"P145\"") && error.contains("P720p60fps16x9"), "{error}");
     }
 
     #[test]
@@ -282,10 +274,10 @@ mod tests {
         assert!(with("..", 256, "").contains("not a good name"));
         assert!(with("a", 8, "").contains("8x144"));
         assert!(with("a", 256, "H264Extended").contains("H264Extended"));
-        let twice = parse("P144p30fps16x9,P144p30fps16x9").unwrap_err().to_string();
+        let twice = parse("P144p30fps16x9,P144p30fps16x9").unwrap_err();
         assert!(twice.contains("twice"), "{twice}");
         let eleven = preset_names().take(11).collect::<Vec<_>>().join(",");
-        assert!(parse(&eleven).unwrap_err().to_string().contains("at most 10"));
+        assert!(parse(&eleven).unwrap_err().contains("at most 10"));
         assert!(from_json(r#"[{"name":"a","wdth":1}]"#).unwrap_err().contains("wdth"));
     }
 }

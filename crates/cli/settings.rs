@@ -1,283 +1,830 @@
 //! The settings of `serve` as they are written down: on the command line, in the environment, in
-//! the TOML file.
+//! the TOML file. What they mean is read in [`config`](crate::config).
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::fmt::{self, Display};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 
-use clap::builder::BoolishValueParser;
-use clap::{ArgAction, ValueEnum};
-use serde::de::{SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use server::Transcode;
+use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
+use toml::de::{DeTable, DeValue};
 
-/// Every setting is optional: None is "not said here", so that no default of one source hides
-/// another's value.
-#[derive(clap::Args, Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Settings {
-    /// Where publishers connect by RTMP [default: 0.0.0.0:1935]
-    #[arg(long, value_name = "ADDR", env = "FEATHERCAST_RTMP_ADDR")]
-    pub(crate) rtmp_addr: Option<String>,
-    /// Where viewers fetch HLS [default: 0.0.0.0:8935]
-    #[arg(long, value_name = "ADDR", env = "FEATHERCAST_HTTP_ADDR")]
-    pub(crate) http_addr: Option<String>,
-    /// Certificate chain, in PEM: gives RTMPS and HTTPS beside RTMP and HTTP; read again when it
-    /// changes
-    #[arg(long, value_name = "FILE.pem", env = "FEATHERCAST_TLS_CERT")]
-    pub(crate) tls_cert: Option<PathBuf>,
-    /// The certificate's private key, in PEM
-    #[arg(long, value_name = "FILE.pem", env = "FEATHERCAST_TLS_KEY")]
-    pub(crate) tls_key: Option<PathBuf>,
-    /// Instead of files: have certificates for these names, comma-separated, from an authority by
-    /// ACME, and agree to its terms. It must reach --https-addr on port 443, or --http-addr on port
-    /// 80
-    #[arg(long, value_name = "DOMAIN,...", env = "FEATHERCAST_ACME")]
-    pub(crate) acme: Option<String>,
-    /// With --acme: where the account and the certificates are kept [default: acme]
-    #[arg(long, value_name = "DIR", env = "FEATHERCAST_ACME_FOLDER")]
-    pub(crate) acme_folder: Option<PathBuf>,
-    /// With --acme: the authority [default: https://acme-v02.api.letsencrypt.org/directory]
-    #[arg(long, value_name = "URL", env = "FEATHERCAST_ACME_DIRECTORY")]
-    pub(crate) acme_directory: Option<String>,
-    /// With --acme: trust the certificates in this PEM file, instead of Mozilla's, for the
-    /// authority's own server
-    #[arg(long, value_name = "FILE.pem", env = "FEATHERCAST_ACME_CA")]
-    pub(crate) acme_ca: Option<PathBuf>,
-    /// With a certificate: where publishers connect by RTMPS [default: 0.0.0.0:1936]
-    #[arg(long, value_name = "ADDR", env = "FEATHERCAST_RTMPS_ADDR")]
-    pub(crate) rtmps_addr: Option<String>,
-    /// With a certificate: where viewers fetch HLS by HTTPS, HTTP/2 or 1.1 [default: 0.0.0.0:8936]
-    #[arg(long, value_name = "ADDR", env = "FEATHERCAST_HTTPS_ADDR")]
-    pub(crate) https_addr: Option<String>,
-    /// Proxies whose word counts on where connections and requests are from: addresses and
-    /// networks, comma-separated
-    #[arg(long, value_name = "LIST", env = "FEATHERCAST_TRUSTED_PROXIES")]
-    pub(crate) trusted_proxies: Option<String>,
-    /// Where the operator gets /status and /metrics [default: 127.0.0.1:7935]
-    #[arg(long, value_name = "ADDR", env = "FEATHERCAST_ADMIN_ADDR")]
-    pub(crate) admin_addr: Option<String>,
-    /// Token that the operator shows as `Authorization: Bearer TOKEN`, or sha256:HEX of it; needed
-    /// where --admin-addr is not loopback (better set by environment or file)
-    #[arg(long, value_name = "TOKEN", env = "FEATHERCAST_ADMIN_TOKEN", hide_env_values = true)]
-    pub(crate) admin_token: Option<String>,
-    /// Names, comma-separated, that the operator's port may be asked by besides addresses and
-    /// localhost
-    #[arg(long, value_name = "NAME,...", env = "FEATHERCAST_ADMIN_HOSTS")]
-    pub(crate) admin_hosts: Option<TextList>,
-    /// Presets, comma-separated, or a JSON file; empty passes the source through only [default:
-    /// P144p30fps16x9,P144p15fps16x9,P90p10fps16x9,audio]
-    #[arg(long, value_name = "LIST|FILE.json", env = "FEATHERCAST_RENDITIONS")]
-    pub(crate) renditions: Option<TextList>,
-    /// When renditions are made: on-demand (while somebody fetches them) or always [default:
-    /// on-demand]
-    #[arg(long, value_name = "WHEN", env = "FEATHERCAST_TRANSCODE")]
-    pub(crate) transcode: Option<When>,
-    /// Whose H.264 decoder: native (our own) or openh264, for comparison [default: native]
-    #[arg(long, value_name = "DECODER", env = "FEATHERCAST_DECODER")]
-    pub(crate) decoder: Option<Decoder>,
-    /// Serve the newest live stream as /stream/current.m3u8
-    #[arg(long, value_name = "BOOL", env = "FEATHERCAST_CURRENT_MANIFEST", value_parser = BoolishValueParser::new(),
-        num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub(crate) current_manifest: Option<bool>,
-    /// Serve no pages: no list of streams at /, no /watch/NAME
-    #[arg(long, value_name = "BOOL", env = "FEATHERCAST_NO_PAGE", value_parser = BoolishValueParser::new(),
-        num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub(crate) no_page: Option<bool>,
-    /// List no streams, neither at / nor in /index.m3u8 and /streams.json: who knows a name watches
-    /// at /watch/NAME
-    #[arg(long, value_name = "BOOL", env = "FEATHERCAST_UNLISTED", value_parser = BoolishValueParser::new(),
-        num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub(crate) unlisted: Option<bool>,
-    /// Length of a segment, 1s to 10s [default: 2s]
-    #[arg(long, value_name = "TIME", env = "FEATHERCAST_SEGMENT_DURATION")]
-    pub(crate) segment_duration: Option<String>,
-    /// Segments a playlist lists, 6 to 60 [default: 6]
-    #[arg(long, value_name = "N", env = "FEATHERCAST_PLAYLIST_SEGMENTS")]
-    pub(crate) playlist_segments: Option<usize>,
-    /// Publishers at once [default: 10]
-    #[arg(long, value_name = "N", env = "FEATHERCAST_MAX_STREAMS")]
-    pub(crate) max_streams: Option<usize>,
-    /// URL that is asked by POST whether somebody may publish (MediaMTX's contract; any 2xx allows)
-    #[arg(long, value_name = "URL", env = "FEATHERCAST_AUTH_WEBHOOK", hide_env_values = true)]
-    pub(crate) auth_webhook: Option<String>,
-    /// Secret that viewers' tokens are made with; without a token (`feathercast token NAME --for
-    /// 2h`) nobody watches then (better set by environment or file)
-    #[arg(long, value_name = "SECRET", env = "FEATHERCAST_VIEWER_SECRET", hide_env_values = true)]
-    pub(crate) viewer_secret: Option<String>,
-    /// Viewers at once; who comes later is told to come again (503) [default: as many as
-    /// connections allow]
-    #[arg(long, value_name = "N", env = "FEATHERCAST_VIEWERS_MAX")]
-    pub(crate) viewers_max: Option<usize>,
-    /// Memory that the process may use, for example 512M or 2G [default: half of the machine's or
-    /// the container's]
-    #[arg(long, value_name = "SIZE", env = "FEATHERCAST_MEMORY")]
-    pub(crate) memory: Option<String>,
-    /// Key that publishers must give: rtmp://host/NAME/KEY, or sha256:HEX of it (better set by
-    /// environment or file: others see flags)
-    #[arg(long, value_name = "KEY", env = "FEATHERCAST_PUBLISH_KEY", hide_env_values = true)]
-    pub(crate) publish_key: Option<String>,
-    /// Names with a key of their own, NAME=KEY,... (`feathercast key new NAME` makes one); with it
-    /// no other name may publish without a key
-    #[arg(long, value_name = "NAME=KEY,...", env = "FEATHERCAST_KEYS", hide_env_values = true)]
-    pub(crate) keys: Option<KeyList>,
-    /// With --keys: let names that are not listed publish all the same
-    #[arg(long, value_name = "BOOL", env = "FEATHERCAST_ALLOW_UNLISTED", value_parser = BoolishValueParser::new(),
-        num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub(crate) allow_unlisted: Option<bool>,
-    /// Log as text for people or as one JSON object a line [default: text]
-    #[arg(long, value_name = "FORMAT", env = "FEATHERCAST_LOG_FORMAT")]
-    pub(crate) log_format: Option<LogFormat>,
-    /// Log more: -v debug, -vv trace
-    #[arg(short, long, action = ArgAction::Count, env = "FEATHERCAST_VERBOSE")]
-    pub(crate) verbose: u8,
+/// What the names of our environment variables begin with.
+const PREFIX: &str = "FEATHERCAST_";
+
+/// Names the file: a flag and a variable, but no key.
+const CONFIG: &str = "config";
+
+/// Variables of this project's own tests, which start the binary.
+const VARIABLES_OF_TESTS: [&str; 4] = [
+    "FEATHERCAST_NOT_RUN",
+    "FEATHERCAST_SWEEP_DRAWS",
+    "FEATHERCAST_SWEEP_SEED",
+    "FEATHERCAST_VECTORS",
+];
+
+/// A setting of `serve`: a flag, an environment variable and a key of the file.
+pub(crate) struct Setting {
+    /// The flag without its two dashes.
+    pub(crate) name: &'static str,
+    /// How its value is written.
+    pub(crate) form: Form,
+    value_name: &'static str,
+    help: &'static str,
 }
+
+/// How a value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A text.
+    Text,
+    /// Texts with commas between; in the file also an array of them.
+    List,
+    /// A whole number.
+    Number,
+    /// `true` or `false`; a flag alone is `true`.
+    Switch,
+    /// A whole number; on the command line the flag as many times.
+    Count,
+    /// A secret, or its SHA-256.
+    Digest,
+    /// A secret of which the SHA-256 would not do.
+    Secret,
+    /// Names with a secret each, or its SHA-256.
+    Keys,
+}
+
+/// Every setting, in the order in which people are shown them.
+pub(crate) const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "rtmp-addr",
+        form: Form::Text,
+        value_name: "ADDR",
+        help: "Where publishers connect by RTMP [default: 0.0.0.0:1935]",
+    },
+    Setting {
+        name: "http-addr",
+        form: Form::Text,
+        value_name: "ADDR",
+        help: "Where viewers fetch HLS [default: 0.0.0.0:8935]",
+    },
+    Setting {
+        name: "tls-cert",
+        form: Form::Text,
+        value_name: "FILE.pem",
+        help: "Certificate chain, in PEM: gives RTMPS and HTTPS beside RTMP and HTTP; read again when \
+               it changes",
+    },
+    Setting {
+        name: "tls-key",
+        form: Form::Text,
+        value_name: "FILE.pem",
+        help: "The certificate's private key, in PEM",
+    },
+    Setting {
+        name: "acme",
+        form: Form::List,
+        value_name: "DOMAIN,...",
+        help: "Instead of files: have certificates for these names, comma-separated, from an \
+               authority by ACME, and agree to its terms. It must reach --https-addr on port 443, or \
+               --http-addr on port 80",
+    },
+    Setting {
+        name: "acme-folder",
+        form: Form::Text,
+        value_name: "DIR",
+        help: "With --acme: where the account and the certificates are kept [default: acme]",
+    },
+    Setting {
+        name: "acme-directory",
+        form: Form::Text,
+        value_name: "URL",
+        help: "With --acme: the authority [default: https://acme-v02.api.letsencrypt.org/directory]",
+    },
+    Setting {
+        name: "acme-ca",
+        form: Form::Text,
+        value_name: "FILE.pem",
+        help: "With --acme: trust the certificates in this PEM file, instead of Mozilla's, for the \
+               authority's own server",
+    },
+    Setting {
+        name: "rtmps-addr",
+        form: Form::Text,
+        value_name: "ADDR",
+        help: "With a certificate: where publishers connect by RTMPS [default: 0.0.0.0:1936]",
+    },
+    Setting {
+        name: "https-addr",
+        form: Form::Text,
+        value_name: "ADDR",
+        help: "With a certificate: where viewers fetch HLS by HTTPS, HTTP/2 or 1.1 [default: \
+               0.0.0.0:8936]",
+    },
+    Setting {
+        name: "trusted-proxies",
+        form: Form::List,
+        value_name: "LIST",
+        help: "Proxies whose word counts on where connections and requests are from: addresses and \
+               networks, comma-separated",
+    },
+    Setting {
+        name: "admin-addr",
+        form: Form::Text,
+        value_name: "ADDR",
+        help: "Where the operator gets /status and /metrics [default: 127.0.0.1:7935]",
+    },
+    Setting {
+        name: "admin-token",
+        form: Form::Digest,
+        value_name: "TOKEN",
+        help: "Token that the operator shows as `Authorization: Bearer TOKEN`, or sha256:HEX of it; \
+               needed where --admin-addr is not loopback (better set by environment or file)",
+    },
+    Setting {
+        name: "admin-hosts",
+        form: Form::List,
+        value_name: "NAME,...",
+        help: "Names, comma-separated, that the operator's port may be asked by besides addresses and \
+               localhost",
+    },
+    Setting {
+        name: "renditions",
+        form: Form::List,
+        value_name: "LIST|FILE.json",
+        help: "Presets, comma-separated, or a JSON file; empty passes the source through only \
+               [default: P144p30fps16x9,P144p15fps16x9,P90p10fps16x9,audio]",
+    },
+    Setting {
+        name: "transcode",
+        form: Form::Text,
+        value_name: "WHEN",
+        help: "When renditions are made: on-demand (while somebody fetches them) or always [default: \
+               on-demand]",
+    },
+    Setting {
+        name: "decoder",
+        form: Form::Text,
+        value_name: "DECODER",
+        help: "Whose H.264 decoder: native (our own) or openh264, for comparison [default: native]",
+    },
+    Setting {
+        name: "current-manifest",
+        form: Form::Switch,
+        value_name: "BOOL",
+        help: "Serve the newest live stream as /stream/current.m3u8",
+    },
+    Setting {
+        name: "no-page",
+        form: Form::Switch,
+        value_name: "BOOL",
+        help: "Serve no pages: no list of streams at /, no /watch/NAME",
+    },
+    Setting {
+        name: "unlisted",
+        form: Form::Switch,
+        value_name: "BOOL",
+        help: "List no streams, neither at / nor in /index.m3u8 and /streams.json: who knows a name \
+               watches at /watch/NAME",
+    },
+    Setting {
+        name: "segment-duration",
+        form: Form::Text,
+        value_name: "TIME",
+        help: "Length of a segment, 1s to 10s [default: 2s]",
+    },
+    Setting {
+        name: "playlist-segments",
+        form: Form::Number,
+        value_name: "N",
+        help: "Segments a playlist lists, 6 to 60 [default: 6]",
+    },
+    Setting {
+        name: "max-streams",
+        form: Form::Number,
+        value_name: "N",
+        help: "Publishers at once [default: 10]",
+    },
+    Setting {
+        name: "auth-webhook",
+        form: Form::Secret,
+        value_name: "URL",
+        help: "URL that is asked by POST whether somebody may publish (MediaMTX's contract; any 2xx \
+               allows)",
+    },
+    Setting {
+        name: "viewer-secret",
+        form: Form::Secret,
+        value_name: "SECRET",
+        help: "Secret that viewers' tokens are made with; without a token (`feathercast token NAME \
+               --for 2h`) nobody watches then (better set by environment or file)",
+    },
+    Setting {
+        name: "viewers-max",
+        form: Form::Number,
+        value_name: "N",
+        help: "Viewers at once; who comes later is told to come again (503) [default: as many as \
+               connections allow]",
+    },
+    Setting {
+        name: "memory",
+        form: Form::Text,
+        value_name: "SIZE",
+        help: "Memory that the process may use, for example 512M or 2G [default: half of the \
+               machine's or the container's]",
+    },
+    Setting {
+        name: "publish-key",
+        form: Form::Digest,
+        value_name: "KEY",
+        help: "Key that publishers must give: rtmp://host/NAME/KEY, or sha256:HEX of it (better set by \
+               environment or file: others see flags)",
+    },
+    Setting {
+        name: "keys",
+        form: Form::Keys,
+        value_name: "NAME=KEY,...",
+        help: "Names with a key of their own, NAME=KEY,... (`feathercast key new NAME` makes one); \
+               with it no other name may publish without a key",
+    },
+    Setting {
+        name: "allow-unlisted",
+        form: Form::Switch,
+        value_name: "BOOL",
+        help: "With --keys: let names that are not listed publish all the same",
+    },
+    Setting {
+        name: "log-format",
+        form: Form::Text,
+        value_name: "FORMAT",
+        help: "Log as text for people or as one JSON object a line [default: text]",
+    },
+    Setting {
+        name: "verbose",
+        form: Form::Count,
+        value_name: "N",
+        help: "Log more: -v debug, -vv trace",
+    },
+];
+
+impl Setting {
+    /// Its key in the file.
+    pub(crate) fn key(&self) -> String {
+        key(self.name)
+    }
+
+    fn is_secret(&self) -> bool {
+        matches!(self.form, Form::Digest | Form::Secret | Form::Keys)
+    }
+
+    fn arg(&self) -> Arg {
+        let arg = Arg::new(self.name).long(self.name).help(self.help);
+        match self.form {
+            Form::Count => arg.short('v').action(ArgAction::Count),
+            Form::Switch => arg
+                .value_name(self.value_name)
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("true"),
+            _ => arg.value_name(self.value_name),
+        }
+    }
+}
+
+/// The key in the file of a flag.
+fn key(flag: &str) -> String {
+    flag.replace('-', "_")
+}
+
+/// The environment variable of a flag.
+fn variable(flag: &str) -> String {
+    format!("{PREFIX}{}", key(flag).to_ascii_uppercase())
+}
+
+/// What somebody says for a setting, and where. No Debug: it may be a secret.
+#[derive(Clone)]
+pub(crate) struct Said {
+    pub(crate) setting: &'static Setting,
+    pub(crate) origin: Origin,
+    value: Value,
+}
+
+/// Where something is said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// On the command line.
+    Flag,
+    /// In the environment.
+    Variable,
+    /// In this line of the file, counted from 1.
+    File { path: String, line: usize },
+}
+
+/// A value before anybody knows whether it makes sense.
+#[derive(Clone)]
+enum Value {
+    Text(String),
+    /// A number of the file, as it stands there.
+    Number(String),
+    Bool(bool),
+    List(Vec<String>),
+    /// The elements of `[keys]`.
+    Keys(Vec<(String, Said)>),
+    /// What no setting is: a date, a table, an array of other things than texts.
+    Other,
+}
+
+impl Said {
+    /// The setting as whoever wrote it calls it, with the place in the file.
+    pub(crate) fn name(&self) -> String {
+        match &self.origin {
+            Origin::File { path, line } => format!("{path}:{line}: {}", self.setting.key()),
+            Origin::Flag | Origin::Variable => self.other(self.setting.name),
+        }
+    }
+
+    /// Another setting, given by its flag, as it would be called in the same place.
+    pub(crate) fn other(&self, flag: &str) -> String {
+        match &self.origin {
+            Origin::Flag => format!("--{flag}"),
+            Origin::Variable => variable(flag),
+            Origin::File { .. } => key(flag),
+        }
+    }
+
+    /// That something is wrong with it: `what` says what may be written instead.
+    pub(crate) fn problem(&self, what: impl Display) -> Problem {
+        let value = match &self.value {
+            _ if self.setting.is_secret() => String::new(),
+            Value::Text(text) => format!("{text:?}"),
+            Value::Number(number) => number.clone(),
+            Value::Bool(value) => value.to_string(),
+            Value::List(texts) => format!("{texts:?}"),
+            Value::Keys(_) | Value::Other => String::new(),
+        };
+        let (line, equals) = match &self.origin {
+            Origin::Flag => (0, " "),
+            Origin::Variable => (0, "="),
+            Origin::File { line, .. } => (*line, " = "),
+        };
+        let equals = if value.is_empty() { "" } else { equals };
+        Problem { line, text: format!("{}{equals}{value}: {what}", self.name()) }
+    }
+
+    /// The text. A number of the file is one, too, as it is on the command line.
+    pub(crate) fn text(&self) -> Result<String, String> {
+        match &self.value {
+            Value::Text(text) | Value::Number(text) => Ok(text.clone()),
+            Value::List(texts) if self.setting.form == Form::List => Ok(texts.join(",")),
+            _ if self.setting.form == Form::List => Err("write texts in quotes".into()),
+            _ => Err("write one text in quotes".into()),
+        }
+    }
+
+    /// The elements of a list.
+    pub(crate) fn list(&self) -> Result<Vec<String>, String> {
+        let text = self.text()?;
+        let elements = text.split(',').map(str::trim).filter(|element| !element.is_empty());
+        Ok(elements.map(str::to_owned).collect())
+    }
+
+    /// The secret. A number is none: TOML reads `1_000` as 1000.
+    pub(crate) fn secret(&self) -> Result<&str, String> {
+        match &self.value {
+            Value::Text(text) => Ok(text),
+            Value::Number(_) => Err("put it in quotes".into()),
+            _ => Err("write one text in quotes".into()),
+        }
+    }
+
+    /// The number.
+    pub(crate) fn number(&self, allowed: RangeInclusive<usize>) -> Result<usize, String> {
+        let number = match &self.value {
+            Value::Text(text) | Value::Number(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        let (least, most) = (allowed.start(), allowed.end());
+        number
+            .filter(|number| allowed.contains(number))
+            .ok_or_else(|| format!("write a number from {least} to {most}"))
+    }
+
+    /// Whether it is on.
+    pub(crate) fn switch(&self) -> Result<bool, String> {
+        let text = match &self.value {
+            Value::Bool(value) => return Ok(*value),
+            Value::Text(text) | Value::Number(text) => text.to_ascii_lowercase(),
+            _ => String::new(),
+        };
+        match text.as_str() {
+            "true" | "t" | "yes" | "y" | "on" | "1" => Ok(true),
+            "false" | "f" | "no" | "n" | "off" | "0" => Ok(false),
+            _ => Err("write true or false".into()),
+        }
+    }
+
+    /// One of these words.
+    pub(crate) fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Result<T, String> {
+        let text = self.text()?;
+        let chosen = choices.iter().find(|(word, _)| *word == text);
+        chosen.map(|(_, meaning)| *meaning).ok_or_else(|| {
+            let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
+            format!("write {}", words.join(" or "))
+        })
+    }
+
+    /// Names, and what is said for each of them.
+    pub(crate) fn keys(&self) -> Result<Vec<(String, Self)>, String> {
+        let text = match &self.value {
+            Value::Keys(keys) => return Ok(keys.clone()),
+            Value::Text(text) => text,
+            _ => return Err("write NAME = \"KEY\" below [keys]".into()),
+        };
+        let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
+        // What has no `=` is a name without a key. It is refused where the others are read.
+        let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let said = |key: &str| Self { value: Value::Text(key.to_owned()), ..self.clone() };
+        Ok(pairs.map(|(name, key)| (name.to_owned(), said(key))).collect())
+    }
+}
+
+/// Something wrong with what is said: one line for the terminal, without any secret.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    /// The line of the file, or 0 where it is not about one.
+    pub(crate) line: usize,
+    text: String,
+}
+
+impl Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// All that is said, by flag. What comes first stays: flags, then the environment, then the file.
+#[derive(Clone, Default)]
+pub(crate) struct Settings(BTreeMap<&'static str, Said>);
 
 impl Settings {
-    /// These settings, with `fallback`'s where nothing is said here.
-    pub(crate) fn or(self, fallback: Self) -> Self {
-        Self {
-            rtmp_addr: self.rtmp_addr.or(fallback.rtmp_addr),
-            http_addr: self.http_addr.or(fallback.http_addr),
-            tls_cert: self.tls_cert.or(fallback.tls_cert),
-            tls_key: self.tls_key.or(fallback.tls_key),
-            acme: self.acme.or(fallback.acme),
-            acme_folder: self.acme_folder.or(fallback.acme_folder),
-            acme_directory: self.acme_directory.or(fallback.acme_directory),
-            acme_ca: self.acme_ca.or(fallback.acme_ca),
-            rtmps_addr: self.rtmps_addr.or(fallback.rtmps_addr),
-            https_addr: self.https_addr.or(fallback.https_addr),
-            trusted_proxies: self.trusted_proxies.or(fallback.trusted_proxies),
-            admin_addr: self.admin_addr.or(fallback.admin_addr),
-            admin_token: self.admin_token.or(fallback.admin_token),
-            admin_hosts: self.admin_hosts.or(fallback.admin_hosts),
-            renditions: self.renditions.or(fallback.renditions),
-            transcode: self.transcode.or(fallback.transcode),
-            decoder: self.decoder.or(fallback.decoder),
-            current_manifest: self.current_manifest.or(fallback.current_manifest),
-            no_page: self.no_page.or(fallback.no_page),
-            unlisted: self.unlisted.or(fallback.unlisted),
-            segment_duration: self.segment_duration.or(fallback.segment_duration),
-            playlist_segments: self.playlist_segments.or(fallback.playlist_segments),
-            max_streams: self.max_streams.or(fallback.max_streams),
-            auth_webhook: self.auth_webhook.or(fallback.auth_webhook),
-            viewer_secret: self.viewer_secret.or(fallback.viewer_secret),
-            viewers_max: self.viewers_max.or(fallback.viewers_max),
-            memory: self.memory.or(fallback.memory),
-            publish_key: self.publish_key.or(fallback.publish_key),
-            keys: self.keys.or(fallback.keys),
-            allow_unlisted: self.allow_unlisted.or(fallback.allow_unlisted),
-            log_format: self.log_format.or(fallback.log_format),
-            verbose: if self.verbose > 0 { self.verbose } else { fallback.verbose },
+    /// Adds what the variables say, or what is wrong with them. Gives the file that one names; an
+    /// empty one names none.
+    pub(crate) fn add_variables(
+        &mut self,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+        problems: &mut Vec<Problem>,
+    ) -> Option<PathBuf> {
+        let mut config = None;
+        for (name, value) in variables {
+            let name = name.to_string_lossy();
+            let Some(word) = name.strip_prefix(PREFIX) else { continue };
+            if name == variable(CONFIG) {
+                config = Some(value).filter(|path| !path.is_empty()).map(PathBuf::from);
+                continue;
+            }
+            if is_foreign(&name, &value.to_string_lossy()) {
+                continue;
+            }
+            let mut problem = |text| problems.push(Problem { line: 0, text });
+            match SETTINGS.iter().find(|setting| variable(setting.name) == name) {
+                Some(setting) => match value.into_string() {
+                    Ok(text) => {
+                        self.add(Said {
+                            setting,
+                            origin: Origin::Variable,
+                            value: Value::Text(text),
+                        });
+                    }
+                    Err(_) => problem(format!("{name}: it is not UTF-8")),
+                },
+                None => {
+                    let flags = SETTINGS.iter().map(|setting| setting.name).chain([CONFIG]);
+                    let nearest = nearest(&word.to_ascii_lowercase(), flags);
+                    problem(format!(
+                        "{name}: no setting is called so; the nearest is {}",
+                        variable(nearest)
+                    ));
+                }
+            }
+        }
+        config
+    }
+
+    /// Adds what the file says, or what is wrong with it.
+    pub(crate) fn add_file(&mut self, path: &Path, problems: &mut Vec<Problem>) {
+        match std::fs::read_to_string(path) {
+            Ok(text) => self.add_text(&shown(path), &text, problems),
+            Err(error) => {
+                let text = format!("cannot read {}: {error}", shown(path));
+                problems.push(Problem { line: 0, text });
+            }
+        }
+    }
+
+    /// Adds what the text of a file says, or what is wrong with it.
+    pub(crate) fn add_text(&mut self, path: &str, text: &str, problems: &mut Vec<Problem>) {
+        let (table, errors) = DeTable::parse_recoverable(text);
+        // One mistake confuses the reader of TOML for the rest of the line.
+        let mut bad_lines = BTreeSet::new();
+        for error in errors {
+            let line = line_at(text, error.span().map_or(0, |span| span.start));
+            if bad_lines.insert(line) {
+                problems.push(bad_toml(path, text, line, error.message()));
+            }
+        }
+        for (key, value) in table.get_ref() {
+            let line = line_at(text, key.span().start);
+            if bad_lines.contains(&line) {
+                continue;
+            }
+            let key = key.get_ref();
+            let Some(setting) = SETTINGS.iter().find(|setting| setting.key() == **key) else {
+                let nearest = self::key(nearest(key, SETTINGS.iter().map(|setting| setting.name)));
+                let words = format!("no setting is called {key:?}; the nearest is {nearest}");
+                problems.push(Problem { line, text: format!("{path}:{line}: {words}") });
+                continue;
+            };
+            let origin = |offset| Origin::File { path: path.into(), line: line_at(text, offset) };
+            let value = match value.get_ref() {
+                DeValue::Table(keys) if setting.form == Form::Keys => Value::Keys(
+                    keys.iter()
+                        .map(|(name, key)| {
+                            let origin = origin(name.span().start);
+                            let value = Value::from(key.get_ref());
+                            (name.get_ref().to_string(), Said { setting, origin, value })
+                        })
+                        .collect(),
+                ),
+                value => Value::from(value),
+            };
+            self.add(Said { setting, origin: Origin::File { path: path.into(), line }, value });
+        }
+    }
+
+    fn add(&mut self, said: Said) {
+        self.0.entry(said.setting.name).or_insert(said);
+    }
+
+    /// What is said for a setting, by its flag.
+    pub(crate) fn get(&self, flag: &str) -> Option<&Said> {
+        debug_assert!(SETTINGS.iter().any(|setting| setting.name == flag), "{flag} is no setting");
+        self.0.get(flag)
+    }
+
+    /// Everything that is said.
+    #[cfg(test)]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Said> {
+        self.0.values()
+    }
+
+    /// Forgets what `keep` does not want.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn retain(&mut self, keep: impl Fn(&Said) -> bool) {
+        self.0.retain(|_, said| keep(said));
+    }
+}
+
+impl From<&DeValue<'_>> for Value {
+    fn from(value: &DeValue<'_>) -> Self {
+        match value {
+            DeValue::String(text) => Self::Text(text.to_string()),
+            DeValue::Integer(number) => Self::Number(number.to_string()),
+            DeValue::Float(number) => Self::Number(number.to_string()),
+            DeValue::Boolean(value) => Self::Bool(*value),
+            DeValue::Array(elements) => {
+                let text = |element: &DeValue<'_>| element.as_str().map(str::to_owned);
+                let texts: Option<_> =
+                    elements.iter().map(|element| text(element.get_ref())).collect();
+                texts.map_or(Self::Other, Self::List)
+            }
+            DeValue::Datetime(_) | DeValue::Table(_) => Self::Other,
         }
     }
 }
 
-/// When renditions are made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum When {
-    /// While somebody fetches them.
-    OnDemand,
-    /// From the first picture to the last.
-    Always,
+impl clap::Args for Settings {
+    fn augment_args(command: Command) -> Command {
+        command.args(SETTINGS.iter().map(Setting::arg))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
 }
 
-impl From<When> for Transcode {
-    fn from(when: When) -> Self {
-        match when {
-            When::OnDemand => Self::OnDemand,
-            When::Always => Self::Always,
+impl FromArgMatches for Settings {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut settings = Self::default();
+        settings.update_from_arg_matches(matches)?;
+        Ok(settings)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        for setting in SETTINGS {
+            let value = match setting.form {
+                Form::Count => Some(matches.get_count(setting.name))
+                    .filter(|count| *count > 0)
+                    .map(|count| Value::Number(count.to_string())),
+                _ => matches.get_one::<String>(setting.name).cloned().map(Value::Text),
+            };
+            if let Some(value) = value {
+                self.add(Said { setting, origin: Origin::Flag, value });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a variable only looks like ours: one of our tests', or one of those that Kubernetes
+/// makes for each service, and so for one called feathercast (`FEATHERCAST_SERVICE_HOST`,
+/// `FEATHERCAST_PORT=tcp://10.0.0.1:1935`, `FEATHERCAST_PORT_1935_TCP_ADDR`).
+fn is_foreign(name: &str, value: &str) -> bool {
+    let is_of_a_port = name
+        .split_once("_PORT_")
+        .is_some_and(|(_, port)| port.starts_with(|first: char| first.is_ascii_digit()));
+    VARIABLES_OF_TESTS.contains(&name)
+        || name.ends_with("_SERVICE_HOST")
+        || name.contains("_SERVICE_PORT")
+        || is_of_a_port
+        || (name.ends_with("_PORT") && value.contains("://"))
+}
+
+/// What is wrong with a line that is no TOML. Its value is not repeated: it may be a secret.
+fn bad_toml(path: &str, text: &str, line: usize, message: &str) -> Problem {
+    let written = text.lines().nth(line - 1).unwrap_or_default();
+    let (key, value) = written.split_once('=').unwrap_or_default();
+    let (key, value) = (key.trim(), value.trim());
+    let is_bare = !value.is_empty() && !value.starts_with(['"', '\'', '[', '{']);
+    let words = match SETTINGS.iter().find(|setting| setting.key() == key) {
+        Some(setting) if is_bare => match setting.form {
+            Form::Switch => format!("{key}: write true or false"),
+            Form::Number | Form::Count => format!("{key}: write a number"),
+            _ => format!("{key}: put it in quotes"),
+        },
+        Some(_) => format!("{key}: {message}"),
+        // Below [keys] every value is a text.
+        None if is_bare => "put the value in quotes".to_owned(),
+        None => message.to_owned(),
+    };
+    Problem { line, text: format!("{path}:{line}: {words}") }
+}
+
+/// The number of the line, counted from 1, that a byte is in.
+fn line_at(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// A path in one line.
+fn shown(path: &Path) -> String {
+    path.display().to_string().replace(char::is_control, "?")
+}
+
+/// The flag whose key is nearest to a word: one that contains it, or is part of it, before others.
+fn nearest(word: &str, flags: impl Iterator<Item = &'static str>) -> &'static str {
+    let rank = |flag: &&str| {
+        let key = key(flag);
+        let is_part = key.contains(word) || word.contains(&key);
+        (!is_part, distance(word, &key))
+    };
+    flags.min_by_key(rank).unwrap_or_default()
+}
+
+/// How many bytes have to be added, left out or replaced to make one word of the other.
+fn distance(from: &str, to: &str) -> usize {
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (index, byte) in from.bytes().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], index + 1);
+        for (column, other) in to.bytes().enumerate() {
+            let replaced = diagonal + usize::from(byte != other);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
         }
     }
+    row[to.len()]
 }
 
-/// Whose H.264 decoder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Decoder {
-    /// feathercast's own.
-    Native,
-    /// Cisco's.
-    Openh264,
-    /// What chose among three until there was one for everything: taken for one release more.
-    #[value(hide = true)]
-    Auto,
-    /// Was one of them.
-    #[value(hide = true)]
-    Rusty,
-}
+#[cfg(test)]
+pub(crate) mod tests {
+    use clap::Parser;
 
-/// How log lines look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One object a line.
-    Json,
-}
+    use super::*;
 
-/// Texts with commas between; in TOML also an array of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TextList(pub(crate) String);
-
-impl From<String> for TextList {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl From<&str> for TextList {
-    fn from(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-}
-
-impl<'de> Deserialize<'de> for TextList {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextListVisitor)
-    }
-}
-
-struct TextListVisitor;
-
-impl<'de> Visitor<'de> for TextListVisitor {
-    type Value = TextList;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array of texts, or one text with commas")
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        settings: Settings,
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<TextList, E> {
-        Ok(TextList(text.to_owned()))
+    /// What a line of flags says.
+    pub(crate) fn said_by_flags(line: &str) -> Settings {
+        let words = ["serve"].into_iter().chain(line.split_whitespace());
+        Line::try_parse_from(words).unwrap_or_else(|error| panic!("{error}")).settings
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<TextList, A::Error> {
-        let mut list = Vec::new();
-        while let Some(name) = names.next_element::<String>()? {
-            list.push(name);
+    fn add_variables(settings: &mut Settings, variables: &[(&str, &str)]) -> Vec<String> {
+        let mut problems = Vec::new();
+        let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
+        settings.add_variables(variables, &mut problems);
+        problems.iter().map(Problem::to_string).collect()
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_environment_and_that_over_the_file_setting_by_setting() {
+        let mut settings = said_by_flags("--rtmp-addr :1 --renditions= -vv");
+        let variables = [
+            ("FEATHERCAST_RTMP_ADDR", ":2"),
+            ("FEATHERCAST_HTTP_ADDR", ":2"),
+            ("FEATHERCAST_RENDITIONS", "audio"),
+            ("FEATHERCAST_VERBOSE", "1"),
+        ];
+        assert!(add_variables(&mut settings, &variables).is_empty());
+        let file = "rtmp_addr = ':3'\nhttp_addr = ':3'\nadmin_addr = ':3'";
+        settings.add_text("x.toml", file, &mut Vec::new());
+        let said = |flag| {
+            let said = settings.get(flag).unwrap();
+            (said.name(), said.text().unwrap())
+        };
+        let expected = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+        assert_eq!(said("rtmp-addr"), expected("--rtmp-addr", ":1"));
+        assert_eq!(said("http-addr"), expected("FEATHERCAST_HTTP_ADDR", ":2"));
+        assert_eq!(said("admin-addr"), expected("x.toml:3: admin_addr", ":3"));
+        assert_eq!(said("renditions"), expected("--renditions", ""), "empty is said");
+        assert_eq!(said("verbose"), expected("--verbose", "2"));
+    }
+
+    #[test]
+    fn every_setting_is_a_flag_a_variable_and_a_key() {
+        for setting in SETTINGS {
+            let (flag, value) = match setting.form {
+                Form::Switch => (format!("--{}=true", setting.name), "true"),
+                Form::Count => (format!("--{}", setting.name), "1"),
+                _ => (format!("--{}=1", setting.name), "1"),
+            };
+            let by_flag = said_by_flags(&flag);
+            let mut by_variable = Settings::default();
+            let variable = variable(setting.name);
+            assert!(add_variables(&mut by_variable, &[(&variable, value)]).is_empty());
+            let (mut by_file, mut problems) = (Settings::default(), Vec::new());
+            by_file.add_text("", &format!("{} = {value}", setting.key()), &mut problems);
+            assert!(problems.is_empty(), "{problems:?}");
+            for settings in [by_flag, by_variable, by_file] {
+                assert!(settings.get(setting.name).is_some(), "{}", setting.name);
+                assert_eq!(settings.iter().count(), 1, "{}", setting.name);
+            }
         }
-        Ok(TextList(list.join(",")))
     }
-}
 
-/// Stream names and their publish keys. No Debug: keys are not for logs.
-#[derive(Clone, Default, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct KeyList(pub(crate) BTreeMap<String, String>);
+    #[test]
+    fn variables_that_are_no_settings_name_the_nearest() {
+        for (name, nearest) in [
+            ("FEATHERCAST_RTMP_ADR", "FEATHERCAST_RTMP_ADDR"),
+            ("FEATHERCAST_STREAMS", "FEATHERCAST_MAX_STREAMS"),
+            ("FEATHERCAST_CONFIG_FILE", "FEATHERCAST_CONFIG"),
+            ("FEATHERCAST_PUBLISH_KEYS", "FEATHERCAST_PUBLISH_KEY"),
+            ("FEATHERCAST_rtmp_addr", "FEATHERCAST_RTMP_ADDR"),
+        ] {
+            let problems = add_variables(&mut Settings::default(), &[(name, "hunter2")]);
+            let expected = format!("{name}: no setting is called so; the nearest is {nearest}");
+            assert_eq!(problems, [expected]);
+        }
+    }
 
-impl From<&str> for KeyList {
-    /// `NAME=KEY` with commas between. What has no `=` becomes a name without a key, which is
-    /// refused later by name: an error made here would print the whole text, keys and all.
-    fn from(text: &str) -> Self {
-        let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
-        Self(
-            pairs
-                .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-                .map(|(name, key)| (name.into(), key.into()))
-                .collect(),
-        )
+    #[test]
+    fn variables_that_only_look_like_ours_are_let_be() {
+        let variables = [
+            ("FEATHERCASTER", "1"),
+            ("FEATHERCAST_NOT_RUN", "/notes.tsv"),
+            ("FEATHERCAST_SERVICE_HOST", "10.0.0.1"),
+            ("FEATHERCAST_SERVICE_PORT", "1935"),
+            ("FEATHERCAST_SERVICE_PORT_HLS", "8935"),
+            ("FEATHERCAST_PORT", "tcp://10.0.0.1:1935"),
+            ("FEATHERCAST_PORT_1935_TCP", "tcp://10.0.0.1:1935"),
+            ("FEATHERCAST_PORT_1935_TCP_ADDR", "10.0.0.1"),
+            ("FEATHERCAST_HLS_PORT_8935_TCP_PROTO", "tcp"),
+        ];
+        let mut settings = Settings::default();
+        assert_eq!(add_variables(&mut settings, &variables), [""; 0]);
+        assert_eq!(settings.iter().count(), 0);
+        assert_eq!(add_variables(&mut settings, &[("FEATHERCAST_PORT", "1935")]).len(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn variables_that_are_not_utf_8_are_refused() {
+        use std::os::unix::ffi::OsStringExt;
+        let variable = ("FEATHERCAST_RTMP_ADDR".into(), OsString::from_vec(vec![0xff]));
+        let mut problems = Vec::new();
+        Settings::default().add_variables([variable], &mut problems);
+        assert_eq!(problems[0].to_string(), "FEATHERCAST_RTMP_ADDR: it is not UTF-8");
+    }
+
+    #[test]
+    fn distances_are_levenshtein_s() {
+        for (from, to, expected) in
+            [("", "", 0), ("kitten", "sitting", 3), ("", "abc", 3), ("ab", "ba", 2), ("abc", "", 3)]
+        {
+            assert_eq!(distance(from, to), expected, "{from} {to}");
+        }
     }
 }

@@ -4,96 +4,109 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use server::{AcmeChallenge, AcmeConfig, CertificateSource, TlsConfig};
 
-use crate::args::UsageError;
-use crate::config::address;
-use crate::settings::Settings;
+use crate::config::Reader;
+use crate::settings::Said;
 
 const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 
-/// Takes out of the settings what is about TLS. `None` where nothing is.
-pub(crate) fn resolve(
-    settings: &mut Settings,
-    http_addr: SocketAddr,
-) -> Result<Option<TlsConfig>, UsageError> {
-    let (rtmps_addr, https_addr) = (settings.rtmps_addr.take(), settings.https_addr.take());
-    let has_addr = rtmps_addr.is_some() || https_addr.is_some();
+/// Reads what is about TLS. `None` where nothing is, or where it makes no sense.
+pub(crate) fn resolve(reader: &mut Reader<'_>, http_addr: SocketAddr) -> Option<TlsConfig> {
     let any_host = |port| SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port);
-    let address = |option, text: Option<String>, default| {
-        text.map_or(Ok(default), |text| address(option, &text, default))
-    };
-    let rtmps_addr = address("--rtmps-addr", rtmps_addr, any_host(1936))?;
-    let https_addr = address("--https-addr", https_addr, any_host(8936))?;
-    let acme = acme(settings, http_addr, https_addr)?;
-    let certificate = match (settings.tls_cert.take(), settings.tls_key.take(), acme) {
+    let rtmps_addr = reader.address("rtmps-addr", any_host(1936));
+    let https_addr = reader.address("https-addr", any_host(8936));
+    let acme = acme(reader, http_addr, https_addr);
+    let (cert, key) = (reader.path("tls-cert"), reader.path("tls-key"));
+    match (reader.said("tls-cert"), reader.said("tls-key"), reader.said("acme")) {
+        (Some(cert), None, None) => {
+            reader.refuse(cert, format_args!("write {}, too", cert.other("tls-key")));
+        }
+        (None, Some(key), None) => {
+            reader.refuse(key, format_args!("write {}, too", key.other("tls-cert")));
+        }
+        (Some(_), _, Some(acme)) | (_, Some(_), Some(acme)) => {
+            let [cert, key] = ["tls-cert", "tls-key"].map(|flag| acme.other(flag));
+            reader.refuse(acme, format_args!("leave it out, or {cert} and {key}"));
+        }
+        (None, None, None) => {
+            for flag in ["rtmps-addr", "https-addr"] {
+                let Some(said) = reader.said(flag) else { continue };
+                let [cert, key, acme] = ["tls-cert", "tls-key", "acme"].map(|it| said.other(it));
+                let what = format!("it needs a certificate: write {cert} and {key}, or {acme}");
+                reader.refuse(said, what);
+            }
+        }
+        (Some(_), Some(_), None) | (None, None, Some(_)) => {}
+    }
+    let certificate = match (cert, key, acme) {
         (Some(cert), Some(key), None) => CertificateSource::Files { cert, key },
         (None, None, Some(acme)) => CertificateSource::Acme(acme),
-        (None, None, None) if !has_addr => return Ok(None),
-        (None, None, None) => {
-            return Err(UsageError::new(
-                "--rtmps-addr and --https-addr need a certificate: write --tls-cert and --tls-key, or --acme",
-            ));
-        }
-        (_, _, None) => {
-            return Err(UsageError::new("--tls-cert and --tls-key: write both, or neither"));
-        }
-        (_, _, Some(_)) => {
-            return Err(UsageError::new("--acme: leave it out, or --tls-cert and --tls-key"));
-        }
+        _ => return None,
     };
-    Ok(Some(TlsConfig { rtmps_addr, https_addr, certificate }))
+    Some(TlsConfig { rtmps_addr, https_addr, certificate })
 }
 
 fn acme(
-    settings: &mut Settings,
+    reader: &mut Reader<'_>,
     http_addr: SocketAddr,
     https_addr: SocketAddr,
-) -> Result<Option<AcmeConfig>, UsageError> {
-    let (folder, directory) = (settings.acme_folder.take(), settings.acme_directory.take());
-    let ca = settings.acme_ca.take();
-    let Some(domains) = settings.acme.take() else {
-        if folder.is_some() || directory.is_some() || ca.is_some() {
-            return Err(UsageError::new(
-                "--acme-folder, --acme-directory and --acme-ca need names: write --acme, too",
-            ));
+) -> Option<AcmeConfig> {
+    let folder = reader.path("acme-folder").unwrap_or_else(|| "acme".into());
+    let directory = reader.read("acme-directory", LETS_ENCRYPT.to_owned(), directory);
+    let ca = reader.path("acme-ca");
+    let Some(said) = reader.said("acme") else {
+        for flag in ["acme-folder", "acme-directory", "acme-ca"] {
+            let Some(said) = reader.said(flag) else { continue };
+            reader.refuse(said, format_args!("it needs names: write {}, too", said.other("acme")));
         }
-        return Ok(None);
+        return None;
     };
-    let domains: Vec<_> =
-        domains.split(',').map(|domain| domain.trim().to_ascii_lowercase()).collect();
-    if let Some(domain) = domains.iter().find(|domain| !is_domain(domain)) {
-        return Err(UsageError::new(format_args!(
-            "--acme: {domain:?} is no name that an authority can find; write for example live.example.com"
-        )));
+    let meaning = domains(said)
+        .and_then(|domains| Ok((challenge(said, &domains, http_addr, https_addr)?, domains)));
+    match meaning {
+        Ok((challenge, domains)) => Some(AcmeConfig { challenge, domains, directory, folder, ca }),
+        Err(what) => {
+            reader.refuse(said, what);
+            None
+        }
     }
-    let directory = directory.unwrap_or_else(|| LETS_ENCRYPT.to_owned());
+}
+
+fn directory(said: &Said) -> Result<String, String> {
+    let directory = said.text()?;
     if !directory.starts_with("https://") {
-        return Err(UsageError::new(format_args!(
-            "--acme-directory {directory:?}: write an https URL, for example {LETS_ENCRYPT}"
-        )));
+        return Err(format!("write an https URL, for example {LETS_ENCRYPT}"));
     }
-    Ok(Some(AcmeConfig {
-        challenge: challenge(&domains, http_addr, https_addr)?,
-        domains,
-        directory,
-        folder: folder.unwrap_or_else(|| "acme".into()),
-        ca,
-    }))
+    Ok(directory)
+}
+
+fn domains(said: &Said) -> Result<Vec<String>, String> {
+    let domains: Vec<_> =
+        said.text()?.split(',').map(|domain| domain.trim().to_ascii_lowercase()).collect();
+    match domains.iter().find(|domain| !is_domain(domain)) {
+        Some(domain) => Err(format!(
+            "{domain:?} is no name that an authority can find; write for example live.example.com"
+        )),
+        None => Ok(domains),
+    }
 }
 
 /// Authorities look on two ports and on no other.
 fn challenge(
+    said: &Said,
     domains: &[String],
     http_addr: SocketAddr,
     https_addr: SocketAddr,
-) -> Result<AcmeChallenge, UsageError> {
+) -> Result<AcmeChallenge, String> {
     match (https_addr.port(), http_addr.port()) {
         (443, _) => Ok(AcmeChallenge::TlsAlpn01),
         (_, 80) => Ok(AcmeChallenge::Http01),
-        (https, http) => Err(UsageError::new(format_args!(
-            "--acme: an authority looks for {} on port 443 or 80, and ours are {https} and {http}; write \
-             --https-addr :443 (tls-alpn-01) or --http-addr :80 (http-01)",
+        (https, http) => Err(format!(
+            "an authority looks for {} on port 443 or 80, and ours are {https} and {http}; let {} be \
+             :443 (tls-alpn-01) or {} be :80 (http-01)",
             domains.join(", "),
-        ))),
+            said.other("https-addr"),
+            said.other("http-addr"),
+        )),
     }
 }
 
@@ -137,9 +150,9 @@ mod tests {
         assert_eq!(addrs(&own), ["[::]:1936", "0.0.0.0:443"]);
         assert!(resolved("").unwrap().tls.is_none());
         for half in ["tls_cert = 'c.pem'", "tls_key = 'k.pem'"] {
-            assert!(refused(half).contains("write both, or neither"), "{half}");
+            assert!(refused(half).contains(", too"), "{half}");
         }
-        assert!(refused("https_addr = ':443'").contains("need a certificate"));
+        assert!(refused("https_addr = ':443'").contains("needs a certificate"));
     }
 
     #[test]
@@ -175,7 +188,7 @@ mod tests {
         }
         let both = format!("{FILES}acme = 'a.example.com'\nhttps_addr = ':443'");
         assert!(refused(&both).contains("leave it out"));
-        assert!(refused("acme_folder = 'x'").contains("write --acme, too"));
+        assert!(refused("acme_folder = 'x'").contains("write acme, too"));
         let plain = "acme = 'a.example.com'\nhttps_addr = ':443'\nacme_directory = 'http://x'";
         assert!(refused(plain).contains("https URL"));
     }

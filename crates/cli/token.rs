@@ -1,11 +1,12 @@
 //! `feathercast token`: makes viewers' tokens.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use server::{Clock, StreamName, ViewerSecret, parse_duration};
 
 use crate::args::UsageError;
-use crate::config::{read_file, viewer_secret};
+use crate::config::viewer_secret;
+use crate::settings::Settings;
 
 /// The options of `token`.
 #[derive(clap::Args, Debug)]
@@ -25,12 +26,26 @@ pub(crate) struct TokenArgs {
 
 /// What to print: the token alone, for scripts.
 pub(crate) fn run(args: &TokenArgs) -> Result<String, UsageError> {
-    let file = args.config.as_deref().map(read_file).transpose()?.unwrap_or_default();
-    let secret = args.viewer_secret.clone().or(file.viewer_secret);
-    let secret = secret.as_deref().map(viewer_secret).transpose()?.ok_or_else(|| {
+    let secret = match &args.viewer_secret {
+        Some(text) => ViewerSecret::new(text)
+            .map_err(|error| UsageError::new(format_args!("--viewer-secret: {error}")))?,
+        None => secret_of_file(args.config.as_deref())?,
+    };
+    Ok(format!("{}\n", token(&secret, args, Clock::start().now().unix_secs())?))
+}
+
+fn secret_of_file(path: Option<&Path>) -> Result<ViewerSecret, UsageError> {
+    let (mut settings, mut problems) = (Settings::default(), Vec::new());
+    if let Some(path) = path {
+        settings.add_file(path, &mut problems);
+    }
+    if !problems.is_empty() {
+        return Err(UsageError::of(problems));
+    }
+    let said = settings.get("viewer-secret").ok_or_else(|| {
         UsageError::new("there is no secret: set FEATHERCAST_VIEWER_SECRET, or --config FILE.toml")
     })?;
-    Ok(format!("{}\n", token(&secret, args, Clock::start().now().unix_secs())?))
+    viewer_secret(said).map_err(|what| UsageError::of(vec![said.problem(what)]))
 }
 
 fn token(

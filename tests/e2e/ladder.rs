@@ -80,7 +80,7 @@ fn bad_usage_is_explained_and_exits_with_2() {
         (&["--renditions", "missing.json"], &["--renditions", "missing.json"]),
         (&["--rtmp-addr", "nonsense:99999"], &["--rtmp-addr"]),
         (&["--segment-duration", "0"], &["--segment-duration"]),
-        (&["--config", "missing.toml"], &["--config", "missing.toml"]),
+        (&["--config", "missing.toml"], &["cannot read missing.toml"]),
     ];
     for (args, words) in table {
         let output = run(args);
