@@ -12,19 +12,16 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// In which time this many may come.
-    pub(crate) fn time_for(self, units: u64) -> Duration {
+    /// In which time this many may come, in nanoseconds.
+    pub(crate) fn nanos_for(self, units: u64) -> u64 {
         const NANOS: u64 = 1_000_000_000;
         let per_second = self.per_second.max(1);
         // Asked for each read of a socket, where 64 bits are enough and much cheaper to divide.
-        let nanos = units.checked_mul(NANOS).map_or_else(
-            || {
-                let nanos = u128::from(units) * u128::from(NANOS) / u128::from(per_second);
-                u64::try_from(nanos).unwrap_or(u64::MAX)
-            },
-            |nanos| nanos / per_second,
-        );
-        Duration::from_nanos(nanos)
+        if let Some(nanos) = units.checked_mul(NANOS) {
+            return nanos / per_second;
+        }
+        let nanos = u128::from(units) * u128::from(NANOS) / u128::from(per_second);
+        u64::try_from(nanos).unwrap_or(u64::MAX)
     }
 }
 

@@ -56,7 +56,7 @@ impl Pace {
 
     /// Whether the connection catches up.
     pub(crate) fn is_ahead(&self, uptime: Duration) -> bool {
-        self.media.paid_at > uptime + AHEAD
+        self.media.is_ahead(AHEAD, uptime)
     }
 
     /// How long from now on no more of it should be read; zero nearly always.
@@ -113,7 +113,7 @@ impl PublishRates {
     /// One was accepted.
     pub(crate) fn count(&mut self, address: IpAddr, uptime: Duration) {
         if self.by_address.len() >= MAX_ADDRESSES {
-            self.by_address.retain(|_, meter| meter.paid_at > uptime);
+            self.by_address.retain(|_, meter| meter.is_ahead(Duration::ZERO, uptime));
         }
         if self.by_address.len() < MAX_ADDRESSES || self.by_address.contains_key(&address) {
             self.by_address
@@ -128,33 +128,46 @@ impl PublishRates {
 #[derive(Debug)]
 struct Meter {
     rate: Rate,
-    /// In which time the burst would be paid by the rate.
-    burst: Duration,
-    /// The uptime at which all that was spent would be paid by the rate alone.
-    paid_at: Duration,
+    /// In which time the burst would be paid by the rate, in nanoseconds.
+    burst: u64,
+    /// The uptime at which all that was spent would be paid by the rate alone, in nanoseconds.
+    paid_at: u64,
 }
 
 impl Meter {
     fn new(rate: Rate) -> Self {
-        Self { rate, burst: rate.time_for(rate.burst), paid_at: Duration::ZERO }
+        Self { rate, burst: rate.nanos_for(rate.burst), paid_at: 0 }
     }
 
     fn spend(&mut self, units: u64, uptime: Duration) {
         // A read has chunks of a picture, or a message, and hardly ever something for each meter.
         if units > 0 {
-            self.paid_at = self.paid_at.max(uptime) + self.rate.time_for(units);
+            let began = self.paid_at.max(nanos(uptime));
+            self.paid_at = began.saturating_add(self.rate.nanos_for(units));
         }
     }
 
     /// Whether so many are left of the burst.
     fn holds(&self, units: u64, uptime: Duration) -> bool {
-        let spent = self.paid_at.saturating_sub(uptime);
-        spent + self.rate.time_for(units) <= self.burst
+        let spent = self.paid_at.saturating_sub(nanos(uptime));
+        spent.saturating_add(self.rate.nanos_for(units)) <= self.burst
+    }
+
+    /// Whether all that was spent is paid by the rate alone only so long from now.
+    fn is_ahead(&self, by: Duration, uptime: Duration) -> bool {
+        self.paid_at > nanos(uptime + by)
     }
 
     fn wait(&self, uptime: Duration) -> Duration {
-        self.paid_at.saturating_sub(self.burst + uptime)
+        let free_from = nanos(uptime).saturating_add(self.burst);
+        Duration::from_nanos(self.paid_at.saturating_sub(free_from))
     }
+}
+
+/// Meters count time in one number: there are three of them for each read of a socket. It is enough
+/// for 584 years.
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -205,10 +218,10 @@ mod tests {
     #[test]
     fn a_rate_is_exact_and_any_number_has_a_time() {
         let rate = Rate { per_second: 3, burst: 1 };
-        assert_eq!(rate.time_for(0), Duration::ZERO);
-        assert_eq!(rate.time_for(1), Duration::from_nanos(333_333_333));
-        assert_eq!(rate.time_for(30_000_000_000), Duration::from_secs(10_000_000_000));
-        assert_eq!(rate.time_for(u64::MAX), Duration::from_nanos(u64::MAX));
+        assert_eq!(rate.nanos_for(0), 0);
+        assert_eq!(rate.nanos_for(1), 333_333_333);
+        assert_eq!(rate.nanos_for(30_000_000_000), 10_000_000_000_000_000_000);
+        assert_eq!(rate.nanos_for(u64::MAX), u64::MAX);
     }
 
     #[test]
