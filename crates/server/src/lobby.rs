@@ -2,8 +2,12 @@
 //! free, and an address that holds none always finds one.
 
 use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
 use std::net::{IpAddr, Ipv4Addr};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 
 use tokio::sync::Notify;
 
@@ -41,6 +45,8 @@ pub(crate) struct Seat {
     id: u64,
     address: IpAddr,
     displaced: Arc<Notify>,
+    /// The connection publishes.
+    has_left: AtomicBool,
 }
 
 impl Lobby {
@@ -68,7 +74,8 @@ impl Lobby {
         }
         let displaced = Arc::new(Notify::new());
         let id = waiting.seat(Guest { address, displaced: Arc::clone(&displaced) });
-        Some(Seat { lobby: Arc::clone(lobby), id, address, displaced })
+        let has_left = AtomicBool::new(false);
+        Some(Seat { lobby: Arc::clone(lobby), id, address, displaced, has_left })
     }
 }
 
@@ -110,18 +117,28 @@ impl Waiting {
 
 impl Seat {
     /// Resolves when the connection has to go for another's sake.
+    ///
+    /// While it publishes nothing is looked at, as it holds no place. So poll this behind whatever
+    /// may call [`come_back`](Self::come_back), in the same task.
     pub(crate) async fn displaced(&self) {
-        self.displaced.notified().await;
+        let mut displaced = pin!(self.displaced.notified());
+        poll_fn(|context| match self.has_left.load(Ordering::Relaxed) {
+            true => Poll::Pending,
+            false => displaced.as_mut().poll(context),
+        })
+        .await;
     }
 
     /// The connection publishes: it is counted among the streams and not here.
     pub(crate) fn leave(&self) {
+        self.has_left.store(true, Ordering::Relaxed);
         lock(&self.lobby.waiting).by_id.remove(&self.id);
     }
 
     /// The connection does not publish any more, and may again. It finds its place, also where all
     /// are taken.
     pub(crate) fn come_back(&self) {
+        self.has_left.store(false, Ordering::Relaxed);
         let guest = Guest { address: self.address, displaced: Arc::clone(&self.displaced) };
         lock(&self.lobby.waiting).by_id.insert(self.id, guest);
     }
@@ -147,8 +164,6 @@ fn neighbourhood(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use std::future::Future;
-    use std::pin::pin;
     use std::task::{Context, Waker};
 
     use super::*;
@@ -230,5 +245,16 @@ mod tests {
         assert_eq!(lock(&lobby.waiting).by_id.len(), 2, "one more than there are");
         drop((publisher, other, third));
         assert!(lock(&lobby.waiting).by_id.is_empty());
+    }
+
+    #[test]
+    fn who_was_displaced_when_it_began_to_publish_goes_when_it_has_stopped() {
+        let lobby = Arc::new(Lobby::new(1));
+        let publisher = enter(&lobby, "10.0.0.1").unwrap();
+        let _other = enter(&lobby, "10.0.0.2").unwrap();
+        publisher.leave();
+        assert!(!is_displaced(&publisher));
+        publisher.come_back();
+        assert!(is_displaced(&publisher));
     }
 }

@@ -115,6 +115,7 @@ fn start(
     let shared = Arc::clone(shared);
     let task = async move {
         tokio::select! {
+            biased;
             () = serve(socket, peer, tls, &seat, Arc::clone(&shared)) => {}
             () = seat.displaced() => {
                 shared.metrics.rtmp_displaced_connections.add(1);
