@@ -65,6 +65,57 @@ fn bad_usage_is_exit_code_2_and_names_the_option() {
 }
 
 #[test]
+fn config_check_says_all_that_is_wrong_with_file_environment_and_flags() {
+    let good = config_file("good.toml", "segment_duration = 2\n");
+    let good = good.to_str().unwrap();
+    let text = "rtmp_addr = 0.0.0.0:1935\nmax_stream = 1\nmax_streams = 0\n";
+    let bad = config_file("bad.toml", text);
+    let bad = bad.to_str().unwrap();
+    let variable = [("FEATHERCAST_MEMORY", "1")];
+    ends(0, "good: every setting is the default", &["config", "check"], &[]);
+    ends(0, &format!("1 from {good}"), &["config", "check", good], &[]);
+    ends(0, "1 from flags", &["config", "check", "--config", good, "-v"], &[]);
+    ends(0, &format!("1 from {good}"), &["config", "check"], &[("FEATHERCAST_CONFIG", good)]);
+    ends(2, "cannot be used with", &["config", "check", good, "--config", good], &[]);
+    ends(0, "1 from flags", &["config", "check", good, "-v"], &[("FEATHERCAST_CONFIG", bad)]);
+    ends(0, "good", &["config", "check"], &[("FEATHERCAST_CONFIG", "")]);
+    ends(2, "cannot read /nowhere.toml", &["config", "check", "/nowhere.toml"], &[]);
+    for words in [
+        &format!("error: {bad}:1: rtmp_addr: put it in quotes\n")[..],
+        &format!(
+            "error: {bad}:2: no setting is called \"max_stream\"; the nearest is max_streams\n"
+        ),
+        &format!("error: {bad}:3: max_streams = 0: write a number from 1 to 10000\n"),
+        "error: FEATHERCAST_MEMORY=\"1\": write a size",
+        "error: --log-format \"xml\": write text or json\n",
+    ] {
+        ends(2, words, &["config", "check", bad, "--log-format", "xml"], &variable);
+        ends(2, words, &["config", "print", bad, "--log-format", "xml"], &variable);
+        ends(2, words, &["serve", "--config", bad, "--log-format", "xml"], &variable);
+    }
+}
+
+#[test]
+fn config_print_prints_a_file_that_is_read_as_the_same() {
+    let file = config_file("print.toml", "segment_duration = 3\nkeys = { cam = 'hunter2' }\n");
+    let file = file.to_str().unwrap();
+    let variables = [("FEATHERCAST_MAX_STREAMS", "7"), ("FEATHERCAST_PUBLISH_KEY", "hunter2")];
+    let first = run(&["config", "print", file, "--http-addr", ":80"], &variables);
+    let first = String::from_utf8_lossy(&first.stdout).into_owned();
+    assert!(first.contains(&format!("segment_duration = \"3\" # {file}:1\n")), "{first}");
+    assert!(first.contains("max_streams = 7 # FEATHERCAST_MAX_STREAMS\n"), "{first}");
+    assert!(first.contains("http_addr = \":80\" # --http-addr\n"), "{first}");
+    assert!(first.contains("\"cam\" = \"sha256:") && !first.contains("hunter2"), "{first}");
+    let printed = config_file("printed.toml", &first);
+    let second = run(&["config", "print", printed.to_str().unwrap()], &[]);
+    let second = String::from_utf8_lossy(&second.stdout).into_owned();
+    let settings = |text: &str| -> Vec<String> {
+        text.lines().map(|line| line.split(" # ").next().unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!(settings(&first), settings(&second));
+}
+
+#[test]
 fn version_help_and_the_recipes_other_processes_are_exit_code_0() {
     let version = format!("feathercast {}\n", env!("CARGO_PKG_VERSION"));
     let runs: [(&[&str], &str); 5] = [

@@ -29,6 +29,11 @@ fn every_row_of_decode_md_names_its_test() {
 }
 
 #[test]
+fn every_row_of_configuration_md_names_its_test() {
+    assert_rows_name_tests("docs/configuration.md");
+}
+
+#[test]
 fn every_row_of_tls_md_names_its_test() {
     assert_rows_name_tests("docs/tls.md");
 }

@@ -9,11 +9,12 @@ use clap::{Parser, Subcommand};
 
 use crate::check::CheckArgs;
 use crate::demo::DemoArgs;
+use crate::inspect::ConfigArgs;
 use crate::key::KeyArgs;
 use crate::publish::PublishArgs;
 use crate::settings::{Problem, Settings};
 use crate::token::TokenArgs;
-use crate::{key, livepeer, token};
+use crate::{inspect, key, livepeer, token};
 
 /// What the command line asks for.
 pub(crate) enum Action {
@@ -80,6 +81,8 @@ enum Command {
     Check(Box<CheckArgs>),
     /// Serves on loopback, publishes the test signal as hello_world, checks it, and stays up
     Demo(Box<DemoArgs>),
+    /// Checks or prints the settings of `serve`
+    Config(ConfigArgs),
     /// Makes secrets
     Key(KeyArgs),
     /// Makes a token that lets somebody watch a stream for a while, where the server has a
@@ -118,6 +121,9 @@ fn parse_ours(args: Vec<OsString>, ignored: Vec<String>) -> Result<Action, Usage
         Ok(Cli { command: Some(Command::Publish(args)), .. }) => Ok(Action::Publish(args)),
         Ok(Cli { command: Some(Command::Check(args)), .. }) => Ok(Action::Check(args)),
         Ok(Cli { command: Some(Command::Demo(args)), .. }) => Ok(Action::Demo(args)),
+        Ok(Cli { command: Some(Command::Config(args)), .. }) => {
+            inspect::run(args, std::env::vars_os()).map(Action::Say)
+        }
         Ok(Cli { command: Some(Command::Key(args)), .. }) => key::run(&args).map(Action::Say),
         Ok(Cli { command: Some(Command::Token(args)), .. }) => token::run(&args).map(Action::Say),
         Ok(Cli { command: None, serve }) => Ok(Action::Serve { args: serve, ignored }),
@@ -181,6 +187,7 @@ mod tests {
     #[test]
     fn unknown_options_are_named() {
         assert!(refusal("--rmtp-addr :1").contains("--rmtp-addr"));
+        assert!(refusal("config chek").contains("chek"));
         assert!(refusal("publishh").contains("publishh"));
     }
 }

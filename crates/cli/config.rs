@@ -313,9 +313,8 @@ pub(crate) mod tests {
     use server::Preset;
 
     use super::*;
+    use crate::inspect::EXAMPLE;
     use crate::settings::tests::said_by_flags;
-
-    const EXAMPLE: &str = include_str!("../../docs/feathercast.toml");
 
     /// What `serve` would run with, or its error, by these three sources.
     pub(crate) fn resolved_of(

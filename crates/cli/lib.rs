@@ -5,6 +5,7 @@ mod args;
 mod check;
 mod config;
 mod demo;
+mod inspect;
 mod key;
 mod livepeer;
 mod logging;

@@ -573,7 +573,6 @@ impl Settings {
     }
 
     /// Everything that is said.
-    #[cfg(test)]
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Said> {
         self.0.values()
     }
