@@ -45,23 +45,26 @@ impl Pace {
     pub(crate) fn spend(&mut self, received: Received, uptime: Duration) -> u64 {
         let paid = std::mem::replace(&mut self.paid, received);
         let was_ahead = self.is_ahead(uptime);
+        let now = nanos(uptime);
         let media = received.media.saturating_sub(paid.media);
         let chunks = received.chunks.saturating_sub(paid.chunks);
         let bytes = received.bytes.saturating_sub(paid.bytes);
-        self.bytes.spend(bytes.max(chunks.saturating_mul(CHUNK_BYTES)), uptime);
-        self.media.spend(media, uptime);
-        self.others.spend(received.others.saturating_sub(paid.others), uptime);
+        self.bytes.spend(bytes.max(chunks.saturating_mul(CHUNK_BYTES)), now);
+        self.media.spend(media, now);
+        self.others.spend(received.others.saturating_sub(paid.others), now);
         if was_ahead { media } else { 0 }
     }
 
     /// Whether the connection catches up.
     pub(crate) fn is_ahead(&self, uptime: Duration) -> bool {
-        self.media.is_ahead(AHEAD, uptime)
+        self.media.paid_at > nanos(uptime + AHEAD)
     }
 
     /// How long from now on no more of it should be read; zero nearly always.
     pub(crate) fn wait(&self, uptime: Duration) -> Duration {
-        self.bytes.wait(uptime).max(self.media.wait(uptime)).max(self.others.wait(uptime))
+        let now = nanos(uptime);
+        let wait = self.bytes.wait(now).max(self.media.wait(now)).max(self.others.wait(now));
+        Duration::from_nanos(wait)
     }
 }
 
@@ -79,13 +82,13 @@ impl Common {
     pub(crate) fn spend(&self, units: u64, uptime: Duration) {
         // Most spend nothing, and need not wait for each other.
         if units > 0 {
-            lock(&self.0).spend(units, uptime);
+            lock(&self.0).spend(units, nanos(uptime));
         }
     }
 
     /// How long from now on none should spend more of it.
     pub(crate) fn wait(&self, uptime: Duration) -> Duration {
-        lock(&self.0).wait(uptime)
+        Duration::from_nanos(lock(&self.0).wait(nanos(uptime)))
     }
 }
 
@@ -107,30 +110,28 @@ impl PublishRates {
     /// Whether one more may be accepted now.
     pub(crate) fn allows(&self, address: IpAddr, uptime: Duration) -> bool {
         let meter = self.by_address.get(&address);
-        meter.is_none_or(|meter| meter.holds(1, uptime))
+        meter.is_none_or(|meter| meter.holds(1, nanos(uptime)))
     }
 
     /// One was accepted.
     pub(crate) fn count(&mut self, address: IpAddr, uptime: Duration) {
+        let now = nanos(uptime);
         if self.by_address.len() >= MAX_ADDRESSES {
-            self.by_address.retain(|_, meter| meter.is_ahead(Duration::ZERO, uptime));
+            self.by_address.retain(|_, meter| meter.paid_at > now);
         }
         if self.by_address.len() < MAX_ADDRESSES || self.by_address.contains_key(&address) {
-            self.by_address
-                .entry(address)
-                .or_insert_with(|| Meter::new(self.rate))
-                .spend(1, uptime);
+            self.by_address.entry(address).or_insert_with(|| Meter::new(self.rate)).spend(1, now);
         }
     }
 }
 
-/// Counts what is spent against a [`Rate`].
+/// Counts what is spent against a [`Rate`]; all times are in nanoseconds.
 #[derive(Debug)]
 struct Meter {
     rate: Rate,
-    /// In which time the burst would be paid by the rate, in nanoseconds.
+    /// In which time the burst would be paid by the rate.
     burst: u64,
-    /// The uptime at which all that was spent would be paid by the rate alone, in nanoseconds.
+    /// The uptime at which all that was spent would be paid by the rate alone.
     paid_at: u64,
 }
 
@@ -139,33 +140,26 @@ impl Meter {
         Self { rate, burst: rate.nanos_for(rate.burst), paid_at: 0 }
     }
 
-    fn spend(&mut self, units: u64, uptime: Duration) {
+    fn spend(&mut self, units: u64, now: u64) {
         // A read has chunks of a picture, or a message, and hardly ever something for each meter.
         if units > 0 {
-            let began = self.paid_at.max(nanos(uptime));
-            self.paid_at = began.saturating_add(self.rate.nanos_for(units));
+            self.paid_at = self.paid_at.max(now).saturating_add(self.rate.nanos_for(units));
         }
     }
 
     /// Whether so many are left of the burst.
-    fn holds(&self, units: u64, uptime: Duration) -> bool {
-        let spent = self.paid_at.saturating_sub(nanos(uptime));
+    fn holds(&self, units: u64, now: u64) -> bool {
+        let spent = self.paid_at.saturating_sub(now);
         spent.saturating_add(self.rate.nanos_for(units)) <= self.burst
     }
 
-    /// Whether all that was spent is paid by the rate alone only so long from now.
-    fn is_ahead(&self, by: Duration, uptime: Duration) -> bool {
-        self.paid_at > nanos(uptime + by)
-    }
-
-    fn wait(&self, uptime: Duration) -> Duration {
-        let free_from = nanos(uptime).saturating_add(self.burst);
-        Duration::from_nanos(self.paid_at.saturating_sub(free_from))
+    fn wait(&self, now: u64) -> u64 {
+        self.paid_at.saturating_sub(now.saturating_add(self.burst))
     }
 }
 
-/// Meters count time in one number: there are three of them for each read of a socket. It is enough
-/// for 584 years.
+/// A time in one number, which is enough for 584 years: three meters are asked for each read of a
+/// socket.
 fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -203,16 +197,17 @@ mod tests {
 
     #[test]
     fn a_meter_lets_a_burst_through_and_then_its_rate() {
+        let at = |ms: u64| ms * 1_000_000;
         let mut meter = Meter::new(Rate { per_second: 100, burst: 50 });
         meter.spend(50, at(1000));
-        assert_eq!(meter.wait(at(1000)), Duration::ZERO);
+        assert_eq!(meter.wait(at(1000)), 0);
         meter.spend(10, at(1000));
-        assert_eq!(meter.wait(at(1000)), Duration::from_millis(100));
-        assert_eq!(meter.wait(at(1040)), Duration::from_millis(60));
-        assert_eq!(meter.wait(at(1100)), Duration::ZERO);
+        assert_eq!(meter.wait(at(1000)), at(100));
+        assert_eq!(meter.wait(at(1040)), at(60));
+        assert_eq!(meter.wait(at(1100)), 0);
         // Whoever rests has the whole burst again, and no more than that.
         meter.spend(51, at(60_000));
-        assert_eq!(meter.wait(at(60_000)), Duration::from_millis(10));
+        assert_eq!(meter.wait(at(60_000)), at(10));
     }
 
     #[test]
