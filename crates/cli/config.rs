@@ -280,8 +280,10 @@ fn keys(reader: &mut Reader<'_>) -> BTreeMap<StreamName, SecretDigest> {
     let mut keys = BTreeMap::new();
     for (name, said) in reader.read("keys", Vec::new(), Said::keys) {
         match key(&name, &said) {
-            Ok((name, key)) => {
-                keys.insert(name, key);
+            Ok((stream, key)) => {
+                if keys.insert(stream, key).is_some() {
+                    reader.refuse(&said, format_args!("{name:?} has two keys"));
+                }
             }
             Err(what) => reader.refuse(&said, what),
         }
@@ -583,6 +585,8 @@ pub(crate) mod tests {
             "auth_webhook = 'ftp://h/hunter2'",
             "publish_key = ['hunter2']",
             "publish_key = 'hunter2",
+            "keys =\n'hunter2'",
+            "admin_token = [\n'hunter2' = 1]",
             "[keys]\ncam = ['hunter2']",
             "[keys]\n'/' = 'hunter2'",
         ] {
@@ -637,6 +641,9 @@ pub(crate) mod tests {
         let access = keys("--keys cam=a,cam2=b=c").unwrap();
         assert_eq!(access.len(), 2);
         assert_eq!(access.get(&StreamName::parse("cam2").unwrap()), Some(&SecretDigest::of("b=c")));
+        let error = keys("--keys cam=a,cam2=b,cam=hunter2").unwrap_err();
+        assert!(error.contains("--keys: \"cam\" has two keys"), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
         let error = keys("--keys hunter2").unwrap_err();
         assert!(error.contains("--keys: a name has no key; write NAME=KEY"), "{error}");
         assert!(!error.contains("hunter2"), "{error}");

@@ -106,7 +106,7 @@ pub(crate) fn toml(settings: &Settings) -> Result<String, String> {
     // Whatever stands below a table belongs to it.
     if let Some(said) = settings.get("keys") {
         lines.push(format!("\n[keys] # {}", source(said)));
-        for (name, said) in said.keys()? {
+        for (name, said) in BTreeMap::from_iter(said.keys()?) {
             lines.push(format!("{} = {}", quoted(&name), digest(said.secret()?)?));
         }
     }

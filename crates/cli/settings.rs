@@ -540,6 +540,13 @@ impl Settings {
             }
             let key = key.get_ref();
             let Some(setting) = SETTINGS.iter().find(|setting| setting.key() == **key) else {
+                // Behind a mistake, a value that goes on in another line is taken for a key: it may
+                // be a secret, and stands in quotes.
+                let written = text.lines().nth(line - 1).unwrap_or_default();
+                let is_bare = written.trim_start_matches(['[', ' ', '\t']).starts_with(&**key);
+                if !bad_lines.is_empty() && !is_bare {
+                    continue;
+                }
                 let nearest = self::key(nearest(key, SETTINGS.iter().map(|setting| setting.name)));
                 let words = format!("no setting is called {key:?}; the nearest is {nearest}");
                 problems.push(Problem { line, text: format!("{path}:{line}: {words}") });
