@@ -191,24 +191,30 @@ pub(crate) fn fit(preset: &VideoPreset, size: (u32, u32), sar: (u32, u32)) -> Op
 pub(crate) struct Thinner {
     slot: Option<Duration>,
     origin: Timestamp,
+    /// The origin before that one: pictures that are shown in front of a random access picture are
+    /// still looked at when it has been decoded.
+    origin_before: Timestamp,
 }
 
 impl Thinner {
     pub(crate) fn new(ceiling: Option<FrameRate>) -> Self {
         let slot = ceiling.map(FrameRate::interval).filter(|slot| slot.ticks() > 0);
-        Self { slot, origin: Timestamp::ZERO }
+        Self { slot, origin: Timestamp::ZERO, origin_before: Timestamp::ZERO }
     }
 
     /// Lays the slots out from the random access picture at `origin`.
     pub(crate) fn restart(&mut self, origin: Timestamp) {
-        self.origin = origin;
+        if origin != self.origin {
+            self.origin_before = std::mem::replace(&mut self.origin, origin);
+        }
     }
 
     /// Whether the picture at `pts` is kept, from a source with one picture every
     /// `source_interval`.
     pub(crate) fn keeps(&self, pts: Timestamp, source_interval: Duration) -> bool {
         let Some(slot) = self.slot else { return true };
-        let since = pts - self.origin + slack(slot, source_interval);
+        let origin = if pts < self.origin { self.origin_before } else { self.origin };
+        let since = pts - origin + slack(slot, source_interval);
         since.ticks().rem_euclid(slot.ticks()) < source_interval.ticks()
     }
 }

@@ -740,6 +740,8 @@ impl Transcoder {
         let still = pictures.iter().map(|it| it.unit.pts).filter(|pts| *pts < at).max();
         for picture in pictures {
             let unit = &picture.unit;
+            // Also what lies behind the cut may be among them, and is thinned by it.
+            self.interval = picture.interval;
             if picture.disposable && unit.pts < at && Some(unit.pts) != still {
                 continue;
             }

@@ -47,6 +47,11 @@ impl Bits {
         self.bits(value + 1, bits);
     }
 
+    /// Zeros up to the next whole byte.
+    pub(crate) fn align(&mut self) {
+        self.0.resize(self.0.len().next_multiple_of(8), false);
+    }
+
     pub(crate) fn bytes(mut self) -> Vec<u8> {
         self.bits(1, 1);
         let byte = |bits: &[bool]| {

@@ -10,6 +10,7 @@ mod light;
 mod on_demand;
 mod overload;
 mod pictures;
+mod prop_make;
 mod prop_stream;
 mod rates;
 mod real_streams;

@@ -8,8 +8,9 @@ use flv::{FileReader, Tag};
 use media::Duration;
 use pipeline::{
     Continuity, GridMode, GridState, Ingest, IngestOutput, Keyframes, MessageError, Notice,
-    Package, Queue, RenditionInfo, RenditionSet, SegmentStore, StayRefusal, StreamConfig,
-    StreamTracks, Transcoder, TranscoderOutput, TranscoderStats, make_segment, write_ts,
+    Package, Queue, RenditionInfo, RenditionSet, SegmentSource, SegmentStore, StayRefusal,
+    StreamConfig, StreamTracks, Transcoder, TranscoderOutput, TranscoderStats, make_segment,
+    write_ts,
 };
 
 /// The number of the first segment of every stream here.
@@ -174,10 +175,16 @@ impl Stream {
         self.ingest.set_wanted(wanted);
     }
 
+    /// What a segment is made of.
+    pub(crate) fn source_of(&self, sequence: u64) -> SegmentSource {
+        self.store.source_of(sequence).expect("it is stored")
+    }
+
     /// The segment of a rendition, made alone.
     pub(crate) fn make(&self, index: usize, sequence: u64) -> Package {
-        let source = self.store.source_of(sequence).expect("it is stored");
-        make_segment(&self.config, index, &source).expect("it can be made").package
+        make_segment(&self.config, index, &self.source_of(sequence))
+            .expect("it can be made")
+            .package
     }
 
     pub(crate) fn transcoder_stats(&self) -> &TranscoderStats {
