@@ -134,12 +134,7 @@ impl Run {
 
     fn push(&mut self, segment: Segment) {
         if let Some(promised) = self.promised.take() {
-            let segment = &self.pushed[promised].segment;
-            assert!(self.window.fill(
-                Container::MpegTs,
-                segment.span.sequence(),
-                segment.data.clone()
-            ));
+            assert!(self.window.push(self.pushed[promised].segment.clone()));
         }
         if std::mem::take(&mut self.promise_next) {
             self.window.list(segment.span);

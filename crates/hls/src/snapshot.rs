@@ -83,7 +83,6 @@ impl Snapshot {
             (Some(made), _) => Lookup::Made(made.data.clone()),
             (None, Stage::Promised) => Lookup::NotMade,
             (None, Stage::Packaged { .. }) => Lookup::NotWritten,
-            (None, Stage::Made(..)) => Lookup::Gone,
         }
     }
 

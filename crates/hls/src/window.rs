@@ -89,8 +89,6 @@ pub(crate) enum Stage {
         bytes: usize,
         written: PerContainer<Option<Arc<Made>>>,
     },
-    /// The segment, in one container.
-    Made(Container, Arc<Made>),
 }
 
 #[derive(Debug)]
@@ -172,8 +170,8 @@ impl Window {
     /// promised. A number that was passed, or has its segment already, is ignored: what was served
     /// once is never another. Whether the segment was taken.
     pub fn push(&mut self, segment: Segment) -> bool {
-        self.list(segment.span);
-        self.fill(Container::MpegTs, segment.span.sequence(), segment.data)
+        let Segment { span, data } = segment;
+        self.push_packaged(span, data.len()) && self.fill(Container::MpegTs, span.sequence(), data)
     }
 
     /// Lists a span whose segment will be made when it is asked for. A number that was passed is
@@ -207,40 +205,37 @@ impl Window {
 
     /// Lists a span whose samples the caller keeps, and [`fill`](Self::fill)s in when somebody asks
     /// for it, in the container that is asked for: `bytes` long as a transport stream. Where it is
-    /// listed as a promise, that is kept now. A number that was passed, or has its segment already,
-    /// is ignored. Whether it was taken.
+    /// listed as a promise, or was a short while ago, that is kept now. A number that was passed,
+    /// or has its segment already, is ignored. Whether it was taken.
     pub fn push_packaged(&mut self, span: Span, bytes: usize) -> bool {
         self.list(span);
-        let written = PerContainer::default();
-        self.put(span.sequence(), Stage::Packaged { bytes, written })
-    }
-
-    /// Keeps the promise of a span that is listed, or was a short while ago, in this container;
-    /// whether there was one to keep.
-    pub fn fill(&mut self, container: Container, sequence: u64, data: Bytes) -> bool {
-        self.put(sequence, Stage::Made(container, Made::new(data)))
-    }
-
-    fn put(&mut self, sequence: u64, next: Stage) -> bool {
-        let target_duration_secs = self.target_duration_secs;
-        let listed = self.listed.iter_mut().find(|listed| listed.span.sequence() == sequence);
-        let removed = self.removed.iter_mut().find(|removed| removed.sequence == sequence);
-        let place = match (listed, removed) {
-            (Some(listed), _) => {
-                if matches!(listed.content.stage, Stage::Promised) {
-                    let bytes = next.bytes();
-                    self.bandwidth.push(bytes, listed.span.duration, target_duration_secs);
-                }
-                &mut listed.content
-            }
-            (None, Some(removed)) => &mut removed.content,
-            (None, None) => return false,
-        };
-        let is_taken = place.stage.take(next);
-        if is_taken {
-            self.enforce_bytes();
+        let sequence = span.sequence();
+        let Some(stage @ Stage::Promised) = self.stage_mut(sequence) else { return false };
+        *stage = Stage::Packaged { bytes, written: PerContainer::default() };
+        if self.listed.iter().any(|listed| listed.span.sequence() == sequence) {
+            self.bandwidth.push(bytes, span.duration, self.target_duration_secs);
         }
-        is_taken
+        self.enforce_bytes();
+        true
+    }
+
+    /// Writes a segment that is packaged in this container. What was served once is never another:
+    /// whether it is the first.
+    pub fn fill(&mut self, container: Container, sequence: u64, data: Bytes) -> bool {
+        let stage = self.stage_mut(sequence);
+        let Some(Stage::Packaged { written, .. }) = stage else { return false };
+        let place @ None = written.of_mut(container) else { return false };
+        *place = Some(Made::new(data));
+        self.enforce_bytes();
+        true
+    }
+
+    /// What there is of a segment that is listed, or was a short while ago.
+    fn stage_mut(&mut self, sequence: u64) -> Option<&mut Stage> {
+        let listed = self.listed.iter_mut().map(|it| (it.span.sequence(), &mut it.content));
+        let removed = self.removed.iter_mut().map(|it| (it.sequence, &mut it.content));
+        let found = listed.chain(removed).find(|(number, _)| *number == sequence);
+        found.map(|(_, content)| &mut content.stage)
     }
 
     /// The number of the oldest segment that may still be asked for.
@@ -409,7 +404,6 @@ impl Stage {
                 let len = |made: &Option<Arc<Made>>| made.as_ref().map_or(0, |it| it.data.len());
                 (*bytes).max(len(&written.mpeg_ts) + len(&written.fragmented_mp4))
             }
-            Self::Made(_, made) => made.data.len(),
         }
     }
 
@@ -418,24 +412,6 @@ impl Stage {
         match self {
             Self::Promised => None,
             Self::Packaged { written, .. } => written.of(container).as_ref(),
-            Self::Made(written, made) => (*written == container).then_some(made),
-        }
-    }
-
-    /// Becomes `next`, if it may: what was served once is never another.
-    fn take(&mut self, next: Self) -> bool {
-        match (&mut *self, next) {
-            (Self::Promised, next) => {
-                *self = next;
-                true
-            }
-            (Self::Packaged { written, .. }, Self::Made(container, made)) => {
-                let place = written.of_mut(container);
-                let is_new = place.is_none();
-                place.get_or_insert(made);
-                is_new
-            }
-            (Self::Packaged { .. } | Self::Made(..), _) => false,
         }
     }
 }
@@ -576,8 +552,11 @@ mod tests {
         (5..8).for_each(|sequence| window.list(span(sequence, two)));
         assert_eq!(window.promised().collect::<Vec<_>>(), [5, 6, 7]);
         assert_eq!(window.snapshot().unwrap().segment(Container::MpegTs, 6), Lookup::NotMade);
-        assert!(window.fill(Container::MpegTs, 6, Bytes::from_static(b"six")));
+        let data = Bytes::from_static(b"six");
+        assert!(!window.fill(Container::MpegTs, 6, data.clone()), "nothing is packaged");
+        assert!(window.push(segment(6, two, &data)));
         assert!(!window.fill(Container::MpegTs, 6, Bytes::from_static(b"another")));
+        assert!(!window.push(segment(6, two, &data)));
         let snapshot = window.snapshot().unwrap();
         assert_eq!(
             snapshot.segment(Container::MpegTs, 6),
@@ -587,7 +566,7 @@ mod tests {
         // It has left the playlist, and is still waited for.
         window.note_read();
         window.list(span(8, two));
-        assert!(window.fill(Container::MpegTs, 5, Bytes::from_static(b"five")));
+        assert!(window.push(segment(5, two, &Bytes::from_static(b"five"))));
         let snapshot = window.snapshot().unwrap();
         assert_eq!(snapshot.media_sequence(), 6);
         assert_eq!(
@@ -675,7 +654,7 @@ mod tests {
         let mut window = window(6);
         let two = Duration::from_secs(2);
         (5..9).for_each(|sequence| window.list(span(sequence, two)));
-        window.fill(Container::MpegTs, 5, Bytes::from_static(b"five"));
+        assert!(window.push(segment(5, two, &Bytes::from_static(b"five"))));
         assert!(!window.withdraw_promises_before(5));
         window.note_read();
         assert!(window.withdraw_promises_before(7));
