@@ -1,7 +1,10 @@
 //! `fuzz`: the targets of fuzz/, for as long as one likes; and the short run of all of them in CI.
 
+use std::num::NonZero;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use crate::failure::Failure;
 use crate::run::{cargo, foreground, into_file, quietly, stdout_of};
@@ -36,10 +39,10 @@ pub(crate) fn run(steps: &mut Steps, target: Option<&str>, seconds: u64) -> Resu
     };
     let limit = format!("-max_total_time={seconds}");
     build(steps)?;
-    let mut summary = Summary::begin(seconds)?;
+    let summary = Mutex::new(Summary::begin(seconds)?);
     steps.step("fuzz", &chosen.join(", "), || {
         println!("{}", Summary::HEADING);
-        chosen.iter().try_for_each(|target| {
+        several_at_once(&chosen, |target| {
             let log = workspace::scratch().join(format!("fuzz-{target}.log"));
             let outcome = into_file(&mut fuzz(target, &[&limit, "-print_final_stats=1"])?, &log);
             let told = std::fs::read_to_string(&log).unwrap_or_default();
@@ -48,7 +51,7 @@ pub(crate) fn run(steps: &mut Steps, target: Option<&str>, seconds: u64) -> Resu
                 |fuzzed| fuzzed.row(target),
             );
             println!("{row}");
-            summary.add(&row)?;
+            summary.lock().unwrap_or_else(PoisonError::into_inner).add(&row)?;
             outcome
         })
     })?;
@@ -125,7 +128,31 @@ pub(crate) fn smoke(steps: &mut Steps) -> Result<(), Failure> {
     let what = format!("{} targets, each with {}", targets.len(), SMOKE.join(" "));
     steps.step("fuzz smoke", &what, || {
         // libFuzzer has much to say, of interest only when it finds something.
-        targets.iter().try_for_each(|target| quietly(&mut fuzz(target, &SMOKE)?))
+        several_at_once(&targets, |target| quietly(&mut fuzz(target, &SMOKE)?))
+    })
+}
+
+/// Does it to every target in turn, to as many at once as there are processors, as each fuzzes on
+/// one. None begins behind a failure.
+fn several_at_once(
+    targets: &[String],
+    work: impl Fn(&str) -> Result<(), Failure> + Sync,
+) -> Result<(), Failure> {
+    let left = Mutex::new(targets.iter());
+    let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let worker = || {
+        while let Some(target) = next() {
+            if let Err(failure) = work(target) {
+                while next().is_some() {}
+                return Err(failure);
+            }
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let processors = thread::available_parallelism().map_or(1, NonZero::get);
+        let workers: Vec<_> = (0..processors).map(|_| scope.spawn(worker)).collect();
+        workers.into_iter().try_for_each(|it| it.join().expect("a worker that does not panic"))
     })
 }
 
@@ -217,6 +244,28 @@ stat::number_of_executed_units: 5000
         assert_eq!(fuzzed, expected);
         assert_eq!(fuzzed.row("a"), "| a | 5000 | 312 | 81 | 2500 |");
         assert_eq!(Fuzzed::read("==1==ERROR: AddressSanitizer"), None);
+    }
+
+    #[test]
+    fn every_target_has_its_turn_and_none_begins_behind_a_failure() {
+        let targets: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+        let done = Mutex::new(Vec::new());
+        let note = |target: &str| done.lock().unwrap().push(target.to_owned());
+        let all = several_at_once(&targets, |target| {
+            note(target);
+            Ok(())
+        });
+        assert!(all.is_ok());
+        let mut names = std::mem::take(&mut *done.lock().unwrap());
+        names.sort_by_key(|name| name.parse::<u32>().unwrap());
+        assert_eq!(names, targets);
+        let failed = several_at_once(&targets, |target| {
+            note(target);
+            Err(target.into())
+        });
+        assert!(failed.is_err());
+        let begun = done.lock().unwrap().len();
+        assert!(begun <= thread::available_parallelism().unwrap().get(), "{begun} began");
     }
 
     #[test]
