@@ -185,7 +185,7 @@ pub struct Limits {
     /// In that time this many log lines of all kinds that peers at one address cause.
     pub peer_log_lines_per_ip: u64,
     /// In that time this many log lines that peers cause: under 20 a second whenever the time
-    /// begins.
+    /// begins, with those that nobody causes.
     pub peer_log_lines: u64,
     /// In that time this many log lines about what one publisher sends: at its start codecs, size
     /// and encoder come one by one.
@@ -250,7 +250,7 @@ impl Default for Limits {
             log_interval: Duration::from_secs(5),
             peer_log_burst: 20,
             peer_log_lines_per_ip: 40,
-            peer_log_lines: 48,
+            peer_log_lines: 45,
             facts_log_burst: 4,
         }
     }

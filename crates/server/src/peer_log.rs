@@ -136,10 +136,10 @@ mod tests {
         let mut log = PeerLog::new(&Limits::default());
         let lines: usize =
             (0..200).map(|last| repeat(&mut log, PeerLine::Refused, ip(last), 10).0).sum();
-        assert_eq!(lines, 48, "under 20 a second, also at the seam of two intervals");
-        assert!(log.by_address.len() <= 48 && log.by_line.len() <= 48 && log.held_back.len() == 1);
+        assert_eq!(lines, 45, "under 20 a second, also at the seam of two intervals");
+        assert!(log.by_address.len() <= 45 && log.by_line.len() <= 45 && log.held_back.len() == 1);
         assert_eq!(log.admit(PeerLine::Refused, ip(1), 5, at(4)), None);
-        assert_eq!(log.admit(PeerLine::Refused, ip(1), 5, at(5)), Some(2000 - 48 + 6 + 5));
+        assert_eq!(log.admit(PeerLine::Refused, ip(1), 5, at(5)), Some(2000 - 45 + 6 + 5));
         assert_eq!(log.admit(PeerLine::Refused, ip(1), 0, at(5)), Some(0), "said once");
     }
 
