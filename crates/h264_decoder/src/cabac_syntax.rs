@@ -69,14 +69,17 @@ const LAST_8X8: [u8; 63] = [
 impl Cabac<'_> {
     /// `ctxIdxInc` of the conditions left and above: the first counts 1, the second 2 (9.3.3.1.1).
     #[inline(always)]
-    fn increment(around: &Surroundings, is: impl Fn(NeighbourFacts) -> bool) -> usize {
-        usize::from(around.left.is_some_and(&is)) + 2 * usize::from(around.above.is_some_and(&is))
+    fn increment(around: &Surroundings, is: impl Fn(&NeighbourFacts) -> bool) -> usize {
+        let [left, above] = [&around.left, &around.above];
+        usize::from(left.as_ref().is_some_and(&is))
+            + 2 * usize::from(above.as_ref().is_some_and(&is))
     }
 
     /// The same where each counts 1.
     #[inline(always)]
-    fn count(around: &Surroundings, is: impl Fn(NeighbourFacts) -> bool) -> usize {
-        usize::from(around.left.is_some_and(&is)) + usize::from(around.above.is_some_and(&is))
+    fn count(around: &Surroundings, is: impl Fn(&NeighbourFacts) -> bool) -> usize {
+        let [left, above] = [&around.left, &around.above];
+        usize::from(left.as_ref().is_some_and(&is)) + usize::from(above.as_ref().is_some_and(&is))
     }
 
     /// The bins of I_16x16 and I_PCM behind the first (table 9-36), by the contexts of table 9-39.
@@ -390,7 +393,7 @@ impl Syntax for Cabac<'_> {
         // A condition is met by blocks that are there and have no coefficients.
         let is_zero_left = |row: usize| around.left.is_some() && !around.left_luma[row];
         let is_zero_above = |column: usize| {
-            around.above.is_some_and(|mb| mb.coded_block_pattern >> (2 + column) & 1 == 0)
+            around.above.as_ref().is_some_and(|mb| mb.coded_block_pattern >> (2 + column) & 1 == 0)
         };
         let mut luma = 0;
         for block in 0..4 {
@@ -404,7 +407,7 @@ impl Syntax for Cabac<'_> {
             return Ok(luma);
         }
         let first = offset::CODED_BLOCK_PATTERN_CHROMA;
-        let chroma = |mb: NeighbourFacts| mb.coded_block_pattern >> 4 & 3;
+        let chroma = |mb: &NeighbourFacts| mb.coded_block_pattern >> 4 & 3;
         if !self.decision(first + Self::increment(around, |mb| chroma(mb) != 0)) {
             return Ok(luma);
         }
@@ -441,13 +444,14 @@ impl Syntax for Cabac<'_> {
         let field = usize::from(around.is_field);
         let cache = &around.cache;
         let dc = |bit: u32| {
-            let has =
-                |mb: Option<NeighbourFacts>| mb.map(|mb| mb.coded_block_pattern >> bit & 1 == 1);
+            let has = |mb: &Option<NeighbourFacts>| {
+                mb.as_ref().map(|mb| mb.coded_block_pattern >> bit & 1 == 1)
+            };
             // Of an unavailable neighbour, what the caches have for blocks of it.
             let unavailable = |place: usize| cache.total_coeff[place] != 0;
             (
-                has(around.left).unwrap_or_else(|| unavailable(place(0, 0) - 1)),
-                has(around.above).unwrap_or_else(|| unavailable(place(0, 0) - 8)),
+                has(&around.left).unwrap_or_else(|| unavailable(place(0, 0) - 1)),
+                has(&around.above).unwrap_or_else(|| unavailable(place(0, 0) - 8)),
             )
         };
         let flag_increments = match block {

@@ -122,13 +122,27 @@ fn implicit_weight(
     }
 }
 
-/// A partition in 4x4 blocks.
+/// A partition in 4x4 blocks: small enough to be passed in a register.
 #[derive(Clone, Copy, Debug)]
 struct Part {
-    x: usize,
-    y: usize,
-    width: usize,
-    height: usize,
+    x: u8,
+    y: u8,
+    width: u8,
+    height: u8,
+}
+
+impl Part {
+    /// Its column and row.
+    #[inline(always)]
+    fn at(self) -> (usize, usize) {
+        (self.x.into(), self.y.into())
+    }
+
+    /// Its place in the caches of [`Cache`](crate::mb::Cache).
+    #[inline(always)]
+    fn place(self) -> usize {
+        place(self.x.into(), self.y.into())
+    }
 }
 
 const WHOLE: Part = Part { x: 0, y: 0, width: 4, height: 4 };
@@ -179,7 +193,7 @@ impl<S: Vectors> MbDecoder<'_, S> {
 
     /// Predicts the macroblock from its motion, in as large parts as have the same.
     pub(crate) fn predict_inter(&mut self) {
-        let quarter = |block: usize| Part { x: 2 * (block & 1), y: block & 2, width: 2, height: 2 };
+        let quarter = |block: u8| Part { x: 2 * (block & 1), y: block & 2, width: 2, height: 2 };
         if self.is_uniform(WHOLE) {
             self.mb.flags = self.mb.flags.with(Flags::ONE_MOTION).with(Flags::MOTION_8X8);
             return self.predict_part(WHOLE);
@@ -201,9 +215,9 @@ impl<S: Vectors> MbDecoder<'_, S> {
                 return;
             }
         }
-        for block in 0..4 {
+        for (block, is_uniform) in (0..4).zip(uniform) {
             let part = quarter(block);
-            if uniform[block] {
+            if is_uniform {
                 self.predict_part(part);
                 continue;
             }
@@ -230,7 +244,7 @@ impl<S: Vectors> MbDecoder<'_, S> {
     #[inline]
     fn is_uniform(&self, part: Part) -> bool {
         let cache = &self.around.cache;
-        let first = place(part.x, part.y);
+        let first = part.place();
         for list in 0..self.lists {
             let (ref_idx, mv) = (&cache.ref_idx[list], &cache.mv[list]);
             if part.width == 4 {
@@ -255,7 +269,7 @@ impl<S: Vectors> MbDecoder<'_, S> {
     }
 
     fn predict_part(&mut self, part: Part) {
-        let place = place(part.x, part.y);
+        let place = part.place();
         let cache = &self.around.cache;
         let motion = WholeMotion {
             ref_idx: [cache.ref_idx[0][place], cache.ref_idx[1][place]],
@@ -287,8 +301,8 @@ impl<S: Vectors> MbDecoder<'_, S> {
             return self.predict_weighted(part, &first, second.as_ref());
         }
         self.predict_from::<Store>(part, &first);
-        if let Some(second) = second {
-            self.predict_from::<Average>(part, &second);
+        if let Some(second) = &second {
+            self.predict_from::<Average>(part, second);
         }
     }
 
@@ -396,15 +410,16 @@ impl<S: Vectors> MbDecoder<'_, S> {
         let unit = if is_chroma { 2 } else { 4 };
         let size = if is_chroma { 8 } else { 16 };
         let (start, stride) = self.origins[usize::from(is_chroma)];
+        let (x, y) = part.at();
         let block = PredictedBlock {
             structure: self.position.structure(),
-            column: (self.position.x * size + part.x * unit) as i32,
-            row: (self.position.luma_row() * size / 16 + part.y * unit) as i32,
-            width: part.width * unit,
-            height: part.height * unit,
+            column: (self.position.x * size + x * unit) as i32,
+            row: (self.position.luma_row() * size / 16 + y * unit) as i32,
+            width: usize::from(part.width) * unit,
+            height: usize::from(part.height) * unit,
             is_coarse: self.context.is_coarse,
         };
-        (block, start + part.y * unit * stride + part.x * unit, stride)
+        (block, start + y * unit * stride + x * unit, stride)
     }
 
     /// Whether a second field refers to the first one of its frame.

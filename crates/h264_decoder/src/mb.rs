@@ -389,7 +389,7 @@ impl NeighbourFinder<'_> {
     }
 
     /// The neighbours in a picture without MBAFF (6.4.9).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(&self, position: Position) -> Neighbours {
         let index = position.row * self.width + position.x;
         let up = if self.is_field_picture { 2 * self.width } else { self.width };

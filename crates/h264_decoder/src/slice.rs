@@ -833,12 +833,13 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
         if mbs[self.index].slice != NO_SLICE {
             return Err(Damage::Repeated);
         }
-        let finder = self.finder();
-        self.neighbours = if self.context.is_mbaff {
-            finder.find_mbaff(self.position)
+        // One assignment for both would put together what is found in memory and copy it from there
+        // in other pieces, which waits for all that was stored before.
+        if self.context.is_mbaff {
+            self.neighbours = self.finder().find_mbaff(self.position);
         } else {
-            finder.find(self.position)
-        };
+            self.neighbours = self.finder().find(self.position);
+        }
         let facts = |index: usize| {
             let mb = &self.context.picture.mbs[index];
             NeighbourFacts {

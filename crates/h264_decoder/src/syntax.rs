@@ -11,6 +11,8 @@ pub(crate) struct Surroundings {
     pub(crate) cache: Cache,
     /// The macroblock is a field macroblock: its coefficients have contexts of their own.
     pub(crate) is_field: bool,
+    /// To be looked at where they are: a copy in larger pieces than they were stored in waits for
+    /// all that was stored before.
     pub(crate) left: Option<NeighbourFacts>,
     pub(crate) above: Option<NeighbourFacts>,
     /// Whether the 8x8 luma blocks left of the upper and of the lower half are in their
