@@ -14,10 +14,10 @@ pub(crate) fn conceal(
     picture: &PictureState,
 ) -> u32 {
     let mut concealed = 0;
-    for (index, mb) in picture.mbs.iter().enumerate() {
+    for (index, &slice) in picture.slice_of.iter().enumerate() {
         let (row, x) = (index / geometry.width, index % geometry.width);
         let is_field = structure.is_field();
-        if mb.slice != NO_SLICE || (is_field && row & 1 != structure.first_row()) {
+        if slice != NO_SLICE || (is_field && row & 1 != structure.first_row()) {
             continue;
         }
         concealed += 1;
@@ -74,7 +74,6 @@ pub(crate) fn double_field(samples: &mut Samples, present: Structure) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mb::Mb;
 
     #[test]
     fn what_did_not_come_is_copied_and_counted() {
@@ -86,8 +85,8 @@ mod tests {
             plane.fill(9);
         }
         let mut picture = PictureState::default();
-        picture.start(geometry, false);
-        picture.mbs[0] = Mb { slice: 0, ..Mb::UNDECODED };
+        picture.start(geometry, false, false);
+        picture.slice_of[0] = 0;
         let concealed = conceal(geometry, Structure::Frame, &mut frame, Some(&nearest), &picture);
         assert_eq!(concealed, 3);
         assert_eq!(frame.samples.planes[0][15..17], [128, 9]);

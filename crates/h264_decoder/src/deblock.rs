@@ -86,7 +86,8 @@ impl Rows {
         let width = self.geometry.width;
         let index = row * width + x;
         let mb = &picture.mbs[index];
-        let Some(slice) = picture.slices.get(usize::from(mb.slice)) else { return };
+        let number = picture.slice_of[index];
+        let Some(slice) = picture.slices.get(usize::from(number)) else { return };
         if slice.disable_deblocking_filter_idc == 1 {
             return;
         }
@@ -109,9 +110,8 @@ impl Rows {
             has_chroma: self.geometry.has_chroma,
         };
         let is_filtered = |neighbour: usize| {
-            let other = &picture.mbs[neighbour];
-            other.slice != NO_SLICE
-                && (other.slice == mb.slice || slice.disable_deblocking_filter_idc == 0)
+            let other = picture.slice_of[neighbour];
+            other != NO_SLICE && (other == number || slice.disable_deblocking_filter_idc == 0)
         };
         let left = (x > 0 && is_filtered(index - 1)).then(|| index - 1);
         if self.is_mbaff {
@@ -814,7 +814,7 @@ mod tests {
     impl Pair {
         /// Both are predicted from one picture, with the same vector.
         fn new() -> Self {
-            let mb = Mb { slice: 0, qp: 30, ..Mb::UNDECODED };
+            let mb = Mb { qp: 30, ..Mb::UNDECODED };
             Self {
                 mbs: [mb; 2],
                 mv: [vec![[[4, 8]; 16]; 2], vec![[[0; 2]; 16]; 2]],

@@ -265,7 +265,7 @@ impl Decoder {
             samples + frame.motion.is_field.len() * (1 + 2 * (64 + 4 + 4))
         };
         self.frames.iter().map(of_frame).sum::<usize>()
-            + self.picture.mbs.len() * size_of::<crate::mb::Mb>()
+            + self.picture.mbs.len() * (size_of::<crate::mb::Mb>() + 2)
             + self.picture.mvd.len() * size_of::<crate::mb::EdgeMvd>()
     }
 
@@ -351,7 +351,7 @@ impl Decoder {
             Structure::Frame => first,
             field => (first / width * 2 + field.first_row()) * width + first % width,
         };
-        self.picture.mbs.get(index).is_some_and(|mb| mb.slice == NO_SLICE)
+        self.picture.slice_of.get(index) == Some(&NO_SLICE)
     }
 
     /// Whether decoding may start, or go on, with this picture.
@@ -427,7 +427,7 @@ impl Decoder {
             Structure::Frame => marking.pic_order_cnt = orders,
             field => marking.pic_order_cnt[field.first_row()] = orders[field.first_row()],
         }
-        self.picture.start(self.geometry, second_of.is_some());
+        self.picture.start(self.geometry, is_mbaff, second_of.is_some());
         if self.start == Start::Waiting {
             let frames_left =
                 recovery_frame_count.unwrap_or(0).min(self.limits.max_recovery_frames);

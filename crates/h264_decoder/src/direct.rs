@@ -330,7 +330,7 @@ mod tests {
     fn with_left_neighbour(slice: &mut BSlice, mv: Mv) -> MbDecoder<'_, impl Vectors> {
         slice.current.motion.ref_idx[0][0] = [0; 4];
         slice.current.motion.mv[0][0] = [mv; 16];
-        slice.picture.mbs[0].slice = 0;
+        slice.picture.slice_of[0] = 0;
         let mut mb = MbDecoder::new(baseline(), slice.context());
         mb.locate(1, false).unwrap();
         mb.fill_motion(false);

@@ -6,8 +6,6 @@ use crate::frame::{Mv, Structure};
 /// What is kept of each macroblock of a picture for its neighbours, and for the deblocking filter.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mb {
-    /// Which slice of the picture it is in; [`NO_SLICE`] before it is decoded.
-    pub(crate) slice: u16,
     pub(crate) flags: Flags,
     /// `CodedBlockPatternLuma` in bits 0 to 3, `CodedBlockPatternChroma` in 4 and 5, and whether
     /// there are DC coefficients of Intra_16x16, Cb and Cr in bits 8 to 10.
@@ -72,7 +70,6 @@ impl Flags {
 
 impl Mb {
     pub(crate) const UNDECODED: Self = Self {
-        slice: NO_SLICE,
         flags: Flags(0),
         coded_block_pattern: 0,
         coefficients: 0,
@@ -376,6 +373,8 @@ impl Position {
 #[derive(Clone, Copy)]
 pub(crate) struct NeighbourFinder<'a> {
     pub(crate) mbs: &'a [Mb],
+    /// As [`PictureState::slice_of`](crate::picture::PictureState::slice_of).
+    pub(crate) slice_of: &'a [u16],
     /// Macroblocks in a row.
     pub(crate) width: usize,
     pub(crate) slice: u16,
@@ -385,7 +384,7 @@ pub(crate) struct NeighbourFinder<'a> {
 
 impl NeighbourFinder<'_> {
     fn available(&self, index: usize) -> bool {
-        self.mbs.get(index).is_some_and(|mb| mb.slice == self.slice)
+        self.slice_of.get(index) == Some(&self.slice)
     }
 
     /// The neighbours in a picture without MBAFF (6.4.9).
@@ -539,11 +538,12 @@ mod tests {
         for kinds in 0..32usize {
             let is_field = kinds & 1 == 1;
             let mut mbs = vec![Mb::UNDECODED; 3 * 6];
+            let mut slice_of = [NO_SLICE; 3 * 6];
             let mut mark = |x: usize, pair_row: usize, field: bool| {
                 for bottom in 0..2 {
-                    let mb = &mut mbs[(2 * pair_row + bottom) * width + x];
-                    mb.slice = 0;
-                    mb.flags = mb.flags.with_if(field, Flags::FIELD);
+                    let index = (2 * pair_row + bottom) * width + x;
+                    slice_of[index] = 0;
+                    mbs[index].flags = Flags::default().with_if(field, Flags::FIELD);
                 }
             };
             let [a, b, c, d] = [1, 2, 3, 4].map(|bit| kinds >> bit & 1 == 1);
@@ -552,7 +552,13 @@ mod tests {
             mark(2, 0, c);
             mark(0, 0, d);
             mark(1, 1, is_field);
-            let finder = NeighbourFinder { mbs: &mbs, width, slice: 0, is_field_picture: false };
+            let finder = NeighbourFinder {
+                mbs: &mbs,
+                slice_of: &slice_of,
+                width,
+                slice: 0,
+                is_field_picture: false,
+            };
             let index = |x: usize, row: usize| row * width + x;
             for bottom in 0..2 {
                 let found = finder.find_mbaff(Position { x: 1, row: 2 + bottom, is_field });

@@ -4,17 +4,23 @@ use h264::{Pps, SliceHeader, Sps};
 
 use crate::deblock::EdgeLimits;
 use crate::frame::{Frame, Geometry, Structure};
-use crate::mb::{EdgeMvd, Mb};
+use crate::mb::{EdgeMvd, Mb, NO_SLICE};
 use crate::ref_list::RefLists;
 use crate::residual::LevelScale;
 
 /// Side data of a frame's macroblocks while it is decoded, used again for each picture.
 #[derive(Debug, Default)]
 pub(crate) struct PictureState {
+    /// What is kept of each macroblock. Of one that is not decoded it is what was there before,
+    /// but in MBAFF frames.
     pub(crate) mbs: Vec<Mb>,
+    /// Which slice each macroblock is in, as a place in `slices`; [`NO_SLICE`] before it is
+    /// decoded. It is apart since it is all that is looked at of macroblocks that may not be there:
+    /// so little stays in the nearest cache, and is quickly cleared.
+    pub(crate) slice_of: Vec<u16>,
     /// Motion vector differences, in CABAC slices.
     pub(crate) mvd: Vec<EdgeMvd>,
-    /// By [`Mb::slice`].
+    /// By `slice_of`.
     pub(crate) slices: Vec<SliceParameters>,
     /// Macroblocks decoded.
     pub(crate) decoded: usize,
@@ -33,9 +39,15 @@ pub(crate) struct SliceParameters {
 
 impl PictureState {
     /// For the first picture of a frame, or for the second field of one.
-    pub(crate) fn start(&mut self, geometry: Geometry, is_second_field: bool) {
+    pub(crate) fn start(&mut self, geometry: Geometry, is_mbaff: bool, is_second_field: bool) {
         if !is_second_field {
-            self.mbs.clear();
+            self.slice_of.clear();
+            self.slice_of.resize(geometry.macroblocks(), NO_SLICE);
+            // Where a slice breaks off within a pair, its other macroblock is looked at all the
+            // same.
+            if is_mbaff {
+                self.mbs.clear();
+            }
             self.mbs.resize(geometry.macroblocks(), Mb::UNDECODED);
             self.mvd.resize(geometry.macroblocks(), [[[0; 2]; 8]; 2]);
             self.slices.clear();

@@ -829,8 +829,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
         let strides = self.context.frame.samples.strides;
         self.origins =
             [self.position.samples(strides[0], false), self.position.samples(strides[1], true)];
-        let mbs = &self.context.picture.mbs;
-        if mbs[self.index].slice != NO_SLICE {
+        if self.context.picture.slice_of[self.index] != NO_SLICE {
             return Err(Damage::Repeated);
         }
         // One assignment for both would put together what is found in memory and copy it from there
@@ -861,7 +860,6 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
             around.left_luma = [has(0), has(1)];
         }
         self.mb = Mb {
-            slice: self.context.slice,
             flags: Flags::default().with_if(is_field, Flags::FIELD),
             qp: self.qp,
             ..Mb::UNDECODED
@@ -872,6 +870,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
     pub(crate) fn finder(&self) -> NeighbourFinder<'_> {
         NeighbourFinder {
             mbs: &self.context.picture.mbs,
+            slice_of: &self.context.picture.slice_of,
             width: self.context.geometry.width,
             slice: self.context.slice,
             is_field_picture: self.context.structure.is_field(),
@@ -883,8 +882,8 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
         let width = self.context.geometry.width;
         let top = (self.position.row & !1) * width + self.position.x;
         let of = |index: usize, is: bool| {
-            let mb = self.context.picture.mbs.get(index)?;
-            (is && mb.slice == self.context.slice).then_some(index)
+            let slice = *self.context.picture.slice_of.get(index)?;
+            (is && slice == self.context.slice).then_some(index)
         };
         let left = of(top.wrapping_sub(1), self.position.x > 0);
         [left, of(top.wrapping_sub(2 * width), true)]
@@ -901,12 +900,14 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
     fn mark_skipped_top(&mut self) {
         self.mb.flags = self.mb.flags.with(Flags::SKIP);
         self.context.picture.mbs[self.index] = self.mb;
+        self.context.picture.slice_of[self.index] = self.context.slice;
     }
 
     fn unmark_top(&mut self) {
         let width = self.context.geometry.width;
         let top = (self.position.row & !1) * width + self.position.x;
         self.context.picture.mbs[top] = Mb::UNDECODED;
+        self.context.picture.slice_of[top] = NO_SLICE;
     }
 
     fn set_chroma_qp(&mut self, luma_qp: u8) {
@@ -918,6 +919,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
     fn finish_macroblock(&mut self) {
         let picture = &mut *self.context.picture;
         picture.mbs[self.index] = self.mb;
+        picture.slice_of[self.index] = self.context.slice;
         self.context.frame.motion.is_field[self.index] = self.position.is_field;
         picture.decoded += 1;
         let width = self.context.geometry.width;

@@ -83,7 +83,7 @@ impl BSlice {
         header.slice_type = SliceType::B;
         header.num_ref_idx_active = [list_0.len() as u8, list_1.len() as u8];
         let mut picture = PictureState::default();
-        picture.start(geometry, false);
+        picture.start(geometry, false, false);
         Self {
             sps,
             pps,
