@@ -25,6 +25,7 @@ pub(crate) fn conceal(
         copy_macroblock(&mut frame.samples, nearest.map(|frame| &frame.samples), position);
         let motion = &mut frame.motion;
         motion.is_field[index] = is_field;
+        motion.still[index] = 0;
         for list in 0..2 {
             motion.ref_idx[list][index] = [-1; 4];
             motion.ref_id[list][index] = [0; 4];

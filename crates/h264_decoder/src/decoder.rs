@@ -262,7 +262,7 @@ impl Decoder {
     pub fn held_bytes(&self) -> usize {
         let of_frame = |frame: &Frame| {
             let samples: usize = frame.samples.planes.iter().map(Vec::len).sum();
-            samples + frame.motion.is_field.len() * (1 + 2 * (64 + 4 + 4))
+            samples + frame.motion.is_field.len() * (1 + 2 + 2 * (64 + 4 + 4))
         };
         self.frames.iter().map(of_frame).sum::<usize>()
             + self.picture.mbs.len() * (size_of::<crate::mb::Mb>() + 2)
@@ -590,6 +590,7 @@ impl Decoder {
             target.motion.ref_idx[list].fill([-1; 4]);
             target.motion.ref_id[list].fill([0; 4]);
         }
+        target.motion.still.fill(0);
         target.motion.is_field.fill(false);
         target.marking = Marking {
             fields: 3,

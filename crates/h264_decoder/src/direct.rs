@@ -2,7 +2,7 @@
 
 use h264::SliceType;
 
-use crate::frame::{Frame, Mv, Structure};
+use crate::frame::{Frame, Motion, Mv, Structure};
 use crate::inter_pred::{dist_scale_factor, reference_of_variant};
 use crate::mb::{WholeMotion, fill_rect, place};
 use crate::mv_pred::median_prediction;
@@ -77,12 +77,27 @@ struct Colocated {
     scale: VerticalScale,
 }
 
-impl Colocated {
-    /// It refers to the first picture, and hardly moves.
-    fn is_still(&self) -> bool {
-        self.ref_idx == 0 && self.mv.iter().all(|component| (-1..=1).contains(component))
-    }
+/// Where the colocated block of a block is.
+struct ColocatedPlace<'a> {
+    motion: &'a Motion,
+    /// Its macroblock.
+    index: usize,
+    x: usize,
+    y: usize,
+    scale: VerticalScale,
 }
+
+/// The 4x4 blocks of 8x8 blocks of which bits are set, a bit each in raster order.
+const BLOCKS_OF: [u16; 16] = {
+    let mut table = [0; 16];
+    let mut bits = 0;
+    while bits < 16 {
+        let [a, b, c, d] = [bits & 1, bits >> 1 & 1, bits >> 2 & 1, bits >> 3];
+        table[bits as usize] = (0x33 * a) | (0xcc * b) | (0x3300 * c) | (0xcc00 * d);
+        bits += 1;
+    }
+    table
+};
 
 /// What spatial prediction gives.
 struct Spatial {
@@ -146,17 +161,23 @@ impl<S: Vectors> MbDecoder<'_, S> {
     /// Which of the 4x4 blocks in these 8x8 blocks stand still in the colocated picture
     /// (`colZeroFlag`): a bit each, in raster order.
     fn still_blocks(&self, blocks: u8) -> u16 {
+        if !self.context.sps.interlaced {
+            let still = self.colocated_frame().motion.still[self.index];
+            return still & BLOCKS_OF[usize::from(blocks & 15)];
+        }
+        let stands = |block: usize, at: (usize, usize)| {
+            let ColocatedPlace { motion, index, x, y, .. } = self.place_of_colocated(block, at);
+            motion.still[index] >> (4 * y + x) & 1
+        };
         let mut bits = 0;
         for block in (0..4).filter(|block| blocks >> block & 1 == 1) {
             let (x, y) = (2 * (block & 1), block & 2);
             if self.context.sps.direct_8x8_inference {
-                if self.colocated(block, (x, y)).is_still() {
-                    bits |= 0x33 << (4 * y + x);
-                }
+                bits |= (0x33 * stands(block, (x, y))) << (4 * y + x);
                 continue;
             }
             for (x, y) in [(x, y), (x + 1, y), (x, y + 1), (x + 1, y + 1)] {
-                bits |= u16::from(self.colocated(block, (x, y)).is_still()) << (4 * y + x);
+                bits |= stands(block, (x, y)) << (4 * y + x);
             }
         }
         bits
@@ -231,15 +252,32 @@ impl<S: Vectors> MbDecoder<'_, S> {
         }
     }
 
-    /// The colocated 4x4 block of the one at a column and a row, which is in an 8x8 block
-    /// (8.4.1.2.1).
-    fn colocated(&self, block: usize, at: (usize, usize)) -> Colocated {
+    fn colocated_frame(&self) -> &Frame {
         let reference = self.direct.colocated;
-        let frame: &Frame = if reference.slot == self.context.slot {
+        if reference.slot == self.context.slot {
             &*self.context.frame
         } else {
             &self.context.frames[usize::from(reference.slot)]
-        };
+        }
+    }
+
+    /// The colocated 4x4 block of the one at a column and a row, which is in an 8x8 block.
+    fn colocated(&self, block: usize, at: (usize, usize)) -> Colocated {
+        let ColocatedPlace { motion, index, x, y, scale } = self.place_of_colocated(block, at);
+        let block = y / 2 * 2 + x / 2;
+        let list = usize::from(motion.ref_idx[0][index][block] < 0);
+        Colocated {
+            ref_idx: motion.ref_idx[list][index][block],
+            ref_id: motion.ref_id[list][index][block],
+            mv: motion.mv[list][index][4 * y + x],
+            scale,
+        }
+    }
+
+    /// Where it is (8.4.1.2.1).
+    fn place_of_colocated(&self, block: usize, at: (usize, usize)) -> ColocatedPlace<'_> {
+        let reference = self.direct.colocated;
+        let frame = self.colocated_frame();
         // With direct_8x8_inference_flag each 8x8 block has the motion of its corner of the
         // macroblock.
         let (x, y) = if self.context.sps.direct_8x8_inference {
@@ -269,21 +307,14 @@ impl<S: Vectors> MbDecoder<'_, S> {
             }
         };
         let index = row * width + self.position.x;
-        let motion = &frame.motion;
-        let block = y / 2 * 2 + x / 2;
-        let list = usize::from(motion.ref_idx[0][index][block] < 0);
-        Colocated {
-            ref_idx: motion.ref_idx[list][index][block],
-            ref_id: motion.ref_id[list][index][block],
-            mv: motion.mv[list][index][4 * y + x],
-            scale,
-        }
+        ColocatedPlace { motion: &frame.motion, index, x, y, scale }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::is_still;
     use crate::test_streams::BSlice;
     use crate::vectors::baseline;
 
@@ -293,6 +324,7 @@ mod tests {
         motion.ref_idx[0].fill([ref_idx; 4]);
         motion.ref_id[0].fill([ref_id; 4]);
         motion.mv[0].fill([mv; 16]);
+        motion.still.fill(if is_still(ref_idx, mv) { u16::MAX } else { 0 });
     }
 
     #[test]

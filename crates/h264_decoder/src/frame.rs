@@ -94,8 +94,19 @@ pub(crate) struct Motion {
     /// What the reference index refers to, [`RefPic::id`](crate::ref_list::RefPic::id); 0 where the
     /// list is not used.
     pub(crate) ref_id: [Vec<[u8; 4]>; 2],
+    /// A bit for each 4x4 block, in raster order, that refers to the first picture and hardly
+    /// moves: all that spatial direct prediction of later pictures asks (`colZeroFlag`), in so few
+    /// bytes that they are in a cache. Without interlace and with `direct_8x8_inference_flag` it is
+    /// that of the corner of the macroblock for all of an 8x8 block.
+    pub(crate) still: Vec<u16>,
     /// Whether the macroblock is a field macroblock.
     pub(crate) is_field: Vec<bool>,
+}
+
+/// Whether a block with this reference index and this vector counts as standing still (8.4.1.2.2).
+#[inline(always)]
+pub(crate) fn is_still(ref_idx: i8, [x, y]: Mv) -> bool {
+    ref_idx == 0 && (-1..=1).contains(&x) && (-1..=1).contains(&y)
 }
 
 impl Frame {
@@ -118,6 +129,7 @@ impl Frame {
         let macroblocks = geometry.macroblocks();
         if self.motion.is_field.len() != macroblocks {
             self.motion.is_field = vec![false; macroblocks];
+            self.motion.still = vec![0; macroblocks];
             for list in 0..2 {
                 self.motion.mv[list] = vec![[[0; 2]; 16]; macroblocks];
                 self.motion.ref_idx[list] = vec![[-1; 4]; macroblocks];

@@ -6,7 +6,7 @@ use crate::cabac::Cabac;
 use crate::cavlc::BitReader;
 use crate::direct::DirectTables;
 use crate::error::Damage;
-use crate::frame::Mv;
+use crate::frame::{Mv, is_still};
 use crate::inter_pred::{Scratch, Weights};
 use crate::mb::{
     CACHE, CORNER, Cache, EdgeMvd, Flags, Lists, Mb, MbType, NO_COEFF, NO_SLICE, NeighbourFinder,
@@ -1228,6 +1228,9 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
     /// Keeps the motion of a macroblock that has one.
     fn store_whole_motion(&mut self, whole: &WholeMotion) {
         let motion = &mut self.context.frame.motion;
+        let first = usize::from(whole.ref_idx[0] < 0);
+        let stands = is_still(whole.ref_idx[first], whole.mv[first]);
+        motion.still[self.index] = if stands { u16::MAX } else { 0 };
         for list in 0..2 {
             let ref_idx = whole.ref_idx[list];
             motion.ref_idx[list][self.index] = [ref_idx; 4];
@@ -1245,7 +1248,9 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
 
     /// Keeps the macroblock's motion for its neighbours, for deblocking and for direct prediction.
     fn store_motion(&mut self) {
+        let still = self.still();
         let motion = &mut self.context.frame.motion;
+        motion.still[self.index] = still;
         for list in 0..2 {
             if list >= self.lists {
                 motion.ref_idx[list][self.index] = [-1; 4];
@@ -1278,6 +1283,23 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
         }
     }
 
+    /// Which blocks of the cache stand still, as [`Motion`](crate::frame::Motion) has it.
+    #[inline(always)]
+    fn still(&self) -> u16 {
+        let cache = &self.around.cache;
+        let stands = |x: usize, y: usize| {
+            let at = place(x, y);
+            let list = usize::from(self.lists == 2 && cache.ref_idx[0][at] < 0);
+            u16::from(is_still(cache.ref_idx[list][at], cache.mv[list][at]))
+        };
+        if self.context.sps.direct_8x8_inference && !self.context.sps.interlaced {
+            let [upper, lower] = [0, 3].map(|y| (0x33 * stands(0, y)) | (0xcc * stands(3, y)));
+            return lower << 8 | upper;
+        }
+        let at = |block: usize| stands(block % 4, block / 4) << block;
+        (0..16).fold(0, |bits, block| bits | at(block))
+    }
+
     /// Keeps the macroblock's differences of vectors for its neighbours.
     fn store_mvd(&mut self) {
         let mvd = &mut self.context.picture.mvd[self.index];
@@ -1298,6 +1320,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
     /// The same of intra macroblocks.
     fn store_no_motion(&mut self) {
         let motion = &mut self.context.frame.motion;
+        motion.still[self.index] = 0;
         for list in 0..2 {
             motion.ref_idx[list][self.index] = [-1; 4];
             motion.ref_id[list][self.index] = [0; 4];
