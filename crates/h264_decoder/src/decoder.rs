@@ -266,6 +266,7 @@ impl Decoder {
         };
         self.frames.iter().map(of_frame).sum::<usize>()
             + self.picture.mbs.len() * (size_of::<crate::mb::Mb>() + 2)
+            + self.picture.blocks.len() * size_of::<crate::mb::Blocks>()
             + self.picture.mvd.len() * size_of::<crate::mb::EdgeMvd>()
     }
 

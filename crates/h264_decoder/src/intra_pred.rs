@@ -86,14 +86,14 @@ impl<S: Vectors> MbDecoder<'_, S> {
                 predict_8x8(plane, stride, position, mode, available)?;
                 let coefficients = self.coefficients[16 * block..].first_chunk_mut::<64>();
                 if let (true, Some(coefficients)) = (is_coded, coefficients) {
-                    let is_single = self.mb.has_single_coefficient_8x8(x, y, is_cabac);
+                    let is_single = self.blocks.has_single_coefficient_8x8(x, y, is_cabac);
                     add_8x8(simd, plane, stride, position, coefficients, is_single);
                 }
             } else {
                 predict_4x4(plane, stride, position, mode, available)?;
                 let coefficients = self.coefficients[16 * block..].first_chunk_mut::<16>();
                 if let (true, Some(coefficients)) = (is_coded, coefficients) {
-                    let is_single = self.mb.total_coeff[4 * y + x] == 1;
+                    let is_single = self.blocks.total_coeff[4 * y + x] == 1;
                     add_4x4(simd, plane, stride, position, coefficients, is_single);
                 }
             }

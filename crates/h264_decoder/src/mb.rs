@@ -3,7 +3,8 @@
 
 use crate::frame::{Mv, Structure};
 
-/// What is kept of each macroblock of a picture for its neighbours, and for the deblocking filter.
+/// What is kept of each macroblock of a picture for its neighbours, and for the deblocking filter;
+/// of its neighbours' only, what [`Blocks`] and [`EdgeMvd`] have.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mb {
     pub(crate) flags: Flags,
@@ -19,6 +20,11 @@ pub(crate) struct Mb {
     pub(crate) intra_chroma_pred_mode: u8,
     /// Bit n for a direct 8x8 block n.
     pub(crate) direct: u8,
+}
+
+/// What is kept of the blocks of each macroblock until the next row is decoded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Blocks {
     /// `total_coeff` of the luma blocks in raster order, of four Cb and four Cr blocks.
     pub(crate) total_coeff: [u8; 24],
     /// `Intra4x4PredMode` of the blocks of the lowest row, then of the rightmost column; 2 where
@@ -77,9 +83,12 @@ impl Mb {
         chroma_qp: [0; 2],
         intra_chroma_pred_mode: 0,
         direct: 0,
-        total_coeff: [0; 24],
-        intra_pred_modes: [2; 8],
     };
+}
+
+impl Blocks {
+    /// Without coefficients.
+    pub(crate) const NONE: Self = Self { total_coeff: [0; 24], intra_pred_modes: [2; 8] };
 
     /// Whether the 8x8 block that begins at a column and a row of 4x4 blocks has one coefficient.
     /// CAVLC counts it in one of the 4x4 blocks, CABAC in all four.

@@ -4,7 +4,7 @@ use h264::{Pps, SliceHeader, Sps};
 
 use crate::deblock::EdgeLimits;
 use crate::frame::{Frame, Geometry, Structure};
-use crate::mb::{EdgeMvd, Mb, NO_SLICE};
+use crate::mb::{Blocks, EdgeMvd, Mb, NO_SLICE};
 use crate::ref_list::RefLists;
 use crate::residual::LevelScale;
 
@@ -18,7 +18,9 @@ pub(crate) struct PictureState {
     /// decoded. It is apart since it is all that is looked at of macroblocks that may not be there:
     /// so little stays in the nearest cache, and is quickly cleared.
     pub(crate) slice_of: Vec<u16>,
-    /// Motion vector differences, in CABAC slices.
+    /// Of the last rows, by [`PictureState::place_of_recent`].
+    pub(crate) blocks: Vec<Blocks>,
+    /// Motion vector differences in CABAC slices, likewise.
     pub(crate) mvd: Vec<EdgeMvd>,
     /// By `slice_of`.
     pub(crate) slices: Vec<SliceParameters>,
@@ -49,11 +51,22 @@ impl PictureState {
                 self.mbs.clear();
             }
             self.mbs.resize(geometry.macroblocks(), Mb::UNDECODED);
-            self.mvd.resize(geometry.macroblocks(), [[[0; 2]; 8]; 2]);
+            // From the macroblock that is decoded to the one above, in MBAFF frames from the lower
+            // of a pair to the upper of that above, it is three rows at most.
+            let places = (3 * geometry.width).next_power_of_two();
+            self.blocks.resize(places, Blocks::NONE);
+            self.mvd.resize(places, [[[0; 2]; 8]; 2]);
             self.slices.clear();
         }
         self.decoded = 0;
         self.deblocked_rows = 0;
+    }
+
+    /// Where a macroblock is among those of the last rows: a ring of them stays in the nearest
+    /// cache, and nothing but the next row looks at it.
+    #[inline(always)]
+    pub(crate) fn place_of_recent(&self, index: usize) -> usize {
+        index & (self.mvd.len() - 1)
     }
 }
 

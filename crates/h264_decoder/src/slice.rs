@@ -9,7 +9,7 @@ use crate::error::Damage;
 use crate::frame::{Mv, is_still};
 use crate::inter_pred::{Scratch, Weights};
 use crate::mb::{
-    CACHE, CORNER, Cache, EdgeMvd, Flags, Lists, Mb, MbType, NO_COEFF, NO_SLICE, NeighbourFinder,
+    Blocks, CACHE, CORNER, Cache, Flags, Lists, Mb, MbType, NO_COEFF, NO_SLICE, NeighbourFinder,
     Neighbours, Position, Shape, SubMb, UNAVAILABLE, WholeMotion, block_xy, fill_rect, place,
 };
 use crate::mv_pred::median_prediction;
@@ -61,6 +61,7 @@ pub(crate) struct MbDecoder<'a, S> {
     pub(crate) index: usize,
     /// What is stored of the macroblock when it is decoded.
     pub(crate) mb: Mb,
+    pub(crate) blocks: Blocks,
     /// 16 of each block: luma in decoding order, Cb, Cr.
     pub(crate) coefficients: [i16; 24 * 16],
     /// Intra16x16DCLevel, and which blocks got a DC coefficient by it.
@@ -279,8 +280,8 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
         mb.flags = mb.flags.with(Flags::PCM);
         mb.coded_block_pattern = 0x72f;
         mb.coefficients = u16::MAX;
-        mb.total_coeff = [16; 24];
         mb.qp = 0;
+        self.mb.blocks.total_coeff = [16; 24];
         self.mb.set_chroma_qp(0);
         self.mb.around.has_qp_delta_before = false;
         self.mb.store_no_motion();
@@ -359,7 +360,7 @@ impl<R: Syntax, S: Vectors> SliceDecoder<'_, R, S> {
         }
         self.mb.store_whole_motion(&motion);
         if R::IS_CABAC {
-            self.mb.context.picture.mvd[self.mb.index] = mvd.map(|mvd| [mvd; 8]);
+            self.mb.store_whole_mvd(mvd);
         }
         self.mb.predict_whole(&motion);
         self.residual_of_inter(true)
@@ -798,6 +799,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
             origins: [(0, 0); 2],
             index: 0,
             mb: Mb::UNDECODED,
+            blocks: Blocks::NONE,
             coefficients: [0; 24 * 16],
             luma_dc: [0; 16],
             qp: context.header.slice_qp.clamp(0, 51) as u8,
@@ -864,6 +866,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
             qp: self.qp,
             ..Mb::UNDECODED
         };
+        self.blocks = Blocks::NONE;
         Ok(())
     }
 
@@ -919,6 +922,8 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
     fn finish_macroblock(&mut self) {
         let picture = &mut *self.context.picture;
         picture.mbs[self.index] = self.mb;
+        let place = picture.place_of_recent(self.index);
+        picture.blocks[place] = self.blocks;
         picture.slice_of[self.index] = self.context.slice;
         self.context.frame.motion.is_field[self.index] = self.position.is_field;
         picture.decoded += 1;
@@ -979,12 +984,13 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
     /// Puts the neighbours' prediction modes around the macroblock (8.3.1.1).
     fn fill_intra_pred_modes(&mut self) {
         let constrained = self.context.pps.constrained_intra_pred;
-        let mbs = &self.context.picture.mbs;
+        let picture = &*self.context.picture;
         let modes = &mut self.around.cache.intra_pred_modes;
-        let may_look = |index: usize| !constrained || mbs[index].flags.any(Flags::INTRA);
+        let may_look = |index: usize| !constrained || picture.mbs[index].flags.any(Flags::INTRA);
+        let kept = |index: usize| &picture.blocks[picture.place_of_recent(index)].intra_pred_modes;
         for x in 0..4 {
             modes[place(x, 0) - 8] = match self.neighbours.above {
-                Some(above) if may_look(above) => mbs[above].intra_pred_modes[x],
+                Some(above) if may_look(above) => kept(above)[x],
                 _ => -1,
             };
         }
@@ -992,7 +998,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
             modes[place(0, y) - 1] = match self.neighbours.left {
                 Some(left) if may_look(left[y / 2]) => {
                     let row = usize::from(self.neighbours.left_rows[y]);
-                    mbs[left[y / 2]].intra_pred_modes[4 + row]
+                    kept(left[y / 2])[4 + row]
                 }
                 _ => -1,
             };
@@ -1002,8 +1008,8 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
     fn store_intra_pred_modes(&mut self) {
         let modes = &self.around.cache.intra_pred_modes;
         for index in 0..4 {
-            self.mb.intra_pred_modes[index] = modes[place(index, 3)];
-            self.mb.intra_pred_modes[4 + index] = modes[place(3, index)];
+            self.blocks.intra_pred_modes[index] = modes[place(index, 3)];
+            self.blocks.intra_pred_modes[4 + index] = modes[place(3, index)];
         }
     }
 
@@ -1011,9 +1017,10 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
     fn fill_total_coeff(&mut self, is_cabac: bool, is_intra: bool) {
         // coded_block_flag takes missing blocks for coded in intra macroblocks only (9.3.3.1.1.9).
         let missing = if is_cabac && !is_intra { 0 } else { NO_COEFF };
-        let mbs = &self.context.picture.mbs;
+        let picture = &*self.context.picture;
+        let kept = |index: usize| &picture.blocks[picture.place_of_recent(index)].total_coeff;
         let cache = &mut self.around.cache;
-        let above = self.neighbours.above.map(|above| &mbs[above].total_coeff);
+        let above = self.neighbours.above.map(kept);
         for x in 0..4 {
             cache.total_coeff[place(x, 0) - 8] = above.map_or(missing, |total| total[12 + x]);
         }
@@ -1024,7 +1031,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
         }
         for y in 0..4 {
             let row = usize::from(self.neighbours.left_rows[y]);
-            let left = self.neighbours.left.map(|left| &mbs[left[y / 2]].total_coeff);
+            let left = self.neighbours.left.map(|left| kept(left[y / 2]));
             cache.total_coeff[place(0, y) - 1] = left.map_or(missing, |total| total[4 * row + 3]);
             if y % 2 == 0 {
                 for (component, totals) in cache.chroma_total_coeff.iter_mut().enumerate() {
@@ -1044,12 +1051,12 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
         let cache = &self.around.cache;
         for y in 0..4 {
             for x in 0..4 {
-                self.mb.total_coeff[4 * y + x] = cache.total_coeff[place(x, y)];
+                self.blocks.total_coeff[4 * y + x] = cache.total_coeff[place(x, y)];
             }
         }
         for component in 0..2 {
             for block in 0..4 {
-                self.mb.total_coeff[16 + 4 * component + block] =
+                self.blocks.total_coeff[16 + 4 * component + block] =
                     cache.chroma_total_coeff[component][chroma_place(block)];
             }
         }
@@ -1160,7 +1167,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
                 (cache.ref_idx[list][place], cache.mvd[list][place]) = match mb {
                     Some(mb) => {
                         let ref_idx = self.context.frame.motion.ref_idx[list][mb][quarter];
-                        (ref_idx, picture.mvd[mb][list][block])
+                        (ref_idx, picture.mvd[picture.place_of_recent(mb)][list][block])
                     }
                     None => (UNAVAILABLE, [0; 2]),
                 };
@@ -1171,7 +1178,8 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
 
     fn fill_mvd(&mut self, list: usize) {
         let mbs = &self.context.picture.mbs;
-        let mvd = &self.context.picture.mvd;
+        let picture = &*self.context.picture;
+        let mvd = |index: usize| &picture.mvd[picture.place_of_recent(index)][list];
         let is_mbaff = self.context.is_mbaff;
         let is_field = self.position.is_field;
         let scaled = |index: usize, [x, y]: [u8; 2]| {
@@ -1185,7 +1193,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
         let cache = &mut self.around.cache.mvd[list];
         for x in 0..4 {
             cache[place(x, 0) - 8] = match self.neighbours.above {
-                Some(above) => scaled(above, mvd[above][list][x]),
+                Some(above) => scaled(above, mvd(above)[x]),
                 None => [0; 2],
             };
         }
@@ -1193,7 +1201,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
             cache[place(0, y) - 1] = match self.neighbours.left {
                 Some(left) => {
                     let row = usize::from(self.neighbours.left_rows[y]);
-                    scaled(left[y / 2], mvd[left[y / 2]][list][4 + row])
+                    scaled(left[y / 2], mvd(left[y / 2])[4 + row])
                 }
                 None => [0; 2],
             };
@@ -1302,7 +1310,9 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
 
     /// Keeps the macroblock's differences of vectors for its neighbours.
     fn store_mvd(&mut self) {
-        let mvd = &mut self.context.picture.mvd[self.index];
+        let picture = &mut *self.context.picture;
+        let place_of_mvd = picture.place_of_recent(self.index);
+        let mvd = &mut picture.mvd[place_of_mvd];
         for list in 0..self.lists {
             let cache = &self.around.cache.mvd[list];
             for index in 0..4 {
@@ -1312,9 +1322,15 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
         }
     }
 
+    /// The same where it is one for all of the macroblock, by list.
+    fn store_whole_mvd(&mut self, mvd: [[u8; 2]; 2]) {
+        let picture = &mut *self.context.picture;
+        let place = picture.place_of_recent(self.index);
+        picture.mvd[place] = mvd.map(|mvd| [mvd; 8]);
+    }
+
     fn store_no_mvd(&mut self) {
-        const NONE: EdgeMvd = [[[0; 2]; 8]; 2];
-        self.context.picture.mvd[self.index] = NONE;
+        self.store_whole_mvd([[0; 2]; 2]);
     }
 
     /// The same of intra macroblocks.
@@ -1360,7 +1376,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
                 let (x, y) = (2 * (block & 1), block & 2);
                 if self.mb.coefficients >> (4 * y + x) & 1 == 1 {
                     let position = position + 4 * y * stride + 4 * x;
-                    let is_single = self.mb.has_single_coefficient_8x8(x, y, is_cabac);
+                    let is_single = self.blocks.has_single_coefficient_8x8(x, y, is_cabac);
                     add_8x8(simd, plane, stride, position, coefficients, is_single);
                 }
             }
@@ -1371,7 +1387,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
             let (x, y) = block_xy(block);
             let position = position + 4 * y * stride + 4 * x;
             if self.mb.coefficients >> (4 * y + x) & 1 == 1 {
-                let is_single = !is_dc && self.mb.total_coeff[4 * y + x] == 1;
+                let is_single = !is_dc && self.blocks.total_coeff[4 * y + x] == 1;
                 add_4x4(simd, plane, stride, position, coefficients, is_single);
             } else if coefficients[0] != 0 {
                 kernels::transform::add_dc_4x4(simd, plane, stride, position, coefficients);
@@ -1401,7 +1417,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
             let (component, block) = (index / 4, index % 4);
             let plane = &mut samples.planes[1 + component];
             let position = position + 4 * (block / 2) * stride + 4 * (block % 2);
-            if self.mb.total_coeff[16 + index] > 0 {
+            if self.blocks.total_coeff[16 + index] > 0 {
                 kernels::transform::add_4x4(simd, plane, stride, position, coefficients);
             } else if coefficients[0] != 0 {
                 kernels::transform::add_dc_4x4(simd, plane, stride, position, coefficients);
