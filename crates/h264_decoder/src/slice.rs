@@ -10,7 +10,8 @@ use crate::frame::{Mv, is_still};
 use crate::inter_pred::{Scratch, Weights};
 use crate::mb::{
     Blocks, CACHE, CORNER, Cache, Flags, Lists, Mb, MbType, NO_COEFF, NO_SLICE, NeighbourFinder,
-    Neighbours, Position, Shape, SubMb, UNAVAILABLE, WholeMotion, block_xy, fill_rect, place,
+    Neighbours, Position, Shape, SubMb, UNAVAILABLE, WholeMotion, block_at, block_xy, fill_rect,
+    place,
 };
 use crate::mv_pred::median_prediction;
 use crate::picture::SliceContext;
@@ -1015,35 +1016,24 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
 
     /// Puts the neighbours' numbers of coefficients around the macroblock.
     fn fill_total_coeff(&mut self, is_cabac: bool, is_intra: bool) {
+        const ABOVE: usize = place(0, 0) - 8;
         // coded_block_flag takes missing blocks for coded in intra macroblocks only (9.3.3.1.1.9).
-        let missing = if is_cabac && !is_intra { 0 } else { NO_COEFF };
+        let missing = if is_cabac && !is_intra { &[0; 24] } else { &[NO_COEFF; 24] };
         let picture = &*self.context.picture;
         let kept = |index: usize| &picture.blocks[picture.place_of_recent(index)].total_coeff;
         let cache = &mut self.around.cache;
-        let above = self.neighbours.above.map(kept);
-        for x in 0..4 {
-            cache.total_coeff[place(x, 0) - 8] = above.map_or(missing, |total| total[12 + x]);
+        let above = self.neighbours.above.map_or(missing, kept);
+        cache.total_coeff[ABOVE..ABOVE + 4].copy_from_slice(&above[12..16]);
+        let left = self.neighbours.left.map_or([missing; 2], |left| left.map(kept));
+        let rows = self.neighbours.left_rows.map(usize::from);
+        for y in 0..4 {
+            cache.total_coeff[place(0, y) - 1] = left[y / 2][(4 * rows[y] + 3) & 15];
         }
         for (component, totals) in cache.chroma_total_coeff.iter_mut().enumerate() {
-            for x in 0..2 {
-                totals[1 + x] = above.map_or(missing, |total| total[16 + 4 * component + 2 + x]);
-            }
-        }
-        for y in 0..4 {
-            let row = usize::from(self.neighbours.left_rows[y]);
-            let left = self.neighbours.left.map(|left| kept(left[y / 2]));
-            cache.total_coeff[place(0, y) - 1] = left.map_or(missing, |total| total[4 * row + 3]);
-            if y % 2 == 0 {
-                for (component, totals) in cache.chroma_total_coeff.iter_mut().enumerate() {
-                    totals[(y / 2 + 1) * 4] =
-                        left.map_or(missing, |total| total[16 + 4 * component + row / 2 * 2 + 1]);
-                }
-            }
-        }
-        for totals in &mut cache.chroma_total_coeff {
-            for block in 0..4 {
-                totals[chroma_place(block)] = 0;
-            }
+            let first = 16 + 4 * component;
+            let [upper, lower] = [0, 1].map(|y| left[y][first + (rows[2 * y] & 2) + 1]);
+            // Three rows of four: above, and two of the macroblock behind what is left of them.
+            *totals = [0, above[first + 2], above[first + 3], 0, upper, 0, 0, 0, lower, 0, 0, 0];
         }
     }
 
@@ -1383,11 +1373,16 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
             return;
         }
         let (blocks, _) = self.coefficients.as_chunks_mut::<16>();
-        for (block, coefficients) in blocks.iter_mut().enumerate().take(16) {
-            let (x, y) = block_xy(block);
+        // Mostly few are coded.
+        let mut coded = if is_dc { u16::MAX } else { self.mb.coefficients };
+        while coded != 0 {
+            let at = coded.trailing_zeros() as usize;
+            coded &= coded - 1;
+            let (x, y) = (at % 4, at / 4);
+            let coefficients = &mut blocks[block_at(x, y)];
             let position = position + 4 * y * stride + 4 * x;
-            if self.mb.coefficients >> (4 * y + x) & 1 == 1 {
-                let is_single = !is_dc && self.blocks.total_coeff[4 * y + x] == 1;
+            if self.mb.coefficients >> at & 1 == 1 {
+                let is_single = !is_dc && self.blocks.total_coeff[at] == 1;
                 add_4x4(simd, plane, stride, position, coefficients, is_single);
             } else if coefficients[0] != 0 {
                 kernels::transform::add_dc_4x4(simd, plane, stride, position, coefficients);
