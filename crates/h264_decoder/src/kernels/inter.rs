@@ -284,16 +284,27 @@ fn put_copy<S: Vectors, P: Put, const W: usize>(
     source: Source<'_>,
     height: usize,
 ) {
+    if !P::AVERAGES {
+        // One check for all rows, and nothing between them: so all of them are fetched at once.
+        return match height {
+            16 => copy_rows::<W, 16>(target, source),
+            8 => copy_rows::<W, 8>(target, source),
+            _ => copy_rows::<W, 4>(target, source),
+        };
+    }
     for group in 0..height / 4 {
         let y = 4 * group;
         let Some(rows) = source.rows::<W, 4>(y) else { return };
-        if P::AVERAGES {
-            let samples = four_rows!(y => load::<S, W>(simd, rows[y]));
-            target.put::<S, P, W>(simd, y, samples);
-        } else {
-            let position = target.position + y * target.stride;
-            write_rows(target.plane, position, target.stride, rows);
-        }
+        let samples = four_rows!(y => load::<S, W>(simd, rows[y]));
+        target.put::<S, P, W>(simd, y, samples);
+    }
+}
+
+#[inline(always)]
+fn copy_rows<const W: usize, const R: usize>(target: Target<'_>, source: Source<'_>) {
+    let Target { plane, stride, position } = target;
+    if let Some(rows) = source.rows::<W, R>(0) {
+        write_rows(plane, position, stride, rows);
     }
 }
 
@@ -645,6 +656,11 @@ fn chroma_of_width<S: Vectors, P: Put, const W: usize, const N: usize>(
 ) {
     let (mut targets, sources) = (targets.of_one_length(), sources.of_one_length());
     match (dx, dy) {
+        (0, 0) if !P::AVERAGES => match height {
+            8 => copy_rows_of_both::<W, 8>(targets, sources),
+            4 => copy_rows_of_both::<W, 4>(targets, sources),
+            _ => copy_rows_of_both::<W, 2>(targets, sources),
+        },
         (0, 0) => {
             for group in 0..height / 2 {
                 let y = 2 * group;
@@ -656,6 +672,15 @@ fn chroma_of_width<S: Vectors, P: Put, const W: usize, const N: usize>(
         }
         (0, _) => eighths::<S, P, W, W>(simd, targets, sources, height, (0, dy)),
         _ => eighths::<S, P, W, N>(simd, targets, sources, height, (dx, dy)),
+    }
+}
+
+#[inline(always)]
+fn copy_rows_of_both<const W: usize, const R: usize>(targets: Targets<'_>, sources: Sources<'_>) {
+    if let Some([of_cb, of_cr]) = sources.rows::<W, R>(0) {
+        let [cb, cr] = targets.planes;
+        write_rows(cb, targets.position, targets.stride, of_cb);
+        write_rows(cr, targets.position, targets.stride, of_cr);
     }
 }
 
@@ -920,23 +945,28 @@ mod tests {
         }
     }
 
+    /// Every width with every height.
+    fn sizes(of: [usize; 3]) -> impl Iterator<Item = (usize, usize)> {
+        of.into_iter().flat_map(move |width| of.map(|height| (width, height)))
+    }
+
     fn every_quarter_position<S: Vectors>(simd: S) {
         let plane = noise();
-        for width in [4, 8, 16] {
+        for (width, height) in sizes([4, 8, 16]) {
             for (dx, dy) in (0..16).map(|index| (index % 4, index / 4)) {
                 let mut out = vec![0; 16 * 16];
                 let source = Source { plane: &plane, stride: STRIDE, position: 5 * STRIDE + 7 };
                 let target = Target { plane: &mut out, stride: 16, position: 0 };
-                luma::<_, Store>(simd, target, source, (width, 8), (dx, dy));
+                luma::<_, Store>(simd, target, source, (width, height), (dx, dy));
                 let mut average = plane[..256].to_vec();
                 let target = Target { plane: &mut average, stride: 16, position: 0 };
-                luma::<_, Average>(simd, target, source, (width, 8), (dx, dy));
-                for (x, y) in (0..width * 8).map(|index| (index % width, index / width)) {
+                luma::<_, Average>(simd, target, source, (width, height), (dx, dy));
+                for (x, y) in (0..width * height).map(|index| (index % width, index / width)) {
                     let expected = reference_luma(&plane, x as i32 + 7, y as i32 + 5, dx, dy);
                     let index = y * 16 + x;
-                    assert_eq!(out[index], expected, "{width} {dx} {dy} {x} {y}");
+                    assert_eq!(out[index], expected, "{width} {height} {dx} {dy} {x} {y}");
                     let expected = average_of(plane[index], expected);
-                    assert_eq!(average[index], expected, "{width} {dx} {dy} {x} {y}");
+                    assert_eq!(average[index], expected, "{width} {height} {dx} {dy} {x} {y}");
                 }
             }
         }
@@ -961,22 +991,22 @@ mod tests {
             2 => average_of(a, b),
             _ => average_of(average_of(a, b), b),
         };
-        for width in [4, 8, 16] {
+        for (width, height) in sizes([4, 8, 16]) {
             for (dx, dy) in (0..16).map(|index| (index % 4, index / 4)) {
                 let source = Source { plane: &plane, stride: STRIDE, position: 5 * STRIDE + 7 };
                 let (mut out, mut average) = (vec![0; 256], plane[..256].to_vec());
                 let target = Target { plane: &mut out, stride: 16, position: 0 };
-                coarse_luma::<_, Store>(simd, target, source, (width, 8), (dx, dy));
+                coarse_luma::<_, Store>(simd, target, source, (width, height), (dx, dy));
                 let target = Target { plane: &mut average, stride: 16, position: 0 };
-                coarse_luma::<_, Average>(simd, target, source, (width, 8), (dx, dy));
-                for (x, y) in (0..width * 8).map(|index| (index % width, index / width)) {
+                coarse_luma::<_, Average>(simd, target, source, (width, height), (dx, dy));
+                for (x, y) in (0..width * height).map(|index| (index % width, index / width)) {
                     let at = |x: usize, y: usize| plane[(5 + y) * STRIDE + 7 + x];
                     let row = |y: usize| between(at(x, y), at(x + 1, y), dx);
                     let expected = between(row(y), row(y + 1), dy);
                     let index = y * 16 + x;
-                    assert_eq!(out[index], expected, "{width} {dx} {dy} {x} {y}");
+                    assert_eq!(out[index], expected, "{width} {height} {dx} {dy} {x} {y}");
                     let expected = average_of(plane[index], expected);
-                    assert_eq!(average[index], expected, "{width} {dx} {dy} {x} {y}");
+                    assert_eq!(average[index], expected, "{width} {height} {dx} {dy} {x} {y}");
                 }
             }
         }
@@ -991,18 +1021,18 @@ mod tests {
 
     fn every_eighth_position<S: Vectors>(simd: S) {
         let plane = noise();
-        for width in [2, 4, 8] {
+        for (width, height) in sizes([2, 4, 8]) {
             for (dx, dy) in (0..64).map(|index| (index % 8, index / 8)) {
                 let (mut cb, mut cr) = (vec![0; 64], vec![0; 64]);
                 let (mut cb_average, mut cr_average) = (plane[..64].to_vec(), vec![0; 64]);
                 let planes = [&plane[..], &plane[5..]];
                 let sources = Sources { planes, stride: STRIDE, position: STRIDE + 3 };
                 let targets = Targets { planes: [&mut cb, &mut cr], stride: 8, position: 0 };
-                chroma::<_, Store>(simd, targets, sources, (width, 8), (dx, dy));
+                chroma::<_, Store>(simd, targets, sources, (width, height), (dx, dy));
                 let planes = [&mut cb_average[..], &mut cr_average[..]];
                 let targets = Targets { planes, stride: 8, position: 0 };
-                chroma::<_, Average>(simd, targets, sources, (width, 8), (dx, dy));
-                for (x, y) in (0..width * 8).map(|index| (index % width, index / width)) {
+                chroma::<_, Average>(simd, targets, sources, (width, height), (dx, dy));
+                for (x, y) in (0..width * height).map(|index| (index % width, index / width)) {
                     let (u, v) = (dx as i32, dy as i32);
                     let expected = |px: i32, py: i32| {
                         let sum = (8 - u) * (8 - v) * at(&plane, px, py)
@@ -1017,7 +1047,11 @@ mod tests {
                         expected(x as i32 + 8, y as i32 + 1),
                     );
                     let averages = [average_of(plane[index], of_cb), average_of(0, of_cr)];
-                    assert_eq!([cb[index], cr[index]], [of_cb, of_cr], "{width} {dx} {dy} {x} {y}");
+                    assert_eq!(
+                        [cb[index], cr[index]],
+                        [of_cb, of_cr],
+                        "{width} {height} {dx} {dy} {x} {y}"
+                    );
                     assert_eq!([cb_average[index], cr_average[index]], averages, "{dx} {dy}");
                 }
             }
