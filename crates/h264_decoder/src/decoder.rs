@@ -648,6 +648,7 @@ impl Decoder {
                 geometry: self.geometry,
                 structure: current.structure,
                 is_coarse: current.omissions.fine_prediction,
+                is_motion_kept: header.nal_ref_idc != 0 || !current.omissions.deblocking,
                 is_mbaff: current.is_mbaff,
                 scale: &self.scale,
                 frame: &mut frame,

@@ -65,7 +65,10 @@ impl<S: Vectors> MbDecoder<'_, S> {
         let motion = &self.context.frame.motion;
         let (ref_idx, mv) = (&motion.ref_idx[list], &motion.mv[list]);
         let of = |mb: Option<usize>, quarter: usize, block: usize| match mb {
-            Some(mb) => Neighbour { ref_idx: ref_idx[mb][quarter], mv: mv[mb][block] },
+            Some(mb) => {
+                let mb = self.motion_place(mb);
+                Neighbour { ref_idx: ref_idx[mb][quarter], mv: mv[mb][block] }
+            }
             None => Neighbour::NONE,
         };
         let found = &self.neighbours;
@@ -85,11 +88,12 @@ impl<S: Vectors> MbDecoder<'_, S> {
             return Neighbour::NONE;
         };
         let motion = &self.context.frame.motion;
-        let ref_idx = motion.ref_idx[list][index][row / 2 * 2 + 1];
+        let at = self.motion_place(index);
+        let ref_idx = motion.ref_idx[list][at][row / 2 * 2 + 1];
         if ref_idx < 0 {
             return Neighbour { ref_idx, mv: [0; 2] };
         }
-        let mv = motion.mv[list][index][4 * row + 3];
+        let mv = motion.mv[list][at][4 * row + 3];
         let is_field = self.context.picture.mbs[index].flags.any(Flags::FIELD);
         match (self.position.is_field, is_field) {
             (true, false) => Neighbour { ref_idx: ref_idx * 2, mv: [mv[0], mv[1] / 2] },

@@ -79,6 +79,8 @@ pub(crate) struct SliceContext<'a> {
     pub(crate) structure: Structure,
     /// Prediction between pictures need not be exact.
     pub(crate) is_coarse: bool,
+    /// Motion is looked at later than by the next row: by deblocking, or for other pictures.
+    pub(crate) is_motion_kept: bool,
     pub(crate) is_mbaff: bool,
     pub(crate) scale: &'a LevelScale,
     /// The frame that is decoded into, which is not in `frames`.

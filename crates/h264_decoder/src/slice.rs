@@ -60,6 +60,9 @@ pub(crate) struct MbDecoder<'a, S> {
     pub(crate) origins: [(usize, usize); 2],
     /// Where the macroblock's side data are.
     pub(crate) index: usize,
+    /// Of a macroblock's index, what tells its motion from that of others: of motion that is not
+    /// kept, only what tells the last rows apart.
+    motion_mask: usize,
     /// What is stored of the macroblock when it is decoded.
     pub(crate) mb: Mb,
     pub(crate) blocks: Blocks,
@@ -781,6 +784,8 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
             SliceType::B => 2,
         };
         let weights = Weights::new(&context);
+        let is_kept = context.is_motion_kept;
+        let motion_mask = if is_kept { usize::MAX } else { context.picture.mvd.len() - 1 };
         let direct = DirectTables::new(&context);
         Self {
             simd,
@@ -799,6 +804,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
             place: Place::default(),
             origins: [(0, 0); 2],
             index: 0,
+            motion_mask,
             mb: Mb::UNDECODED,
             blocks: Blocks::NONE,
             coefficients: [0; 24 * 16],
@@ -869,6 +875,13 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
         };
         self.blocks = Blocks::NONE;
         Ok(())
+    }
+
+    /// Where the motion of a macroblock is: that of pictures that are not deblocked, and that no
+    /// other refers to, only as long as the next row needs it. So it stays in a cache.
+    #[inline(always)]
+    pub(crate) fn motion_place(&self, index: usize) -> usize {
+        index & self.motion_mask
     }
 
     pub(crate) fn finder(&self) -> NeighbourFinder<'_> {
@@ -1068,13 +1081,14 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
     }
 
     fn fill_motion_of_list(&mut self, list: usize) {
+        let mask = self.motion_mask;
         let found = &self.neighbours;
         let (ref_idx, mv) =
             (&self.context.frame.motion.ref_idx[list], &self.context.frame.motion.mv[list]);
         let cache = &mut self.around.cache;
         let (refs, mvs) = (&mut cache.ref_idx[list], &mut cache.mv[list]);
         const ABOVE: usize = place(0, 0) - 8;
-        if let Some(above) = found.above {
+        if let Some(above) = found.above.map(|above| above & mask) {
             let [.., lower_left, lower_right] = ref_idx[above];
             refs[ABOVE..ABOVE + 4].copy_from_slice(&[
                 lower_left,
@@ -1087,16 +1101,16 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
             refs[ABOVE..ABOVE + 4].fill(UNAVAILABLE);
             mvs[ABOVE..ABOVE + 4].fill([0; 2]);
         }
-        (refs[ABOVE + 4], mvs[ABOVE + 4]) = match found.above_right {
+        (refs[ABOVE + 4], mvs[ABOVE + 4]) = match found.above_right.map(|right| right & mask) {
             Some(right) => (ref_idx[right][2], mv[right][12]),
             None => (UNAVAILABLE, [0; 2]),
         };
-        (refs[CORNER], mvs[CORNER]) = match found.above_left {
+        (refs[CORNER], mvs[CORNER]) = match found.above_left.map(|corner| corner & mask) {
             Some(corner) => (ref_idx[corner][3], mv[corner][15]),
             None => (UNAVAILABLE, [0; 2]),
         };
         let (left_refs, left_mvs) = match found.left {
-            Some([left, _]) => (&ref_idx[left], &mv[left]),
+            Some([left, _]) => (&ref_idx[left & mask], &mv[left & mask]),
             None => (&[UNAVAILABLE; 4], &[[0; 2]; 16]),
         };
         for y in 0..4 {
@@ -1110,6 +1124,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
         let found = &self.neighbours;
         let mbs = &self.context.picture.mbs;
         let motion = &self.context.frame.motion;
+        let mask = self.motion_mask;
         let is_field = self.position.is_field;
         let cache = &mut self.around.cache;
         let mut put = |place: usize, from: Option<(usize, usize, usize)>| {
@@ -1117,8 +1132,8 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
                 (cache.ref_idx[list][place], cache.mv[list][place]) = (UNAVAILABLE, [0; 2]);
                 return;
             };
-            let ref_idx = motion.ref_idx[list][index][y / 2 * 2 + x / 2];
-            let mv = motion.mv[list][index][4 * y + x];
+            let ref_idx = motion.ref_idx[list][index & mask][y / 2 * 2 + x / 2];
+            let mv = motion.mv[list][index & mask][4 * y + x];
             let scaled = match (is_field, mbs[index].flags.any(Flags::FIELD)) {
                 _ if ref_idx < 0 => (ref_idx, [0; 2]),
                 (true, false) => (ref_idx * 2, [mv[0], mv[1] / 2]),
@@ -1149,6 +1164,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
         const LEFT: usize = place(0, 0) - 1;
         const ABOVE: usize = place(0, 0) - 8;
         let picture = &*self.context.picture;
+        let mask = self.motion_mask;
         let cache = &mut self.around.cache;
         let found = &self.neighbours;
         let of = [(LEFT, found.left.map(|[left, _]| left), 1, 4), (ABOVE, found.above, 2, 0)];
@@ -1156,7 +1172,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
             for list in 0..self.lists {
                 (cache.ref_idx[list][place], cache.mvd[list][place]) = match mb {
                     Some(mb) => {
-                        let ref_idx = self.context.frame.motion.ref_idx[list][mb][quarter];
+                        let ref_idx = self.context.frame.motion.ref_idx[list][mb & mask][quarter];
                         (ref_idx, picture.mvd[picture.place_of_recent(mb)][list][block])
                     }
                     None => (UNAVAILABLE, [0; 2]),
@@ -1225,21 +1241,22 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
 
     /// Keeps the motion of a macroblock that has one.
     fn store_whole_motion(&mut self, whole: &WholeMotion) {
+        let at = self.motion_place(self.index);
         let motion = &mut self.context.frame.motion;
         let first = usize::from(whole.ref_idx[0] < 0);
         let stands = is_still(whole.ref_idx[first], whole.mv[first]);
         motion.still[self.index] = if stands { u16::MAX } else { 0 };
         for list in 0..2 {
             let ref_idx = whole.ref_idx[list];
-            motion.ref_idx[list][self.index] = [ref_idx; 4];
+            motion.ref_idx[list][at] = [ref_idx; 4];
             let mut id = 0;
             if let Ok(index) = usize::try_from(ref_idx) {
                 let is_mbaff = self.context.is_mbaff;
                 id = self.context.lists.of(list, index, self.position, is_mbaff).id();
             }
-            motion.ref_id[list][self.index] = [id; 4];
+            motion.ref_id[list][at] = [id; 4];
             if list < self.lists {
-                motion.mv[list][self.index] = [whole.mv[list]; 16];
+                motion.mv[list][at] = [whole.mv[list]; 16];
             }
         }
     }
@@ -1247,12 +1264,13 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
     /// Keeps the macroblock's motion for its neighbours, for deblocking and for direct prediction.
     fn store_motion(&mut self) {
         let still = self.still();
+        let at = self.motion_place(self.index);
         let motion = &mut self.context.frame.motion;
         motion.still[self.index] = still;
         for list in 0..2 {
             if list >= self.lists {
-                motion.ref_idx[list][self.index] = [-1; 4];
-                motion.ref_id[list][self.index] = [0; 4];
+                motion.ref_idx[list][at] = [-1; 4];
+                motion.ref_id[list][at] = [0; 4];
                 continue;
             }
             let cache = &self.around.cache;
@@ -1260,7 +1278,7 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
             for (block, ref_idx) in ref_idx.iter_mut().enumerate() {
                 *ref_idx = cache.ref_idx[list][place(2 * (block & 1), block & 2)];
             }
-            motion.ref_idx[list][self.index] = ref_idx;
+            motion.ref_idx[list][at] = ref_idx;
             let lists = &self.context.lists;
             let position = self.position;
             let is_mbaff = self.context.is_mbaff;
@@ -1271,9 +1289,9 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
                     lists.of(list, ref_idx as usize, position, is_mbaff).id()
                 }
             };
-            motion.ref_id[list][self.index] =
+            motion.ref_id[list][at] =
                 if ref_idx == [ref_idx[0]; 4] { [id(ref_idx[0]); 4] } else { ref_idx.map(id) };
-            let mv = &mut motion.mv[list][self.index];
+            let mv = &mut motion.mv[list][at];
             for y in 0..4 {
                 let start = place(0, y);
                 mv[4 * y..][..4].copy_from_slice(&cache.mv[list][start..start + 4]);
@@ -1325,14 +1343,15 @@ impl<'a, S: Vectors> MbDecoder<'a, S> {
 
     /// The same of intra macroblocks.
     fn store_no_motion(&mut self) {
+        let at = self.motion_place(self.index);
         let motion = &mut self.context.frame.motion;
         motion.still[self.index] = 0;
         for list in 0..2 {
-            motion.ref_idx[list][self.index] = [-1; 4];
-            motion.ref_id[list][self.index] = [0; 4];
+            motion.ref_idx[list][at] = [-1; 4];
+            motion.ref_id[list][at] = [0; 4];
             if list < self.lists {
                 // Neighbours take it for a vector of zero.
-                motion.mv[list][self.index] = [[0; 2]; 16];
+                motion.mv[list][at] = [[0; 2]; 16];
             }
         }
         if self.lists > 0 && self.context.pps.entropy_coding_mode {

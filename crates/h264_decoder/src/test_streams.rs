@@ -105,6 +105,7 @@ impl BSlice {
             geometry: self.geometry,
             structure: Structure::Frame,
             is_coarse: false,
+            is_motion_kept: true,
             is_mbaff: false,
             scale: &self.scale,
             frame: &mut self.current,
