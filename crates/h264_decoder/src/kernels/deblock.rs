@@ -38,16 +38,26 @@ pub(crate) fn luma_vertical<S: Vectors, const LINES: usize>(
         rows[y] = load::<S, 8>(simd, lines[y]);
     }
     let columns = columns_of_rows(rows);
-    let Some([p2, p1, p0, q0, q1, q2]) = luma(simd, &columns, thresholds, strengths) else {
-        return;
-    };
-    let [p3, .., q3] = columns;
-    let pairs = pairs_of_rows([p3, p2, p1, p0, q0, q1, q2, q3]);
-    let mut lines = [&[0; 8]; LINES];
-    for y in 0..LINES {
-        lines[y] = &pairs[y / 2].as_array().as_chunks().0[y % 2];
+    match luma(simd, &columns, thresholds, strengths) {
+        Luma::Same => {}
+        Luma::Weak(columns) => {
+            let quarters = quarters_of_rows(columns);
+            let mut lines = [&[0; 4]; LINES];
+            for y in 0..LINES {
+                lines[y] = &quarters[y / 4].as_array().as_chunks().0[y % 4];
+            }
+            write_rows(plane, position - 2, stride, lines);
+        }
+        Luma::Strong([p2, p1, p0, q0, q1, q2]) => {
+            let [p3, .., q3] = columns;
+            let pairs = pairs_of_rows([p3, p2, p1, p0, q0, q1, q2, q3]);
+            let mut lines = [&[0; 8]; LINES];
+            for y in 0..LINES {
+                lines[y] = &pairs[y / 2].as_array().as_chunks().0[y % 2];
+            }
+            write_rows(plane, position - 4, stride, lines);
+        }
     }
-    write_rows(plane, position - 4, stride, lines);
 }
 
 /// Filters a horizontal edge of sixteen columns of luma.
@@ -66,8 +76,11 @@ pub(crate) fn luma_horizontal<S: Vectors>(
     for y in 0..8 {
         rows[y] = load::<S, 16>(simd, lines[y]);
     }
-    let Some(filtered) = luma(simd, &rows, thresholds, strengths) else { return };
-    store_rows::<S, 16, 6>(filtered, plane, start + stride, stride);
+    match luma(simd, &rows, thresholds, strengths) {
+        Luma::Same => {}
+        Luma::Weak(rows) => store_rows::<S, 16, 4>(rows, plane, start + 2 * stride, stride),
+        Luma::Strong(rows) => store_rows::<S, 16, 6>(rows, plane, start + stride, stride),
+    }
 }
 
 /// Filters a vertical edge of Cb and of Cr: LINES lines of each, at most 8.
@@ -123,21 +136,30 @@ pub(crate) fn chroma_horizontal<S: Vectors>(
     write_rows(cr, start + stride, stride, [&p0[1], &q0[1]]);
 }
 
-/// p3 to q3 of sixteen lines of luma; gives p2 to q2 if any of them may have changed.
+/// What may have changed of sixteen lines of luma.
+enum Luma<S: Vectors> {
+    Same,
+    /// With bS below 4, p1 to q1.
+    Weak([u8x16<S>; 4]),
+    /// With bS 4, p2 to q2.
+    Strong([u8x16<S>; 6]),
+}
+
+/// p3 to q3 of sixteen lines of luma.
 #[inline(always)]
 fn luma<S: Vectors>(
     simd: S,
     samples: &[u8x16<S>; 8],
     thresholds: &Thresholds,
     strengths: Strengths,
-) -> Option<[u8x16<S>; 6]> {
+) -> Luma<S> {
     let beta = i16x16::splat(simd, thresholds.beta.into());
     let alpha = i16x16::splat(simd, thresholds.alpha.into());
     let [p3, p2, p1, p0, q0, q1, q2, q3] = samples;
     let [p1, p0, q0, q1] = [simd.widen(*p1), simd.widen(*p0), simd.widen(*q0), simd.widen(*q1)];
     let on = is_filtered([p1, p0, q0, q1], alpha, beta);
     if !simd.any_true_mask16x16(on) {
-        return None;
+        return Luma::Same;
     }
     let (p2, q2) = (simd.widen(*p2), simd.widen(*q2));
     if strengths == STRONG {
@@ -147,7 +169,7 @@ fn luma<S: Vectors>(
         let (p3, q3) = (simd.widen(*p3), simd.widen(*q3));
         let [new_p0, new_p1, new_p2] = strong(simd, ap, [p0, p1, p2, p3], [q0, q1]);
         let [new_q0, new_q1, new_q2] = strong(simd, aq, [q0, q1, q2, q3], [p0, p1]);
-        return Some([
+        return Luma::Strong([
             narrow(simd, simd.select_i16x16(on, new_p2, p2)),
             narrow(simd, simd.select_i16x16(on, new_p1, p1)),
             narrow(simd, simd.select_i16x16(on, new_p0, p0)),
@@ -168,13 +190,11 @@ fn luma<S: Vectors>(
     let middle = (p0 + q0 + 1) >> 1;
     let new_p1 = p1 + within((p2 + middle - (p1 << 1)) >> 1, tc0 & ap);
     let new_q1 = q1 + within((q2 + middle - (q1 << 1)) >> 1, tc0 & aq);
-    Some([
-        samples[1],
+    Luma::Weak([
         narrow(simd, new_p1),
         narrow(simd, new_p0),
         narrow(simd, new_q0),
         narrow(simd, new_q1),
-        samples[6],
     ])
 }
 
@@ -342,6 +362,20 @@ fn four_columns_of_rows<S: Vectors>(r: [u8x16<S>; 16]) -> [u8x16<S>; 4] {
     let (first, second) = (b[0].zip_low(b[2]), b[1].zip_low(b[3]));
     let (third, fourth) = (b[0].zip_high(b[2]), b[1].zip_high(b[3]));
     [first.zip_low(second), first.zip_high(second), third.zip_low(fourth), third.zip_high(fourth)]
+}
+
+/// The rows of four columns, four in a vector.
+#[inline(always)]
+fn quarters_of_rows<S: Vectors>([a, b, c, d]: [u8x16<S>; 4]) -> [u8x16<S>; 4] {
+    // Of rows 0 to 7 and of rows 8 to 15: every second column, then all.
+    let (even, odd) = (a.zip_low(c), b.zip_low(d));
+    let (even_behind, odd_behind) = (a.zip_high(c), b.zip_high(d));
+    [
+        even.zip_low(odd),
+        even.zip_high(odd),
+        even_behind.zip_low(odd_behind),
+        even_behind.zip_high(odd_behind),
+    ]
 }
 
 /// The rows of eight columns, two in a vector.
