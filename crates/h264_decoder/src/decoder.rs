@@ -648,7 +648,10 @@ impl Decoder {
                 geometry: self.geometry,
                 structure: current.structure,
                 is_coarse: current.omissions.fine_prediction,
-                is_motion_kept: header.nal_ref_idc != 0 || !current.omissions.deblocking,
+                // The first field of a frame may be a reference where the second is none.
+                is_motion_kept: header.nal_ref_idc != 0
+                    || !current.omissions.deblocking
+                    || current.is_second_field,
                 is_mbaff: current.is_mbaff,
                 scale: &self.scale,
                 frame: &mut frame,

@@ -288,7 +288,9 @@ impl<S: Vectors> MbDecoder<'_, S> {
         let width = self.context.geometry.width;
         let row = self.position.row;
         let pair_row = row & !1;
-        let is_field = frame.motion.is_field[row * width + self.position.x];
+        // Of a frame's first field the other one's rows are not there yet; both of a pair agree.
+        let its_row = pair_row + reference.structure.first_row();
+        let is_field = frame.motion.is_field[its_row * width + self.position.x];
         let (row, y, scale) = match (self.position.is_field, is_field) {
             (false, false) => (row, y, VerticalScale::OneToOne),
             (true, true) => {
