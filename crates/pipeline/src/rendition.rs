@@ -3,6 +3,8 @@
 
 use media::{Duration, TICKS_PER_SECOND, Timestamp};
 
+use crate::transcoder::MAX_WAITING;
+
 pub use codec::{AacProfile, Profile};
 
 /// Smallest side the encoder takes; a thinner picture is padded to it.
@@ -190,22 +192,23 @@ pub(crate) fn fit(preset: &VideoPreset, size: (u32, u32), sar: (u32, u32)) -> Op
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Thinner {
     slot: Option<Duration>,
-    origin: Timestamp,
-    /// The origin before that one: pictures that are shown in front of a random access picture are
-    /// still looked at when it has been decoded.
-    origin_before: Timestamp,
+    /// Where the slots of the newest GOPs begin, the newest first: pictures that are shown in front
+    /// of a random access picture are still looked at when it has been decoded, and some behind it.
+    origins: [Timestamp; MAX_WAITING],
 }
 
 impl Thinner {
     pub(crate) fn new(ceiling: Option<FrameRate>) -> Self {
         let slot = ceiling.map(FrameRate::interval).filter(|slot| slot.ticks() > 0);
-        Self { slot, origin: Timestamp::ZERO, origin_before: Timestamp::ZERO }
+        Self { slot, origins: [Timestamp::ZERO; MAX_WAITING] }
     }
 
     /// Lays the slots out from the random access picture at `origin`.
     pub(crate) fn restart(&mut self, origin: Timestamp) {
-        if origin != self.origin {
-            self.origin_before = std::mem::replace(&mut self.origin, origin);
+        let [newest, ..] = self.origins;
+        if origin != newest {
+            self.origins.rotate_right(1);
+            self.origins[0] = origin;
         }
     }
 
@@ -213,7 +216,8 @@ impl Thinner {
     /// `source_interval`.
     pub(crate) fn keeps(&self, pts: Timestamp, source_interval: Duration) -> bool {
         let Some(slot) = self.slot else { return true };
-        let origin = if pts < self.origin { self.origin_before } else { self.origin };
+        let [.., oldest] = self.origins;
+        let origin = self.origins.into_iter().find(|origin| *origin <= pts).unwrap_or(oldest);
         let since = pts - origin + slack(slot, source_interval);
         since.ticks().rem_euclid(slot.ticks()) < source_interval.ticks()
     }

@@ -23,7 +23,7 @@ use crate::source_segment::{EndedSpan, Item, LadderCut, SegmentSource, Sound, Sp
 
 /// Decoded pictures may wait this many for their turn: what H.264 allows at most (A.3.1,
 /// `MaxDpbFrames`).
-const MAX_WAITING: usize = 16;
+pub(crate) const MAX_WAITING: usize = 16;
 
 /// Cuts that may wait for the pictures before them. A decoder that gives nothing back passes them
 /// all the same.

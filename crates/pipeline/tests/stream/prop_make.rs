@@ -56,6 +56,8 @@ struct Plan {
     gops: Vec<usize>,
     /// Every second picture behind an IDR picture is decoded behind the one that is shown after it.
     reorders: bool,
+    /// So many more pictures are decoded before one is shown.
+    delay: usize,
     has_sound: bool,
     renditions: Vec<Preset>,
     /// The rendition is asked for, and is not any more, from picture to picture.
@@ -87,7 +89,7 @@ impl Plan {
     }
 
     fn pts_ms(&self, picture: &Coded) -> u32 {
-        self.ms(picture.shown + usize::from(self.reorders))
+        self.ms(picture.shown + usize::from(self.reorders) + self.delay)
     }
 
     /// The time of a picture, in whole milliseconds, as RTMP has it.
@@ -270,16 +272,16 @@ fn plan() -> impl Strategy<Value = Plan> {
         (100_usize..200).prop_map(|pictures| vec![pictures; 2]),
     ];
     let turns = proptest::collection::vec(0_usize..300, 0..6);
-    (select(vec![50, 30, 25, 10]), gops, any::<bool>(), any::<bool>(), rendition, turns).prop_map(
-        |(fps, gops, reorders, has_sound, rendition, turns)| Plan {
+    (select(vec![50, 30, 25, 10]), gops, any::<bool>(), 0_usize..4, any::<bool>(), rendition, turns)
+        .prop_map(|(fps, gops, reorders, delay, has_sound, rendition, turns)| Plan {
             fps,
             gops,
             reorders,
+            delay,
             has_sound,
             renditions: vec![rendition],
             turns,
-        },
-    )
+        })
 }
 
 /// Whoever watches when: each span has its number, and each picture of it is the source's of that
@@ -334,12 +336,13 @@ fn check(plan: &Plan) -> Result<(), TestCaseError> {
 }
 
 /// A rendition of 15 pictures a second, wanted from the first picture on.
-fn thinned(fps: u32, gops: &[usize], reorders: bool) -> Plan {
+fn thinned(fps: u32, gops: &[usize], reorders: bool, delay: usize) -> Plan {
     let preset = Preset::named("P144p15fps16x9").expect("a preset");
     Plan {
         fps,
         gops: gops.to_vec(),
         reorders,
+        delay,
         has_sound: false,
         renditions: vec![Preset { audio: AudioPreset::Copy, ..preset }],
         turns: vec![0],
@@ -349,13 +352,19 @@ fn thinned(fps: u32, gops: &[usize], reorders: bool) -> Plan {
 /// It was thinned as if 25 pictures came in a second, until the first that came live.
 #[test]
 fn what_begins_within_a_long_gop_has_all_pictures_of_a_slow_source() {
-    check(&thinned(10, &[100, 100], false)).expect("as made alone");
+    check(&thinned(10, &[100, 100], false, 0)).expect("as made alone");
 }
 
 /// It was judged once more by the IDR picture that is decoded before it is shown.
 #[test]
 fn the_last_picture_of_a_gop_is_thinned_by_that_gop() {
-    check(&thinned(25, &[50, 29, 1], true)).expect("as made alone");
+    check(&thinned(25, &[50, 29, 1], true, 0)).expect("as made alone");
+}
+
+/// Two IDR pictures are decoded before each is shown.
+#[test]
+fn idr_pictures_in_a_row_are_each_thinned_by_itself() {
+    check(&thinned(30, &[1; 90], false, 2)).expect("as made alone");
 }
 
 proptest! {
