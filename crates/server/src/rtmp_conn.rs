@@ -338,6 +338,8 @@ impl Conn<'_> {
             Ok(publishing) => {
                 self.shared.metrics.publish_accepted.add(1);
                 self.publishing = Some(publishing);
+                // Asking whether it may took time, and no media is of before its stay.
+                self.read_at = self.shared.clock.now();
                 self.seat.leave();
                 self.rtmp.accept_publish();
                 Ok(())
