@@ -59,7 +59,8 @@ pub(crate) fn gather(
 /// # Errors
 /// Everything that is wrong, with the problems that there are already.
 pub(crate) fn resolve(settings: &Settings, problems: Vec<Problem>) -> Result<Resolved, UsageError> {
-    let mut reader = Reader { settings, problems };
+    let is_whole = problems.is_empty();
+    let mut reader = Reader { settings, problems, is_whole };
     let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
     let resolved = Resolved {
         log_format: reader.read("log-format", LogFormat::Text, |said| said.choice(&formats)),
@@ -73,6 +74,8 @@ pub(crate) fn resolve(settings: &Settings, problems: Vec<Problem>) -> Result<Res
 pub(crate) struct Reader<'a> {
     settings: &'a Settings,
     problems: Vec<Problem>,
+    /// All that was written could be read: what is not said is missing.
+    is_whole: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -102,7 +105,17 @@ impl<'a> Reader<'a> {
 
     /// A file or folder.
     pub(crate) fn path(&mut self, flag: &str) -> Option<PathBuf> {
-        self.read(flag, None, |said| Ok(Some(said.text()?.into())))
+        self.read(flag, None, |said| match said.text()?.as_str() {
+            "" => Err("it is empty: write a path, or leave it out".into()),
+            path => Ok(Some(path.into())),
+        })
+    }
+
+    /// Notes that what is said lacks something, unless that may be in what could not be read.
+    pub(crate) fn miss(&mut self, said: &Said, what: impl Display) {
+        if self.is_whole {
+            self.refuse(said, what);
+        }
     }
 
     /// Notes that something is wrong with what is said.
@@ -166,7 +179,7 @@ fn server_config(reader: &mut Reader<'_>) -> Config {
         let token = said.other("admin-token");
         let what =
             format!("whoever reaches it could end streams; set {token}, or listen on 127.0.0.1");
-        reader.refuse(said, what);
+        reader.miss(said, what);
     }
     config
 }
@@ -211,7 +224,7 @@ fn digest(text: &str) -> Result<SecretDigest, String> {
 }
 
 /// `HOST:PORT`, or one of the two (`:1936`, `192.0.2.7`) with the other of the default.
-pub(crate) fn address(text: &str, default: SocketAddr) -> Result<SocketAddr, String> {
+fn address(text: &str, default: SocketAddr) -> Result<SocketAddr, String> {
     let refuse = |what: &dyn Display| {
         format!("{what}; write HOST:PORT, for example {default} or [::]:{}", default.port())
     };
@@ -486,6 +499,35 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_number_is_one_in_any_of_the_notations_of_toml() {
+        for written in ["16", "0x10", "0o20", "0b1_0000", "+16", "'16'"] {
+            let resolved = resolved_of("", &[], &format!("max_streams = {written}")).unwrap();
+            assert_eq!(resolved.server.max_streams, 16, "{written}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_not_empty() {
+        for flag in ["--tls-cert=", "--acme-folder=", "--tls-key="] {
+            let error = resolved_of(flag, &[], "").err().unwrap();
+            assert!(error.contains("it is empty"), "{flag}: {error}");
+        }
+    }
+
+    /// What could not be read may be what is missing.
+    #[test]
+    fn nothing_is_missed_where_a_line_could_not_be_read() {
+        let token = "abc-abc-abc-abc-abc-abc";
+        for toml in [
+            format!("admin_addr = '0.0.0.0:7935'\nadmin_token = {token}"),
+            "tls_cert = 'cert.pem'\ntls_key = key.pem".to_owned(),
+        ] {
+            let error = resolved_of("", &[], &toml).err().unwrap();
+            assert_eq!(error.matches("error: ").count(), 1, "{error}");
+        }
+    }
+
+    #[test]
     fn a_number_is_as_good_as_its_digits_in_quotes_except_for_secrets() {
         for (number, text) in [
             ("segment_duration = 2", "segment_duration = '2'"),
@@ -586,6 +628,10 @@ pub(crate) mod tests {
             "publish_key = ['hunter2']",
             "publish_key = 'hunter2",
             "keys =\n'hunter2'",
+            "keys = 'hunter2'",
+            "keys = 'cam=a,hunter2'",
+            "[keys]\ncam =\nhunter2=",
+            "[keys]\ncam =\n'hunter2' = 1",
             "admin_token = [\n'hunter2' = 1]",
             "[keys]\ncam = ['hunter2']",
             "[keys]\n'/' = 'hunter2'",

@@ -24,6 +24,16 @@ const VARIABLES_OF_TESTS: [&str; 4] = [
     "FEATHERCAST_VECTORS",
 ];
 
+/// Variables that images, compose files and units have for what they start, whatever it is.
+const VARIABLES_OF_DEPLOYMENTS: [&str; 6] = [
+    "FEATHERCAST_ARGS",
+    "FEATHERCAST_IMAGE",
+    "FEATHERCAST_NAME",
+    "FEATHERCAST_OPTS",
+    "FEATHERCAST_TAG",
+    "FEATHERCAST_VERSION",
+];
+
 /// A setting of `serve`: a flag, an environment variable and a key of the file.
 pub(crate) struct Setting {
     /// The flag without its two dashes.
@@ -438,7 +448,8 @@ impl Said {
     pub(crate) fn keys(&self) -> Result<Vec<(String, Self)>, String> {
         let text = match &self.value {
             Value::Keys(keys) => return Ok(keys.clone()),
-            Value::Text(text) => text,
+            // In a file it may be a key alone, which is not repeated.
+            Value::Text(text) if !matches!(self.origin, Origin::File { .. }) => text,
             _ => return Err("write NAME = \"KEY\" below [keys]".into()),
         };
         let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
@@ -464,7 +475,7 @@ impl Display for Problem {
 }
 
 /// All that is said, by flag. What comes first stays: flags, then the environment, then the file.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(crate) struct Settings(BTreeMap<&'static str, Said>);
 
 impl Settings {
@@ -540,11 +551,7 @@ impl Settings {
             }
             let key = key.get_ref();
             let Some(setting) = SETTINGS.iter().find(|setting| setting.key() == **key) else {
-                // Behind a mistake, a value that goes on in another line is taken for a key: it may
-                // be a secret, and stands in quotes.
-                let written = text.lines().nth(line - 1).unwrap_or_default();
-                let is_bare = written.trim_start_matches(['[', ' ', '\t']).starts_with(&**key);
-                if !bad_lines.is_empty() && !is_bare {
+                if !bad_lines.is_empty() && !is_bare(text, line, key) {
                     continue;
                 }
                 let nearest = self::key(nearest(key, SETTINGS.iter().map(|setting| setting.name)));
@@ -556,6 +563,12 @@ impl Settings {
             let value = match value.get_ref() {
                 DeValue::Table(keys) if setting.form == Form::Keys => Value::Keys(
                     keys.iter()
+                        .filter(|(name, _)| {
+                            let named = line_at(text, name.span().start);
+                            let is_behind_bad = bad_lines.range(line..named).next().is_some();
+                            !bad_lines.contains(&named)
+                                && (!is_behind_bad || is_bare(text, named, name.get_ref()))
+                        })
                         .map(|(name, key)| {
                             let origin = origin(name.span().start);
                             let value = Value::from(key.get_ref());
@@ -595,7 +608,11 @@ impl From<&DeValue<'_>> for Value {
     fn from(value: &DeValue<'_>) -> Self {
         match value {
             DeValue::String(text) => Self::Text(text.to_string()),
-            DeValue::Integer(number) => Self::Number(number.to_string()),
+            // Decimal, whatever it is written in.
+            DeValue::Integer(number) => {
+                let value = i128::from_str_radix(number.as_str(), number.radix());
+                Self::Number(value.map_or_else(|_| number.to_string(), |value| value.to_string()))
+            }
             DeValue::Float(number) => Self::Number(number.to_string()),
             DeValue::Boolean(value) => Self::Bool(*value),
             DeValue::Array(elements) => {
@@ -642,14 +659,25 @@ impl FromArgMatches for Settings {
     }
 }
 
-/// Whether a variable only looks like ours: one of our tests', or one of those that Kubernetes
-/// makes for each service, and so for one called feathercast (`FEATHERCAST_SERVICE_HOST`,
-/// `FEATHERCAST_PORT=tcp://10.0.0.1:1935`, `FEATHERCAST_PORT_1935_TCP_ADDR`).
+/// Whether a key stands in its line without quotes. Behind a mistake, a value that goes on in
+/// another line is taken for a key: it may be a secret, and stands in quotes.
+fn is_bare(text: &str, line: usize, key: &str) -> bool {
+    let written = text.lines().nth(line - 1).unwrap_or_default();
+    written.trim_start_matches(['[', ' ', '\t']).starts_with(key)
+}
+
+/// Whether a variable only looks like ours: one of our tests' or of a deployment's, or one of those
+/// that Kubernetes and Docker make for each service, and so for one called feathercast
+/// (`FEATHERCAST_SERVICE_HOST`, `FEATHERCAST_PORT=tcp://10.0.0.1:1935`,
+/// `FEATHERCAST_PORT_1935_TCP_ADDR`, `FEATHERCAST_ENV_PATH`).
 fn is_foreign(name: &str, value: &str) -> bool {
     let is_of_a_port = name
-        .split_once("_PORT_")
-        .is_some_and(|(_, port)| port.starts_with(|first: char| first.is_ascii_digit()));
+        .split("_PORT_")
+        .skip(1)
+        .any(|port| port.starts_with(|first: char| first.is_ascii_digit()));
     VARIABLES_OF_TESTS.contains(&name)
+        || VARIABLES_OF_DEPLOYMENTS.contains(&name)
+        || name.starts_with("FEATHERCAST_ENV_")
         || name.ends_with("_SERVICE_HOST")
         || name.contains("_SERVICE_PORT")
         || is_of_a_port
@@ -808,6 +836,9 @@ pub(crate) mod tests {
             ("FEATHERCAST_PORT_1935_TCP", "tcp://10.0.0.1:1935"),
             ("FEATHERCAST_PORT_1935_TCP_ADDR", "10.0.0.1"),
             ("FEATHERCAST_HLS_PORT_8935_TCP_PROTO", "tcp"),
+            ("FEATHERCAST_PORT_B_PORT_8935_TCP_PROTO", "tcp"),
+            ("FEATHERCAST_ENV_PATH", "/usr/bin"),
+            ("FEATHERCAST_VERSION", "1.2.3"),
         ];
         let mut settings = Settings::default();
         assert_eq!(add_variables(&mut settings, &variables), [""; 0]);

@@ -18,10 +18,10 @@ pub(crate) fn resolve(reader: &mut Reader<'_>, http_addr: SocketAddr) -> Option<
     let (cert, key) = (reader.path("tls-cert"), reader.path("tls-key"));
     match (reader.said("tls-cert"), reader.said("tls-key"), reader.said("acme")) {
         (Some(cert), None, None) => {
-            reader.refuse(cert, format_args!("write {}, too", cert.other("tls-key")));
+            reader.miss(cert, format_args!("write {}, too", cert.other("tls-key")));
         }
         (None, Some(key), None) => {
-            reader.refuse(key, format_args!("write {}, too", key.other("tls-cert")));
+            reader.miss(key, format_args!("write {}, too", key.other("tls-cert")));
         }
         (Some(_), _, Some(acme)) | (_, Some(_), Some(acme)) => {
             let [cert, key] = ["tls-cert", "tls-key"].map(|flag| acme.other(flag));
@@ -32,7 +32,7 @@ pub(crate) fn resolve(reader: &mut Reader<'_>, http_addr: SocketAddr) -> Option<
                 let Some(said) = reader.said(flag) else { continue };
                 let [cert, key, acme] = ["tls-cert", "tls-key", "acme"].map(|it| said.other(it));
                 let what = format!("it needs a certificate: write {cert} and {key}, or {acme}");
-                reader.refuse(said, what);
+                reader.miss(said, what);
             }
         }
         (Some(_), Some(_), None) | (None, None, Some(_)) => {}
@@ -56,7 +56,7 @@ fn acme(
     let Some(said) = reader.said("acme") else {
         for flag in ["acme-folder", "acme-directory", "acme-ca"] {
             let Some(said) = reader.said(flag) else { continue };
-            reader.refuse(said, format_args!("it needs names: write {}, too", said.other("acme")));
+            reader.miss(said, format_args!("it needs names: write {}, too", said.other("acme")));
         }
         return None;
     };

@@ -1,6 +1,7 @@
 //! `feathercast token`: makes viewers' tokens.
 
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::path::Path;
 
 use server::{Clock, StreamName, ViewerSecret, parse_duration};
 
@@ -18,7 +19,7 @@ pub(crate) struct TokenArgs {
     duration: String,
     /// Read viewer_secret from this TOML file
     #[arg(long, value_name = "FILE.toml", env = "FEATHERCAST_CONFIG")]
-    config: Option<PathBuf>,
+    config: Option<OsString>,
     /// The secret of the server that is to take the token (better set by environment or file)
     #[arg(long, value_name = "SECRET", env = "FEATHERCAST_VIEWER_SECRET", hide_env_values = true)]
     viewer_secret: Option<String>,
@@ -27,9 +28,13 @@ pub(crate) struct TokenArgs {
 /// What to print: the token alone, for scripts.
 pub(crate) fn run(args: &TokenArgs) -> Result<String, UsageError> {
     let secret = match &args.viewer_secret {
-        Some(text) => ViewerSecret::new(text)
-            .map_err(|error| UsageError::new(format_args!("--viewer-secret: {error}")))?,
-        None => secret_of_file(args.config.as_deref())?,
+        Some(text) => ViewerSecret::new(text).map_err(|error| {
+            UsageError::new(format_args!("--viewer-secret or FEATHERCAST_VIEWER_SECRET: {error}"))
+        })?,
+        // An empty one names no file, as for `serve`.
+        None => {
+            secret_of_file(args.config.as_deref().filter(|path| !path.is_empty()).map(Path::new))?
+        }
     };
     Ok(format!("{}\n", token(&secret, args, Clock::start().now().unix_secs())?))
 }
