@@ -18,7 +18,7 @@ pub(crate) struct PictureState {
     /// decoded. It is apart since it is all that is looked at of macroblocks that may not be there:
     /// so little stays in the nearest cache, and is quickly cleared.
     pub(crate) slice_of: Vec<u16>,
-    /// Of the last rows, by [`PictureState::place_of_recent`].
+    /// What is kept of the last rows' blocks, by [`PictureState::place_of_recent`].
     pub(crate) blocks: Vec<Blocks>,
     /// Motion vector differences in CABAC slices, likewise.
     pub(crate) mvd: Vec<EdgeMvd>,

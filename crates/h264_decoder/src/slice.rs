@@ -60,8 +60,8 @@ pub(crate) struct MbDecoder<'a, S> {
     pub(crate) origins: [(usize, usize); 2],
     /// Where the macroblock's side data are.
     pub(crate) index: usize,
-    /// Of a macroblock's index, what tells its motion from that of others: of motion that is not
-    /// kept, only what tells the last rows apart.
+    /// The bits of a macroblock's index that tell its motion from that of others: where motion is
+    /// not kept, those alone that tell the last rows apart.
     motion_mask: usize,
     /// What is stored of the macroblock when it is decoded.
     pub(crate) mb: Mb,

@@ -200,6 +200,20 @@ fn word<const W: usize>(row: &[u8]) -> u64 {
     u64::from_le_bytes(bytes)
 }
 
+/// Four columns to rows of four samples each, as many behind each other in a vector as it has room
+/// for: with four lanes rows and columns change places.
+#[inline(always)]
+pub(crate) fn turned_4<S: Simd, V: SimdBase<S>>([a, b, c, d]: [V; 4]) -> [V; 4] {
+    let (even, odd) = (a.zip_low(c), b.zip_low(d));
+    let (even_behind, odd_behind) = (a.zip_high(c), b.zip_high(d));
+    [
+        even.zip_low(odd),
+        even.zip_high(odd),
+        even_behind.zip_low(odd_behind),
+        even_behind.zip_high(odd_behind),
+    ]
+}
+
 /// Stores the first W samples.
 #[inline(always)]
 pub(crate) fn store<S: Vectors, const W: usize>(samples: u8x16<S>, row: &mut [u8; W]) {

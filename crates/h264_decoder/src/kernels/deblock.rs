@@ -3,7 +3,7 @@
 
 use fearless_simd::{Simd, i16x8, i16x16, mask16x16, prelude::*, u8x16, u16x8, u32x4};
 
-use crate::vectors::{Vectors, load, load_two, read_rows, store_rows, write_rows};
+use crate::vectors::{Vectors, load, load_two, read_rows, store_rows, turned_4, write_rows};
 
 /// What quantisers say about an edge (8.7.2.2).
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,7 +41,8 @@ pub(crate) fn luma_vertical<S: Vectors, const LINES: usize>(
     match luma(simd, &columns, thresholds, strengths) {
         Luma::Same => {}
         Luma::Weak(columns) => {
-            let quarters = quarters_of_rows(columns);
+            // The rows, four in a vector.
+            let quarters = turned_4(columns);
             let mut lines = [&[0; 4]; LINES];
             for y in 0..LINES {
                 lines[y] = &quarters[y / 4].as_array().as_chunks().0[y % 4];
@@ -362,20 +363,6 @@ fn four_columns_of_rows<S: Vectors>(r: [u8x16<S>; 16]) -> [u8x16<S>; 4] {
     let (first, second) = (b[0].zip_low(b[2]), b[1].zip_low(b[3]));
     let (third, fourth) = (b[0].zip_high(b[2]), b[1].zip_high(b[3]));
     [first.zip_low(second), first.zip_high(second), third.zip_low(fourth), third.zip_high(fourth)]
-}
-
-/// The rows of four columns, four in a vector.
-#[inline(always)]
-fn quarters_of_rows<S: Vectors>([a, b, c, d]: [u8x16<S>; 4]) -> [u8x16<S>; 4] {
-    // Of rows 0 to 7 and of rows 8 to 15: every second column, then all.
-    let (even, odd) = (a.zip_low(c), b.zip_low(d));
-    let (even_behind, odd_behind) = (a.zip_high(c), b.zip_high(d));
-    [
-        even.zip_low(odd),
-        even.zip_high(odd),
-        even_behind.zip_low(odd_behind),
-        even_behind.zip_high(odd_behind),
-    ]
 }
 
 /// The rows of eight columns, two in a vector.

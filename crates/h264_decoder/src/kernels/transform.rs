@@ -6,7 +6,7 @@ use std::ops::{Add, Shr, Sub};
 use fearless_simd::{Simd, i16x8, i32x4, prelude::*, u8x16, u16x8};
 
 use super::clip;
-use crate::vectors::{Vectors, load, read_rows, store_rows, write_rows};
+use crate::vectors::{Vectors, load, read_rows, store_rows, turned_4, write_rows};
 
 /// Residual 4x4 blocks (8.5.12.2), added to the prediction at `position`.
 #[inline(always)]
@@ -44,19 +44,6 @@ fn butterfly_4<S: Simd>([a, b, c, d]: [i32x4<S>; 4]) -> [i32x4<S>; 4] {
     let (e, f) = (a + c, a - c);
     let (g, h) = ((b >> 1) - d, b + (d >> 1));
     [e + h, f + g, f - g, e - h]
-}
-
-/// Rows to columns.
-#[inline(always)]
-fn turned_4<S: Simd>([a, b, c, d]: [i32x4<S>; 4]) -> [i32x4<S>; 4] {
-    let (even, odd) = (a.zip_low(c), b.zip_low(d));
-    let (even_behind, odd_behind) = (a.zip_high(c), b.zip_high(d));
-    [
-        even.zip_low(odd),
-        even.zip_high(odd),
-        even_behind.zip_low(odd_behind),
-        even_behind.zip_high(odd_behind),
-    ]
 }
 
 /// A 4x4 block with nothing but its DC coefficient: the same sum everywhere.
