@@ -1,6 +1,6 @@
 //! Safe, synchronous adapters over the codecs: H.264 decoding (h264_decoder, openh264) and encoding
-//! (openh264), scaling, AAC encoding (fdk-aac), AAC and MP3 decoding
-//! (symphonia, fdk-aac), resampling (rubato), stills (jpeg-encoder).
+//! (openh264), scaling, AAC encoding (fdk-aac), AAC and MP3 decoding (symphonia, fdk-aac),
+//! resampling (rubato), stills (jpeg-encoder).
 //!
 //! | Specification | What of it | Here |
 //! |---|---|---|

@@ -36,7 +36,7 @@ fn play_wanted(tags: &[Tag], is_wanted: impl Fn(u32) -> bool) -> Stream {
     stream
 }
 
-fn units(package: &Package) -> Vec<&AccessUnit> {
+pub(crate) fn units(package: &Package) -> Vec<&AccessUnit> {
     let mut units = Vec::new();
     for sample in &package.samples {
         if let Sample::Picture(unit, _) = sample {
@@ -46,7 +46,7 @@ fn units(package: &Package) -> Vec<&AccessUnit> {
     units
 }
 
-fn times(package: &Package) -> Vec<Timestamp> {
+pub(crate) fn times(package: &Package) -> Vec<Timestamp> {
     let mut times: Vec<_> = units(package).iter().map(|unit| unit.pts).collect();
     times.sort();
     times

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use codec::H264Decoder;
 use flv::{Tag, TagKind};
-use media::{AccessUnit, Duration, Timestamp};
+use media::{Duration, Timestamp};
 use pipeline::{
     AacProfile, AudioPreset, DecoderKind, GridState, Package, Preset, RenditionSet, Sample,
     StreamConfig, StreamTracks, make_segment, write_ts,
@@ -15,6 +15,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::bad_input::Bits;
+use crate::on_demand::{times, units};
 use crate::support::{FIRST_SEQUENCE, Stream};
 
 /// Pictures have 32x32 samples.
@@ -160,7 +161,7 @@ fn video_header(fps: u32) -> Vec<u8> {
     // 2x2 macroblocks, frames only, direct 8x8, not cropped, with a VUI.
     [1, 1].into_iter().for_each(|value| sps.ue(value));
     sps.bits(0b1101, 4);
-    // Of which only the frame rate is there (E.1.1): fields, and that it is fixed.
+    // The frame rate alone is there (E.1.1): fields, and that it is fixed.
     sps.bits(0b00001, 5);
     [1, 2 * fps].into_iter().for_each(|ticks| sps.bits(ticks, 32));
     sps.bits(0b10000, 5);
@@ -221,22 +222,6 @@ fn slice(picture: &Coded, frame_num: u32, idr_pic_id: u32) -> Vec<u8> {
 fn silence() -> Vec<u8> {
     let config = aac::AudioSpecificConfig::parse(&AUDIO_HEADER[2..]).expect("AAC-LC");
     config.silent_frame().expect("two channels")
-}
-
-fn units(package: &Package) -> Vec<&AccessUnit> {
-    let mut units = Vec::new();
-    for sample in &package.samples {
-        if let Sample::Picture(unit, _) = sample {
-            units.push(unit);
-        }
-    }
-    units
-}
-
-fn times(package: &Package) -> Vec<Timestamp> {
-    let mut times: Vec<_> = units(package).iter().map(|unit| unit.pts).collect();
-    times.sort();
-    times
 }
 
 /// The mean luma of each picture of a package, by when it is shown.
@@ -375,8 +360,8 @@ proptest! {
         check(&plan)?;
     }
 
-    /// Of a span of which anything is missing, and which is in any order, comes a segment of that
-    /// span or an error.
+    /// A segment of the span, or an error, comes of one of which anything is missing, and which is
+    /// in any order.
     #[test]
     fn whatever_is_missing_costs_pictures_at_most(
         plan in plan(),
