@@ -157,10 +157,16 @@ fn log_lines_are_json_when_asked_for() {
     let server = Server::with(&["--log-format", "json"]);
     drop(RtmpClient::publishing(server.rtmp, "cam", ""));
     server.wait_for_state("cam", "away");
+    server.wait_for_log(&[r#""message":"publisher gone""#]);
     for line in server.log().lines() {
         let object: Value =
             serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         assert!(object["level"].is_string() && object["message"].is_string(), "{line}");
+        if object["message"] == "publisher gone" {
+            let says = object["says"].as_str().expect("a sentence for people, too");
+            assert!(says.starts_with("cam: publisher gone after "), "{line}");
+            assert!(object["reason"].is_string() && object["received_bytes"].is_u64(), "{line}");
+        }
     }
 }
 

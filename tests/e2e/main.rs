@@ -20,6 +20,7 @@ mod hls_http;
 mod ladder;
 mod lifecycle;
 mod light;
+mod log;
 mod on_demand;
 mod overload;
 mod page;

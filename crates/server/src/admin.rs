@@ -23,7 +23,7 @@ use crate::http_path::query_value;
 use crate::http_response::uncached;
 use crate::secret::SecretDigest;
 use crate::shared::{Door, Shared};
-use crate::{metrics, status};
+use crate::{metrics, status, words};
 
 /// Fetch Metadata Request Headers 2.4.
 const SEC_FETCH_SITE: &str = "sec-fetch-site";
@@ -171,7 +171,9 @@ async fn kick(
     if !shared.registry().ban(&name, time, shared.clock.now()) {
         return no_stream();
     }
-    info!(stream = %name, secs = time.as_secs(), "publisher banned");
+    let secs = time.as_secs();
+    let says = format!("{name}: its publisher is banned for {}.", words::time(time));
+    info!(stream = %name, secs, says, "publisher banned");
     uncached(&Method::POST, StatusCode::OK, "banned\n")
 }
 

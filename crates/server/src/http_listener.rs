@@ -72,7 +72,8 @@ pub(crate) async fn run(
             Ok(accepted) => accepted,
             Err(error) => {
                 if let Some(held_back) = entrance.admit_log() {
-                    warn!(%error, held_back, "cannot accept http connections");
+                    let says = format!("New HTTP connections have to wait: {error}.");
+                    warn!(%error, held_back, says, "cannot accept http connections");
                 }
                 sleep(ACCEPT_PAUSE).await;
                 continue;
@@ -106,7 +107,11 @@ impl Entrance {
     async fn refuse(&self, mut socket: TcpStream, peer: SocketAddr) {
         self.shared.metrics.http_refused_connections.add(1);
         if let Some(held_back) = self.admit_log() {
-            warn!(%peer, held_back, "too many http connections, one was refused");
+            let says = format!(
+                "A connection from {} to a port for viewers was refused: too many are open.",
+                peer.ip()
+            );
+            warn!(%peer, held_back, says, "too many http connections, one was refused");
         }
         if self.tls.is_none() {
             let _ = timeout(Duration::from_millis(10), socket.write_all(BUSY)).await;
@@ -124,7 +129,11 @@ async fn enter(entrance: Arc<Entrance>, mut socket: TcpStream, peer: SocketAddr,
         Ok(origin) => origin,
         Err(error) => {
             if let Some(held_back) = entrance.admit_log() {
-                warn!(%peer, %error, held_back, "a proxy's connection does not say where it is from");
+                let says = format!(
+                    "A connection of the trusted proxy {} was closed, it does not say where it is from: {error}.",
+                    peer.ip()
+                );
+                warn!(%peer, %error, held_back, says, "a proxy's connection does not say where it is from");
             }
             return;
         }

@@ -51,6 +51,7 @@ mod proxied;
 mod proxied_tests;
 mod publication;
 mod publisher;
+mod reachable;
 pub mod registry;
 mod rtmp_conn;
 mod rtmp_listener;
@@ -75,6 +76,7 @@ mod viewer_secret;
 mod viewers;
 mod vigil;
 mod webhook;
+mod words;
 mod worker;
 
 #[doc(hidden)]

@@ -139,7 +139,10 @@ impl Maker {
             Ok(_) => state.threads += 1,
             Err(error) if state.threads == 0 => {
                 if let Some(held_back) = lock(&self.log).admit(self.clock.now()) {
-                    error!(%error, held_back, "no thread to make segments");
+                    let says = format!(
+                        "The system gives no thread to make segments of renditions: {error}."
+                    );
+                    error!(%error, held_back, says, "no thread to make segments");
                 }
                 state.give_up();
             }
@@ -197,7 +200,9 @@ impl Maker {
     /// Viewers make these lines by asking: a few are enough.
     fn log_failure(&self, stream: &StreamName, sequence: u64, why: &str) {
         if let Some(held_back) = lock(&self.log).admit(self.clock.now()) {
-            warn!(%stream, sequence, why, held_back, "segment not made");
+            let says =
+                format!("{stream}: segment {sequence} was not made, viewers skip it: {why}.");
+            warn!(%stream, sequence, why, held_back, says, "segment not made");
         }
     }
 }

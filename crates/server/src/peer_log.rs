@@ -37,10 +37,8 @@ pub(crate) enum PeerLine {
     NoMemory,
     /// A worker panicked.
     Panicked,
-    /// A stream's playlists ended.
+    /// A stream that could be watched is over.
     Ended,
-    /// A stream is not served any more.
-    Forgotten,
 }
 
 /// Counts lines of the present interval.

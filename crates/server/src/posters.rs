@@ -79,7 +79,8 @@ impl Posters {
         match Builder::new().name("poster".to_owned()).spawn(move || posters.work()) {
             Ok(_) => state.at_work = true,
             Err(error) => {
-                error!(%error, "no thread to make stills");
+                let says = format!("The system gives no thread to make stills: {error}.");
+                error!(%error, says, "no thread to make stills");
                 for (_, still) in state.waiting.drain(..) {
                     still.send_replace(Still::Impossible);
                 }

@@ -56,6 +56,8 @@ pub struct Registry {
     next_sequence: u64,
     closed: bool,
     bans: Bans,
+    /// Streams that are over, and not told of yet.
+    over: Vec<Change>,
 }
 
 #[derive(Debug)]
@@ -71,6 +73,18 @@ struct Stream {
     departure: Departure,
     standstill: Standstill,
     stand_in: StandIn,
+    life: Life,
+}
+
+/// What a stream has come to since it was new, or its playlists ended.
+#[derive(Clone, Copy, Debug, Default)]
+struct Life {
+    /// A segment of it was there to be watched.
+    is_watchable: bool,
+    /// How long publishers were connected that are gone.
+    live: Duration,
+    /// What those have sent.
+    received_bytes: u64,
 }
 
 /// What stands in for a publisher that is missing.
@@ -159,6 +173,69 @@ pub enum Change {
     Ended(StreamName),
     /// The stream is not served any more.
     Forgotten(StreamName),
+    /// A stream that could be watched is over: its playlists have ended, or are gone.
+    Over(StreamName, Ending),
+}
+
+/// How a stream that could be watched has begun to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// It is new, or its playlists had ended.
+    First,
+    /// Its publisher is back before its playlists ended, or another has taken over.
+    Again,
+}
+
+/// How long the playlists stay open behind a publisher that is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// For so long it may come back.
+    Waits(Duration),
+    /// It has sent nothing that anybody could watch.
+    NothingToWatch,
+    /// It is not waited for: another publisher has the stream, or the process ends.
+    NotAwaited,
+}
+
+/// What a stream came to that could be watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// Why it is over.
+    pub reason: EndReason,
+    /// For how long publishers were connected.
+    pub live: Duration,
+    /// Bytes that they have sent.
+    pub received_bytes: u64,
+}
+
+/// Why a stream is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// Its publisher said that it stops.
+    PublisherStopped,
+    /// Its publisher was gone, and did not come back in time.
+    PublisherGone,
+    /// The operator asked for it.
+    Kicked,
+    /// What its publisher sent is nothing that can be carried.
+    PublisherRefused,
+    /// A fault of ours ended it.
+    ServerFailed,
+    /// The process ends.
+    ServerStopping,
+}
+
+impl EndReason {
+    pub(crate) fn in_words(self) -> &'static str {
+        match self {
+            Self::PublisherStopped => "as its publisher stopped",
+            Self::PublisherGone => "as its publisher did not come back",
+            Self::Kicked => "as the operator kicked its publisher",
+            Self::PublisherRefused => "as its publisher was refused",
+            Self::ServerFailed => "by a fault of feathercast",
+            Self::ServerStopping => "as the server stops",
+        }
+    }
 }
 
 /// A stream as `/status` shows it.
@@ -185,6 +262,7 @@ impl Registry {
             next_sequence: 0,
             closed: false,
             bans: Bans::default(),
+            over: Vec::new(),
         }
     }
 
@@ -252,9 +330,34 @@ impl Registry {
         if let Some(stream) = self.streams.get_mut(name)
             && stream.session.id() == session.id()
         {
+            stream.count_stay(now);
             stream.state = State::Away(now);
             stream.departure = departure;
             stream.stand_in = StandIn::Nothing;
+        }
+    }
+
+    /// A stay has its first segment: the stream can be watched. None where another publisher has
+    /// it by now.
+    pub fn note_first_segment(&mut self, name: &StreamName, session: &Session) -> Option<Start> {
+        let stream = self.streams.get_mut(name)?;
+        if stream.session.id() != session.id() {
+            return None;
+        }
+        let was_watchable = std::mem::replace(&mut stream.life.is_watchable, true);
+        Some(if was_watchable { Start::Again } else { Start::First })
+    }
+
+    /// What becomes of the playlists when the publisher of `session` leaves so.
+    #[must_use]
+    pub fn outlook(&self, name: &StreamName, session: &Session, departure: Departure) -> Outlook {
+        let has_it = |stream: &&Stream| stream.session.id() == session.id();
+        match self.streams.get(name).filter(has_it) {
+            Some(stream) if !self.closed => match stream.life.is_watchable {
+                true => Outlook::Waits(stream.patience(departure, &self.config.limits)),
+                false => Outlook::NothingToWatch,
+            },
+            _ => Outlook::NotAwaited,
         }
     }
 
@@ -303,14 +406,16 @@ impl Registry {
                 changes.push(Change::Asleep(name.clone(), rendition));
             }
             if stream.should_end(now, &self.config.limits) {
-                stream.end(now);
                 changes.push(Change::Ended(name.clone()));
+                let ending = stream.end(now, self.closed);
+                changes.extend(ending.map(|ending| Change::Over(name.clone(), ending)));
             } else if !self.closed {
                 stream.go_on_without_publisher(name, now, &self.config, &mut changes);
             }
         }
         changes.extend(self.forget_surplus(now).into_iter().map(Change::Forgotten));
         changes.extend(self.make_memory_free().map(Change::Forgotten));
+        changes.append(&mut self.over);
         changes
     }
 
@@ -344,8 +449,13 @@ impl Registry {
     }
 
     /// Ends all streams at once, without their reconnect windows. For the end of the process.
-    pub fn end_all(&mut self, now: Moment) {
-        self.streams.values_mut().for_each(|stream| stream.end(now));
+    pub fn end_all(&mut self, now: Moment) -> Vec<Change> {
+        let mut changes = std::mem::take(&mut self.over);
+        for (name, stream) in &mut self.streams {
+            let ending = stream.end(now, self.closed);
+            changes.extend(ending.map(|ending| Change::Over(name.clone(), ending)));
+        }
+        changes
     }
 
     /// Whether no worker has anything left to publish.
@@ -503,6 +613,9 @@ impl Registry {
     ) -> Admission {
         if let Some(stream) = self.streams.get_mut(&name) {
             stream.end_slate(now);
+            if stream.state == State::Live {
+                stream.count_stay(now);
+            }
             let previous = std::mem::replace(&mut stream.session, Arc::clone(&session));
             stream.draining.retain(|session| !session.is_drained());
             stream.draining.push(previous);
@@ -525,6 +638,7 @@ impl Registry {
             departure: Departure::Vanished,
             standstill: Standstill::default(),
             stand_in: StandIn::Nothing,
+            life: Life::default(),
         };
         self.streams.insert(name, stream);
         Admission { session, publication, previous: Vec::new() }
@@ -572,7 +686,9 @@ impl Registry {
     }
 
     fn forget(&mut self, name: &StreamName) {
-        if let Some(stream) = self.streams.remove(name) {
+        if let Some(mut stream) = self.streams.remove(name) {
+            let ending = stream.ending(self.closed);
+            self.over.extend(ending.map(|ending| Change::Over(name.clone(), ending)));
             self.next_sequence = self.next_sequence.max(stream.publication.next_sequence());
         }
     }
@@ -601,14 +717,14 @@ fn guarded<T>(slate: impl FnOnce() -> T) -> Option<T> {
 impl Stream {
     fn should_end(&self, now: Moment, limits: &Limits) -> bool {
         // Workers that still drain will publish: an ended playlist must not grow.
-        matches!(self.state, State::Away(since) if now.since(since) >= self.patience(limits))
+        matches!(self.state, State::Away(since) if now.since(since) >= self.patience(self.departure, limits))
             && self.is_drained()
     }
 
     /// How long the playlists stay open without a publisher. ExoPlayer gives up on one that has not
     /// changed for 3.5 target durations.
-    fn patience(&self, limits: &Limits) -> Duration {
-        match self.departure {
+    fn patience(&self, departure: Departure, limits: &Limits) -> Duration {
+        match departure {
             Departure::Vanished => limits.reconnect_window,
             Departure::Stopped => {
                 let target = Duration::from_secs(self.publication.view().target_duration_secs());
@@ -692,10 +808,37 @@ impl Stream {
         }
     }
 
-    fn end(&mut self, now: Moment) {
+    /// Ends the playlists; what the stream came to, where it could be watched up to now.
+    fn end(&mut self, now: Moment, is_closed: bool) -> Option<Ending> {
+        if self.state == State::Live {
+            self.count_stay(now);
+        }
         self.stand_in = StandIn::Nothing;
         self.publication.end();
         self.state = State::Ended(now);
+        self.ending(is_closed)
+    }
+
+    /// The newest publisher's stay is over.
+    fn count_stay(&mut self, now: Moment) {
+        self.life.live += now.since(self.session.since());
+        self.life.received_bytes += self.session.received_bytes();
+    }
+
+    /// The stream's life is over. What it came to, once, where it could be watched.
+    fn ending(&mut self, is_closed: bool) -> Option<Ending> {
+        let Life { is_watchable, live, received_bytes } = std::mem::take(&mut self.life);
+        let reason = match self.session.stop_reason() {
+            _ if is_closed => EndReason::ServerStopping,
+            Some(StopReason::Kicked) => EndReason::Kicked,
+            Some(StopReason::VideoCodec | StopReason::ShortSegments) => EndReason::PublisherRefused,
+            Some(StopReason::WorkerFailed) => EndReason::ServerFailed,
+            _ => match self.departure {
+                Departure::Stopped => EndReason::PublisherStopped,
+                Departure::Vanished => EndReason::PublisherGone,
+            },
+        };
+        is_watchable.then_some(Ending { reason, live, received_bytes })
     }
 
     fn status(&self) -> StreamStatus {

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::future::pending;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,13 +25,13 @@ use crate::lobby::Seat;
 use crate::pace::Pace;
 use crate::peer_log::PeerLine;
 use crate::publication::Publication;
-use crate::registry::{Admission, Naming, PublishAttempt};
+use crate::registry::{Admission, Naming, Outlook, PublishAttempt};
 use crate::session::{Departure, Session, StopReason, StopSignal};
 use crate::shared::{Door, Shared};
 use crate::socket::Socket;
 use crate::vigil::{Fault, Vigil};
 use crate::webhook::{Question, Verdict, Webhook};
-use crate::worker;
+use crate::{words, worker};
 
 /// How often a publisher that waits for memory looks whether there is some.
 const MEMORY_POLL: Duration = Duration::from_millis(50);
@@ -131,7 +131,7 @@ enum End {
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Closed => f.write_str("closed by the peer"),
+            Self::Closed => f.write_str("its connection was closed"),
             Self::Silent(limit) | Self::Useless(Fault::Silent(limit)) => {
                 write!(f, "no byte for {} s", limit.as_secs())
             }
@@ -147,7 +147,13 @@ impl fmt::Display for End {
             Self::Refused(refusal) => f.write_str(refusal.description()),
             Self::Stopped(reason) => f.write_str(reason.as_str()),
             Self::NoMemory => f.write_str(Refusal::NoMemory.description()),
-            Self::Io(error) => write!(f, "{error}"),
+            Self::Io(error) => match error.kind() {
+                // What is left unread when a peer closes makes the system say so.
+                ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => {
+                    fmt::Display::fmt(&Self::Closed, f)
+                }
+                _ => write!(f, "its connection failed: {error}"),
+            },
         }
     }
 }
@@ -382,7 +388,13 @@ impl Conn<'_> {
 
     fn log_refusal(&self, refusal: Refusal, stream: &str) {
         if let Some(held_back) = self.shared.admit_line(PeerLine::Refused, self.peer.ip()) {
-            warn!(stream, reason = refusal.description(), held_back, "publisher refused");
+            let reason = refusal.description();
+            let ip = self.peer.ip();
+            let says = match stream {
+                "" => format!("{ip}: publisher refused: {reason}"),
+                stream => format!("{stream}: publisher refused, from {ip}: {reason}"),
+            };
+            warn!(stream, reason, held_back, says, "publisher refused");
         }
     }
 
@@ -406,7 +418,11 @@ impl Conn<'_> {
             Err(error) => {
                 self.shared.metrics.webhook_failures.add(1);
                 if let Some(held_back) = self.shared.admit_line(PeerLine::Refused, self.peer.ip()) {
-                    warn!(%error, held_back, "the webhook gave no answer");
+                    let says = format!(
+                        "{name}: publisher refused, from {}: nobody said whether it may: --auth-webhook: {error}.",
+                        self.peer.ip()
+                    );
+                    warn!(%error, held_back, says, "the webhook gave no answer");
                 }
                 Err(Refusal::Undecided)
             }
@@ -445,12 +461,17 @@ impl Conn<'_> {
         let ip = self.peer.ip();
         if let Err(error) = worker::spawn(&self.shared, admission, receiver, &span) {
             if let Some(held_back) = self.shared.admit_line(PeerLine::NoThread, ip) {
-                span.in_scope(|| error!(%error, held_back, "no thread for the stream"));
+                let says = format!(
+                    "{}: publisher refused, as the system gives no thread for it: {error}.",
+                    publishing.name
+                );
+                span.in_scope(|| error!(%error, held_back, says, "no thread for the stream"));
             }
             return Err(Refusal::TooManyStreams);
         }
         if let Some(held_back) = self.shared.admit_line(PeerLine::Connected, ip) {
-            span.in_scope(|| info!(held_back, "publisher connected"));
+            let says = format!("{}: publisher connected from {ip}.", publishing.name);
+            span.in_scope(|| info!(held_back, says, "publisher connected"));
         }
         Ok(publishing)
     }
@@ -487,8 +508,11 @@ impl Conn<'_> {
             publishing.backlog = self.shared.limits.backlog;
         }
         if let Some(held_back) = self.shared.admit_line(PeerLine::Gone, self.peer.ip()) {
+            let says = publishing.farewell(reason);
             let received_bytes = publishing.session.received_bytes();
-            publishing.span.in_scope(|| info!(reason, received_bytes, held_back, "publisher gone"));
+            publishing
+                .span
+                .in_scope(|| info!(reason, received_bytes, held_back, says, "publisher gone"));
         }
         self.publish_deadline = Instant::now() + self.shared.limits.rtmp_publish_deadline;
         self.seat.come_back();
@@ -500,12 +524,9 @@ impl Conn<'_> {
             self.shared.metrics.rtmp_protocol_errors.add(1);
             let stream = self.publishing.as_ref().map_or("", |publishing| publishing.name.as_str());
             if let Some(held_back) = self.shared.admit_line(PeerLine::BadInput, self.peer.ip()) {
-                warn!(
-                    stream,
-                    error = chain(error),
-                    held_back,
-                    "rtmp connection ended by bad input"
-                );
+                let says = self.say_bad_input(stream, error);
+                let error = chain(error);
+                warn!(stream, error, held_back, says, "rtmp connection ended by bad input");
             }
         }
         if let End::Stopped(StopReason::ShuttingDown) = end
@@ -520,7 +541,11 @@ impl Conn<'_> {
             ) => Departure::Stopped,
             _ => Departure::Vanished,
         };
-        self.unpublish(&end.to_string(), departure);
+        match end {
+            // The line before says what was wrong, and where.
+            End::Protocol(_) => self.unpublish("hung up on for bad input", departure),
+            end => self.unpublish(&end.to_string(), departure),
+        }
         self.say_why(end);
         if !was_publishing && !matches!(end, End::Protocol(_) | End::Refused(_)) {
             debug!(reason = %end, "rtmp connection ended");
@@ -535,6 +560,35 @@ impl Conn<'_> {
             && self.transmit().await.is_ok()
         {
             self.linger().await;
+        }
+    }
+
+    /// What is wrong with a peer's bytes, for the log. Most who come with another protocol are
+    /// people that mistook a port.
+    fn say_bad_input(&self, stream: &str, error: &rtmp::Error) -> String {
+        let ip = self.peer.ip();
+        match error {
+            rtmp::Error::Version { actual: b'G' | b'H' | b'O' | b'P' } => format!(
+                "{ip}: bad input on the RTMP port, from a browser or another HTTP client; people \
+                 watch at {}/, encoders publish to rtmp://.",
+                self.shared.watch_base
+            ),
+            rtmp::Error::Version { actual: 0x16 } => format!(
+                "{ip}: bad input on the RTMP port, it speaks TLS; encoders use rtmp:// here, and \
+                 rtmps:// on --rtmps-addr, which wants a certificate."
+            ),
+            rtmp::Error::Version { actual } => format!(
+                "{ip}: bad input on the RTMP port, another protocol that begins with {actual:#04x}; \
+                 if it is an encoder of yours, set it to RTMP."
+            ),
+            rtmp::Error::StreamName { source, .. } => format!(
+                "{ip}: publisher refused for bad input, {source}. {}",
+                Refusal::BadName.description()
+            ),
+            error if stream.is_empty() => {
+                format!("{ip}: bad input on the RTMP port, hung up on: {}.", chain(error))
+            }
+            error => format!("{stream}: bad input from {ip}, hung up on: {}.", chain(error)),
         }
     }
 
@@ -578,6 +632,25 @@ impl Conn<'_> {
 }
 
 impl Publishing {
+    /// What the log says when it leaves.
+    fn farewell(&self, reason: &str) -> String {
+        let Self { session, name, departure, shared, .. } = self;
+        let time = words::time(shared.clock.now().since(session.since()));
+        let size = words::size(session.received_bytes());
+        let outlook = shared.registry().outlook(name, session, *departure);
+        let outlook = match (outlook, departure) {
+            (Outlook::Waits(time), Departure::Vanished) => {
+                format!("; waiting {} for it to come back", words::time(time))
+            }
+            (Outlook::Waits(time), Departure::Stopped) => {
+                format!("; the stream ends in {}", words::time(time))
+            }
+            (Outlook::NothingToWatch, _) => "; nothing could be watched yet".to_owned(),
+            (Outlook::NotAwaited, _) => String::new(),
+        };
+        format!("{name}: publisher gone after {time}, {size} ({reason}){outlook}.")
+    }
+
     /// Lets a slate stand in where no media has come for a while and the playlists have to go on;
     /// then with each look, as the slate goes on in time with the clock. Nothing is done where the
     /// last look was not so long ago: a peer may send bytes all the time that are no media.

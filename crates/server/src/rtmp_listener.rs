@@ -40,7 +40,8 @@ pub(crate) async fn run(
             Ok(accepted) => accepted,
             Err(error) => {
                 if let Some(held_back) = entrance.admit_log() {
-                    warn!(%error, held_back, "cannot accept rtmp connections");
+                    let says = format!("New RTMP connections have to wait: {error}.");
+                    warn!(%error, held_back, says, "cannot accept rtmp connections");
                 }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
@@ -81,7 +82,11 @@ impl Entrance {
     fn refuse(&self, peer: SocketAddr) {
         self.shared.metrics.rtmp_refused_connections.add(1);
         if let Some(held_back) = self.admit_log() {
-            warn!(%peer, held_back, "too many rtmp connections, one was closed at once");
+            let says = format!(
+                "A connection from {} to the RTMP port was closed: too many do not publish.",
+                peer.ip()
+            );
+            warn!(%peer, held_back, says, "too many rtmp connections, one was closed at once");
         }
     }
 
@@ -98,7 +103,11 @@ async fn arrive(entrance: Arc<Entrance>, mut socket: TcpStream, proxy: SocketAdd
         Ok(origin) => entrance.enter(socket, origin.address()),
         Err(error) => {
             if let Some(held_back) = entrance.admit_log() {
-                warn!(%proxy, %error, held_back, "a proxy's connection does not say where it is from");
+                let says = format!(
+                    "A connection of the trusted proxy {} was closed, it does not say where it is from: {error}.",
+                    proxy.ip()
+                );
+                warn!(%proxy, %error, held_back, says, "a proxy's connection does not say where it is from");
             }
         }
     }

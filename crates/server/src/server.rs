@@ -1,7 +1,7 @@
 //! Puts the parts together: listeners, the registry's clock, and the order in which all of it ends.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::config::{CertificateSource, Config, TlsConfig};
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::memory::Trim;
-use crate::peer_log::{NOBODY, PeerLine};
+use crate::reachable::reachable;
 use crate::registry::Change;
 use crate::shared::Shared;
 use crate::shutdown::{Signals, end_streams};
@@ -150,15 +150,20 @@ impl Server {
         config: &Config,
         limits: Limits,
     ) -> Result<Self, Error> {
+        let rtmp = listen(&handles.rtmp, "--rtmp-addr", config.rtmp_addr).await?;
+        let http = listen(&handles.http, "--http-addr", config.http_addr).await?;
+        // Where the system chose the port, only the listener knows it.
+        let http_addr = http.local_addr().unwrap_or(config.http_addr);
+        let shared = Shared::new(&Config { http_addr, ..config.clone() }, limits);
         Ok(Self {
-            rtmp: listen(&handles.rtmp, "--rtmp-addr", config.rtmp_addr).await?,
-            http: listen(&handles.http, "--http-addr", config.http_addr).await?,
+            rtmp,
+            http,
             admin: listen(&Handle::current(), "--admin-addr", config.admin_addr).await?,
             secure: match &config.tls {
                 Some(tls) => Some(Secure::bind(&handles, tls).await?),
                 None => None,
             },
-            shared: Shared::new(config, limits),
+            shared,
             handles,
         })
     }
@@ -195,24 +200,31 @@ impl Server {
 
     /// One line that says where to publish and to watch, and whether anybody may publish.
     fn announce(&self, config: &Config) {
-        let reachable = |addr: Option<SocketAddr>, fallback| reachable(addr.unwrap_or(fallback));
         let path = if config.access.is_open() { "NAME" } else { "NAME/KEY" };
-        let publish = format!("rtmp://{}/{path}", reachable(self.rtmp_addr(), config.rtmp_addr));
-        let watch =
-            format!("http://{}/stream/NAME.m3u8", reachable(self.http_addr(), config.http_addr));
-        let admin = reachable(self.admin_addr(), config.admin_addr).to_string();
+        let rtmp = reachable(self.rtmp_addr().unwrap_or(config.rtmp_addr));
+        let publish = format!("rtmp://{rtmp}/{path}");
+        let watch = self.shared.watch_url("NAME");
+        let admin = reachable(self.admin_addr().unwrap_or(config.admin_addr)).to_string();
         if let Some((rtmps, https)) = self.rtmps_addr().zip(self.https_addr()) {
-            let (rtmps, https) = (self::reachable(rtmps), self::reachable(https));
-            let publish = format!("rtmps://{rtmps}/{path}");
-            let watch = format!("https://{https}/stream/NAME.m3u8");
-            info!(publish, watch, "ready for tls, by the names of the certificate");
+            let publish = format!("rtmps://{}/{path}", reachable(rtmps));
+            let path = watch.strip_prefix(&self.shared.watch_base).unwrap_or_default();
+            let watch = format!("https://{}{path}", reachable(https));
+            let says = format!(
+                "With TLS, by the names of the certificate: publish to {publish}, watch at {watch}."
+            );
+            info!(publish, watch, says, "ready for tls, by the names of the certificate");
         }
+        let says = format!(
+            "feathercast is ready: publish to {publish}, watch at {watch}; the operator's port is \
+             {admin}."
+        );
         if config.is_open_to_the_network() {
             let warning =
                 "anyone who reaches this port may publish; set --publish-key to prevent that";
-            warn!(publish, watch, admin, warning, "feathercast is ready");
+            let says = format!("{says} Anyone may publish: set --publish-key to prevent that.");
+            warn!(publish, watch, admin, warning, says, "feathercast is ready");
         } else {
-            info!(publish, watch, admin, "feathercast is ready");
+            info!(publish, watch, admin, says, "feathercast is ready");
         }
     }
 
@@ -221,7 +233,7 @@ impl Server {
         let shared = Arc::clone(&self.shared);
         let mut accepting = self.start();
         signals.next().await;
-        info!("stopping");
+        info!(says = "Stopping: publishers are told to go.", "stopping");
         // No more connections; those that are there go on.
         accepting.rtmp.abort_all();
         tokio::select! {
@@ -256,7 +268,13 @@ impl Server {
             };
             match supplying {
                 Ok(()) => accepting.supplying = Some(stop),
-                Err(error) => warn!(%error, "no thread to renew the tls certificate"),
+                Err(error) => {
+                    let says = format!(
+                        "The TLS certificate is not renewed until feathercast is started again: the \
+                         system gives no thread for it: {error}."
+                    );
+                    warn!(%error, says, "no thread to renew the tls certificate");
+                }
             }
         }
         let run = rtmp_listener::run(rtmp, None, lobby, Arc::clone(&shared));
@@ -333,16 +351,9 @@ async fn keep_time(shared: Arc<Shared>) {
                         shared.maker.make_ahead(&publication, index, sequence);
                     }
                 }
-                Change::Ended(stream) => {
-                    if let Some(held_back) = shared.admit_line(PeerLine::Ended, NOBODY) {
-                        info!(%stream, held_back, "stream ended");
-                    }
-                }
-                Change::Forgotten(stream) => {
-                    if let Some(held_back) = shared.admit_line(PeerLine::Forgotten, NOBODY) {
-                        info!(%stream, held_back, "stream forgotten");
-                    }
-                }
+                Change::Ended(stream) => debug!(%stream, "playlists ended"),
+                Change::Forgotten(stream) => debug!(%stream, "stream forgotten"),
+                Change::Over(stream, ending) => shared.note_over(&stream, ending),
             }
         }
     }
@@ -364,24 +375,6 @@ fn measure_memory(shared: &Shared, resident: &Resident, trim: &mut Trim) {
     }
 }
 
-/// An address as others reach it: the wildcard is replaced by the address of the default route.
-fn reachable(addr: SocketAddr) -> SocketAddr {
-    if !addr.ip().is_unspecified() {
-        return addr;
-    }
-    let ip = default_route_ip().unwrap_or_else(|| Ipv4Addr::LOCALHOST.into());
-    SocketAddr::new(ip, addr.port())
-}
-
-/// Connecting a UDP socket sends nothing: it only makes the system choose the local address.
-fn default_route_ip() -> Option<IpAddr> {
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
-    // An address of the documentation range (RFC 5737): somewhere outside.
-    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
-    let ip = socket.local_addr().ok()?.ip();
-    (!ip.is_unspecified() && ip != Ipv6Addr::UNSPECIFIED).then_some(ip)
-}
-
 /// As many viewers as the process may have files open, less those it needs itself.
 fn viewer_connections(limits: &Limits) -> usize {
     let files =
@@ -389,9 +382,14 @@ fn viewer_connections(limits: &Limits) -> usize {
     let connections =
         limits.http_connections.min(files.saturating_sub(limits.reserved_files).max(64));
     if connections < limits.http_connections {
+        let says = format!(
+            "At most {connections} viewers can be connected at once, as the process may have {files} \
+             files open: raise that limit (ulimit -Hn, LimitNOFILE= in a unit)."
+        );
         info!(
             connections,
             open_files = files,
+            says,
             "viewers are limited by the open files limit (ulimit -Hn)"
         );
     }

@@ -186,6 +186,12 @@ impl Session {
         self.stop.borrow().is_some()
     }
 
+    /// Why [`stop`](Self::stop) was called, where it was.
+    #[must_use]
+    pub(crate) fn stop_reason(&self) -> Option<StopReason> {
+        *self.stop.borrow()
+    }
+
     /// Bytes received from the publisher.
     #[must_use]
     pub fn received_bytes(&self) -> u64 {

@@ -7,8 +7,9 @@ use std::time::Duration;
 use forwarded::TrustedProxies;
 use hls::Snapshot;
 use pipeline::StreamConfig;
+use rtmp::StreamName;
 use tokio::time::{Instant, sleep, sleep_until};
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use crate::admin::AdminAccess;
 use crate::clock::Clock;
@@ -20,16 +21,18 @@ use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::pace::Common;
 use crate::page::Lists;
-use crate::peer_log::{PeerLine, PeerLog};
+use crate::peer_log::{NOBODY, PeerLine, PeerLog};
 use crate::posters::Posters;
 use crate::publication::{Publication, PublicationConfig, Rendition, Slot};
-use crate::registry::{Registry, RegistryConfig};
+use crate::reachable::reachable;
+use crate::registry::{Ending, Registry, RegistryConfig};
 use crate::sync::lock;
 use crate::throttle::Throttle;
 use crate::tls::{ALPN_HTTP1, TlsClient};
 use crate::viewer_secret::ViewerSecret;
 use crate::viewers::{Viewers, Want};
 use crate::webhook::Webhook;
+use crate::words;
 
 /// A live playlist shorter than this many target durations is nothing to begin with: Apple's
 /// authoring rules ask for six segments, and Chromium's own player ends at once on fewer than
@@ -80,6 +83,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) pipeline: StreamConfig,
     pub(crate) current_manifest: bool,
+    /// The URL of the port for viewers, as others reach it, without a slash at its end.
+    pub(crate) watch_base: String,
     pub(crate) pages: Pages,
     pub(crate) lists: Lists,
     pub(crate) posters: Arc<Posters>,
@@ -134,6 +139,7 @@ impl Shared {
             playlist_segments: config.playlist_segments,
             pipeline: config.stream_config(),
             current_manifest: config.current_manifest,
+            watch_base: format!("http://{}", reachable(config.http_addr)),
             pages: config.pages,
             lists: Lists::default(),
             posters: Posters::new(config.decoder, clock),
@@ -152,6 +158,16 @@ impl Shared {
             guesses: Mutex::new(guesses),
             peer_log,
         })
+    }
+
+    /// Where people watch the stream, for the log.
+    pub(crate) fn watch_url(&self, name: &str) -> String {
+        let base = &self.watch_base;
+        let token = if self.viewer_secret.is_some() { "?token=TOKEN" } else { "" };
+        match self.pages {
+            Pages::None => format!("{base}/stream/{name}.m3u8{token}"),
+            Pages::Listed | Pages::Unlisted => format!("{base}/watch/{name}{token}"),
+        }
     }
 
     /// Whether this is the name of a rendition that is made of streams.
@@ -226,6 +242,19 @@ impl Shared {
             let (door, count) = (door.as_str(), counted.count);
             warn!(%ip, door, stream, count, held_back, "authentication failed");
         }
+    }
+
+    /// A stream that could be watched is over.
+    pub(crate) fn note_over(&self, stream: &StreamName, ending: Ending) {
+        let Some(held_back) = self.admit_line(PeerLine::Ended, NOBODY) else { return };
+        let Ending { reason, live, received_bytes } = ending;
+        let why = reason.in_words();
+        let (time, size) = (words::time(live), words::size(received_bytes));
+        let says = format!(
+            "{stream} has ended, {why}: it was live for {time}, its publisher sent {size}."
+        );
+        let live_secs = live.as_secs();
+        info!(%stream, why, live_secs, received_bytes, held_back, says, "stream ended");
     }
 
     /// Whether to log a line that a peer at `ip` caused: Some with the number of lines of the kind

@@ -7,6 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{info, warn};
 
+use crate::registry::Change;
 use crate::shared::Shared;
 
 /// How often it is looked whether the workers are done.
@@ -46,18 +47,23 @@ pub(crate) async fn end_streams(shared: &Shared) {
     let drain_deadline = Instant::now() + shared.limits.shutdown / 2;
     while !shared.registry().is_drained() {
         if Instant::now() >= drain_deadline {
-            warn!("workers are not done, their last segments are lost");
+            let says = "Some streams were not finished in time: their last segments are lost.";
+            warn!(says, "workers are not done, their last segments are lost");
             break;
         }
         sleep(POLL).await;
     }
-    shared.registry().end_all(shared.clock.now());
+    let changes = shared.registry().end_all(shared.clock.now());
+    for change in changes {
+        if let Change::Over(stream, ending) = change {
+            shared.note_over(&stream, ending);
+        }
+    }
     let target_duration = Duration::from_secs(shared.registry().longest_target_duration_secs());
     if !target_duration.is_zero() {
-        info!(
-            target_duration_secs = target_duration.as_secs(),
-            "streams ended, viewers may fetch the last segments"
-        );
+        let target_duration_secs = target_duration.as_secs();
+        let says = format!("Viewers have {target_duration_secs} s to fetch the last segments.");
+        info!(target_duration_secs, says, "streams ended, viewers may fetch the last segments");
     }
     sleep_until(deadline.min(Instant::now() + target_duration)).await;
 }

@@ -105,8 +105,13 @@ pub(crate) fn keep_reloading(mut files: CertificateFiles, stop: Receiver<()>) ->
         while stop.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
             match files.reload() {
                 Ok(false) => {}
-                Ok(true) => info!("tls certificate replaced"),
-                Err(error) => warn!(%error, "no new tls certificate, the old one stays"),
+                Ok(true) => {
+                    info!(says = "The TLS certificate was replaced.", "tls certificate replaced");
+                }
+                Err(error) => {
+                    let says = format!("The old TLS certificate stays, the new one: {error}.");
+                    warn!(%error, says, "no new tls certificate, the old one stays");
+                }
             }
         }
     };

@@ -2,6 +2,7 @@
 //! and is cheap; `xcode:<name>` decodes, scales and encodes the renditions that are live, and
 //! exists only where renditions are configured.
 
+use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{Builder, JoinHandle};
@@ -21,7 +22,7 @@ use crate::memory::DecoderRoom;
 use crate::peer_log::PeerLine;
 use crate::priority::{Effort, step_back};
 use crate::publication::{Publication, Slot, TranscodeLoad};
-use crate::registry::Admission;
+use crate::registry::{Admission, Start};
 use crate::session::{Session, StopReason};
 use crate::shared::Shared;
 use crate::slate::Slate;
@@ -77,11 +78,18 @@ impl Stream {
     fn guard(&self, body: impl FnOnce()) {
         if catch_unwind(AssertUnwindSafe(body)).is_err() {
             if let Some(held_back) = self.admit_line(PeerLine::Panicked) {
-                error!(held_back, "worker panicked, the stream ends");
+                let says =
+                    self.says("it ends by a fault of feathercast; please report the lines above");
+                error!(held_back, says, "worker panicked, the stream ends");
             }
             self.shared.metrics.worker_panics.add(1);
             self.session.stop(StopReason::WorkerFailed);
         }
+    }
+
+    /// What is the matter with the stream, for people.
+    fn says(&self, what: impl Display) -> String {
+        format!("{}: {what}.", self.publication.name())
     }
 
     /// Whether to log a line that the publisher caused: Some with the number of lines of the kind
@@ -138,9 +146,13 @@ impl Stream {
             None => {
                 *decoding = Decoding::NoRoom;
                 if !was_refused && let Some(held_back) = self.admit_line(PeerLine::NoMemory) {
+                    let says = self.says(
+                        "too little memory to make renditions as pictures come, so each segment is \
+                         made when somebody asks for it; raise --memory",
+                    );
                     warn!(
                         needed_bytes = needed,
-                        held_back, "no memory to decode pictures as they come"
+                        held_back, says, "no memory to decode pictures as they come"
                     );
                 }
                 RenditionSet::EMPTY
@@ -158,7 +170,8 @@ impl Stream {
             match output {
                 IngestOutput::Source(package) => {
                     self.await_number(package.span.sequence());
-                    self.publish(Slot::Source, crate::SOURCE, package)
+                    self.publish(Slot::Source, crate::SOURCE, package);
+                    self.note_source_segment(notices);
                 }
                 IngestOutput::Segment(segment) => {
                     self.await_number(segment.ended.span.sequence());
@@ -208,25 +221,61 @@ impl Stream {
             StayRefusal::ShortSegments => (Refusal::ShortSegments, StopReason::ShortSegments, None),
         };
         if let Some(held_back) = self.admit_line(PeerLine::Refused) {
+            let reason = refusal.description();
+            let sent = codec.map_or(String::new(), |codec| format!(", it sends {codec}"));
+            let says = format!("{}: publisher refused{sent}: {reason}", self.publication.name());
             let codec = codec.map(tracing::field::display);
-            warn!(codec, reason = refusal.description(), held_back, "publisher refused");
+            warn!(codec, reason, held_back, says, "publisher refused");
         }
         self.session.stop(stop);
     }
 
+    /// What comes before the stream can be watched is said when it can.
     fn note_facts(&self, facts: SourceFacts, notices: &mut Notices) {
-        let admitted = notices.facts.admit(self.shared.clock.now());
+        if notices.has_started && in_words(&facts) != in_words(&notices.facts) {
+            let says = self.says(format!("the publisher now sends {}", in_words(&facts)));
+            self.log_facts(&facts, &says, notices);
+        }
+        notices.facts = facts.clone();
+        self.publication.set_facts(facts);
+    }
+
+    /// With the first segment of the stay there is something to watch.
+    fn note_source_segment(&self, notices: &mut Notices) {
+        if notices.has_started {
+            return;
+        }
+        notices.has_started = true;
+        let name = self.publication.name();
+        let Some(start) = self.shared.registry().note_first_segment(name, &self.session) else {
+            return;
+        };
+        let is = match start {
+            Start::First => "is live",
+            Start::Again => "goes on",
+        };
+        let presets = &self.shared.pipeline.renditions;
+        let mut renditions: Vec<&str> = presets.iter().map(|preset| &preset.name[..]).collect();
+        renditions.push(crate::SOURCE);
+        let (sent, watch) = (in_words(&notices.facts), self.shared.watch_url(name.as_str()));
+        let renditions = renditions.join(", ");
+        let says = format!("{name} {is}: {sent}; watch at {watch}, renditions {renditions}.");
+        let facts = notices.facts.clone();
+        self.log_facts(&facts, &says, notices);
+    }
+
+    fn log_facts(&self, facts: &SourceFacts, says: &str, notices: &mut Notices) {
+        let admitted = notices.facts_log.admit(self.shared.clock.now());
         let admitted = admitted.and_then(|held_back| self.admit_after(PeerLine::Facts, held_back));
         if let Some(held_back) = admitted {
             let (width, height) = facts.size.unzip();
             let (codecs, encoder) = (&facts.codecs, &facts.encoder);
-            info!(codecs, width, height, encoder, held_back, "publisher sends");
+            info!(codecs, width, height, encoder, held_back, says, "publisher sends");
         }
-        self.publication.set_facts(facts);
     }
 
     fn publish(&self, slot: Slot, name: &str, package: Package) {
-        let _rendition = debug_span!("rendition", id = name).entered();
+        let _rendition = debug_span!("rendition", id = %name).entered();
         debug!(
             sequence = package.span.sequence(),
             duration_ms = package.span.duration.as_millis(),
@@ -264,7 +313,10 @@ impl Stream {
             Ok(thread) => Some(Transcode { handoff, thread: Some(thread) }),
             Err(error) => {
                 if let Some(held_back) = self.admit_line(PeerLine::NoThread) {
-                    error!(%error, held_back, "no thread for the transcoder");
+                    let says = self.says(format!(
+                        "it plays as source only, as the system gives no thread for renditions: {error}"
+                    ));
+                    error!(%error, held_back, says, "no thread for the transcoder");
                 }
                 None
             }
@@ -428,6 +480,23 @@ impl<'a> Stay<'a> {
     }
 }
 
+/// What a publisher sends, for people.
+fn in_words(facts: &SourceFacts) -> String {
+    let mut words = match (facts.size, facts.frame_rate) {
+        (Some((width, height)), Some(rate)) => format!("{width}x{height} at {rate:.0} fps"),
+        (Some((width, height)), None) => format!("{width}x{height}"),
+        (None, _) => "no video".to_owned(),
+    };
+    match facts.sample_rate_hz {
+        Some(rate) => words += &format!(", audio of {} kHz", f64::from(rate) / 1000.0),
+        None => words += ", no audio",
+    }
+    if let Some(encoder) = &facts.encoder {
+        words += &format!(", by {encoder}");
+    }
+    words
+}
+
 /// Whether a stream has memory for a decoder of its own.
 enum Decoding {
     /// It needs none: no rendition is awake.
@@ -531,9 +600,12 @@ impl Handoff {
 /// The log of a thread's notices: one line of a kind per interval, the others are counted in the
 /// next.
 struct Notices {
-    /// Limits the line that says what the publisher sends, which changes as often as the publisher
-    /// likes.
-    facts: Throttle,
+    /// What the publisher sends.
+    facts: SourceFacts,
+    /// Limits the line that says so, which changes as often as the publisher likes.
+    facts_log: Throttle,
+    /// A segment of the stay is there to be watched.
+    has_started: bool,
     throttle: Throttle,
     by_kind: HashMap<mem::Discriminant<Notice>, Throttle>,
 }
@@ -542,7 +614,9 @@ impl Notices {
     fn new(shared: &Shared) -> Self {
         let interval = shared.limits.log_interval;
         Self {
-            facts: Throttle::with_burst(interval, shared.limits.facts_log_burst),
+            facts: SourceFacts::default(),
+            facts_log: Throttle::with_burst(interval, shared.limits.facts_log_burst),
+            has_started: false,
             throttle: Throttle::new(interval),
             by_kind: HashMap::new(),
         }
@@ -554,7 +628,8 @@ impl Notices {
         let admitted = throttle.admit(stream.shared.clock.now());
         let line = PeerLine::Notice(kind);
         if let Some(held_back) = admitted.and_then(|before| stream.admit_after(line, before)) {
-            warn!(%notice, held_back, "stream notice");
+            let says = stream.says(notice);
+            warn!(%notice, held_back, says, "stream notice");
         }
     }
 }
@@ -576,10 +651,15 @@ impl Drops {
             && let Some(held_back) = stream.admit_line(PeerLine::Dropped)
         {
             let dropped = queue.dropped_pictures - self.logged;
+            let says = stream.says(format!(
+                "this machine is too slow for all renditions, {dropped} pictures were left out of \
+                 them; configure fewer or smaller ones"
+            ));
             warn!(
                 dropped,
                 dropped_gops_so_far = queue.dropped_gops,
                 held_back,
+                says,
                 "transcoder is behind, pictures dropped"
             );
             self.logged = queue.dropped_pictures;
@@ -758,6 +838,9 @@ mod tests {
         };
         let (lines, mut notices) = (Lines::default(), Notices::new(&shared));
         tracing::subscriber::with_default(lines.clone(), || {
+            stream.note_facts(SourceFacts::default(), &mut notices);
+            assert_eq!(lines.0.load(Ordering::Relaxed), 0, "not before there is a segment");
+            stream.note_source_segment(&mut notices);
             for turn in 0..1000 {
                 let encoder = Some(format!("encoder {turn}"));
                 stream.note_facts(SourceFacts { encoder, ..SourceFacts::default() }, &mut notices);

@@ -10,7 +10,8 @@ use media::Timestamp;
 use pipeline::{DecoderKind, GridMode, GridState, Preset, RenditionInfo, StreamConfig};
 use rtmp::{Refusal, StreamKey, StreamName};
 use server::registry::{
-    Admission, Change, Naming, PublishAttempt, Registry, RegistryConfig, State, StreamStatus,
+    Admission, Change, EndReason, Ending, Naming, Outlook, PublishAttempt, Registry,
+    RegistryConfig, Start, State, StreamStatus,
 };
 use server::{
     Departure, Limits, Memory, Moment, Offer, PublicationConfig, PublishAccess, SecretDigest, Slot,
@@ -361,6 +362,50 @@ fn a_stream_ends_after_the_reconnect_window_and_is_forgotten_a_minute_later() {
     assert!(registry.publication(&name("cam")).is_some());
     assert_eq!(registry.tick(at(90.0)), [Change::Forgotten(name("cam"))]);
     assert!(registry.publication(&name("cam")).is_none());
+}
+
+#[test]
+fn what_a_stream_came_to_is_told_once_with_all_its_stays() {
+    let (mut registry, cam) = (registry(), name("cam"));
+    let first = admit(&mut registry, "cam", "", 0.0);
+    assert_eq!(
+        registry.outlook(&cam, &first.session, Departure::Vanished),
+        Outlook::NothingToWatch
+    );
+    publish_segment(&first, Slot::Source, false);
+    assert_eq!(registry.note_first_segment(&cam, &first.session), Some(Start::First));
+    first.session.heard(1000);
+    let outlook = registry.outlook(&cam, &first.session, Departure::Vanished);
+    assert_eq!(outlook, Outlook::Waits(Duration::from_secs(10)));
+    leave(&mut registry, &first, 20.0);
+    let second = admit(&mut registry, "cam", "", 25.0);
+    assert_eq!(registry.note_first_segment(&cam, &first.session), None, "it is another's");
+    assert_eq!(registry.note_first_segment(&cam, &second.session), Some(Start::Again));
+    let outlook = registry.outlook(&cam, &first.session, Departure::Vanished);
+    assert_eq!(outlook, Outlook::NotAwaited);
+    second.session.heard(500);
+    leave_as(&mut registry, &second, Departure::Stopped, 30.0);
+    let ending = Ending {
+        reason: EndReason::PublisherStopped,
+        live: Duration::from_secs(25),
+        received_bytes: 1500,
+    };
+    let over = [Change::Ended(cam.clone()), Change::Over(cam.clone(), ending)];
+    assert_eq!(registry.tick(at(40.0)), over);
+    assert_eq!(registry.tick(at(120.0)), [Change::Forgotten(cam.clone())], "told once");
+
+    // One that nobody could watch is no news.
+    let unseen = admit(&mut registry, "unseen", "", 130.0);
+    leave(&mut registry, &unseen, 131.0);
+    assert_eq!(registry.tick(at(131.0)), [Change::Forgotten(name("unseen"))]);
+    let kicked = admit(&mut registry, "cam", "", 140.0);
+    publish_segment(&kicked, Slot::Source, false);
+    assert_eq!(registry.note_first_segment(&cam, &kicked.session), Some(Start::First));
+    assert!(registry.kick(&cam, at(150.0)));
+    leave_as(&mut registry, &kicked, Departure::Stopped, 150.0);
+    registry.close();
+    let [Change::Over(_, ending)] = registry.end_all(at(151.0))[..] else { panic!("one") };
+    assert_eq!((ending.reason, ending.live), (EndReason::ServerStopping, Duration::from_secs(10)));
 }
 
 /// Two target durations of 2 s, less what the clock's ticks and a player's requests are late.

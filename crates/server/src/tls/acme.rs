@@ -33,6 +33,7 @@ use super::{ALPN_HTTP1, CertificateError, Certificates, TlsClient, certificate_f
 use crate::checker::read_body;
 use crate::clock::Clock;
 use crate::config::{AcmeChallenge, AcmeConfig};
+use crate::words;
 
 /// One request to the authority and its answer.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -120,14 +121,20 @@ impl Acme {
                 }
                 match self.issue(&runtime) {
                     Ok(()) => {
-                        info!(names = self.config.domains.join(","), "tls certificate issued");
+                        let names = self.config.domains.join(",");
+                        let says = format!("A TLS certificate was issued for {names}.");
+                        info!(names, says, "tls certificate issued");
                         retry = FIRST_RETRY;
                         // Not at once, also where by the clock here it has ended already.
                         wait = self.due_in().max(FIRST_RETRY);
                     }
                     Err(error) => {
                         let retry_in_secs = retry.as_secs();
-                        warn!(%error, retry_in_secs, "no tls certificate was issued");
+                        let says = format!(
+                            "No TLS certificate was issued, the next try is in {}: {error}.",
+                            words::time(retry)
+                        );
+                        warn!(%error, retry_in_secs, says, "no tls certificate was issued");
                         wait = retry;
                         retry = (retry * 2).min(LONGEST_RETRY);
                     }
