@@ -34,6 +34,11 @@ fn every_row_of_configuration_md_names_its_test() {
 }
 
 #[test]
+fn every_row_of_hooks_md_names_its_test() {
+    assert_rows_name_tests("docs/hooks.md");
+}
+
+#[test]
 fn every_row_of_log_md_names_its_test() {
     assert_rows_name_tests("docs/log.md");
 }

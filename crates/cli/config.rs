@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use server::{
-    AdminAccess, Config, DecoderKind, Pages, PublishAccess, SecretDigest, StreamName, Transcode,
-    TrustedProxies, ViewerSecret, WebhookUrl, parse_duration,
+    AdminAccess, Config, DecoderKind, EventSecret, EventWebhook, Pages, PublishAccess,
+    SecretDigest, StreamName, Transcode, TrustedProxies, ViewerSecret, WebhookUrl, parse_duration,
 };
 
 use crate::args::{ServeArgs, UsageError};
@@ -169,6 +169,7 @@ fn server_config(reader: &mut Reader<'_>) -> Config {
             hosts: reader.read("admin-hosts", Vec::new(), Said::list),
         },
         auth_webhook: reader.read("auth-webhook", None, |said| webhook(said).map(Some)),
+        event_webhook: event_webhook(reader),
         viewer_secret: reader.read("viewer-secret", None, |said| viewer_secret(said).map(Some)),
         viewers_max: reader.read("viewers-max", None, |said| said.number(VIEWERS).map(Some)),
     };
@@ -211,6 +212,20 @@ fn admin_token(said: &Said) -> Result<SecretDigest, String> {
 
 fn webhook(said: &Said) -> Result<WebhookUrl, String> {
     WebhookUrl::parse(said.secret()?).map_err(|error| error.to_string())
+}
+
+fn event_webhook(reader: &mut Reader<'_>) -> Option<EventWebhook> {
+    let url = reader.read("event-webhook", None, |said| webhook(said).map(Some));
+    let secret = reader.read("event-webhook-secret", None, |said| {
+        EventSecret::new(said.secret()?).map(Some).map_err(|error| error.to_string())
+    });
+    if let Some(said) = reader.said("event-webhook-secret")
+        && reader.said("event-webhook").is_none()
+    {
+        let url = said.other("event-webhook");
+        reader.miss(said, format_args!("it signs events; set {url}, or leave it out"));
+    }
+    Some(EventWebhook { url: url?, secret })
 }
 
 /// What viewers' tokens are made with: itself, as tokens could not be made of its digest.
@@ -416,6 +431,8 @@ pub(crate) mod tests {
             viewer_secret = "0123456789abcdef"
             viewers_max = 7
             auth_webhook = "http://127.0.0.1:9000/auth"
+            event_webhook = "https://hooks.example/events"
+            event_webhook_secret = "0123456789abcdef"
             memory = "512M"
             publish_key = "a"
             allow_unlisted = true
@@ -440,6 +457,9 @@ pub(crate) mod tests {
         assert_eq!(config.transcode, Transcode::Always);
         assert_eq!(config.admin.token, Some(SecretDigest::of("0123456789abcdef")));
         assert!(config.auth_webhook.is_some());
+        assert!(config.event_webhook.is_some_and(|told| told.secret.is_some()));
+        let unsigned = resolved("event_webhook = 'http://127.0.0.1:9000/'").unwrap();
+        assert!(unsigned.event_webhook.is_some_and(|told| told.secret.is_none()));
         assert!(config.viewer_secret.is_some() && config.viewers_max == Some(7));
         assert_eq!(config.admin.hosts, ["prometheus", "a.example"]);
         assert_eq!(config.memory_bytes, 512 << 20);
@@ -621,10 +641,14 @@ pub(crate) mod tests {
         assert!(refused("rtmp_adr = ':1'").contains("the nearest is rtmp_addr"));
         assert!(refused("publish_key = ''").contains("publish_key: it is empty"));
         assert!(refused("viewers_max = 0").contains("viewers_max = 0: write"));
+        let unposted = refused("event_webhook_secret = '0123456789abcdef'");
+        assert!(unposted.contains("set event_webhook, or leave it out"), "{unposted}");
         assert!(refused("[keys]\n'a/b' = 'hunter2'").contains("\"a/b\""));
         for secret in [
             "viewer_secret = 'hunter2'",
             "auth_webhook = 'ftp://h/hunter2'",
+            "event_webhook = 'ftp://h/hunter2'",
+            "event_webhook_secret = 'hunter2'",
             "publish_key = ['hunter2']",
             "publish_key = 'hunter2",
             "keys =\n'hunter2'",

@@ -224,6 +224,19 @@ pub(crate) const SETTINGS: &[Setting] = &[
                allows)",
     },
     Setting {
+        name: "event-webhook",
+        form: Form::Secret,
+        value_name: "URL",
+        help: "URL that is told by POST, in JSON, when a stream starts, stops or gets worse",
+    },
+    Setting {
+        name: "event-webhook-secret",
+        form: Form::Secret,
+        value_name: "SECRET",
+        help: "With --event-webhook: secret that events are signed with, HMAC-SHA256 (better set by \
+               environment or file)",
+    },
+    Setting {
         name: "viewer-secret",
         form: Form::Secret,
         value_name: "SECRET",

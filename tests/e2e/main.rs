@@ -17,6 +17,7 @@ mod codecs;
 mod demo;
 mod habits;
 mod hls_http;
+mod hooks;
 mod ladder;
 mod lifecycle;
 mod light;

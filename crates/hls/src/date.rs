@@ -8,7 +8,8 @@ const YEAR_9999_END: i64 = 253_402_300_799_999;
 /// `unix_ms`, milliseconds since 1970, as `2026-11-22T13:12:05.678Z` (RFC 3339 section 5.6, UTC).
 ///
 /// Clamped to the years 0 to 9999, which is all that the format has.
-pub(crate) fn rfc3339(unix_ms: i64) -> String {
+#[must_use]
+pub fn rfc3339(unix_ms: i64) -> String {
     let unix_ms = unix_ms.clamp(YEAR_0, YEAR_9999_END);
     let (year, month, day) = civil(unix_ms.div_euclid(MS_PER_DAY));
     let ms = unix_ms.rem_euclid(MS_PER_DAY);

@@ -78,6 +78,7 @@ mod model;
 
 pub use body::Body;
 pub use container::{Container, PerContainer};
+pub use date::rfc3339;
 pub use declared_rates::{KnownRates, ROOM_PERCENT, Rates, declare};
 pub use grid::{CutPoint, Grid, GridMode, GridState, Step, TOLERANCE};
 pub use init_section::InitSection;

@@ -10,6 +10,7 @@ use pipeline::{DecoderKind, Preset, StreamConfig};
 use crate::access::PublishAccess;
 use crate::admin::AdminAccess;
 use crate::demand::Transcode;
+use crate::events::EventWebhook;
 use crate::system_memory::default_memory;
 use crate::viewer_secret::ViewerSecret;
 use crate::webhook::WebhookUrl;
@@ -49,6 +50,8 @@ pub struct Config {
     pub access: PublishAccess,
     /// Who is asked besides the keys, before somebody publishes.
     pub auth_webhook: Option<WebhookUrl>,
+    /// Who is told what becomes of streams.
+    pub event_webhook: Option<EventWebhook>,
     /// Who may ask on the operator's port.
     pub admin: AdminAccess,
     /// What viewers' tokens are made with; None: anybody may watch.
@@ -150,6 +153,7 @@ impl Default for Config {
             pages: Pages::default(),
             access: PublishAccess::default(),
             auth_webhook: None,
+            event_webhook: None,
             admin: AdminAccess::default(),
             viewer_secret: None,
             viewers_max: None,

@@ -93,7 +93,7 @@ pub fn webhook_reply(data: &[u8]) {
         theirs.write_all(data).await.expect("it has the room");
         theirs.shutdown().await.expect("it is open");
         let url = WebhookUrl::parse("http://127.0.0.1/auth").expect("it is one");
-        webhook::converse(ours, &url, "{}".to_owned()).await
+        webhook::converse(ours, &url, "{}".to_owned(), None).await
     });
     let says_2xx = |line: &[u8]| line.starts_with(b"HTTP/1.") && line.get(9) == Some(&b'2');
     if status.is_ok_and(|status| status.is_success()) {

@@ -159,6 +159,17 @@ pub struct Limits {
     /// How long a publisher waits for the webhook's answer. With the longest pause before it that
     /// is still less than encoders wait.
     pub webhook_wait: Duration,
+    /// Events that wait for the event webhook; past it the oldest is dropped. Ten streams that
+    /// begin, falter and end again make about as many while a receiver is away for a minute.
+    pub events: usize,
+    /// How long one try to tell an event may take, with all that the receiver says.
+    pub event_wait: Duration,
+    /// Tries for one event; then it is given up, or one that a receiver does not like would hold
+    /// up all others.
+    pub event_tries: u32,
+    /// The first pause between two tries, twice as long each time, and the longest: a receiver that
+    /// is started again is back within the half minute that these are.
+    pub event_pause: (Duration, Duration),
     /// Wrong keys from one address that cost nothing: typing errors, an encoder that has the key of
     /// yesterday.
     pub free_guesses: u32,
@@ -240,6 +251,10 @@ impl Default for Limits {
             viewer_idle: Duration::from_secs(40),
             http_wait: Duration::from_secs(8),
             webhook_wait: Duration::from_secs(3),
+            events: 256,
+            event_wait: Duration::from_secs(5),
+            event_tries: 6,
+            event_pause: (Duration::from_secs(1), Duration::from_secs(16)),
             free_guesses: 3,
             guess_pause: (Duration::from_millis(500), Duration::from_secs(8)),
             guess_memory: Duration::from_secs(600),

@@ -59,6 +59,9 @@ pub(crate) struct Metrics {
     pub(crate) publish_refused: Counter,
     pub(crate) wrong_secrets: Counter,
     pub(crate) webhook_failures: Counter,
+    pub(crate) events_delivered: Counter,
+    pub(crate) events_failed: Counter,
+    pub(crate) events_dropped: Counter,
     pub(crate) http_connections: Counter,
     pub(crate) http_refused_connections: Counter,
     pub(crate) http_stalled_connections: Counter,
@@ -131,6 +134,21 @@ const PROCESS: &[Family<Metrics>] = &[
         "auth_webhook_failures_total",
         "Publishers refused because the webhook gave no answer.",
         |it| count(&it.webhook_failures),
+    ),
+    counter(
+        "event_webhook_delivered_total",
+        "Events that --event-webhook answered with a 2xx.",
+        |it| count(&it.events_delivered),
+    ),
+    counter(
+        "event_webhook_failed_total",
+        "Events given up after so many tries without a 2xx.",
+        |it| count(&it.events_failed),
+    ),
+    counter(
+        "event_webhook_dropped_total",
+        "Events dropped, the oldest first, as too many waited for --event-webhook.",
+        |it| count(&it.events_dropped),
     ),
     counter("http_connections_total", "Viewer connections accepted.", |it| {
         count(&it.http_connections)

@@ -226,6 +226,18 @@ pub enum EndReason {
 }
 
 impl EndReason {
+    /// Its word in an event; promised in docs/hooks.md.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::PublisherStopped => "publisher_stopped",
+            Self::PublisherGone => "publisher_gone",
+            Self::Kicked => "kicked",
+            Self::PublisherRefused => "publisher_refused",
+            Self::ServerFailed => "server_failed",
+            Self::ServerStopping => "server_stopping",
+        }
+    }
+
     pub(crate) fn in_words(self) -> &'static str {
         match self {
             Self::PublisherStopped => "as its publisher stopped",

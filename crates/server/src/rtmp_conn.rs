@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tracing::{Span, debug, error, info, info_span, warn};
 
 use crate::clock::Moment;
+use crate::events::Degradation;
 use crate::feed::{Absence, Fed, FeedSender, feed};
 use crate::lobby::Seat;
 use crate::pace::Pace;
@@ -507,6 +508,7 @@ impl Conn<'_> {
         if departure == Departure::Stopped {
             publishing.backlog = self.shared.limits.backlog;
         }
+        publishing.tell_missing();
         if let Some(held_back) = self.shared.admit_line(PeerLine::Gone, self.peer.ip()) {
             let says = publishing.farewell(reason);
             let received_bytes = publishing.session.received_bytes();
@@ -632,6 +634,17 @@ impl Conn<'_> {
 }
 
 impl Publishing {
+    /// Viewers have a still picture while it is waited for.
+    fn tell_missing(&self) {
+        let Self { session, name, departure, shared, .. } = self;
+        let outlook = shared.registry().outlook(name, session, *departure);
+        if let (Outlook::Waits(time), Departure::Vanished) = (outlook, departure) {
+            shared.tell_degraded(name, session, Degradation::PublisherMissing, || {
+                format!("the publisher is gone, and is waited for: {}", words::time(time))
+            });
+        }
+    }
+
     /// What the log says when it leaves.
     fn farewell(&self, reason: &str) -> String {
         let Self { session, name, departure, shared, .. } = self;

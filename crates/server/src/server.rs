@@ -23,7 +23,7 @@ use crate::shared::Shared;
 use crate::shutdown::{Signals, end_streams};
 use crate::system_memory::Resident;
 use crate::tls::{Acme, CertificateFiles, Certificates, TlsPorts};
-use crate::{admin, http, http_listener, rtmp_listener, tls};
+use crate::{admin, events, http, http_listener, rtmp_listener, tls};
 
 /// How often streams are ended and forgotten.
 const TICK: Duration = Duration::from_millis(250);
@@ -290,7 +290,8 @@ impl Server {
             operators,
             Arc::clone(&shared),
         ));
-        accepting.other.spawn(keep_time(shared));
+        accepting.other.spawn(keep_time(Arc::clone(&shared)));
+        accepting.other.spawn(async move { events::run(&shared).await });
         accepting
     }
 }

@@ -1,6 +1,7 @@
 //! One publisher's stay: what its connection, its workers and the registry share.
 
 use std::net::SocketAddr;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use rtmp::StreamKey;
 use tokio::sync::watch;
 
 use crate::clock::Moment;
+use crate::events::Story;
 use crate::sync::Latch;
 
 /// Why a publisher's connection is told to end.
@@ -71,6 +73,7 @@ pub struct Session {
     backlog_ends_uptime_ms: AtomicU64,
     stop: watch::Sender<Option<StopReason>>,
     drained: Latch,
+    story: Mutex<Story>,
 }
 
 impl Session {
@@ -88,6 +91,7 @@ impl Session {
             backlog_ends_uptime_ms: AtomicU64::new(u64::MAX),
             stop: watch::Sender::new(None),
             drained: Latch::default(),
+            story: Mutex::default(),
         }
     }
 
@@ -184,6 +188,11 @@ impl Session {
     #[must_use]
     pub fn is_asked_to_stop(&self) -> bool {
         self.stop.borrow().is_some()
+    }
+
+    /// What was told of it.
+    pub(crate) fn story(&self) -> &Mutex<Story> {
+        &self.story
     }
 
     /// Why [`stop`](Self::stop) was called, where it was.

@@ -14,6 +14,7 @@ use tracing::{debug, info, warn};
 use crate::admin::AdminAccess;
 use crate::clock::Clock;
 use crate::config::{Config, Pages};
+use crate::events::{EventWebhook, Events};
 use crate::guesses::Guesses;
 use crate::limits::Limits;
 use crate::maker::Maker;
@@ -31,7 +32,7 @@ use crate::throttle::Throttle;
 use crate::tls::{ALPN_HTTP1, TlsClient};
 use crate::viewer_secret::ViewerSecret;
 use crate::viewers::{Viewers, Want};
-use crate::webhook::Webhook;
+use crate::webhook::{Webhook, WebhookUrl};
 use crate::words;
 
 /// A live playlist shorter than this many target durations is nothing to begin with: Apple's
@@ -94,6 +95,7 @@ pub(crate) struct Shared {
     pub(crate) viewer_secret: Option<ViewerSecret>,
     viewers: Option<Mutex<Viewers>>,
     pub(crate) webhook: Option<Webhook>,
+    pub(crate) events: Option<Events>,
     pub(crate) memory: Arc<Memory>,
     playlist_segments: usize,
     registry: Mutex<Registry>,
@@ -103,6 +105,12 @@ pub(crate) struct Shared {
     pub(crate) receiving: Common,
     guesses: Mutex<Guesses>,
     peer_log: Mutex<PeerLog>,
+}
+
+/// Somebody who is asked, or told.
+fn webhook(url: WebhookUrl) -> Webhook {
+    let tls = TlsClient::new(None, &[ALPN_HTTP1]).expect("Mozilla's roots are built in");
+    Webhook::new(url, tls)
 }
 
 impl Shared {
@@ -130,6 +138,10 @@ impl Shared {
         let maker_log = Throttle::new(limits.log_interval);
         let maker = Maker::new(config.stream_config(), maker_threads(&memory), clock, maker_log);
         let peer_log = Mutex::new(PeerLog::new(&limits));
+        let events = config.event_webhook.clone().map(|told| {
+            let EventWebhook { url, secret } = told;
+            Events::new(webhook(url), secret, &limits)
+        });
         Arc::new(Self {
             clock,
             limits,
@@ -146,11 +158,8 @@ impl Shared {
             admin: config.admin.clone(),
             viewer_secret: config.viewer_secret.clone(),
             viewers: viewers.map(Mutex::new),
-            webhook: config.auth_webhook.clone().map(|url| {
-                let tls =
-                    TlsClient::new(None, &[ALPN_HTTP1]).expect("Mozilla's roots are built in");
-                Webhook::new(url, tls)
-            }),
+            webhook: config.auth_webhook.clone().map(webhook),
+            events,
             trusted_proxies: config.trusted_proxies.clone(),
             registry: Mutex::new(Registry::new(registry)),
             catch_up,
@@ -246,15 +255,16 @@ impl Shared {
 
     /// A stream that could be watched is over.
     pub(crate) fn note_over(&self, stream: &StreamName, ending: Ending) {
+        self.tell_stopped(stream, ending);
         let Some(held_back) = self.admit_line(PeerLine::Ended, NOBODY) else { return };
         let Ending { reason, live, received_bytes } = ending;
-        let why = reason.in_words();
+        let (reason, why) = (reason.as_str(), reason.in_words());
         let (time, size) = (words::time(live), words::size(received_bytes));
         let says = format!(
             "{stream} has ended, {why}: it was live for {time}, its publisher sent {size}."
         );
         let live_secs = live.as_secs();
-        info!(%stream, why, live_secs, received_bytes, held_back, says, "stream ended");
+        info!(%stream, reason, live_secs, received_bytes, held_back, says, "stream ended");
     }
 
     /// Whether to log a line that a peer at `ip` caused: Some with the number of lines of the kind

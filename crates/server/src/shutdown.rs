@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tracing::{info, warn};
 
 use crate::registry::Change;
@@ -65,5 +65,12 @@ pub(crate) async fn end_streams(shared: &Shared) {
         let says = format!("Viewers have {target_duration_secs} s to fetch the last segments.");
         info!(target_duration_secs, says, "streams ended, viewers may fetch the last segments");
     }
-    sleep_until(deadline.min(Instant::now() + target_duration)).await;
+    let last_viewers = sleep_until(deadline.min(Instant::now() + target_duration));
+    let last_events = async {
+        if let Some(events) = &shared.events {
+            // Whoever is away loses them.
+            let _ = timeout_at(deadline, events.finish()).await;
+        }
+    };
+    tokio::join!(last_viewers, last_events);
 }

@@ -11,7 +11,7 @@ use crate::clock::Moment;
 
 /// Whoever has a token can try secrets on it, as fast as his machines are: a secret is not to be
 /// guessed.
-const LEAST_BYTES: usize = 16;
+pub(crate) const LEAST_SECRET_BYTES: usize = 16;
 
 /// What viewers' tokens are made with. `Debug` does not show it.
 ///
@@ -22,7 +22,7 @@ pub struct ViewerSecret(String);
 
 /// A secret that can be guessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a secret of {actual} characters can be guessed, {LEAST_BYTES} are the least")]
+#[error("a secret of {actual} characters can be guessed, {LEAST_SECRET_BYTES} are the least")]
 pub struct ShortSecret {
     /// Its length in bytes.
     pub actual: usize,
@@ -35,7 +35,7 @@ impl ViewerSecret {
     /// It is shorter.
     pub fn new(secret: &str) -> Result<Self, ShortSecret> {
         match secret.len() {
-            actual if actual < LEAST_BYTES => Err(ShortSecret { actual }),
+            actual if actual < LEAST_SECRET_BYTES => Err(ShortSecret { actual }),
             _ => Ok(Self(secret.to_owned())),
         }
     }

@@ -1,5 +1,5 @@
-//! Asks somebody else who may publish, by the contract of MediaMTX's HTTP authentication: a POST
-//! with JSON, and any 2xx lets the publisher in.
+//! Posts JSON to somebody else: to ask who may publish, by the contract of MediaMTX's HTTP
+//! authentication, where any 2xx lets the publisher in, and to tell events.
 
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::pin::pin;
 use std::time::Duration;
 
-use hyper::client::conn::http1::handshake;
+use hyper::client::conn::http1;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, USER_AGENT};
 use hyper::{Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
@@ -23,7 +23,13 @@ use crate::tls::TlsClient;
 
 const OURSELVES: &str = concat!("feathercast/", env!("CARGO_PKG_VERSION"));
 
-/// Where to ask: `http://host[:port]/path[?query]`, or `https`. `Debug` shows no more than the
+/// What an answer may have in front of its body, which is not read. hyper takes no less than 8 KiB.
+const ANSWER_HEAD_BYTES: usize = 16 << 10;
+
+/// The field with a body's signature.
+const SIGNATURE: &str = "x-feathercast-signature";
+
+/// Where to post: `http://host[:port]/path[?query]`, or `https`. `Debug` shows no more than the
 /// host, as what follows may hold a secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebhookUrl {
@@ -124,11 +130,16 @@ impl Question {
             action: "publish",
             path: name.to_string(),
             protocol: "rtmp",
-            id: uuid(random()),
+            id: random_uuid(),
             query: query.reveal().to_owned(),
             user_agent: "",
         }
     }
+}
+
+/// A random UUID of version 4.
+pub(crate) fn random_uuid() -> String {
+    uuid(random())
 }
 
 /// RandomState is keyed from the system's randomness.
@@ -162,9 +173,9 @@ pub(crate) enum WebhookError {
     Connect(#[source] io::Error),
     #[error("no answer: {0}")]
     Http(#[from] hyper::Error),
-    #[error("cannot be asked: {0}")]
+    #[error("cannot be posted: {0}")]
     Request(#[from] hyper::http::Error),
-    #[error("cannot be asked: {0}")]
+    #[error("cannot be posted: {0}")]
     Json(#[from] serde_json::Error),
     #[error("no answer within {} s", .0.as_secs_f64())]
     TimedOut(Duration),
@@ -189,11 +200,22 @@ impl Webhook {
         question: &Question,
         patience: Duration,
     ) -> Result<Verdict, WebhookError> {
-        let status = timeout(patience, self.exchange(serde_json::to_string(question)?)).await;
-        match status.map_err(|_| WebhookError::TimedOut(patience))?? {
+        match self.post(serde_json::to_string(question)?, None, patience).await? {
             status if status.is_success() => Ok(Verdict::Allowed),
             status => Ok(Verdict::Denied(status)),
         }
+    }
+
+    /// Posts JSON, with its signature where there is one, on a connection of its own; the status
+    /// that came back. Redirections are a status like others.
+    pub(crate) async fn post(
+        &self,
+        body: String,
+        signature: Option<&str>,
+        patience: Duration,
+    ) -> Result<StatusCode, WebhookError> {
+        let status = timeout(patience, self.exchange(body, signature)).await;
+        status.map_err(|_| WebhookError::TimedOut(patience))?
     }
 
     async fn connect(&self) -> io::Result<Socket<TcpStream>> {
@@ -205,28 +227,38 @@ impl Webhook {
         }
     }
 
-    async fn exchange(&self, question: String) -> Result<StatusCode, WebhookError> {
+    async fn exchange(
+        &self,
+        body: String,
+        signature: Option<&str>,
+    ) -> Result<StatusCode, WebhookError> {
         let socket = self.connect().await.map_err(WebhookError::Connect)?;
-        converse(socket, &self.url, question).await
+        converse(socket, &self.url, body, signature).await
     }
 }
 
-/// Asks over a connection that nothing else is said on.
+/// Posts over a connection that nothing else is said on.
 pub(crate) async fn converse<T>(
     socket: T,
     url: &WebhookUrl,
-    question: String,
+    body: String,
+    signature: Option<&str>,
 ) -> Result<StatusCode, WebhookError>
 where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let (mut sender, connection) = handshake(TokioIo::new(socket)).await?;
-    let request = Request::post(&url.path)
+    let mut client = http1::Builder::new();
+    client.max_buf_size(ANSWER_HEAD_BYTES);
+    let (mut sender, connection) = client.handshake(TokioIo::new(socket)).await?;
+    let mut request = Request::post(&url.path)
         .header(HOST, &url.authority)
         .header(USER_AGENT, OURSELVES)
         .header(CONTENT_TYPE, "application/json")
-        .header(CONNECTION, "close")
-        .body(question)?;
+        .header(CONNECTION, "close");
+    if let Some(signature) = signature {
+        request = request.header(SIGNATURE, signature);
+    }
+    let request = request.body(body)?;
     let mut answer = pin!(sender.send_request(request));
     let answer = tokio::select! {
         biased;

@@ -17,6 +17,7 @@ use rtmp::Refusal;
 use tracing::{Span, debug, debug_span, error, info, warn};
 
 use crate::clock::Moment;
+use crate::events::Degradation;
 use crate::feed::{Absence, Fed, Feed, FeedReceiver};
 use crate::memory::DecoderRoom;
 use crate::peer_log::PeerLine;
@@ -145,6 +146,10 @@ impl Stream {
             }
             None => {
                 *decoding = Decoding::NoRoom;
+                let name = self.publication.name();
+                self.shared.tell_degraded(name, &self.session, Degradation::MemoryShort, || {
+                    "too little memory to make renditions as pictures come".to_owned()
+                });
                 if !was_refused && let Some(held_back) = self.admit_line(PeerLine::NoMemory) {
                     let says = self.says(
                         "too little memory to make renditions as pictures come, so each segment is \
@@ -250,6 +255,7 @@ impl Stream {
         let Some(start) = self.shared.registry().note_first_segment(name, &self.session) else {
             return;
         };
+        self.shared.tell_started(name, &self.session, start);
         let is = match start {
             Start::First => "is live",
             Start::Again => "goes on",
@@ -623,6 +629,7 @@ impl Notices {
     }
 
     fn log(&mut self, notice: &Notice, stream: &Stream) {
+        stream.shared.tell_notice(stream.publication.name(), &stream.session, notice);
         let kind = mem::discriminant(notice);
         let throttle = self.by_kind.entry(kind).or_insert_with(|| self.throttle.clone());
         let admitted = throttle.admit(stream.shared.clock.now());
@@ -646,8 +653,14 @@ impl Drops {
     }
 
     fn log(&mut self, queue: QueueStats, stream: &Stream) {
-        if queue.dropped_pictures > self.logged
-            && self.throttle.admit(stream.shared.clock.now()).is_some()
+        if queue.dropped_pictures <= self.logged {
+            return;
+        }
+        let Stream { shared, session, publication, .. } = stream;
+        shared.tell_degraded(publication.name(), session, Degradation::MachineTooSlow, || {
+            "the machine is too slow for all renditions, pictures were left out".to_owned()
+        });
+        if self.throttle.admit(shared.clock.now()).is_some()
             && let Some(held_back) = stream.admit_line(PeerLine::Dropped)
         {
             let dropped = queue.dropped_pictures - self.logged;
