@@ -44,6 +44,11 @@ fn every_row_of_log_md_names_its_test() {
 }
 
 #[test]
+fn every_row_of_forwarding_md_names_its_test() {
+    assert_rows_name_tests("docs/forwarding.md");
+}
+
+#[test]
 fn every_row_of_tls_md_names_its_test() {
     assert_rows_name_tests("docs/tls.md");
 }

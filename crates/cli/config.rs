@@ -10,8 +10,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use server::{
-    AdminAccess, Config, DecoderKind, EventSecret, EventWebhook, Pages, PublishAccess,
-    SecretDigest, StreamName, Transcode, TrustedProxies, ViewerSecret, WebhookUrl, parse_duration,
+    AdminAccess, Config, DecoderKind, EventSecret, EventWebhook, Forward, Pages, PublishAccess,
+    PublishUrl, SecretDigest, StreamName, Transcode, TrustedProxies, ViewerSecret, WebhookUrl,
+    parse_duration,
 };
 
 use crate::args::{ServeArgs, UsageError};
@@ -170,6 +171,7 @@ fn server_config(reader: &mut Reader<'_>) -> Config {
         },
         auth_webhook: reader.read("auth-webhook", None, |said| webhook(said).map(Some)),
         event_webhook: event_webhook(reader),
+        forwards: forwards(reader),
         viewer_secret: reader.read("viewer-secret", None, |said| viewer_secret(said).map(Some)),
         viewers_max: reader.read("viewers-max", None, |said| said.number(VIEWERS).map(Some)),
     };
@@ -306,7 +308,7 @@ fn publish_key(said: &Said) -> Result<SecretDigest, String> {
 /// Every name with its key; each that is wrong is a problem of its own.
 fn keys(reader: &mut Reader<'_>) -> BTreeMap<StreamName, SecretDigest> {
     let mut keys = BTreeMap::new();
-    for (name, said) in reader.read("keys", Vec::new(), Said::keys) {
+    for (name, said) in reader.read("keys", Vec::new(), Said::pairs) {
         match key(&name, &said) {
             Ok((stream, key)) => {
                 if keys.insert(stream, key).is_some() {
@@ -317,6 +319,32 @@ fn keys(reader: &mut Reader<'_>) -> BTreeMap<StreamName, SecretDigest> {
         }
     }
     keys
+}
+
+/// Every stream with where it goes; each that is wrong is a problem of its own.
+fn forwards(reader: &mut Reader<'_>) -> Vec<Forward> {
+    let mut forwards: Vec<Forward> = Vec::new();
+    for (name, said) in reader.read("forward", Vec::new(), Said::pairs) {
+        match forward(&name, &said) {
+            Ok(forward) if forwards.contains(&forward) => {
+                reader.refuse(&said, format_args!("{name:?} goes there already"));
+            }
+            Ok(forward) => forwards.push(forward),
+            Err(what) => reader.refuse(&said, what),
+        }
+    }
+    forwards
+}
+
+fn forward(name: &str, said: &Said) -> Result<Forward, String> {
+    // What has no `=` may be a URL with a key in it: it is not repeated.
+    let to = match said.secret()? {
+        "" => return Err("write NAME=rtmp://HOST/APP/KEY".into()),
+        to => PublishUrl::parse(to).map_err(|error| format!("{name:?}: {error}"))?,
+    };
+    let stream = StreamName::parse(name)
+        .map_err(|error| format!("{name:?} is not a stream name: {error}"))?;
+    Ok(Forward { stream, to })
 }
 
 fn key(name: &str, said: &Said) -> Result<(StreamName, SecretDigest), String> {
@@ -385,7 +413,8 @@ pub(crate) mod tests {
     fn the_example_file_names_every_setting() {
         for setting in SETTINGS {
             let key = setting.key();
-            let shown = [format!("\n{key} = "), format!("\n# {key} = "), format!("\n# [{key}]")];
+            let written = ["{} = ", "# {} = ", "# [{}]", "# [[{}]]"];
+            let shown = written.map(|line| format!("\n{}", line.replace("{}", &key)));
             assert!(shown.iter().any(|line| EXAMPLE.contains(line)), "{key} is missing");
         }
     }
@@ -405,8 +434,56 @@ pub(crate) mod tests {
         assert!(
             config.access.shared_key.is_some()
                 && config.access.keys.len() == 1
+                && config.forwards.len() == 1
                 && !config.access.is_open()
         );
+    }
+
+    #[test]
+    fn streams_are_forwarded_as_flag_variable_and_file_say() {
+        let forwards = |flags: &str, variables: &[(&str, &str)], toml: &str| {
+            let config = resolved_of(flags, variables, toml).unwrap().server;
+            let forwards = config.forwards.into_iter();
+            forwards.map(|Forward { stream, to }| format!("{stream} {to}")).collect::<Vec<_>>()
+        };
+        let both = ["cam rtmp://a.example:1935/live2/...", "cam rtmps://b.example:443/app/..."];
+        let urls = "cam=rtmp://a.example/live2/hunter2, cam=rtmps://b.example/app/x?k=hunter2";
+        assert_eq!(forwards("", &[("FEATHERCAST_FORWARD", urls)], ""), both);
+        let file = "[[forward]]\nstream = 'cam'\nto = 'rtmp://a.example/live2/hunter2'\n\
+                    [[forward]]\nto = 'rtmps://b.example/app/x?k=hunter2'\nstream = 'cam'\n\
+                    [keys]\ncam = 'k'\n";
+        assert_eq!(forwards("", &[], file), both);
+        assert_eq!(forwards("--forward cam=rtmp://a.example/live2/x", &[], file), both[..1]);
+        for (toml, words) in [
+            (
+                "[[forward]]\nstream = 'cam'",
+                "test.toml:1: forward: write stream = \"NAME\" and to =",
+            ),
+            (
+                "[[forward]]\nstream = 'cam'\nto = 'rtmp://h/a/b'\nkey = 'hunter2'",
+                "test.toml:1: forward: write stream = \"NAME\" and to =",
+            ),
+            ("forward = ['hunter2']", "test.toml:1: forward: write stream"),
+            ("forward = 'cam=rtmp://h/a/hunter2'", "test.toml:1: forward: write stream"),
+            (
+                "[[forward]]\nstream = 'cam'\nto = 'http://h/hunter2'",
+                "test.toml:1: forward: \"cam\": a publish URL starts with rtmp://",
+            ),
+            (
+                "[[forward]]\nstream = 'a/b'\nto = 'rtmp://h/a/hunter2'",
+                "test.toml:1: forward: \"a/b\" is not a stream name",
+            ),
+            (
+                "[[forward]]\nstream = 'c'\nto = 'rtmp://h/a'\n\n[[forward]]\nstream = 'c'\nto = 'rtmp://h/a'",
+                "test.toml:5: forward: \"c\" goes there already",
+            ),
+        ] {
+            let error = refused(toml);
+            assert!(error.contains(words) && !error.contains("hunter2"), "{error}");
+        }
+        let error = resolved_of("--forward rtmp://h/a/hunter2", &[], "").unwrap_err();
+        assert!(error.contains("write NAME=rtmp://HOST/APP/KEY"), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
     }
 
     #[test]

@@ -15,7 +15,8 @@ pub fn toml(data: &[u8]) {
     settings.add_text("fuzzed.toml", text, &mut problems);
     // Names would be looked up, files read, and those secrets are not printed.
     settings.retain(|said| match (said.setting.name, said.text()) {
-        ("auth-webhook" | "event-webhook" | "event-webhook-secret" | "viewer-secret", _) => false,
+        ("auth-webhook" | "event-webhook" | "event-webhook-secret", _) => false,
+        ("forward" | "viewer-secret", _) => false,
         ("renditions", Ok(text)) => !text.trim().ends_with(".json"),
         (name, Ok(text)) if name.ends_with("-addr") => text.parse::<SocketAddr>().is_ok(),
         _ => true,

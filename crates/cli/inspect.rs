@@ -106,7 +106,7 @@ pub(crate) fn toml(settings: &Settings) -> Result<String, String> {
     // Whatever stands below a table belongs to it.
     if let Some(said) = settings.get("keys") {
         lines.push(format!("\n[keys] # {}", source(said)));
-        for (name, said) in BTreeMap::from_iter(said.keys()?) {
+        for (name, said) in BTreeMap::from_iter(said.pairs()?) {
             lines.push(format!("{} = {}", quoted(&name), digest(said.secret()?)?));
         }
     }
@@ -117,7 +117,9 @@ fn line(said: &Said) -> Result<String, String> {
     let key = said.setting.key();
     let source = source(said);
     match said.setting.form {
-        Form::Secret => Ok(format!("# {key}: a secret, set by {source}, is not printed")),
+        Form::Secret | Form::Forwards => {
+            Ok(format!("# {key}: a secret, set by {source}, is not printed"))
+        }
         _ => Ok(format!("{key} = {} # {source}", value(said)?)),
     }
 }
@@ -147,7 +149,7 @@ fn value(said: &Said) -> Result<String, String> {
         Form::Number | Form::Count => said.number(0..=usize::MAX)?.to_string(),
         Form::Switch => said.switch()?.to_string(),
         Form::Digest => digest(said.secret()?)?,
-        Form::Secret | Form::Keys => String::new(),
+        Form::Secret | Form::Keys | Form::Forwards => String::new(),
     })
 }
 

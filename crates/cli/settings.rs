@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeArray, DeTable, DeValue};
 
 /// What the names of our environment variables begin with.
 const PREFIX: &str = "FEATHERCAST_";
@@ -63,6 +63,8 @@ pub(crate) enum Form {
     Secret,
     /// Names with a secret each, or its SHA-256.
     Keys,
+    /// Names with a URL each, in which there may be a secret.
+    Forwards,
 }
 
 /// Every setting, in the order in which people are shown them.
@@ -237,6 +239,13 @@ pub(crate) const SETTINGS: &[Setting] = &[
                environment or file)",
     },
     Setting {
+        name: "forward",
+        form: Form::Forwards,
+        value_name: "NAME=URL,...",
+        help: "Streams that go on to other servers while they are live, NAME=rtmp[s]://HOST/APP/KEY,...; \
+               a name may be there several times (better set by environment or file)",
+    },
+    Setting {
         name: "viewer-secret",
         form: Form::Secret,
         value_name: "SECRET",
@@ -298,7 +307,7 @@ impl Setting {
     }
 
     fn is_secret(&self) -> bool {
-        matches!(self.form, Form::Digest | Form::Secret | Form::Keys)
+        matches!(self.form, Form::Digest | Form::Secret | Form::Keys | Form::Forwards)
     }
 
     fn arg(&self) -> Arg {
@@ -352,8 +361,8 @@ enum Value {
     Number(String),
     Bool(bool),
     List(Vec<String>),
-    /// The elements of `[keys]`.
-    Keys(Vec<(String, Said)>),
+    /// The elements of `[keys]`, or of `[[forward]]`.
+    Pairs(Vec<(String, Said)>),
     /// What no setting is: a date, a table, an array of other things than texts.
     Other,
 }
@@ -384,7 +393,7 @@ impl Said {
             Value::Number(number) => number.clone(),
             Value::Bool(value) => value.to_string(),
             Value::List(texts) => format!("{texts:?}"),
-            Value::Keys(_) | Value::Other => String::new(),
+            Value::Pairs(_) | Value::Other => String::new(),
         };
         let (line, equals) = match &self.origin {
             Origin::Flag => (0, " "),
@@ -458,11 +467,14 @@ impl Said {
     }
 
     /// Names, and what is said for each of them.
-    pub(crate) fn keys(&self) -> Result<Vec<(String, Self)>, String> {
+    pub(crate) fn pairs(&self) -> Result<Vec<(String, Self)>, String> {
         let text = match &self.value {
-            Value::Keys(keys) => return Ok(keys.clone()),
+            Value::Pairs(pairs) => return Ok(pairs.clone()),
             // In a file it may be a key alone, which is not repeated.
             Value::Text(text) if !matches!(self.origin, Origin::File { .. }) => text,
+            _ if self.setting.form == Form::Forwards => {
+                return Err(format!("write {FORWARD_ELEMENT}"));
+            }
             _ => return Err("write NAME = \"KEY\" below [keys]".into()),
         };
         let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
@@ -574,7 +586,17 @@ impl Settings {
             };
             let origin = |offset| Origin::File { path: path.into(), line: line_at(text, offset) };
             let value = match value.get_ref() {
-                DeValue::Table(keys) if setting.form == Form::Keys => Value::Keys(
+                DeValue::Array(elements) if setting.form == Form::Forwards => {
+                    match forwards(setting, elements, &origin) {
+                        Ok(pairs) => Value::Pairs(pairs),
+                        Err((line, what)) => {
+                            let text = format!("{path}:{line}: forward: {what}");
+                            problems.push(Problem { line, text });
+                            continue;
+                        }
+                    }
+                }
+                DeValue::Table(keys) if setting.form == Form::Keys => Value::Pairs(
                     keys.iter()
                         .filter(|(name, _)| {
                             let named = line_at(text, name.span().start);
@@ -670,6 +692,34 @@ impl FromArgMatches for Settings {
         }
         Ok(())
     }
+}
+
+/// What an element of `[[forward]]` is.
+const FORWARD_ELEMENT: &str =
+    "stream = \"NAME\" and to = \"rtmp://HOST/APP/KEY\" below [[forward]]";
+
+/// The elements of `[[forward]]`: names of streams with what is said of where they go; or the line
+/// of one that is something else, and what is wrong with it.
+fn forwards(
+    setting: &'static Setting,
+    elements: &DeArray<'_>,
+    origin: &impl Fn(usize) -> Origin,
+) -> Result<Vec<(String, Said)>, (usize, String)> {
+    let mut pairs = Vec::new();
+    for element in elements.iter() {
+        let place = origin(element.span().start);
+        let line = if let Origin::File { line, .. } = place { line } else { 0 };
+        let DeValue::Table(table) = element.get_ref() else {
+            return Err((line, format!("write {FORWARD_ELEMENT}")));
+        };
+        let text = |key: &str| table.get(key).and_then(|value| value.get_ref().as_str());
+        let (Some(stream), Some(to), 2) = (text("stream"), text("to"), table.len()) else {
+            return Err((line, format!("write {FORWARD_ELEMENT}, and nothing else")));
+        };
+        let value = Value::Text(to.to_owned());
+        pairs.push((stream.to_owned(), Said { setting, origin: place, value }));
+    }
+    Ok(pairs)
 }
 
 /// Whether a key stands in its line without quotes. Behind a mistake, a value that goes on in

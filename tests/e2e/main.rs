@@ -15,6 +15,7 @@ mod choices;
 mod cmaf;
 mod codecs;
 mod demo;
+mod forward;
 mod habits;
 mod hls_http;
 mod hooks;

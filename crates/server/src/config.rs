@@ -11,6 +11,7 @@ use crate::access::PublishAccess;
 use crate::admin::AdminAccess;
 use crate::demand::Transcode;
 use crate::events::EventWebhook;
+use crate::forward::Forward;
 use crate::system_memory::default_memory;
 use crate::viewer_secret::ViewerSecret;
 use crate::webhook::WebhookUrl;
@@ -52,6 +53,8 @@ pub struct Config {
     pub auth_webhook: Option<WebhookUrl>,
     /// Who is told what becomes of streams.
     pub event_webhook: Option<EventWebhook>,
+    /// Streams that go on to other servers; a stream may go to several.
+    pub forwards: Vec<Forward>,
     /// Who may ask on the operator's port.
     pub admin: AdminAccess,
     /// What viewers' tokens are made with; None: anybody may watch.
@@ -154,6 +157,7 @@ impl Default for Config {
             access: PublishAccess::default(),
             auth_webhook: None,
             event_webhook: None,
+            forwards: Vec::new(),
             admin: AdminAccess::default(),
             viewer_secret: None,
             viewers_max: None,

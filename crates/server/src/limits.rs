@@ -78,6 +78,11 @@ pub struct Limits {
     pub feed_messages: usize,
     /// Bytes between a connection and its ingest thread.
     pub feed_bytes: usize,
+    /// Messages that wait for a server which a stream is forwarded to; past it, and past the bytes,
+    /// they are thrown away up to the next key picture. Some seconds of any encoder.
+    pub forward_messages: usize,
+    /// Bytes that wait there: 4 s of 16 Mbit/s. They count as held by the stream.
+    pub forward_bytes: usize,
     /// Publishers that are accepted from one address: each costs two threads and some log lines,
     /// also where it is gone at once. The burst is a studio whose line was down.
     pub publishes_per_address: Rate,
@@ -223,6 +228,8 @@ impl Default for Limits {
             receiving_us: Rate { per_second: 150_000, burst: 250_000 },
             feed_messages: 64,
             feed_bytes: 8 << 20,
+            forward_messages: 1024,
+            forward_bytes: 8 << 20,
             publishes_per_address: Rate { per_second: 1, burst: 20 },
             place_without_media: Duration::from_secs(5),
             takeover_after: Duration::from_secs(5),

@@ -62,6 +62,10 @@ pub(crate) struct Metrics {
     pub(crate) events_delivered: Counter,
     pub(crate) events_failed: Counter,
     pub(crate) events_dropped: Counter,
+    pub(crate) forward_connections: Counter,
+    pub(crate) forward_failures: Counter,
+    pub(crate) forward_sent_bytes: Counter,
+    pub(crate) forward_dropped_messages: Counter,
     pub(crate) http_connections: Counter,
     pub(crate) http_refused_connections: Counter,
     pub(crate) http_stalled_connections: Counter,
@@ -149,6 +153,24 @@ const PROCESS: &[Family<Metrics>] = &[
         "event_webhook_dropped_total",
         "Events dropped, the oldest first, as too many waited for --event-webhook.",
         |it| count(&it.events_dropped),
+    ),
+    counter(
+        "forward_connections_total",
+        "Connections on which another server took a stream that is forwarded.",
+        |it| count(&it.forward_connections),
+    ),
+    counter(
+        "forward_failures_total",
+        "Forwards that were interrupted, or found no server that takes them.",
+        |it| count(&it.forward_failures),
+    ),
+    counter("forward_sent_bytes_total", "Bytes of media sent to servers forwarded to.", |it| {
+        count(&it.forward_sent_bytes)
+    }),
+    counter(
+        "forward_dropped_messages_total",
+        "Messages thrown away because a server forwarded to is slower than the stream.",
+        |it| count(&it.forward_dropped_messages),
     ),
     counter("http_connections_total", "Viewer connections accepted.", |it| {
         count(&it.http_connections)

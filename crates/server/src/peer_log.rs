@@ -31,6 +31,8 @@ pub(crate) enum PeerLine {
     Notice(Discriminant<Notice>),
     /// Pictures were dropped.
     Dropped,
+    /// A forward of a publisher's stream began, or was interrupted.
+    Forward,
     /// The system gave no thread.
     NoThread,
     /// There was no memory for a decoder.

@@ -6,7 +6,7 @@
 //! ```
 
 mod feed;
-mod link;
+pub(crate) mod link;
 mod playlist;
 mod progress;
 mod retry;

@@ -22,6 +22,7 @@ use tracing::{Span, debug, error, info, info_span, warn};
 use crate::clock::Moment;
 use crate::events::Degradation;
 use crate::feed::{Absence, Fed, FeedSender, feed};
+use crate::forward::Forwards;
 use crate::lobby::Seat;
 use crate::pace::Pace;
 use crate::peer_log::PeerLine;
@@ -91,6 +92,7 @@ struct Publishing {
     name: StreamName,
     publication: Arc<Publication>,
     feed: FeedSender,
+    forwards: Forwards,
     stop: StopSignal,
     vigil: Vigil,
     /// Its playlists have to go on without it, until a message comes.
@@ -447,11 +449,12 @@ impl Conn<'_> {
         let (sender, receiver) = feed(&self.shared.limits);
         let publishing = Publishing {
             session: Arc::clone(&admission.session),
-            name,
             publication: Arc::clone(&admission.publication),
             feed: sender,
             stop: admission.session.stop_signal(),
             vigil: Vigil::new(&self.shared.limits, self.rtmp.received().media_bytes),
+            forwards: Forwards::start(&self.shared, &name, self.peer.ip(), &span),
+            name,
             is_absent: false,
             looked: self.shared.clock.now(),
             backlog: Duration::ZERO,
@@ -484,10 +487,15 @@ impl Conn<'_> {
             publishing.vigil.message();
             publishing.is_absent = false;
         }
+        let Message { kind, timestamp_ms, payload } = message;
+        let payload = publishing.hold(payload).await?;
+        let message = Message { kind, timestamp_ms, payload };
+        let dropped = publishing.forwards.push(&message);
+        self.shared.metrics.forward_dropped_messages.add(dropped);
         let fed = Fed {
-            kind: tag_kind(message.kind),
-            timestamp_ms: message.timestamp_ms,
-            payload: publishing.hold(message.payload).await?,
+            kind: tag_kind(kind),
+            timestamp_ms,
+            payload: message.payload,
             arrival: self.read_at,
         };
         let late_input = self.shared.limits.late_input;

@@ -15,6 +15,7 @@ use crate::admin::AdminAccess;
 use crate::clock::Clock;
 use crate::config::{Config, Pages};
 use crate::events::{EventWebhook, Events};
+use crate::forward::Forward;
 use crate::guesses::Guesses;
 use crate::limits::Limits;
 use crate::maker::Maker;
@@ -96,6 +97,9 @@ pub(crate) struct Shared {
     viewers: Option<Mutex<Viewers>>,
     pub(crate) webhook: Option<Webhook>,
     pub(crate) events: Option<Events>,
+    pub(crate) forwards: Vec<Forward>,
+    /// Trusts Mozilla's authorities, and offers no protocol.
+    pub(crate) tls_client: TlsClient,
     pub(crate) memory: Arc<Memory>,
     playlist_segments: usize,
     registry: Mutex<Registry>,
@@ -160,6 +164,8 @@ impl Shared {
             viewers: viewers.map(Mutex::new),
             webhook: config.auth_webhook.clone().map(webhook),
             events,
+            forwards: config.forwards.clone(),
+            tls_client: TlsClient::new(None, &[]).expect("Mozilla's roots are built in"),
             trusted_proxies: config.trusted_proxies.clone(),
             registry: Mutex::new(Registry::new(registry)),
             catch_up,

@@ -23,7 +23,7 @@ const CLOSE: Duration = Duration::from_secs(1);
 const READ_BYTES: usize = 4096;
 
 /// A connection that publishes.
-pub(super) struct Link {
+pub(crate) struct Link {
     socket: Socket<TcpStream>,
     rtmp: Client,
     input: BytesMut,
@@ -31,7 +31,7 @@ pub(super) struct Link {
 
 /// Why there is no connection any more, or none yet.
 #[derive(Debug)]
-pub(super) enum Gone {
+pub(crate) enum Gone {
     /// No TCP connection, or no TLS in it.
     Unreachable(io::Error),
     /// It took too long, and at what.
@@ -51,7 +51,7 @@ pub(super) enum Gone {
 
 impl Link {
     /// Connects, and asks to publish until the server says yes.
-    pub(super) async fn open(url: &PublishUrl, tls: &TlsClient) -> Result<Self, Gone> {
+    pub(crate) async fn open(url: &PublishUrl, tls: &TlsClient) -> Result<Self, Gone> {
         let opened = timeout(CONNECT, async {
             let socket = connect(url, tls).await.map_err(Gone::Unreachable)?;
             Self::publish(socket, url).await
@@ -70,12 +70,12 @@ impl Link {
     }
 
     /// Gives a message to be sent by the next [`transmit`](Self::transmit).
-    pub(super) fn queue(&mut self, message: Message) -> Result<(), Gone> {
+    pub(crate) fn queue(&mut self, message: Message) -> Result<(), Gone> {
         self.rtmp.send(message).map_err(Gone::Protocol)
     }
 
     /// Sends what there is. Not to be continued when dropped half-way.
-    pub(super) async fn transmit(&mut self) -> Result<(), Gone> {
+    pub(crate) async fn transmit(&mut self) -> Result<(), Gone> {
         while let Some(bytes) = self.rtmp.poll_transmit() {
             let write = async {
                 self.socket.write_all(&bytes).await?;
@@ -90,7 +90,7 @@ impl Link {
     /// Listens until the server is gone; what it wants to be answered waits for the next
     /// [`transmit`](Self::transmit), which is never far. May be dropped and called again at any
     /// time.
-    pub(super) async fn listen(&mut self) -> Gone {
+    pub(crate) async fn listen(&mut self) -> Gone {
         loop {
             if let Err(gone) = self.receive().await {
                 return gone;
@@ -115,7 +115,7 @@ impl Link {
     }
 
     /// Says goodbye. The server closes then; whatever happens, the connection is over.
-    pub(super) async fn close(mut self) {
+    pub(crate) async fn close(mut self) {
         let goodbye = async {
             let _ = self.rtmp.unpublish();
             self.transmit().await?;
