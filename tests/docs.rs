@@ -54,6 +54,13 @@ fn every_row_of_tls_md_names_its_test() {
 }
 
 #[test]
+fn every_row_of_the_guides_names_its_test() {
+    for page in ["publishers", "proxies", "from-go-livepeer", "players"] {
+        assert_rows_name_tests(&format!("docs/{page}.md"));
+    }
+}
+
+#[test]
 fn encoders_md_speaks_of_every_habit_every_case_and_every_field_report() {
     let text = read("docs/encoders.md");
     for (title, count) in [("## Habits", 46), ("## Cases", 83), ("## Field reports", 19)] {

@@ -360,6 +360,7 @@ mod tests {
     #[test]
     fn options_that_protect_something_are_not_ignored() {
         assert!(refusal("-broadcaster -authWebhookUrl http://x").contains("--publish-key"));
+        assert!(refusal("-broadcaster -config x").contains("--config FILE.toml"));
         assert!(refusal("-broadcaster -rtmpAdr x").contains("-rtmpAdr"));
         assert!(refusal("-broadcaster stray").contains("stray"));
     }

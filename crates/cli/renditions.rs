@@ -260,6 +260,55 @@ mod tests {
         }
     }
 
+    /// A preset as docs/from-go-livepeer.md has it: a row of its table.
+    fn row(preset: &Preset) -> String {
+        let name = match Preset::default_ladder().contains(preset) {
+            true => format!("**`{}`**", preset.name),
+            false => format!("`{}`", preset.name),
+        };
+        let video = match &preset.video {
+            Some(VideoPreset { width, height, bitrate_bps, frame_rate, profile }) => {
+                let fps = frame_rate.unwrap().as_f64();
+                format!("{width}x{height} | {fps} | {} | {profile:?}", bitrate_bps / 1000)
+            }
+            None => "| | |".to_owned(),
+        };
+        let audio = match preset.audio {
+            AudioPreset::Copy => "copied".to_owned(),
+            AudioPreset::Encode { profile, bitrate_bps } => {
+                let profile = match profile {
+                    AacProfile::LowComplexity => "AAC",
+                    AacProfile::HighEfficiency => "HE-AAC",
+                    AacProfile::HighEfficiencyV2 => "HE-AAC v2",
+                };
+                format!("{profile}, {}", bitrate_bps / 1000)
+            }
+        };
+        format!("| {name} | {video} | {audio} |")
+    }
+
+    #[test]
+    fn the_presets_of_the_page_are_those_of_the_program() {
+        let page = include_str!("../../docs/from-go-livepeer.md");
+        let (_, table) = page.split_once("|---|---|---|---|---|---|\n").unwrap();
+        let (table, _) = table.split_once("\n\n").unwrap();
+        let presets = preset_names().map(|name| Preset::named(name).unwrap());
+        assert_eq!(
+            table.lines().collect::<Vec<_>>(),
+            presets.map(|it| row(&it)).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn keys_of_go_livepeers_files_that_would_change_what_is_made_are_errors() {
+        for key in ["encoder", "colorDepth", "chromaFormat", "quality"] {
+            let text = format!(
+                r#"[{{"name":"a","width":256,"height":144,"bitrate":80000,"fps":15,"{key}":1}}]"#
+            );
+            assert!(from_json(&text).unwrap_err().contains(key), "{key}");
+        }
+    }
+
     #[test]
     fn what_is_wrong_with_a_rendition_is_named() {
         let with = |name: &str, width, profile: &str| {

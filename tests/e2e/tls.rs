@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
+use crate::support::certificate::Certificate;
 use crate::support::ffmpeg;
 use crate::support::playlist;
 use crate::support::publisher::Publisher;
@@ -32,30 +32,14 @@ impl Secure {
         let scratch = Scratch::new();
         let addresses = addresses();
         let ip = addresses[0].ip();
-        let key = KeyPair::generate().expect("a key");
-        let params = CertificateParams::new([ip.to_string()]).expect("an address");
-        let made = params.self_signed(&key).expect("a certificate");
-        let certificate = scratch.write("cert.pem", made.pem().as_bytes());
-        let key = scratch.write("key.pem", key.serialize_pem().as_bytes());
+        let certificate = Certificate::new(ip, &scratch);
         let (rtmps, https) = (SocketAddr::new(ip, 21936), SocketAddr::new(ip, 28936));
-        let server = Server::spawn_at(
-            addresses,
-            &[
-                "--renditions",
-                "",
-                "--tls-cert",
-                certificate.to_str().expect("UTF-8"),
-                "--tls-key",
-                key.to_str().expect("UTF-8"),
-                "--rtmps-addr",
-                &rtmps.to_string(),
-                "--https-addr",
-                &https.to_string(),
-            ],
-            &[],
-        );
+        let (rtmps_addr, https_addr) = (rtmps.to_string(), https.to_string());
+        let ports = ["--renditions", "", "--rtmps-addr", &rtmps_addr, "--https-addr", &https_addr];
+        let server =
+            Server::spawn_at(addresses, &[&ports[..], &certificate.options()].concat(), &[]);
         server.wait_until_up();
-        Self { server, rtmps, https, certificate, scratch }
+        Self { server, rtmps, https, certificate: certificate.chain, scratch }
     }
 
     /// curl(1) with more words; what it got.

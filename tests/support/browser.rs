@@ -216,6 +216,11 @@ impl Browser {
     }
 }
 
+/// Serves a page of a test, with hls.js beside it.
+pub(crate) fn serve_page(page: &str) -> SocketAddr {
+    serve(page, &Reports::default())
+}
+
 /// Serves the page, hls.js, and takes reports.
 fn serve(page: &str, reports: &Reports) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port for the page");

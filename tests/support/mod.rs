@@ -7,6 +7,8 @@
 pub(crate) mod background;
 pub(crate) mod bitstream;
 pub(crate) mod browser;
+pub(crate) mod certificate;
+pub(crate) mod document;
 pub(crate) mod ffmpeg;
 pub(crate) mod flv_file;
 pub(crate) mod http;
@@ -16,6 +18,7 @@ pub(crate) mod nginx;
 pub(crate) mod pacer;
 pub(crate) mod playlist;
 pub(crate) mod program;
+pub(crate) mod proxy;
 pub(crate) mod publisher;
 pub(crate) mod recording;
 pub(crate) mod relay;

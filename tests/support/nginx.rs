@@ -1,6 +1,5 @@
 //! Debian's nginx with nginx-rtmp: somebody else's HLS, and a web server for files.
 
-use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
@@ -57,47 +56,14 @@ impl Nginx {
     }
 }
 
-/// The reverse proxy that docs/security.md describes, word by word but for addresses and folders.
-pub(crate) struct Proxy {
-    // Dropped in this order: it goes before its folder.
-    _process: Background,
-    pub(crate) http: SocketAddr,
-    _root: Scratch,
-}
-
-impl Proxy {
-    /// In front of a server's viewers' port.
-    pub(crate) fn start(server: SocketAddr) -> Self {
-        let [_, http, _] = server::addresses();
-        let root = Scratch::new();
-        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/security.md");
-        let page = fs::read_to_string(page).expect("docs/security.md");
-        let (_, recipe) = page.split_once("```nginx\n").expect("nginx's part");
-        let (recipe, _) = recipe.split_once("```").expect("its end");
-        let cache = root.file("cache").display().to_string();
-        let mut recipe = recipe.to_owned();
-        for (documented, here) in [
-            ("/var/cache/nginx/feathercast", cache.as_str()),
-            ("listen 80;", &format!("listen {http};")),
-            ("127.0.0.1:8935", &server.to_string()),
-        ] {
-            assert_eq!(recipe.matches(documented).count(), 1, "{documented} in {recipe}");
-            recipe = recipe.replace(documented, here);
-        }
-        let text = format!("{}\nhttp {{ {}\n{recipe} }}\n", process(&root), folders(&root));
-        let process = launch(&root, &text, &[http]);
-        Self { _process: process, http, _root: root }
-    }
-}
-
 /// What stands first: one process in the foreground, its files in `root`.
-fn process(root: &Scratch) -> String {
+pub(super) fn process(root: &Scratch) -> String {
     let at = root.path().display();
     format!("daemon off; master_process off; pid {at}/pid; error_log {at}/error.log; events {{}}")
 }
 
 /// What stands first in `http`: temporary files in `root`, and no log.
-fn folders(root: &Scratch) -> String {
+pub(super) fn folders(root: &Scratch) -> String {
     let at = root.path().display();
     let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
     let folders = kinds.map(|kind| format!("{kind}_temp_path {at}/temporary; ")).concat();
@@ -105,7 +71,7 @@ fn folders(root: &Scratch) -> String {
 }
 
 /// Starts it; it listens when this returns.
-fn launch(root: &Scratch, text: &str, listeners: &[SocketAddr]) -> Background {
+pub(super) fn launch(root: &Scratch, text: &str, listeners: &[SocketAddr]) -> Background {
     let config = root.write("nginx.conf", text.as_bytes());
     let mut command = Command::new("/usr/sbin/nginx");
     command.arg("-p").arg(root.path()).arg("-c").arg(config).arg("-e").arg(root.file("error.log"));

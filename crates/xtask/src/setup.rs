@@ -68,11 +68,23 @@ const OPENSSL: Tool = Tool {
     packages: &["openssl"],
     why: "it makes the certificate of a server that is attacked over HTTP/2",
 };
+const CADDY: Tool = Tool {
+    program: "caddy",
+    packages: &["caddy"],
+    why: "it is a reverse proxy that docs/proxies.md speaks of",
+};
+const SS: Tool = Tool {
+    program: "ss",
+    packages: &["iproute2"],
+    why: "docs/troubleshooting.md looks by it who has a port",
+};
 /// What building needs.
 pub(crate) const BUILD: &[Tool] = &[GXX, NASM];
 /// What building, testing and measuring need.
-pub(crate) const BUILD_AND_TEST: &[Tool] =
-    &[GXX, NASM, FFMPEG, NGINX_RTMP, GSTREAMER, VLC, MPV, CHROMIUM, NPM, PYTHON, PEBBLE, OPENSSL];
+pub(crate) const BUILD_AND_TEST: &[Tool] = &[
+    GXX, NASM, FFMPEG, NGINX_RTMP, GSTREAMER, VLC, MPV, CHROMIUM, NPM, PYTHON, PEBBLE, OPENSSL,
+    CADDY, SS,
+];
 /// What attacking needs.
 pub(crate) const ATTACK: &[Tool] = &[GXX, NASM, FFMPEG, PYTHON, OPENSSL];
 
