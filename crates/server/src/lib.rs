@@ -61,6 +61,7 @@ mod rtmp_listener;
 mod rtmp_tests;
 mod secret;
 mod server;
+mod service_manager;
 mod session;
 mod shared;
 mod shutdown;

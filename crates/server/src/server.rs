@@ -19,6 +19,7 @@ use crate::limits::Limits;
 use crate::memory::Trim;
 use crate::reachable::reachable;
 use crate::registry::Change;
+use crate::service_manager::ServiceManager;
 use crate::shared::Shared;
 use crate::shutdown::{Signals, end_streams};
 use crate::system_memory::Resident;
@@ -93,11 +94,25 @@ impl NetThreads {
     }
 }
 
+impl NetHandles {
+    /// Waits until both have run a task: never, where their threads hang.
+    pub(crate) async fn do_something(&self) {
+        for handle in [&self.rtmp, &self.http] {
+            // An error is a runtime that has ended, as the process is about to.
+            let _ = handle.spawn(async {}).await;
+        }
+    }
+}
+
 #[cfg(test)]
 impl NetHandles {
     /// Both on the runtime of a test.
     pub(crate) fn current() -> Self {
-        Self { rtmp: Handle::current(), http: Handle::current() }
+        Self::of(&Handle::current(), &Handle::current())
+    }
+
+    pub(crate) fn of(rtmp: &Handle, http: &Handle) -> Self {
+        Self { rtmp: rtmp.clone(), http: http.clone() }
     }
 }
 
@@ -231,9 +246,17 @@ impl Server {
     /// Serves until the first signal, then ends all streams; a second signal ends that.
     async fn run(self, signals: &mut Signals) -> Result<(), Error> {
         let shared = Arc::clone(&self.shared);
+        let handles = self.handles.clone();
+        let manager =
+            ServiceManager::of_environment(|name| std::env::var_os(name), std::process::id());
         let mut accepting = self.start();
-        signals.next().await;
+        manager.tell_ready().await;
+        tokio::select! {
+            () = signals.next() => {}
+            never = manager.give_signs_of_life(&handles, &mut accepting) => match never {},
+        }
         info!(says = "Stopping: publishers are told to go.", "stopping");
+        manager.tell_stopping().await;
         // No more connections; those that are there go on.
         accepting.rtmp.abort_all();
         tokio::select! {
@@ -323,6 +346,13 @@ pub struct Accepting {
     other: JoinSet<()>,
     /// Holds the thread that looks after the certificate.
     supplying: Option<SyncSender<()>>,
+}
+
+impl Accepting {
+    /// Whether a task is gone since this was asked last. None of them ends but by a panic.
+    pub(crate) fn has_lost_a_task(&mut self) -> bool {
+        self.rtmp.try_join_next().is_some() || self.other.try_join_next().is_some()
+    }
 }
 
 /// A listener belongs to the runtime on which it is bound, and so do its connections.
