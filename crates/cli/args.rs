@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 use crate::check::CheckArgs;
 use crate::demo::DemoArgs;
 use crate::inspect::ConfigArgs;
+use crate::install::{InstallArgs, UninstallArgs};
 use crate::key::KeyArgs;
 use crate::publish::PublishArgs;
 use crate::settings::{Problem, Settings};
@@ -26,6 +27,10 @@ pub(crate) enum Action {
     Check(Box<CheckArgs>),
     /// Show everything on this machine.
     Demo(Box<DemoArgs>),
+    /// Make a service of it.
+    Install(InstallArgs),
+    /// Take that back.
+    Uninstall(UninstallArgs),
     /// Print this and be done.
     Say(String),
 }
@@ -56,6 +61,52 @@ impl fmt::Display for UsageError {
     }
 }
 
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  feathercast --publish-key SECRET
+  feathercast --keys camera1=SECRET,camera2=SECRET --unlisted
+  feathercast --renditions P144p30fps16x9,P240p30fps16x9 --transcode always
+  feathercast --acme live.example.com --https-addr :443
+  feathercast serve --config feathercast.toml";
+
+const PUBLISH_EXAMPLES: &str = "\
+Examples:
+  feathercast publish test rtmp://127.0.0.1/hello_world
+  feathercast publish test rtmp://127.0.0.1/hello_world --size 640x360 --fps 25 --for 30s
+  feathercast publish film.mp4 clip.flv rtmp://live.example.com/channel/KEY --loop";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  feathercast check http://127.0.0.1:8935/stream/hello_world.m3u8 --for 30s
+  feathercast check http://127.0.0.1:8935/stream/hello_world/P144p30fps16x9.m3u8 --json";
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  feathercast demo
+  feathercast demo --for 30s";
+
+const CONFIG_EXAMPLES: &str = "\
+Examples:
+  sudo feathercast config check /etc/feathercast/feathercast.toml
+  feathercast config print --segment-duration 4s";
+
+const KEY_EXAMPLES: &str = "\
+Examples:
+  feathercast key new camera1";
+
+const TOKEN_EXAMPLES: &str = "\
+Examples:
+  sudo feathercast token camera1 --for 2h --config /etc/feathercast/feathercast.toml";
+
+const INSTALL_EXAMPLES: &str = "\
+Examples:
+  sudo feathercast install
+  feathercast install --root /mnt/image";
+
+const UNINSTALL_EXAMPLES: &str = "\
+Examples:
+  sudo feathercast uninstall";
+
 /// Streaming back-end in one binary: RTMP in, feather-light HLS out.
 ///
 /// Every option of `serve` is also an environment variable (--rtmp-addr is FEATHERCAST_RTMP_ADDR)
@@ -63,6 +114,7 @@ impl fmt::Display for UsageError {
 /// the file.
 #[derive(Parser)]
 #[command(name = "feathercast", version, args_conflicts_with_subcommands = true)]
+#[command(after_help = SERVE_EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -73,21 +125,41 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Takes streams by RTMP and serves them as HLS (the default command)
+    #[command(after_help = SERVE_EXAMPLES)]
     Serve(ServeArgs),
     /// Sends files or a test signal to an RTMP server, in real time
+    #[command(after_help = PUBLISH_EXAMPLES)]
     Publish(Box<PublishArgs>),
     /// Follows a stream as a player would and says whether it is good: exit code 0, or 1 with the
     /// reasons
+    #[command(after_help = CHECK_EXAMPLES)]
     Check(Box<CheckArgs>),
     /// Serves on loopback, publishes the test signal as hello_world, checks it, and stays up
+    #[command(after_help = DEMO_EXAMPLES)]
     Demo(Box<DemoArgs>),
     /// Checks or prints the settings of `serve`
+    #[command(after_help = CONFIG_EXAMPLES)]
     Config(ConfigArgs),
     /// Makes secrets
+    #[command(after_help = KEY_EXAMPLES)]
     Key(KeyArgs),
     /// Makes a token that lets somebody watch a stream for a while, where the server has a
     /// --viewer-secret
+    #[command(after_help = TOKEN_EXAMPLES)]
     Token(TokenArgs),
+    /// Makes a systemd service of it: the binary, a file of settings and a unit
+    #[command(after_help = INSTALL_EXAMPLES)]
+    Install(InstallArgs),
+    /// Takes back what `install` wrote, and keeps settings that were changed
+    #[command(after_help = UNINSTALL_EXAMPLES)]
+    Uninstall(UninstallArgs),
+}
+
+/// The definition of the command line.
+#[cfg(test)]
+pub(crate) fn command() -> clap::Command {
+    use clap::CommandFactory;
+    Cli::command()
 }
 
 /// The options of `serve`.
@@ -126,6 +198,8 @@ fn parse_ours(args: Vec<OsString>, ignored: Vec<String>) -> Result<Action, Usage
         }
         Ok(Cli { command: Some(Command::Key(args)), .. }) => key::run(&args).map(Action::Say),
         Ok(Cli { command: Some(Command::Token(args)), .. }) => token::run(&args).map(Action::Say),
+        Ok(Cli { command: Some(Command::Install(args)), .. }) => Ok(Action::Install(args)),
+        Ok(Cli { command: Some(Command::Uninstall(args)), .. }) => Ok(Action::Uninstall(args)),
         Ok(Cli { command: None, serve }) => Ok(Action::Serve { args: serve, ignored }),
         Err(error)
             if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
@@ -147,6 +221,8 @@ mod tests {
             Ok(Action::Publish(args)) => panic!("published {args:?}"),
             Ok(Action::Check(args)) => panic!("checked {args:?}"),
             Ok(Action::Demo(args)) => panic!("demonstrated {args:?}"),
+            Ok(Action::Install(args)) => panic!("installed {args:?}"),
+            Ok(Action::Uninstall(args)) => panic!("uninstalled {args:?}"),
             Ok(Action::Say(text)) => panic!("said {text}"),
             Err(error) => panic!("{error}"),
         }
@@ -180,8 +256,24 @@ mod tests {
 
     #[test]
     fn clap_accepts_the_definition() {
-        use clap::CommandFactory;
-        Cli::command().debug_assert();
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_examples_and_each_of_them_is_understood() {
+        let root = command();
+        for command in [&root].into_iter().chain(root.get_subcommands()) {
+            let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let examples: Vec<_> =
+                text.lines().filter_map(|line| line.strip_prefix("  ")).collect();
+            assert!(!examples.is_empty(), "{}", command.get_name());
+            for example in examples {
+                let words = example.trim_start_matches("sudo ").split(' ');
+                if let Err(error) = Cli::try_parse_from(words) {
+                    panic!("{example}: {error}");
+                }
+            }
+        }
     }
 
     #[test]

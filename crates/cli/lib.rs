@@ -6,9 +6,12 @@ mod check;
 mod config;
 mod demo;
 mod inspect;
+mod install;
 mod key;
 mod livepeer;
 mod logging;
+#[cfg(test)]
+mod manual;
 mod publish;
 mod renditions;
 mod serve;
@@ -39,6 +42,8 @@ fn run(action: Action) -> Result<ExitCode, UsageError> {
         Action::Publish(args) => publish::run(&args),
         Action::Check(args) => check::run(&args),
         Action::Demo(args) => demo::run(&args),
+        Action::Install(args) => install::install(&args),
+        Action::Uninstall(args) => Ok(install::uninstall(&args)),
         Action::Say(text) => {
             let _ = write!(std::io::stdout(), "{text}");
             Ok(ExitCode::SUCCESS)

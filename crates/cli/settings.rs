@@ -40,9 +40,19 @@ pub(crate) struct Setting {
     pub(crate) name: &'static str,
     /// How its value is written.
     pub(crate) form: Form,
+    /// What it stands under in `--help`.
+    heading: &'static str,
     value_name: &'static str,
     help: &'static str,
 }
+
+const ADDRESSES: &str = "Addresses";
+const TLS: &str = "TLS";
+const OPERATOR: &str = "The operator";
+const RENDITIONS: &str = "Renditions and segments";
+const PUBLISHERS: &str = "Publishers";
+const VIEWERS: &str = "Viewers";
+const PROCESS: &str = "Memory and log";
 
 /// How a value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,18 +82,21 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "rtmp-addr",
         form: Form::Text,
+        heading: ADDRESSES,
         value_name: "ADDR",
         help: "Where publishers connect by RTMP [default: 0.0.0.0:1935]",
     },
     Setting {
         name: "http-addr",
         form: Form::Text,
+        heading: ADDRESSES,
         value_name: "ADDR",
         help: "Where viewers fetch HLS [default: 0.0.0.0:8935]",
     },
     Setting {
         name: "tls-cert",
         form: Form::Text,
+        heading: TLS,
         value_name: "FILE.pem",
         help: "Certificate chain, in PEM: gives RTMPS and HTTPS beside RTMP and HTTP; read again when \
                it changes",
@@ -91,12 +104,14 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "tls-key",
         form: Form::Text,
+        heading: TLS,
         value_name: "FILE.pem",
         help: "The certificate's private key, in PEM",
     },
     Setting {
         name: "acme",
         form: Form::List,
+        heading: TLS,
         value_name: "DOMAIN,...",
         help: "Instead of files: have certificates for these names, comma-separated, from an \
                authority by ACME, and agree to its terms. It must reach --https-addr on port 443, or \
@@ -105,18 +120,21 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "acme-folder",
         form: Form::Text,
+        heading: TLS,
         value_name: "DIR",
         help: "With --acme: where the account and the certificates are kept [default: acme]",
     },
     Setting {
         name: "acme-directory",
         form: Form::Text,
+        heading: TLS,
         value_name: "URL",
         help: "With --acme: the authority [default: https://acme-v02.api.letsencrypt.org/directory]",
     },
     Setting {
         name: "acme-ca",
         form: Form::Text,
+        heading: TLS,
         value_name: "FILE.pem",
         help: "With --acme: trust the certificates in this PEM file, instead of Mozilla's, for the \
                authority's own server",
@@ -124,12 +142,14 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "rtmps-addr",
         form: Form::Text,
+        heading: TLS,
         value_name: "ADDR",
         help: "With a certificate: where publishers connect by RTMPS [default: 0.0.0.0:1936]",
     },
     Setting {
         name: "https-addr",
         form: Form::Text,
+        heading: TLS,
         value_name: "ADDR",
         help: "With a certificate: where viewers fetch HLS by HTTPS, HTTP/2 or 1.1 [default: \
                0.0.0.0:8936]",
@@ -137,6 +157,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "trusted-proxies",
         form: Form::List,
+        heading: ADDRESSES,
         value_name: "LIST",
         help: "Proxies whose word counts on where connections and requests are from: addresses and \
                networks, comma-separated",
@@ -144,12 +165,14 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "admin-addr",
         form: Form::Text,
+        heading: OPERATOR,
         value_name: "ADDR",
         help: "Where the operator gets /status and /metrics [default: 127.0.0.1:7935]",
     },
     Setting {
         name: "admin-token",
         form: Form::Digest,
+        heading: OPERATOR,
         value_name: "TOKEN",
         help: "Token that the operator shows as `Authorization: Bearer TOKEN`, or sha256:HEX of it; \
                needed where --admin-addr is not loopback (better set by environment or file)",
@@ -157,13 +180,30 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "admin-hosts",
         form: Form::List,
+        heading: OPERATOR,
         value_name: "NAME,...",
         help: "Names, comma-separated, that the operator's port may be asked by besides addresses and \
                localhost",
     },
     Setting {
+        name: "event-webhook",
+        form: Form::Secret,
+        heading: OPERATOR,
+        value_name: "URL",
+        help: "URL that is told by POST, in JSON, when a stream starts, stops or gets worse",
+    },
+    Setting {
+        name: "event-webhook-secret",
+        form: Form::Secret,
+        heading: OPERATOR,
+        value_name: "SECRET",
+        help: "With --event-webhook: secret that events are signed with, HMAC-SHA256 (better set by \
+               environment or file)",
+    },
+    Setting {
         name: "renditions",
         form: Form::List,
+        heading: RENDITIONS,
         value_name: "LIST|FILE.json",
         help: "Presets, comma-separated, or a JSON file; empty passes the source through only \
                [default: P144p30fps16x9,P144p15fps16x9,P90p10fps16x9,audio]",
@@ -171,6 +211,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "transcode",
         form: Form::Text,
+        heading: RENDITIONS,
         value_name: "WHEN",
         help: "When renditions are made: on-demand (while somebody fetches them) or always [default: \
                on-demand]",
@@ -178,24 +219,28 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "decoder",
         form: Form::Text,
+        heading: RENDITIONS,
         value_name: "DECODER",
         help: "Whose H.264 decoder: native (our own) or openh264, for comparison [default: native]",
     },
     Setting {
         name: "current-manifest",
         form: Form::Switch,
+        heading: VIEWERS,
         value_name: "BOOL",
         help: "Serve the newest live stream as /stream/current.m3u8",
     },
     Setting {
         name: "no-page",
         form: Form::Switch,
+        heading: VIEWERS,
         value_name: "BOOL",
         help: "Serve no pages: no list of streams at /, no /watch/NAME",
     },
     Setting {
         name: "unlisted",
         form: Form::Switch,
+        heading: VIEWERS,
         value_name: "BOOL",
         help: "List no streams, neither at / nor in /index.m3u8 and /streams.json: who knows a name \
                watches at /watch/NAME",
@@ -203,44 +248,36 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "segment-duration",
         form: Form::Text,
+        heading: RENDITIONS,
         value_name: "TIME",
         help: "Length of a segment, 1s to 10s [default: 2s]",
     },
     Setting {
         name: "playlist-segments",
         form: Form::Number,
+        heading: RENDITIONS,
         value_name: "N",
         help: "Segments a playlist lists, 6 to 60 [default: 6]",
     },
     Setting {
         name: "max-streams",
         form: Form::Number,
+        heading: PUBLISHERS,
         value_name: "N",
         help: "Publishers at once [default: 10]",
     },
     Setting {
         name: "auth-webhook",
         form: Form::Secret,
+        heading: PUBLISHERS,
         value_name: "URL",
         help: "URL that is asked by POST whether somebody may publish (MediaMTX's contract; any 2xx \
                allows)",
     },
     Setting {
-        name: "event-webhook",
-        form: Form::Secret,
-        value_name: "URL",
-        help: "URL that is told by POST, in JSON, when a stream starts, stops or gets worse",
-    },
-    Setting {
-        name: "event-webhook-secret",
-        form: Form::Secret,
-        value_name: "SECRET",
-        help: "With --event-webhook: secret that events are signed with, HMAC-SHA256 (better set by \
-               environment or file)",
-    },
-    Setting {
         name: "forward",
         form: Form::Forwards,
+        heading: PUBLISHERS,
         value_name: "NAME=URL,...",
         help: "Streams that go on to other servers while they are live, NAME=rtmp[s]://HOST/APP/KEY,...; \
                a name may be there several times (better set by environment or file)",
@@ -248,6 +285,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "viewer-secret",
         form: Form::Secret,
+        heading: VIEWERS,
         value_name: "SECRET",
         help: "Secret that viewers' tokens are made with; without a token (`feathercast token NAME \
                --for 2h`) nobody watches then (better set by environment or file)",
@@ -255,6 +293,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "viewers-max",
         form: Form::Number,
+        heading: VIEWERS,
         value_name: "N",
         help: "Viewers at once; who comes later is told to come again (503) [default: as many as \
                connections allow]",
@@ -262,6 +301,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "memory",
         form: Form::Text,
+        heading: PROCESS,
         value_name: "SIZE",
         help: "Memory that the process may use, for example 512M or 2G [default: half of the \
                machine's or the container's]",
@@ -269,6 +309,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "publish-key",
         form: Form::Digest,
+        heading: PUBLISHERS,
         value_name: "KEY",
         help: "Key that publishers must give: rtmp://host/NAME/KEY, or sha256:HEX of it (better set by \
                environment or file: others see flags)",
@@ -276,6 +317,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "keys",
         form: Form::Keys,
+        heading: PUBLISHERS,
         value_name: "NAME=KEY,...",
         help: "Names with a key of their own, NAME=KEY,... (`feathercast key new NAME` makes one); \
                with it no other name may publish without a key",
@@ -283,18 +325,21 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "allow-unlisted",
         form: Form::Switch,
+        heading: PUBLISHERS,
         value_name: "BOOL",
         help: "With --keys: let names that are not listed publish all the same",
     },
     Setting {
         name: "log-format",
         form: Form::Text,
+        heading: PROCESS,
         value_name: "FORMAT",
         help: "Log as text for people or as one JSON object a line [default: text]",
     },
     Setting {
         name: "verbose",
         form: Form::Count,
+        heading: PROCESS,
         value_name: "N",
         help: "Log more: -v debug, -vv trace",
     },
@@ -311,7 +356,7 @@ impl Setting {
     }
 
     fn arg(&self) -> Arg {
-        let arg = Arg::new(self.name).long(self.name).help(self.help);
+        let arg = Arg::new(self.name).long(self.name).help(self.help).help_heading(self.heading);
         match self.form {
             Form::Count => arg.short('v').action(ArgAction::Count),
             Form::Switch => arg
@@ -803,7 +848,7 @@ fn distance(from: &str, to: &str) -> usize {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use clap::Parser;
+    use clap::{CommandFactory, Parser};
 
     use super::*;
 
@@ -869,6 +914,18 @@ pub(crate) mod tests {
                 assert!(settings.get(setting.name).is_some(), "{}", setting.name);
                 assert_eq!(settings.iter().count(), 1, "{}", setting.name);
             }
+        }
+    }
+
+    #[test]
+    fn help_lists_every_setting_under_its_heading() {
+        let help = Line::command().render_help().to_string();
+        for setting in SETTINGS {
+            let sections = help.split("\n\n");
+            let heading = format!("{}:", setting.heading);
+            let section: Vec<&str> = sections.filter(|it| it.starts_with(&heading)).collect();
+            assert_eq!(section.len(), 1, "{heading}: {help}");
+            assert!(section[0].contains(&format!("--{}", setting.name)), "{help}");
         }
     }
 

@@ -78,12 +78,17 @@ const SS: Tool = Tool {
     packages: &["iproute2"],
     why: "docs/troubleshooting.md looks by it who has a port",
 };
+const SYSTEMD: Tool = Tool {
+    program: "systemd-analyze",
+    packages: &["systemd"],
+    why: "it judges the unit that `feathercast install` writes; it need not run",
+};
 /// What building needs.
 pub(crate) const BUILD: &[Tool] = &[GXX, NASM];
 /// What building, testing and measuring need.
 pub(crate) const BUILD_AND_TEST: &[Tool] = &[
     GXX, NASM, FFMPEG, NGINX_RTMP, GSTREAMER, VLC, MPV, CHROMIUM, NPM, PYTHON, PEBBLE, OPENSSL,
-    CADDY, SS,
+    CADDY, SS, SYSTEMD,
 ];
 /// What attacking needs.
 pub(crate) const ATTACK: &[Tool] = &[GXX, NASM, FFMPEG, PYTHON, OPENSSL];
