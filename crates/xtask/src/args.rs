@@ -11,8 +11,9 @@ cargo xtask COMMAND
                                   stays until Ctrl-C, or for the time given: then exit code 0 says that all was good
   test                            set up what tests need, run them all
   ci                              fmt, clippy, deny, test, attack --short, fuzz smoke, dist: what .ci/run runs
-  dist                            the static binary target/dist/feathercast, proved to run in an empty chroot, and
-                                  what it is made of (feathercast.cdx.json, CycloneDX)
+  dist                            the static binary target/dist/feathercast, proved to run in an empty chroot, what it
+                                  is made of (feathercast.cdx.json, CycloneDX), an archive, a .deb, SHA256SUMS
+  dist --verify                   dist in two checkouts of the last commit, and a comparison of all bytes
   bench                           the benches of benches/ and feathercast beside its peers, for docs/performance.md
   reach [--minutes 5]             our page on links of 64 to 256 kbit/s, beside hls.js on nginx-rtmp: first picture,
                                   stalls, megabytes an hour
@@ -44,6 +45,7 @@ pub(crate) enum Command {
     Test,
     Ci,
     Dist,
+    VerifyDist,
     Bench,
     Reach { minutes: u64 },
     Soak { minutes: u64, seed: Option<u64> },
@@ -62,6 +64,7 @@ pub(crate) fn parse(words: &[String]) -> Result<Command, String> {
         ["test"] => Ok(Command::Test),
         ["ci"] => Ok(Command::Ci),
         ["dist"] => Ok(Command::Dist),
+        ["dist", "--verify"] => Ok(Command::VerifyDist),
         ["bench"] => Ok(Command::Bench),
         ["reach"] => Ok(Command::Reach { minutes: REACH_MINUTES }),
         ["reach", "--minutes", minutes] => {
@@ -176,6 +179,7 @@ mod tests {
         assert_eq!(parsed("test"), Ok(Command::Test));
         assert_eq!(parsed("ci"), Ok(Command::Ci));
         assert_eq!(parsed("dist"), Ok(Command::Dist));
+        assert_eq!(parsed("dist --verify"), Ok(Command::VerifyDist));
         assert_eq!(parsed("bench"), Ok(Command::Bench));
     }
 
@@ -221,6 +225,7 @@ mod tests {
             ("demo now", "'now'"),
             ("ci --fast", "'--fast'"),
             ("bench now", "'now'"),
+            ("dist --verfy", "'--verfy'"),
             ("soak --minutes ten", "'ten'"),
             ("soak now", "'now'"),
             ("fuzz --seconds", "--seconds"),

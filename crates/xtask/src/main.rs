@@ -25,7 +25,9 @@ mod dist;
 mod elf;
 mod failure;
 mod fuzz;
+mod image;
 mod not_run;
+mod package;
 mod ports;
 mod reach;
 mod run;
@@ -70,6 +72,7 @@ fn execute(command: &Command) -> Result<(), Failure> {
         Command::Test => test::run(&mut steps),
         Command::Ci => ci::run(&mut steps),
         Command::Dist => dist::run(&mut steps),
+        Command::VerifyDist => dist::verify(&mut steps),
         Command::Bench => bench::run(&mut steps),
         Command::Reach { minutes } => reach::run(&mut steps, *minutes),
         Command::Soak { minutes, seed } => soak::run(&mut steps, *minutes, *seed),
