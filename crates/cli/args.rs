@@ -130,8 +130,8 @@ enum Command {
     /// Sends files or a test signal to an RTMP server, in real time
     #[command(after_help = PUBLISH_EXAMPLES)]
     Publish(Box<PublishArgs>),
-    /// Follows a stream as a player would and says whether it is good: exit code 0, or 1 with the
-    /// reasons
+    /// Follows a stream as a player would and says whether it is good: exit code 0, also where it
+    /// has ended well, or 1 with the reasons; Ctrl-C prints what there is so far
     #[command(after_help = CHECK_EXAMPLES)]
     Check(Box<CheckArgs>),
     /// Serves on loopback, publishes the test signal as hello_world, checks it, and stays up

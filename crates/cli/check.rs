@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write, stderr, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use server::{CheckConfig, CheckError, Outcome, Report, parse_duration};
+use server::{CheckConfig, CheckError, Outcome, Report, Waiting, parse_duration};
 
 use crate::args::UsageError;
 
@@ -19,6 +19,9 @@ pub(crate) struct CheckArgs {
     /// How long to follow the stream [default: 10s]
     #[arg(long = "for", value_name = "TIME")]
     duration: Option<String>,
+    /// How long to wait for a stream that is just starting; 0s does not wait [default: 15s]
+    #[arg(long, value_name = "TIME")]
+    wait: Option<String>,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
@@ -30,8 +33,12 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, UsageError> {
     let duration = parse_duration(text).filter(|time| !time.is_zero()).ok_or_else(|| {
         UsageError::new(format_args!("--for {text:?}: write a time, for example 10s or 1500ms"))
     })?;
-    let config = CheckConfig { url: args.url.clone(), duration, ca: args.ca.clone() };
-    let report = match server::check(&config) {
+    let text = args.wait.as_deref().unwrap_or("15s");
+    let wait = parse_duration(text).ok_or_else(|| {
+        UsageError::new(format_args!("--wait {text:?}: write a time, for example 30s, or 0s"))
+    })?;
+    let config = CheckConfig { url: args.url.clone(), duration, wait, ca: args.ca.clone() };
+    let report = match server::check(&config, |waiting| say_waiting(&args.url, waiting)) {
         Ok(report) => report,
         Err(error @ (CheckError::Url(_) | CheckError::Authorities(_))) => {
             return Err(UsageError::new(error));
@@ -46,7 +53,16 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, UsageError> {
     Ok(exit_code(report.good))
 }
 
-/// 0 for a stream that is good, else 1.
+/// On standard error: the report is all that is on standard output.
+fn say_waiting(url: &str, Waiting { why, at_most }: &Waiting) {
+    let at_most = at_most.as_secs_f64();
+    let _ = writeln!(
+        stderr(),
+        "{url}: {why} so far; waiting up to {at_most:.0} s for the stream to start"
+    );
+}
+
+/// 0 for a stream that is good, also where it has ended, else 1.
 pub(crate) fn exit_code(is_good: bool) -> ExitCode {
     if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -105,6 +121,7 @@ mod tests {
         for (line, words) in [
             ("http://h/x.m3u8 --for soon", "--for \"soon\""),
             ("http://h/x.m3u8 --for 0s", "10s"),
+            ("http://h/x.m3u8 --wait soon", "--wait \"soon\""),
             ("https://h/x.m3u8 --ca nowhere.pem", "--ca: cannot read nowhere.pem"),
             ("rtmp://h/x", "rtmp://h/x"),
         ] {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::support::background::Background;
 use crate::support::ffmpeg::ffmpeg;
 use crate::support::nginx::Nginx;
+use crate::support::program::Program;
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
 use crate::support::wait::eventually;
@@ -68,9 +69,11 @@ fn run(line: &str) -> Output {
 
 /// Exit code and report.
 fn check(url: &str, time: &str) -> (Option<i32>, Value) {
-    let output = run(&format!("check {url} --for {time} --json"));
+    let output = run(&format!("check {url} --for {time} --wait 0s --json"));
     let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(report["good"] == true, output.status.success(), "{report:#}");
+    let is_good = ["good", "good-ended"].contains(&report["verdict"].as_str().expect("a verdict"));
+    assert_eq!(report["good"], is_good, "{report:#}");
     assert_eq!(names(&report), RULES);
     (output.status.code(), report)
 }
@@ -145,9 +148,45 @@ fn a_good_stream_is_good_until_its_publisher_stops() {
     let (code, report) = check(&url, "6s");
     assert_eq!((code, with_outcome(&report, "fail")), (Some(0), vec![]), "{report:#}");
     server.wait_for_state("x", "ended");
-    let (code, report) = check(&url, "2s");
-    assert_eq!((code, with_outcome(&report, "fail")), (Some(1), vec!["stream-live"]));
-    assert!(findings_of(&report, "stream-live").contains("EXT-X-ENDLIST"), "{report:#}");
+    let (code, report) = check(&url, "10s");
+    assert_eq!((code, with_outcome(&report, "fail")), (Some(0), vec![]), "{report:#}");
+    assert_eq!(report["verdict"], "good-ended", "{report:#}");
+    assert!(with_outcome(&report, "not-judged").contains(&"stream-live"), "{report:#}");
+}
+
+#[test]
+fn a_stream_that_is_just_starting_is_waited_for_and_ctrl_c_prints_what_there_is() {
+    let (server, scratch) = (Server::with(&["--renditions", ""]), Scratch::new());
+    let url = format!("http://{}/stream/x.m3u8", server.http);
+    let report = scratch.file("report.txt");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_feathercast"));
+    command.args(["check", &url, "--for", "300s", "--wait", "60s"]);
+    command.stdout(std::fs::File::create(&report).expect("a file"));
+    let mut check = Program::start(&mut command, "check", &scratch);
+    let waits = format!("{url}: status 404 so far; waiting up to 60 s for the stream to start\n");
+    eventually("the check to wait", || (check.said() == waits).then_some(()));
+    let _publisher = Background::feathercast(&format!("{TEST_SIGNAL} {}", server.url("x")));
+    // One was read where another is asked for.
+    let asked_for = "feathercast_http_segment_requests_total";
+    eventually("two segments to be fetched", || (server.metric(asked_for) >= 2.0).then_some(()));
+    check.signal("INT");
+    assert_eq!(check.finish().code(), Some(0));
+    let report = std::fs::read_to_string(&report).expect("text");
+    let last = report.lines().last().expect("a verdict");
+    assert!(last.starts_with("good: ") && last.ends_with("when the check was stopped"), "{report}");
+    assert_eq!(check.said(), waits, "told once");
+}
+
+#[test]
+fn ctrl_c_ends_a_check_that_waits() {
+    let (server, scratch) = (Server::with(&["--renditions", ""]), Scratch::new());
+    let url = format!("http://{}/stream/x.m3u8", server.http);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_feathercast"));
+    command.args(["check", &url, "--wait", "300s"]);
+    let mut check = Program::start(&mut command, "check", &scratch);
+    eventually("the check to wait", || check.said().contains("waiting up to 300 s").then_some(()));
+    check.signal("INT");
+    assert_eq!(check.finish().code(), Some(1));
 }
 
 #[test]
@@ -173,6 +212,18 @@ fn what_is_not_there_is_said_and_what_makes_no_sense_is_bad_usage() {
     let (code, report) = check(&format!("http://{}/stream/nobody.m3u8", server.http), "5s");
     assert_eq!((code, with_outcome(&report, "fail")), (Some(1), vec!["reachable"]));
     assert!(findings_of(&report, "reachable").contains("status 404"), "{report:#}");
+    assert_eq!(report["verdict"], "no-stream", "{report:#}");
+    assert_eq!(report["no_stream"]["why"], "status 404", "{report:#}");
+    let url = format!("http://{}/stream/nobody.m3u8", server.http);
+    let said = run(&format!("check {url} --wait 0s"));
+    assert_eq!(said.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8_lossy(&said.stdout),
+        format!(
+            "NO STREAM at {url}: status 404: no stream of that name is live: \
+             is the name right, and is somebody publishing?\n"
+        )
+    );
     let rtmp = format!("http://{}/stream/x.m3u8", server.rtmp);
     assert_eq!(check(&rtmp, "5s").0, Some(1));
     for (line, words) in [

@@ -13,7 +13,7 @@ use crate::ledger::Ledger;
 use crate::packed_audio::{self, is_packed_audio};
 use crate::playlist::{AlternativeKind, ByteRange, MediaPlaylist, MultivariantPlaylist, Playlist};
 use crate::rendition::Rendition;
-use crate::report::{Measurement, Outcome, Report};
+use crate::report::{Measurement, NoStream, Outcome, Report, Verdict};
 use crate::rule::Rule;
 use crate::rules::http::Caching;
 use crate::rules::{alignment, bandwidth, http, playlist as playlist_rules, segment};
@@ -27,6 +27,8 @@ const FLAT_LUMA_SPREAD: f64 = 1.0;
 /// The multivariant playlist is read again this often: renditions may appear, declared rates may
 /// grow.
 const MULTIVARIANT_RELOAD: Duration = Duration::from_secs(4);
+/// A stream that is not there yet is asked for again this often.
+const NOT_THERE_YET_RELOAD: Duration = Duration::from_millis(500);
 
 /// How to check.
 #[derive(Clone, Debug)]
@@ -36,11 +38,19 @@ pub struct Options {
     /// How many of the segments that are listed at the start are fetched, from the live end; 3 is
     /// where players start (RFC 8216 6.3.3). Of a stream that has ended, all are.
     pub first_segments: usize,
+    /// How long a stream that is just starting is waited for: one whose playlist answers with
+    /// status 404 or 503.
+    pub wait: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { duration: Duration::from_secs(10), first_segments: 3 }
+        Self {
+            duration: Duration::from_secs(10),
+            first_segments: 3,
+            // An encoder with a keyframe each 10 s, and its first segment.
+            wait: Duration::from_secs(15),
+        }
     }
 }
 
@@ -92,6 +102,15 @@ pub enum Step {
     Decode(DecodeJob),
     /// Nothing is to be done before this time; then ask again.
     WaitUntil(Duration),
+    /// The same, because the stream is not there yet.
+    WaitForStream {
+        /// When to ask again.
+        until: Duration,
+        /// When it is waited for no longer.
+        gives_up_at: Duration,
+        /// What the server answered.
+        why: String,
+    },
     /// The time is over, or there is nothing left to look at: call [`Checker::finish`].
     Done,
 }
@@ -129,6 +148,9 @@ pub struct Decoded {
 pub struct Checker {
     url: String,
     options: Options,
+    /// When the stream was asked for first.
+    asked_at: Option<Duration>,
+    /// When it was there.
     started_at: Option<Duration>,
     ledger: Ledger,
     multivariant: Option<Multivariant>,
@@ -138,8 +160,10 @@ pub struct Checker {
     jobs: VecDeque<DecodeJob>,
     decoding: Option<DecodeJob>,
     playlist_caching: Vec<(String, Caching)>,
+    /// Why the stream is not there yet, and when to ask again.
+    not_there_yet: Option<(String, Duration)>,
     /// There is no use in going on.
-    is_hopeless: bool,
+    no_stream: Option<NoStream>,
     is_loaded_again: bool,
     /// A time of the stream: 33-bit times near it are meant.
     clock: Option<Timestamp>,
@@ -165,6 +189,15 @@ struct Fetch {
     redirects: usize,
     /// It has been handed out.
     is_sent: bool,
+}
+
+/// How a check ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// All that was to be looked at was.
+    Complete,
+    /// Somebody has seen enough.
+    Stopped,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,6 +240,7 @@ impl Checker {
         let url = url::resolve(url, url).ok_or_else(url_error)?;
         Ok(Self {
             options,
+            asked_at: None,
             started_at: None,
             ledger: Ledger::default(),
             multivariant: None,
@@ -216,7 +250,8 @@ impl Checker {
             jobs: VecDeque::new(),
             decoding: None,
             playlist_caching: Vec::new(),
-            is_hopeless: false,
+            not_there_yet: None,
+            no_stream: None,
             is_loaded_again: false,
             clock: None,
             segments: 0,
@@ -229,15 +264,20 @@ impl Checker {
     /// What to do at the time `now`. Asked again without an answer in between, it says the same.
     #[must_use]
     pub fn next(&mut self, now: Duration) -> Step {
-        let end = self.started_at.get_or_insert(now).saturating_add(self.options.duration);
+        self.asked_at.get_or_insert(now);
+        let end = self.started_at.unwrap_or(now).saturating_add(self.options.duration);
         if self.decoding.is_none() {
             self.decoding = self.jobs.pop_front();
         }
         if let Some(job) = &self.decoding {
             return Step::Decode(job.clone());
         }
-        if self.is_hopeless {
+        if self.no_stream.is_some() {
             return Step::Done;
+        }
+        if let Some((why, until)) = self.not_there_yet.as_ref().filter(|(_, until)| *until > now) {
+            let (until, why) = (*until, why.clone());
+            return Step::WaitForStream { until, gives_up_at: self.gives_up_at(), why };
         }
         if self.pending.is_none() {
             self.pending = self.choose(now, end);
@@ -255,9 +295,13 @@ impl Checker {
     pub fn response(&mut self, response: &Response) {
         let Some(fetch) = self.pending.take_if(|fetch| fetch.is_sent) else { return };
         self.bytes = self.bytes.saturating_add(response.body.len() as u64);
+        if matches!(response.status, 404 | 503) && self.may_come(&fetch, response) {
+            return;
+        }
         match (response.status, fetch.range) {
             (301 | 302 | 303 | 307 | 308, _) => self.follow_redirect(fetch, response),
             (200, None) | (206, Some(_)) => {
+                self.started_at.get_or_insert(response.sent_at);
                 self.ledger.judge(Rule::Reachable, &fetch.subject, true, String::new);
                 self.judge_redirects(&fetch);
                 let (subject, kind) = (self.subject_of_headers(&fetch), fetch.what.kind());
@@ -269,8 +313,50 @@ impl Checker {
                 let why = "the whole file, where a byte range was asked for";
                 self.give_up(&fetch, why, response.received_at);
             }
+            // It is served for a while behind its end only.
+            (404, _) if fetch.what == What::Multivariant && self.has_ended() => {
+                self.reload_multivariant_after(response.received_at);
+            }
             (status, _) => self.give_up(&fetch, &format!("status {status}"), response.received_at),
         }
+    }
+
+    fn gives_up_at(&self) -> Duration {
+        self.asked_at.unwrap_or_default().saturating_add(self.options.wait)
+    }
+
+    /// Whether the stream may just be starting, so that a playlist that is not there is no fault
+    /// yet, and is asked for again.
+    fn may_come(&mut self, fetch: &Fetch, response: &Response) -> bool {
+        let at = response.received_at;
+        let again_at = at.saturating_add(NOT_THERE_YET_RELOAD);
+        if again_at > self.gives_up_at() {
+            return false;
+        }
+        let why = format!("status {}", response.status);
+        match fetch.what {
+            What::Root => {
+                self.not_there_yet = Some((why, again_at));
+                self.pending = Some(Fetch::new(What::Root, self.url.clone(), label(&self.url)));
+                true
+            }
+            What::Media { rendition } => {
+                let rendition = self.renditions.get_mut(rendition);
+                let Some(rendition) = rendition.filter(|it| it.playlist.is_none()) else {
+                    return false;
+                };
+                rendition.next_reload = again_at;
+                rendition.not_there_yet = Some(why);
+                true
+            }
+            What::Multivariant | What::Map { .. } | What::Segment { .. } => false,
+        }
+    }
+
+    /// Whether there is a live stream that is over.
+    fn has_ended(&self) -> bool {
+        self.renditions.iter().any(Rendition::is_live_and_over)
+            && self.renditions.iter().all(Rendition::has_ended)
     }
 
     /// The request that [`next`](Self::next) gave had no answer: `why` says what happened instead.
@@ -307,22 +393,36 @@ impl Checker {
         }
     }
 
-    /// Ends the check, at any time, and judges what needs all of it.
+    /// Ends the check after [`Step::Done`], and judges what needs all of it.
     #[must_use]
-    pub fn finish(mut self, now: Duration) -> Report {
+    pub fn finish(self, now: Duration) -> Report {
+        self.end(now, Ending::Complete)
+    }
+
+    /// Ends the check before it is done: judges what there is so far.
+    #[must_use]
+    pub fn stop(self, now: Duration) -> Report {
+        self.end(now, Ending::Stopped)
+    }
+
+    fn end(mut self, now: Duration, ending: Ending) -> Report {
         for rendition in &mut self.renditions {
             rendition.finish(&mut self.ledger);
         }
-        self.judge_what_was_read();
+        self.judge_what_was_read(ending);
+        self.judge_the_end();
         self.judge_caching();
         self.judge_variants();
         alignment::judge(&mut self.ledger, &self.renditions);
         self.say_what_was_not_there();
-        let started_at = self.started_at.unwrap_or(now);
-        let rules = self.ledger.into_reports();
+        let started_at = self.started_at.or(self.asked_at).unwrap_or(now);
+        let verdict = self.verdict(ending);
         Report {
             url: self.url,
-            good: rules.iter().all(|rule| rule.outcome != Outcome::Fail),
+            good: matches!(verdict, Verdict::Good | Verdict::GoodEnded),
+            verdict,
+            no_stream: self.no_stream,
+            stopped: ending == Ending::Stopped,
             seconds: now.saturating_sub(started_at).as_secs_f64(),
             renditions: self.renditions.into_iter().map(|rendition| rendition.label).collect(),
             segments: self.segments,
@@ -331,7 +431,19 @@ impl Checker {
                 let overhead = self.read_bytes.saturating_sub(self.payload_bytes);
                 (overhead as f64 / self.payload_bytes as f64 * 1000.0).round() / 10.0
             }),
-            rules,
+            rules: self.ledger.into_reports(),
+        }
+    }
+
+    fn verdict(&self, ending: Ending) -> Verdict {
+        let has_failed = Rule::ALL.iter().any(|rule| self.ledger.has_failed(*rule));
+        let is_read = self.ledger.has_judged(Rule::SegmentsJudged);
+        match ending {
+            _ if self.no_stream.is_some() => Verdict::NoStream,
+            _ if has_failed => Verdict::NotGood,
+            Ending::Stopped if !is_read => Verdict::Stopped,
+            _ if self.has_ended() => Verdict::GoodEnded,
+            _ => Verdict::Good,
         }
     }
 
@@ -452,7 +564,10 @@ impl Checker {
     fn give_up(&mut self, fetch: &Fetch, why: &str, at: Duration) {
         self.ledger.judge(Rule::Reachable, &fetch.subject, false, || excerpt(why));
         match fetch.what {
-            What::Root => self.is_hopeless = true,
+            What::Root => {
+                let waited = at.saturating_sub(self.asked_at.unwrap_or(at));
+                self.no_stream = Some(NoStream::new(why, waited));
+            }
             What::Multivariant => self.reload_multivariant_after(at),
             What::Media { rendition } => {
                 if let Some(rendition) = self.renditions.get_mut(rendition) {
@@ -581,10 +696,6 @@ impl Checker {
         let Some(rendition) = self.renditions.get_mut(index) else { return };
         let (ledger, label) = (&mut self.ledger, &rendition.label);
         playlist_rules::judge_media(ledger, label, &playlist);
-        let is_over = playlist.ended && playlist.slides();
-        ledger.judge(Rule::StreamLive, label, !is_over, || {
-            "the stream has ended: EXT-X-ENDLIST".to_owned()
-        });
         let times = (response.sent_at, response.received_at);
         rendition.take_playlist(ledger, playlist, self.options.first_segments, times);
     }
@@ -640,12 +751,42 @@ impl Checker {
         }
     }
 
+    /// Renditions of a stream end together: players that are at the end of one stop.
+    fn judge_the_end(&mut self) {
+        let rule = Rule::StreamLive;
+        if self.has_ended() {
+            return self.ledger.skip(rule, "the stream has ended: EXT-X-ENDLIST");
+        }
+        let over = self.renditions.iter().filter(|rendition| rendition.is_live_and_over());
+        let first_end = over.map(|rendition| rendition.loaded_at).min();
+        for rendition in self.renditions.iter().filter(|rendition| rendition.playlist.is_some()) {
+            let target = Duration::from_secs(rendition.target_duration_secs().unwrap_or_default());
+            let late = first_end.is_some_and(|end| {
+                !rendition.has_ended() && rendition.loaded_at > end.saturating_add(target)
+            });
+            self.ledger.judge(rule, &rendition.label, !late, || {
+                "goes on where another rendition has ended: EXT-X-ENDLIST".to_owned()
+            });
+        }
+    }
+
     /// Nothing is good because nobody looked: of each rendition something must have been read, and
-    /// a picture decoded where there are any.
-    fn judge_what_was_read(&mut self) {
+    /// a picture decoded where there are any. Who stops the check may have been faster than that.
+    fn judge_what_was_read(&mut self, ending: Ending) {
         let rule = Rule::SegmentsJudged;
+        let is_stopped = ending == Ending::Stopped;
+        let missing = self.renditions.iter().filter(|rendition| rendition.playlist.is_none());
+        for rendition in missing.filter(|_| !is_stopped) {
+            if let Some(why) = &rendition.not_there_yet {
+                self.ledger.judge(Rule::Reachable, &rendition.label, false, || why.clone());
+            }
+        }
         for rendition in self.renditions.iter().filter(|rendition| rendition.playlist.is_some()) {
             let label = &rendition.label;
+            if is_stopped && !rendition.has_read() && rendition.not_read.is_none() {
+                self.ledger.skip(rule, "the check was stopped before a segment was read");
+                continue;
+            }
             let why = || match (&rendition.not_read, rendition.segments.is_empty()) {
                 (Some(why), _) => format!("no segment was read: {why}"),
                 (None, true) => "no segment is listed".to_owned(),
@@ -677,6 +818,7 @@ impl Checker {
                 let what = format!("no picture could be decoded: {why}");
                 self.ledger.warn(rule, &subject, what);
             }
+            None if is_stopped => {}
             None => {
                 self.ledger.judge(rule, &subject, false, || "no picture was decoded".to_owned())
             }

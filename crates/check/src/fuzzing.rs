@@ -75,7 +75,7 @@ fn check(playlist: &[u8], segment: &[u8]) {
                 checker.response(&response);
             }
             Step::Decode(_) => checker.decoded(&Decoded::default()),
-            Step::WaitUntil(time) => {
+            Step::WaitUntil(time) | Step::WaitForStream { until: time, .. } => {
                 assert!(time > now, "time goes on");
                 now = time;
             }

@@ -11,8 +11,8 @@
 //! | 14496-3 | ISO/IEC 14496-3, 1.A.2: ADTS |
 //!
 //! Pure: no sockets, no clock, no decoder. **Ask [`Checker::next`] what to do, do it, tell the
-//! checker what came of it, and ask again; at [`Step::Done`], or when there is no more time, take
-//! the report from [`Checker::finish`].**
+//! checker what came of it, and ask again; at [`Step::Done`] take the report from
+//! [`Checker::finish`], or before it from [`Checker::stop`].**
 //!
 //! ```
 //! use std::time::Duration;
@@ -25,12 +25,12 @@
 //!         // Here nobody is at home.
 //!         Step::Fetch(request) => checker.failed("connection refused", now),
 //!         Step::Decode(job) => checker.decoded(&check::Decoded::default()),
-//!         Step::WaitUntil(time) => now = time,
+//!         Step::WaitUntil(time) | Step::WaitForStream { until: time, .. } => now = time,
 //!         Step::Done => break,
 //!     }
 //! }
 //! let report = checker.finish(now);
-//! assert!(!report.good);
+//! assert_eq!(report.verdict, check::Verdict::NoStream);
 //! assert_eq!(report.rules[0].rule, "reachable");
 //! assert_eq!(report.rules[0].outcome, Outcome::Fail);
 //! assert_eq!(report.rules[0].findings[0].to_string(), "x: connection refused");
@@ -88,7 +88,7 @@ pub use playlist::{
 };
 pub use playlist_reader::{Reading, read_playlist};
 pub use psi::Program;
-pub use report::{Bound, Finding, Measurement, Outcome, Report, RuleReport};
+pub use report::{Bound, Finding, Measurement, NoStream, Outcome, Report, RuleReport, Verdict};
 pub use rule::Rule;
 pub use segment_facts::{Container, Counter, PcrFacts, SegmentFacts};
 pub use ts_reader::{PACKET_BYTES, read_segment};

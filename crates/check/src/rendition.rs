@@ -27,6 +27,10 @@ pub(crate) struct Rendition {
     /// The newest one.
     pub(crate) playlist: Option<MediaPlaylist>,
     pub(crate) next_reload: Duration,
+    /// When the newest one was asked for.
+    pub(crate) loaded_at: Duration,
+    /// Why there was none yet, the last time that it was asked for and may still come.
+    pub(crate) not_there_yet: Option<String>,
     /// All that were listed since the start, by media sequence number.
     pub(crate) segments: BTreeMap<u64, Followed>,
     /// Numbers of segments that are still to be fetched.
@@ -74,6 +78,8 @@ impl Rendition {
             variant: variant.map(|variant| (variant.clone(), variant)),
             playlist: None,
             next_reload: Duration::ZERO,
+            loaded_at: Duration::ZERO,
+            not_there_yet: None,
             segments: BTreeMap::new(),
             queue: VecDeque::new(),
             is_decoded: false,
@@ -95,6 +101,11 @@ impl Rendition {
         self.playlist.as_ref().is_some_and(|playlist| playlist.ended)
     }
 
+    /// Whether it is no recording from the start, but was live.
+    pub(crate) fn is_live_and_over(&self) -> bool {
+        self.playlist.as_ref().is_some_and(|playlist| playlist.ended && playlist.slides())
+    }
+
     /// Takes a newly loaded playlist: judges how it follows the last one, queues new segments.
     pub(crate) fn take_playlist(
         &mut self,
@@ -103,6 +114,7 @@ impl Rendition {
         first_segments: usize,
         (sent_at, received_at): (Duration, Duration),
     ) {
+        self.loaded_at = sent_at;
         let old = self.playlist.take();
         if let Some(old) = &old {
             follow::judge(ledger, &self.label, old, &playlist);

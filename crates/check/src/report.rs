@@ -1,6 +1,7 @@
 //! What came out, for people and for scripts.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -156,14 +157,81 @@ pub struct RuleReport {
     pub more_findings: usize,
 }
 
+/// What a check comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// No rule failed.
+    Good,
+    /// No rule failed, and the stream has ended: there is nothing more to come.
+    GoodEnded,
+    /// A rule failed.
+    NotGood,
+    /// Its playlist cannot be had: no rule says anything of the stream.
+    NoStream,
+    /// The check was stopped before a segment was read.
+    Stopped,
+}
+
+/// Why there is nothing to judge.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NoStream {
+    /// What happened instead of an answer, or which one it was.
+    pub why: String,
+    /// What is likely wrong, where that can be told.
+    pub likely: Option<&'static str>,
+    /// How long it was waited for, seconds.
+    pub waited_seconds: f64,
+}
+
+impl NoStream {
+    pub(crate) fn new(why: &str, waited: Duration) -> Self {
+        let likely = match why {
+            "status 404" => Some(
+                "no stream of that name is live: is the name right, and is somebody publishing?",
+            ),
+            "status 401" | "status 403" => Some(
+                "the server wants a token or a password: is there one in the URL, and is it still valid?",
+            ),
+            "status 503" => Some("the server has too much to do, or as many viewers as it lets in"),
+            _ if why.starts_with("cannot connect") => Some(
+                "is the server running, and is this where viewers connect (port 8935 if nothing else was set)?",
+            ),
+            _ if why.starts_with("no answer") => {
+                Some("is this where viewers connect (port 8935 if nothing else was set)?")
+            }
+            _ => None,
+        };
+        Self { why: why.to_owned(), likely, waited_seconds: waited.as_secs_f64() }
+    }
+}
+
+impl fmt::Display for NoStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)?;
+        if self.waited_seconds >= 1.0 {
+            write!(f, " for {:.0} s", self.waited_seconds)?;
+        }
+        self.likely.map_or(Ok(()), |likely| write!(f, ": {likely}"))
+    }
+}
+
 /// The result of a check.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
     /// What was checked.
     pub url: String,
-    /// No rule failed. The exit code is 0 if so, else 1.
+    /// What it comes to.
+    pub verdict: Verdict,
+    /// Whether that is [`Verdict::Good`] or [`Verdict::GoodEnded`]. The exit code is 0 if so, else
+    /// 1.
     pub good: bool,
-    /// How long the stream was followed, seconds.
+    /// Only with [`Verdict::NoStream`].
+    pub no_stream: Option<NoStream>,
+    /// Somebody stopped the check before it was done.
+    pub stopped: bool,
+    /// How long the stream was followed, seconds; how long it was waited for, where it was never
+    /// there.
     pub seconds: f64,
     /// Media playlists that were followed.
     pub renditions: Vec<String>,
@@ -187,20 +255,40 @@ impl Report {
 
     /// The text, line by line, each with the outcome that may colour it.
     pub fn lines(&self) -> impl Iterator<Item = (Outcome, String)> {
-        let rules = self.rules.iter().flat_map(RuleReport::lines);
+        // Without a stream each rule could only say that there is none.
+        let has_rules = !matches!(self.verdict, Verdict::NoStream | Verdict::Stopped);
+        let rules = self.rules.iter().filter(move |_| has_rules).flat_map(RuleReport::lines);
         rules.chain(std::iter::once((self.outcome(), self.summary())))
     }
 
     fn outcome(&self) -> Outcome {
-        if self.good { Outcome::Pass } else { Outcome::Fail }
+        match self.verdict {
+            Verdict::Good | Verdict::GoodEnded => Outcome::Pass,
+            Verdict::Stopped => Outcome::NotJudged,
+            Verdict::NotGood | Verdict::NoStream => Outcome::Fail,
+        }
     }
 
     fn summary(&self) -> String {
+        let verdict = match self.verdict {
+            Verdict::Good => "good",
+            Verdict::GoodEnded => "good, and ended",
+            Verdict::NotGood => "NOT GOOD",
+            Verdict::NoStream => {
+                let why = self.no_stream.as_ref().map(ToString::to_string).unwrap_or_default();
+                return format!("NO STREAM at {}: {why}", self.url);
+            }
+            Verdict::Stopped => {
+                return format!(
+                    "stopped after {:.1} s, before a segment of {} was read",
+                    self.seconds, self.url
+                );
+            }
+        };
         let packaging =
             self.packaging_percent.map(|percent| format!(", packaging +{percent:.1} %"));
         format!(
-            "{}: {} rules passed, {} failed, {} warned, {} not judged; {} segments of {} renditions in {:.1} s{}",
-            if self.good { "good" } else { "NOT GOOD" },
+            "{verdict}: {} rules passed, {} failed, {} warned, {} not judged; {} segments of {} renditions in {:.1} s{}{}",
             self.count(Outcome::Pass),
             self.count(Outcome::Fail),
             self.count(Outcome::Warn),
@@ -209,6 +297,7 @@ impl Report {
             self.renditions.len(),
             self.seconds,
             packaging.unwrap_or_default(),
+            if self.stopped { ", when the check was stopped" } else { "" },
         )
     }
 }

@@ -50,7 +50,7 @@ rules! {
     DiscontinuitySequence "discontinuity-sequence" Some("8.17"), "EXT-X-DISCONTINUITY-SEQUENCE is there and counts right";
     LiveWindow "live-window" Some("8.11"), "a live playlist lists at least six segments";
     PlaylistAdvances "playlist-advances" None, "new segments are listed in time (RFC 8216 6.2.2)";
-    StreamLive "stream-live" None, "the stream goes on: no EXT-X-ENDLIST";
+    StreamLive "stream-live" None, "all renditions go on, or all have ended";
     SegmentDownloadTime "segment-download-time" None, "segments arrive faster than they play";
     ProgramDateTime "program-date-time" Some("8.4"), "live playlists have EXT-X-PROGRAM-DATE-TIME";
     ProgramDateTimeSteady "program-date-time-steady" None, "dates advance by EXTINF and never change";

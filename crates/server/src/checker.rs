@@ -15,6 +15,7 @@ use tokio::time::sleep;
 
 pub(crate) use self::client::{Client, read_body};
 use crate::clock::Clock;
+use crate::shutdown::Signals;
 use crate::tls::{ALPN_HTTP1, CertificateError, TlsClient};
 
 /// What to check, and for how long.
@@ -24,6 +25,8 @@ pub struct CheckConfig {
     pub url: String,
     /// How long to follow the stream.
     pub duration: Duration,
+    /// How long a stream that is just starting is waited for.
+    pub wait: Duration,
     /// A PEM file with the certificates of the authorities to trust instead of Mozilla's.
     pub ca: Option<PathBuf>,
 }
@@ -38,26 +41,48 @@ pub enum CheckError {
     /// There are no authorities to trust in the file.
     #[error("--ca: {0}")]
     Authorities(#[from] CertificateError),
-    /// The system gives no event queue.
+    /// The system gives no event queue or no signal handlers.
     #[error("cannot start: {0}")]
     Runtime(#[source] io::Error),
 }
 
-/// Follows a stream as a player would and judges it.
+/// Why there is no stream yet, and how much longer it is waited for.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// What the server answered.
+    pub why: String,
+    /// No longer than this from now on.
+    pub at_most: Duration,
+}
+
+/// Follows a stream as a player would and judges it. SIGINT and SIGTERM end it before the time is
+/// over, with a report of what there is so far. `waiting` is called once, when there is no stream
+/// yet.
 ///
 /// # Errors
 /// What [`CheckError`] lists. A stream that cannot be reached is a report that is not good.
-pub fn check(config: &CheckConfig) -> Result<Report, CheckError> {
-    let checker = checker(config)?;
-    let client = client(config)?;
+pub fn check(
+    config: &CheckConfig,
+    mut waiting: impl FnMut(&Waiting),
+) -> Result<Report, CheckError> {
+    let mut checker = checker(config)?;
+    let mut client = client(config)?;
     // One thread: one thing is fetched at a time.
     let runtime = Builder::new_current_thread().enable_all().build();
-    Ok(runtime.map_err(CheckError::Runtime)?.block_on(follow(checker, client)))
+    runtime.map_err(CheckError::Runtime)?.block_on(async {
+        let mut signals = Signals::new().map_err(CheckError::Runtime)?;
+        let clock = client.clock();
+        tokio::select! {
+            () = signals.next() => return Ok(checker.stop(clock.now().uptime)),
+            () = follow(&mut checker, &mut client, &mut waiting) => {}
+        }
+        Ok(checker.finish(clock.now().uptime))
+    })
 }
 
 /// A checker that has not begun.
 pub(crate) fn checker(config: &CheckConfig) -> Result<Checker, CheckError> {
-    let options = Options { duration: config.duration, ..Options::default() };
+    let options = Options { duration: config.duration, wait: config.wait, ..Options::default() };
     Ok(Checker::new(&config.url, options)?)
 }
 
@@ -68,8 +93,13 @@ pub(crate) fn client(config: &CheckConfig) -> Result<Client, CheckError> {
 }
 
 /// Does what the checker asks for, to the end.
-pub(crate) async fn follow(mut checker: Checker, mut client: Client) -> Report {
+pub(crate) async fn follow(
+    checker: &mut Checker,
+    client: &mut Client,
+    mut waiting: impl FnMut(&Waiting),
+) {
     let clock = client.clock();
+    let mut has_told = false;
     loop {
         let now = clock.now().uptime;
         match checker.next(now) {
@@ -79,7 +109,13 @@ pub(crate) async fn follow(mut checker: Checker, mut client: Client) -> Report {
             },
             Step::Decode(job) => checker.decoded(&decode(job).await),
             Step::WaitUntil(time) => sleep(time.saturating_sub(now)).await,
-            Step::Done => return checker.finish(clock.now().uptime),
+            Step::WaitForStream { until, gives_up_at, why } => {
+                if !std::mem::replace(&mut has_told, true) {
+                    waiting(&Waiting { why, at_most: gives_up_at.saturating_sub(now) });
+                }
+                sleep(until.saturating_sub(now)).await;
+            }
+            Step::Done => return,
         }
     }
 }
@@ -108,14 +144,15 @@ fn decoded(facts: LumaFacts) -> Decoded {
 
 #[cfg(test)]
 mod tests {
-    use check::Outcome;
+    use check::Verdict;
 
     use super::*;
 
     fn error(url: &str) -> String {
         let url = url.to_owned();
-        let config = CheckConfig { url, duration: Duration::from_secs(1), ca: None };
-        check(&config).unwrap_err().to_string()
+        let duration = Duration::from_secs(1);
+        let config = CheckConfig { url, duration, wait: Duration::ZERO, ca: None };
+        check(&config, |_| ()).unwrap_err().to_string()
     }
 
     #[test]
@@ -128,10 +165,13 @@ mod tests {
     fn nobody_at_home_is_a_report() {
         let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let url = format!("http://{closed}/stream/x.m3u8");
-        let config = CheckConfig { url, duration: Duration::from_secs(60), ca: None };
-        let report = check(&config).unwrap();
-        let reachable = &report.rules[0];
-        assert_eq!((report.good, reachable.outcome), (false, Outcome::Fail));
-        assert!(reachable.findings[0].what.contains("refused"), "{report}");
+        // There is nobody to wait for.
+        let minute = Duration::from_secs(60);
+        let config = CheckConfig { url, duration: minute, wait: minute, ca: None };
+        let report = check(&config, |_| panic!("waits")).unwrap();
+        assert_eq!((report.verdict, report.good), (Verdict::NoStream, false));
+        let text = report.to_string();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.contains("refused") && text.contains("is the server running"), "{text}");
     }
 }

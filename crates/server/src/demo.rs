@@ -234,9 +234,12 @@ impl Stage {
     }
 
     async fn check(&self, duration: Duration) -> Result<Report, CheckError> {
-        let config = CheckConfig { url: self.addrs.stream_url(), duration, ca: None };
-        let client = checker::client(&config)?;
-        Ok(checker::follow(checker::checker(&config)?, client).await)
+        // It is listed already.
+        let wait = Duration::ZERO;
+        let config = CheckConfig { url: self.addrs.stream_url(), duration, wait, ca: None };
+        let (mut checker, mut client) = (checker::checker(&config)?, checker::client(&config)?);
+        checker::follow(&mut checker, &mut client, |_| ()).await;
+        Ok(checker.finish(client.clock().now().uptime))
     }
 
     fn playlist(&self) -> String {

@@ -88,8 +88,8 @@ pub mod fuzzing;
 
 pub use access::{Permit, PublishAccess};
 pub use admin::AdminAccess;
-pub use check::{Outcome, Report};
-pub use checker::{CheckConfig, CheckError, check};
+pub use check::{Outcome, Report, Verdict};
+pub use checker::{CheckConfig, CheckError, Waiting, check};
 pub use clock::{Clock, Moment};
 pub use config::{AcmeChallenge, AcmeConfig, CertificateSource, Config, Pages, TlsConfig};
 pub use demand::{Transcode, Wakefulness};

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use crate::support::{Answer, FIRST, GOOD_PICTURES, Origin, Recipe, check, findings};
-use check::{Decoded, Outcome};
+use crate::support::{
+    Answer, FIRST, GOOD_PICTURES, Origin, Recipe, check, check_stopped_after, findings,
+};
+use check::{Decoded, Outcome, Verdict};
 
 const FAIL: Outcome = Outcome::Fail;
 const WARN: Outcome = Outcome::Warn;
@@ -67,6 +69,8 @@ fn a_report_for_scripts_has_stable_keys() {
     });
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["good"], false);
+    assert_eq!((&json["verdict"], &json["stopped"]), (&"not-good".into(), &false.into()));
+    assert!(json["no_stream"].is_null(), "{json:#}");
     assert_eq!(json["url"], "http://h/live/x.m3u8");
     let rules = json["rules"].as_array().unwrap();
     let rule = |name: &str| rules.iter().find(|rule| rule["rule"] == name).unwrap();
@@ -92,9 +96,69 @@ fn reachable() {
 #[test]
 fn reachable_at_all() {
     let origin = Origin::new(&Recipe::default());
-    let report = check(&origin, 20, &GOOD_PICTURES, |answer| answer.status = 404);
-    assert_eq!(findings(&report), [("reachable", FAIL)], "{report}");
-    assert_eq!(report.seconds, 0.005, "there is no use in waiting");
+    for (status, words) in [
+        (
+            404,
+            "NO STREAM at http://h/live/x.m3u8: status 404 for 15 s: no stream of that name is live",
+        ),
+        (403, "NO STREAM at http://h/live/x.m3u8: status 403: the server wants a token"),
+        (500, "NO STREAM at http://h/live/x.m3u8: status 500\n"),
+    ] {
+        let report = check(&origin, 20, &GOOD_PICTURES, |answer| answer.status = status);
+        assert_eq!(findings(&report), [("reachable", FAIL)], "{report}");
+        assert_eq!((report.verdict, report.good), (Verdict::NoStream, false));
+        let (text, waits) = (report.to_string(), status == 404);
+        assert!(text.starts_with(words) && text.lines().count() == 1, "{text}");
+        assert_eq!(report.seconds > 14.0, waits, "waits where it may yet start: {text}");
+        assert!(report.seconds <= 15.0, "{text}");
+    }
+}
+
+#[test]
+fn a_stream_that_is_just_starting_is_waited_for_and_then_followed_in_full() {
+    let origin = Origin::new(&Recipe::default());
+    // Its playlist is there after 7 s, those of its renditions come another second later.
+    let starts = |status| {
+        check(&origin, 20, &GOOD_PICTURES, move |answer| {
+            let after = if answer.is_multivariant() { 7 } else { 8 };
+            if answer.now < Duration::from_secs(after) {
+                answer.status = status;
+            }
+        })
+    };
+    for status in [404, 503] {
+        let report = starts(status);
+        assert_eq!((findings(&report), report.verdict), (vec![], Verdict::Good), "{report}");
+        assert!((20.0..20.1).contains(&report.seconds), "{report}");
+    }
+    assert_eq!(starts(500).verdict, Verdict::NoStream);
+}
+
+#[test]
+fn a_rendition_that_never_comes_is_not_there_however_long_it_was_waited_for() {
+    let origin = Origin::new(&Recipe::default());
+    for secs in [4, 20] {
+        let report = check(&origin, secs, &GOOD_PICTURES, |answer| {
+            if answer.request.url.ends_with("/small.m3u8") {
+                answer.status = 404;
+            }
+        });
+        assert_eq!(findings(&report), [("reachable", FAIL)], "{report}");
+        assert_eq!(report.verdict, Verdict::NotGood);
+    }
+}
+
+#[test]
+fn who_stops_a_check_has_what_there_is_so_far() {
+    let origin = Origin::new(&Recipe::default());
+    let report = check_stopped_after(&origin, 0);
+    assert_eq!((report.verdict, report.good, report.stopped), (Verdict::Stopped, false, true));
+    assert_eq!(report.to_string().lines().count(), 1, "{report}");
+    let report = check_stopped_after(&origin, 3);
+    assert_eq!(report.verdict, Verdict::Stopped, "playlists alone say nothing of a stream");
+    let report = check_stopped_after(&origin, 5);
+    assert_eq!((report.verdict, report.stopped, findings(&report)), (Verdict::Good, true, vec![]));
+    assert!(report.to_string().ends_with(", when the check was stopped\n"), "{report}");
 }
 
 #[test]
@@ -288,10 +352,43 @@ fn hlsjs_codec_change_in_what_is_declared() {
 #[test]
 fn stream_live() {
     assert_answer("stream-live", FAIL, |answer| {
-        if answer.is_media() && answer.now > Duration::from_secs(9) {
+        let ends = answer.request.url.ends_with("/small.m3u8");
+        if ends && answer.now > Duration::from_secs(9) {
             answer.body.extend_from_slice(b"#EXT-X-ENDLIST\n");
         }
     });
+}
+
+#[test]
+fn a_stream_that_has_ended_is_good_where_nothing_else_is_wrong() {
+    let origin = Origin::new(&Recipe::default());
+    // While it is followed, and long before.
+    for ends_after in [9, 0] {
+        let ended = |what: fn(&mut Answer<'_>)| {
+            check(&origin, 20, &GOOD_PICTURES, move |answer| {
+                if answer.is_media() && answer.now >= Duration::from_secs(ends_after) {
+                    answer.body.extend_from_slice(b"#EXT-X-ENDLIST\n");
+                }
+                // It is served for a while only, and all that is listed is fetched.
+                if answer.is_multivariant() && answer.now > Duration::from_secs(ends_after + 3) {
+                    answer.status = 404;
+                }
+                if ends_after == 0 && !answer.is_playlist() {
+                    answer.takes = Duration::from_millis(1500);
+                }
+                what(answer);
+            })
+        };
+        let report = ended(|_| ());
+        assert_eq!((report.verdict, report.good), (Verdict::GoodEnded, true), "{report}");
+        assert_eq!(findings(&report), []);
+        assert!(report.to_string().contains("\ngood, and ended: "), "{report}");
+        let rule = report.rules.iter().find(|rule| rule.rule == "stream-live").unwrap();
+        let why = "the stream has ended: EXT-X-ENDLIST";
+        assert_eq!(rule.why_not_judged.as_deref(), Some(why));
+        let report = ended(|answer| answer.set_header("access-control-allow-origin", None));
+        assert_eq!((report.verdict, findings(&report)), (Verdict::NotGood, vec![("cors", FAIL)]));
+    }
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn check_changed(
                 let pictures = job.access_units.len();
                 checker.decoded(&Decoded { pictures, ..GOOD_PICTURES });
             }
-            Step::WaitUntil(time) => now = time,
+            Step::WaitUntil(time) | Step::WaitForStream { until: time, .. } => now = time,
             Step::Done => return checker.finish(now),
         }
     }

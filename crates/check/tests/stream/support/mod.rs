@@ -275,14 +275,32 @@ pub(crate) fn check(
     origin: &Origin,
     secs: u64,
     decoded: &Decoded,
+    change: impl FnMut(&mut Answer<'_>),
+) -> Report {
+    drive(origin, secs, decoded, usize::MAX, change)
+}
+
+/// A check that is stopped where it asks for one thing more than so many.
+pub(crate) fn check_stopped_after(origin: &Origin, requests: usize) -> Report {
+    drive(origin, 20, &GOOD_PICTURES, requests, |_| ())
+}
+
+fn drive(
+    origin: &Origin,
+    secs: u64,
+    decoded: &Decoded,
+    most_requests: usize,
     mut change: impl FnMut(&mut Answer<'_>),
 ) -> Report {
+    let mut requests = 0;
     let options = Options { duration: Duration::from_secs(secs), ..Options::default() };
     let mut checker = Checker::new("http://h/live/x.m3u8", options).expect("good test data");
     let mut now = Duration::from_millis(10);
     loop {
         match checker.next(now) {
+            Step::Fetch(_) if requests == most_requests => return checker.stop(now),
             Step::Fetch(request) => {
+                requests += 1;
                 let mut answer = answer(origin, &request, now);
                 change(&mut answer);
                 now += answer.takes;
@@ -292,7 +310,7 @@ pub(crate) fn check(
                 assert!(!job.access_units.is_empty());
                 checker.decoded(decoded);
             }
-            Step::WaitUntil(time) => {
+            Step::WaitUntil(time) | Step::WaitForStream { until: time, .. } => {
                 assert!(time > now, "waits for the past");
                 now = time;
             }
