@@ -7,11 +7,19 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use server::{
-    FrameRate, OnFault, Programme, Progress, PublishConfig, PublishReport, PublishUrl,
-    TestSignalConfig, parse_duration,
+    FrameRate, OnFault, Programme, Progress, PublishConfig, PublishReport, PublishStart,
+    PublishUrl, TestSignalConfig, Transport, ViewersOffer, parse_duration,
 };
 
 use crate::args::UsageError;
+
+/// How often it is said how it goes.
+const ON_A_TERMINAL: Duration = Duration::from_secs(1);
+const ELSEWHERE: Duration = Duration::from_secs(60);
+/// Less than this behind is no news: timers and schedulers are late by some milliseconds.
+const IN_TIME: Duration = Duration::from_millis(200);
+/// A hundred years.
+const NEVER: Duration = Duration::from_secs(3_155_760_000);
 
 /// Published to a good end, but something in the files was left out.
 const PARTS_LEFT_OUT: u8 = 3;
@@ -38,6 +46,10 @@ pub(crate) struct PublishArgs {
     /// End after this time, for example 30s
     #[arg(long = "for", value_name = "TIME")]
     stop_after: Option<String>,
+    /// How often to say how it goes; 0s never [default: 1s on a terminal, in a line that is always
+    /// written anew, else 60s]
+    #[arg(long, value_name = "TIME")]
+    progress: Option<String>,
     /// Test signal: picture size [default: 1280x720]
     #[arg(long, value_name = "WxH")]
     size: Option<String>,
@@ -54,9 +66,10 @@ pub(crate) struct PublishArgs {
 
 /// Publishes, and says on standard error how it goes.
 pub(crate) fn run(args: &PublishArgs) -> Result<ExitCode, UsageError> {
-    let config = resolve(args)?;
+    let is_terminal = stderr().is_terminal();
+    let config = resolve(args, if is_terminal { ON_A_TERMINAL } else { ELSEWHERE })?;
     let mut console =
-        Console { is_terminal: stderr().is_terminal(), was_lost: false, has_left_out: false };
+        Console { is_terminal, url: config.url.clone(), told: None, has_left_out: false };
     let result = server::publish(config, |report| console.show(&report));
     console.clear_line();
     Ok(match result {
@@ -72,7 +85,7 @@ pub(crate) fn run(args: &PublishArgs) -> Result<ExitCode, UsageError> {
     })
 }
 
-fn resolve(args: &PublishArgs) -> Result<PublishConfig, UsageError> {
+fn resolve(args: &PublishArgs, progress_interval: Duration) -> Result<PublishConfig, UsageError> {
     let (url, sources) =
         args.words.split_last().filter(|(_, sources)| !sources.is_empty()).ok_or_else(|| {
             UsageError::new("publish: write what to send and where to: <test|FILE>... <URL>")
@@ -92,7 +105,19 @@ fn resolve(args: &PublishArgs) -> Result<PublishConfig, UsageError> {
         [test] if test == "test" => Programme::TestSignal(test_signal(args, url.shown_name())?),
         files => self::files(args, files.iter().map(PathBuf::from).collect())?,
     };
-    Ok(PublishConfig { url, programme, stop_after, ca: args.ca.clone() })
+    let progress_interval = match &args.progress {
+        None => progress_interval,
+        Some(text) => match parse_duration(text) {
+            Some(Duration::ZERO) => NEVER,
+            Some(time) => time,
+            None => {
+                return Err(UsageError::new(format_args!(
+                    "--progress {text:?}: write a time, for example 10s, or 0s"
+                )));
+            }
+        },
+    };
+    Ok(PublishConfig { url, programme, stop_after, progress_interval, ca: args.ca.clone() })
 }
 
 fn files(args: &PublishArgs, paths: Vec<PathBuf>) -> Result<Programme, UsageError> {
@@ -193,7 +218,9 @@ fn bitrate(text: &str) -> Result<u32, UsageError> {
 /// anew.
 struct Console {
     is_terminal: bool,
-    was_lost: bool,
+    url: PublishUrl,
+    /// What was told when the server took the stream the last time.
+    told: Option<String>,
     /// Something in the files was left out.
     has_left_out: bool,
 }
@@ -206,20 +233,24 @@ impl Console {
                 self.has_left_out = true;
                 self.line(&format!("warning: {text}"));
             }
-            PublishReport::Publishing => {
-                if std::mem::take(&mut self.was_lost) {
-                    self.line("publishing again");
+            PublishReport::Publishing(start) => {
+                let text = beginning(&self.url, *start);
+                match self.told.replace(text.clone()) {
+                    None => self.line(&text),
+                    // The stream is where it was.
+                    Some(before) if before == text => self.line("publishing again"),
+                    Some(_) => self.line(&text),
                 }
             }
+            PublishReport::Foreseen(text) => self.line(&format!("warning: {text}")),
             PublishReport::Lost { reason, retry_in } => {
-                self.was_lost = true;
                 let wait = retry_in.as_secs_f64();
                 self.line(&format!("warning: {reason}; trying again in {wait} s"));
             }
             PublishReport::Progress(progress) if self.is_terminal => {
                 let _ = write!(stderr(), "\r{}\x1b[K", progress_line(progress));
             }
-            PublishReport::Progress(_) => {}
+            PublishReport::Progress(progress) => self.line(&progress_line(progress)),
         }
     }
 
@@ -235,13 +266,38 @@ impl Console {
     }
 }
 
+/// What is published where, and where it is watched, as far as the server says it. Of the URL its
+/// host alone is shown then: what a stream is not called may be a key.
+fn beginning(url: &PublishUrl, start: Option<&PublishStart>) -> String {
+    let Some(PublishStart { name, viewers }) = start else { return format!("publishing to {url}") };
+    let host = match url.host() {
+        host if host.contains(':') => format!("[{host}]"),
+        host => host.to_owned(),
+    };
+    let publishing = format!("publishing {name} to {host}:{}", url.port());
+    let Some(viewers) = viewers else { return publishing };
+    let scheme = match viewers.transport {
+        Transport::Tcp => "http",
+        Transport::Tls => "https",
+    };
+    let path = match viewers.offer {
+        ViewersOffer::Page => format!("/watch/{name}"),
+        ViewersOffer::Playlists => format!("/stream/{name}.m3u8"),
+    };
+    format!("{publishing}\nwatch it at {scheme}://{host}:{}{path}", viewers.port)
+}
+
 fn progress_line(progress: &Progress) -> String {
     let secs = progress.position.as_secs();
     let (hours, minutes, seconds) = (secs / 3600, secs / 60 % 60, secs % 60);
-    let Progress { pictures_per_second, bitrate_bps, reconnects, .. } = progress;
+    let Progress { pictures_per_second, bitrate_bps, behind, reconnects, .. } = progress;
     let mbps = bitrate_bps / 1e6;
+    let behind = match behind.as_secs_f64() {
+        secs if secs < IN_TIME.as_secs_f64() => "in real time".to_owned(),
+        secs => format!("{secs:.1} s behind real time"),
+    };
     format!(
-        "{hours:02}:{minutes:02}:{seconds:02}  {pictures_per_second:.1} fps  {mbps:.2} Mbit/s  {reconnects} reconnects"
+        "{hours:02}:{minutes:02}:{seconds:02}  {pictures_per_second:.1} fps  {mbps:.2} Mbit/s  {behind}  {reconnects} reconnects"
     )
 }
 
@@ -260,7 +316,7 @@ mod tests {
     fn resolved(line: &str) -> Result<PublishConfig, String> {
         let words = ["publish"].into_iter().chain(line.split_whitespace());
         let line = Line::try_parse_from(words).map_err(|error| error.to_string())?;
-        resolve(&line.args).map_err(|error| error.to_string())
+        resolve(&line.args, ELSEWHERE).map_err(|error| error.to_string())
     }
 
     fn signal(options: &str) -> Result<TestSignalConfig, String> {
@@ -331,8 +387,48 @@ mod tests {
             position: Duration::from_millis(3_725_900),
             pictures_per_second: 29.97,
             bitrate_bps: 2_480_000.0,
+            behind: Duration::from_millis(199),
             reconnects: 1,
         };
-        assert_eq!(progress_line(&progress), "01:02:05  30.0 fps  2.48 Mbit/s  1 reconnects");
+        let line = "01:02:05  30.0 fps  2.48 Mbit/s  in real time  1 reconnects";
+        assert_eq!(progress_line(&progress), line);
+        let late = Progress { behind: Duration::from_millis(4230), ..progress };
+        let line = "01:02:05  30.0 fps  2.48 Mbit/s  4.2 s behind real time  1 reconnects";
+        assert_eq!(progress_line(&late), line);
+    }
+
+    #[test]
+    fn how_often_progress_is_said_can_be_chosen() {
+        let interval = |options: &str| {
+            resolved(&format!("test rtmp://h/x {options}")).map(|config| config.progress_interval)
+        };
+        assert_eq!(interval(""), Ok(ELSEWHERE));
+        assert_eq!(interval("--progress 10s"), Ok(Duration::from_secs(10)));
+        assert_eq!(interval("--progress 0s"), Ok(NEVER));
+        assert!(interval("--progress often").unwrap_err().contains("--progress \"often\""));
+    }
+
+    #[test]
+    fn the_first_words_say_where_it_is_watched() {
+        let name = server::StreamName::parse("0a1b2c3d").unwrap();
+        let start = |viewers| PublishStart { name: name.clone(), viewers };
+        let at = |transport, port, offer| Some(server::ViewersPort { transport, port, offer });
+        for (url, start, words) in [
+            ("rtmp://h/live/k", None, "publishing to rtmp://h:1935/live/..."),
+            ("rtmp://h/", Some(start(None)), "publishing 0a1b2c3d to h:1935"),
+            (
+                "rtmp://h/",
+                Some(start(at(Transport::Tcp, 8935, ViewersOffer::Page))),
+                "publishing 0a1b2c3d to h:1935\nwatch it at http://h:8935/watch/0a1b2c3d",
+            ),
+            (
+                "rtmps://[::1]/secret",
+                Some(start(at(Transport::Tls, 443, ViewersOffer::Playlists))),
+                "publishing 0a1b2c3d to [::1]:443\n\
+                 watch it at https://[::1]:443/stream/0a1b2c3d.m3u8",
+            ),
+        ] {
+            assert_eq!(beginning(&PublishUrl::parse(url).unwrap(), start.as_ref()), words);
+        }
     }
 }

@@ -85,7 +85,12 @@ impl Publishing {
         let limit = Duration::from_secs(30);
         let status =
             within(limit, "the publisher to end", || self.child.try_wait().expect("a child"));
-        (status.code(), std::fs::read_to_string(&self.said).expect("text"))
+        (status.code(), self.said())
+    }
+
+    /// Everything that was said so far.
+    fn said(&self) -> String {
+        std::fs::read_to_string(&self.said).expect("text")
     }
 
     fn interrupt(&self) {
@@ -100,6 +105,14 @@ impl Drop for Publishing {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What is said when a server of ours takes a stream.
+fn beginning(server: &Server, name: &str) -> String {
+    format!(
+        "publishing {name} to {}\nwatch it at http://{}/watch/{name}\n",
+        server.rtmp, server.http
+    )
 }
 
 /// Hashes of all slices and of all audio frames, in order, and the number of pictures.
@@ -344,7 +357,9 @@ fn case_08_case_14_what_is_left_out_is_told_at_once_and_by_the_exit_code() {
     server.wait_for_state("c", "ended");
     viewer.poll(&server);
     let (code, said) = publishing.finish();
-    let lines: Vec<&str> = said.lines().collect();
+    let said = said.strip_prefix(&beginning(&server, "c")).expect("what it is called");
+    // Their keyframes are far apart, too.
+    let lines: Vec<&str> = said.lines().filter(|line| !line.contains("keyframes")).collect();
     assert_eq!((code, lines.len()), (Some(3), 3), "{said}");
     assert!(lines[0].contains("truncated.flv: left out: FLV tag of 105 bytes at byte 31957"));
     assert!(lines[1].contains("ac3.mp4: left out: track 2 (audio) is AC-3 (ac-3) at byte 60602"));
@@ -359,7 +374,7 @@ fn case_08_case_14_what_is_left_out_is_told_at_once_and_by_the_exit_code() {
 #[test]
 fn a_loop_has_no_seam_and_ends_well_by_ctrl_c() {
     let (server, scratch) = (Server::with(&["--renditions", ""]), Scratch::new());
-    let line = "-f lavfi -i testsrc=s=160x120:r=25 -f lavfi -i sine -t 2 -c:v libx264 -preset ultrafast -bf 2 -g 25 -c:a aac";
+    let line = "-f lavfi -i testsrc=s=160x120:r=25 -f lavfi -i sine -t 2 -c:v libx264 -preset ultrafast -bf 2 -g 25 -pix_fmt yuv420p -c:a aac";
     let file = scratch.file("two_seconds.mp4");
     let mut args: Vec<_> = line.split_whitespace().collect();
     args.push(file.to_str().expect("UTF-8"));
@@ -371,7 +386,7 @@ fn a_loop_has_no_seam_and_ends_well_by_ctrl_c() {
         (viewer.content().slices.len() >= 150).then_some(())
     });
     publishing.interrupt();
-    assert_eq!(publishing.finish(), (Some(0), String::new()));
+    assert_eq!(publishing.finish(), (Some(0), beginning(&server, "l")));
     server.wait_until_not_live("l");
     assert_eq!(server.log_lines(&["publisher gone", "stopped by the publisher"]).len(), 1);
     let (once, served) = (content_of_file(&file), viewer.content());
@@ -409,7 +424,8 @@ fn nginx_rtmp_takes_what_we_publish_and_says_what_it_does_not() {
     let mut publishing = Publishing::start(&["test", &live, "--size", "320x180"]);
     nginx.playlist("/live/ours.m3u8");
     publishing.interrupt();
-    assert_eq!(publishing.finish(), (Some(0), String::new()));
+    let said = format!("publishing to rtmp://{}/live/...\n", nginx.rtmp);
+    assert_eq!(publishing.finish(), (Some(0), said));
     // Its second segment: nginx-rtmp cuts the first where it likes.
     let media = ffmpeg::probe(nginx.folder().join("live/ours-1.ts").to_str().expect("UTF-8"));
     let (video, audio) = (media.video.expect("video"), media.audio.expect("audio"));
@@ -461,7 +477,7 @@ fn the_test_signal_is_as_ordered() {
         "--keyframe-interval",
         "1s",
     ]);
-    assert_eq!(publishing.finish(), (Some(0), String::new()));
+    assert_eq!(publishing.finish(), (Some(0), beginning(&server, "t")));
     server.wait_until_not_live("t");
     let stream = server.stream("t").expect("the stream");
     assert_eq!(
@@ -477,6 +493,54 @@ fn the_test_signal_is_as_ordered() {
     assert!(video.pts.windows(2).all(|pair| (pair[1] - pair[0] - 0.04).abs() < 0.0015));
     assert!(video.keys.iter().enumerate().all(|(number, key)| *key == (number % 25 == 0)));
     assert!(media.audio.expect("audio").pts.len() >= 230);
+}
+
+#[test]
+fn a_publisher_is_told_what_its_stream_is_called_where_to_watch_it_and_how_it_goes() {
+    let server = Server::with(&["--renditions", ""]);
+    let mut publishing =
+        Publishing::start(&["test", &server.url(""), "--size", "320x180", "--progress", "500ms"]);
+    let progress = |line: &&str| line.contains(" fps  ") && line.contains(" Mbit/s  ");
+    let said = within(Duration::from_secs(30), "how it goes, twice", || {
+        Some(publishing.said()).filter(|said| said.lines().filter(progress).count() >= 2)
+    });
+    let name = said.strip_prefix("publishing ").and_then(|rest| rest.split(' ').next());
+    let name = name.expect("a name");
+    assert!(said.starts_with(&beginning(&server, name)), "{said}");
+    assert!(name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_hexdigit()), "{name}");
+    assert_eq!(server.stream(name).expect("the stream")["state"], "live");
+    assert_eq!(server.get(&format!("/watch/{name}")).status, 200);
+    publishing.interrupt();
+    assert_eq!(publishing.finish().0, Some(0));
+}
+
+#[test]
+fn what_no_renditions_can_be_made_of_is_said_where_it_would_matter() {
+    let (server, nginx) = (Server::start(), Nginx::start(""));
+    let high10 = testmedia::path("mp4/high10.mp4");
+    let high10 = high10.to_str().expect("UTF-8");
+    let test = ["test", "--size", "320x180", "--keyframe-interval", "10s", "--for", "6s"];
+    let publish = |words: &[&str], url: &str| {
+        let mut publishing = Publishing::start(&[words, &[url]].concat());
+        let (code, said) = publishing.finish();
+        assert_eq!(code, Some(0), "{said}");
+        said
+    };
+    let [deep, seldom, elsewhere] = std::thread::scope(|threads| {
+        let nginx = format!("rtmp://{}/live/x", nginx.rtmp);
+        let deep = threads.spawn(|| publish(&[high10], &server.url("deep")));
+        let seldom = threads.spawn(|| publish(&test, &server.url("seldom")));
+        let elsewhere = threads.spawn(move || publish(&[high10], &nginx));
+        [deep, seldom, elsewhere].map(|thread| thread.join().expect("what was said"))
+    });
+    let warned = |said: &str, words: &str| {
+        let warnings = said.lines().filter(|line| line.starts_with("warning: "));
+        warnings.filter(|line| line.contains(words)).count()
+    };
+    let words = "video plays as source only: 10 bits a sample, only 8 can be decoded; set the";
+    assert_eq!(warned(&deep, words), 1, "{deep}");
+    assert_eq!(warned(&seldom, "set a keyframe interval of 2 s"), 1, "{seldom}");
+    assert_eq!(warned(&elsewhere, ""), 0, "of another server nothing is known: {elsewhere}");
 }
 
 #[test]

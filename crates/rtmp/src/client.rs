@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::client_session::ClientSession;
 use crate::handshake::{self, Handshake};
 use crate::outbox::Outbox;
-use crate::{ChunkReader, ClientEvent, Error, Limits, Message, Place, PublishUrl};
+use crate::{ChunkReader, ClientEvent, Error, Limits, Message, Place, PublishStart, PublishUrl};
 
 /// The publisher's side of one RTMP connection.
 ///
@@ -119,6 +119,11 @@ impl Client {
     /// Whether [`send`](Self::send) sends.
     pub fn is_publishing(&self) -> bool {
         self.session.is_publishing()
+    }
+
+    /// What a feathercast server said with its yes.
+    pub fn publish_start(&self) -> Option<&PublishStart> {
+        self.session.start()
     }
 
     /// Nothing comes in any more, by an error, a refusal or the end.

@@ -6,7 +6,9 @@ use crate::command::Verb;
 use crate::message::{leading_u32, type_id};
 use crate::outbox::Outbox;
 use crate::session::{CHUNK_SIZE, WINDOW_BYTES, answer, object, user_control, without_amf3_switch};
-use crate::{ClientEvent, Error, Message, Place, PublishUrl, RawMessage, ServerRefusal};
+use crate::{
+    ClientEvent, Error, Message, Place, PublishStart, PublishUrl, RawMessage, ServerRefusal,
+};
 
 /// What ffmpeg and OBS call themselves; some servers look for it.
 const FLASH_VERSION: &str =
@@ -27,6 +29,8 @@ pub(crate) struct ClientSession {
     url: PublishUrl,
     amf: amf0::Limits,
     stage: Stage,
+    /// What came with the server's yes.
+    start: Option<PublishStart>,
     /// After how many bytes the server wants an acknowledgement.
     pub(crate) window_bytes: u32,
 }
@@ -63,7 +67,12 @@ enum ReplyName {
 
 impl ClientSession {
     pub(crate) fn new(url: PublishUrl, amf: amf0::Limits) -> Self {
-        Self { url, amf, stage: Stage::Connecting, window_bytes: WINDOW_BYTES }
+        let stage = Stage::Connecting;
+        Self { url, amf, stage, start: None, window_bytes: WINDOW_BYTES }
+    }
+
+    pub(crate) fn start(&self) -> Option<&PublishStart> {
+        self.start.as_ref()
     }
 
     pub(crate) fn is_publishing(&self) -> bool {
@@ -189,6 +198,7 @@ impl ClientSession {
             return None;
         }
         self.stage = Stage::Publishing(stream);
+        self.start = PublishStart::from_info(&reply.value);
         Some(ClientEvent::Publishing)
     }
 

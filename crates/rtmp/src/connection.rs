@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::handshake::{self, Handshake};
 use crate::outbox::Outbox;
 use crate::session::Session;
-use crate::{ChunkReader, Error, Event, Limits, Place, Received, Refusal};
+use crate::{ChunkReader, Error, Event, Limits, Place, PublishStart, Received, Refusal};
 
 /// The server's side of one RTMP connection with a publisher.
 ///
@@ -89,10 +89,19 @@ impl Connection {
     /// Input that came behind the request is handled now; an error in it comes out of the next
     /// `handle_input`.
     pub fn accept_publish(&mut self) {
+        self.accept(None);
+    }
+
+    /// As [`accept_publish`](Self::accept_publish), with what a publisher of ours may want to know.
+    pub fn accept_publish_and_tell(&mut self, start: &PublishStart) {
+        self.accept(Some(start));
+    }
+
+    fn accept(&mut self, told: Option<&PublishStart>) {
         if !self.session.is_undecided() {
             return;
         }
-        let result = self.session.accept(&mut self.outbox);
+        let result = self.session.accept(told, &mut self.outbox);
         if let State::Chunks(reader) = &mut self.state {
             limit(reader, &self.session, &self.limits);
         }

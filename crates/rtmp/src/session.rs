@@ -10,7 +10,7 @@ use crate::aggregate;
 use crate::command::{Command, Verb};
 use crate::message::{leading_u32, type_id};
 use crate::outbox::Outbox;
-use crate::{Error, Event, Limits, MediaKind, Message, Place, RawMessage, Refusal};
+use crate::{Error, Event, Limits, MediaKind, Message, Place, PublishStart, RawMessage, Refusal};
 
 /// What we ask the peer to acknowledge after, and what it may send before we do: as much as others
 /// ask for.
@@ -90,11 +90,16 @@ impl Session {
     }
 
     /// StreamBegin, onFCPublish where it was asked for, and Publish.Start. Nothing if nobody asked.
-    pub(crate) fn accept(&mut self, out: &mut Outbox) -> Result<(), Error> {
+    pub(crate) fn accept(
+        &mut self,
+        told: Option<&PublishStart>,
+        out: &mut Outbox,
+    ) -> Result<(), Error> {
         let Publish::Requested { message_stream_id, .. } = self.publish else { return Ok(()) };
         self.publish = Publish::Accepted { message_stream_id };
         out.stream_begin(message_stream_id)?;
-        let start = info("status", START, "Publishing has started.");
+        let told = told.map(PublishStart::properties).unwrap_or_default();
+        let start = info_with("status", START, "Publishing has started.", told);
         if self.wants_on_fc_publish {
             out.stream_command(message_stream_id, &notice("onFCPublish", start.clone()))?;
         }
@@ -377,11 +382,22 @@ fn notice(name: &str, info: Value) -> [Value; 4] {
 }
 
 fn info(level: &str, code: &str, description: &str) -> Value {
-    object(&[
+    info_with(level, code, description, Vec::new())
+}
+
+fn info_with(
+    level: &str,
+    code: &str,
+    description: &str,
+    more: Vec<(&'static str, Value)>,
+) -> Value {
+    let mut properties = vec![
         ("level", Value::from(level)),
         ("code", Value::from(code)),
         ("description", Value::from(description)),
-    ])
+    ];
+    properties.extend(more);
+    object(&properties)
 }
 
 pub(crate) fn object(properties: &[(&str, Value)]) -> Value {

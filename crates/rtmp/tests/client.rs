@@ -6,7 +6,8 @@ use bytes::Bytes;
 use hex_literal::hex;
 use rtmp::{
     ChunkReader, ChunkWriter, Client, ClientEvent, Connection, Error, Event, Limits, MediaKind,
-    Message, PublishUrl, RawMessage, Refusal, StreamKey, type_id,
+    Message, PublishStart, PublishUrl, RawMessage, Refusal, StreamKey, StreamName, Transport,
+    ViewersOffer, ViewersPort, type_id,
 };
 
 fn client(url: &str) -> Client {
@@ -383,4 +384,17 @@ fn another_protocol_is_named_at_its_first_byte() {
     let mut client = client("rtmp://h/live/foo");
     let error = client.handle_input(b"HTTP/1.1 400 Bad Request\r\n").unwrap_err();
     assert!(matches!(error, Error::Version { actual: 0x48 }), "{error}");
+}
+
+#[test]
+fn a_server_of_ours_says_what_the_stream_is_called_and_where_it_is_watched() {
+    let mut wire = Wire::new("rtmp://h/", 7);
+    let viewers = ViewersPort { transport: Transport::Tcp, port: 8935, offer: ViewersOffer::Page };
+    let start =
+        PublishStart { name: StreamName::parse("0a1b2c3d").unwrap(), viewers: Some(viewers) };
+    wire.server.accept_publish_and_tell(&start);
+    wire.run();
+    assert_eq!(wire.client_said, [ClientEvent::Publishing]);
+    assert_eq!(wire.client.publish_start(), Some(&start));
+    assert_eq!(Wire::publishing("rtmp://h/x").client.publish_start(), None);
 }

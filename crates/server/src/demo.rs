@@ -195,7 +195,8 @@ impl Stage {
         });
         // The URL is ours.
         let url = url.map_err(|_| DemoError::PublisherFailed)?;
-        Ok(PublishConfig { url, programme, stop_after: None, ca: None })
+        let progress_interval = Duration::from_secs(1);
+        Ok(PublishConfig { url, programme, stop_after: None, progress_interval, ca: None })
     }
 
     /// Checks, tells, and stays.

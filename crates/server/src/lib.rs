@@ -113,7 +113,10 @@ pub use publication::{
 pub use publisher::{
     OnFault, Programme, Progress, PublishConfig, PublishError, PublishReport, publish,
 };
-pub use rtmp::{InvalidPublishUrl, PublishUrl, StreamKey, StreamName};
+pub use rtmp::{
+    InvalidPublishUrl, PublishStart, PublishUrl, StreamKey, StreamName, Transport, ViewersOffer,
+    ViewersPort,
+};
 pub use secret::{InvalidDigest, SecretDigest, new_secret};
 pub use server::{Accepting, Server, serve};
 pub use session::{Departure, Session, StopReason, StopSignal};

@@ -6,6 +6,7 @@
 //! ```
 
 mod feed;
+mod foresight;
 pub(crate) mod link;
 mod playlist;
 mod progress;
@@ -17,12 +18,13 @@ use std::time::Duration;
 
 use media::Timestamp;
 use pipeline::TestSignalConfig;
-use rtmp::{PublishUrl, ServerRefusal};
+use rtmp::{PublishStart, PublishUrl, ServerRefusal};
 pub use source::OnFault;
 use tokio::runtime::Builder;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
 use self::feed::Feed;
+use self::foresight::Foresight;
 use self::link::{Gone, Link};
 use self::progress::Meter;
 pub use self::progress::Progress;
@@ -41,6 +43,8 @@ pub struct PublishConfig {
     pub programme: Programme,
     /// End after this long, counted from when the server first said yes.
     pub stop_after: Option<Duration>,
+    /// How often [`PublishReport::Progress`] comes.
+    pub progress_interval: Duration,
     /// A PEM file with the certificates of the authorities to trust instead of Mozilla's.
     pub ca: Option<PathBuf>,
 }
@@ -68,8 +72,10 @@ pub enum PublishReport<'a> {
     Warning(&'a str),
     /// What of a file is left out, and why, in one line.
     LeftOut(&'a str),
-    /// The server takes the stream, at first or again.
-    Publishing,
+    /// The server takes the stream, at first or again, and says this if it is a feathercast.
+    Publishing(Option<&'a PublishStart>),
+    /// What a feathercast server will not do with the stream as it is, in one line.
+    Foreseen(&'a str),
     /// The server is gone, or does not take the stream yet.
     Lost {
         /// Why, in one line.
@@ -77,7 +83,7 @@ pub enum PublishReport<'a> {
         /// When it is tried again.
         retry_in: Duration,
     },
-    /// How it goes, once a second.
+    /// How it goes, once in each [`PublishConfig::progress_interval`].
     Progress(&'a Progress),
 }
 
@@ -146,11 +152,12 @@ pub(crate) async fn run(
     config: PublishConfig,
     report: impl FnMut(PublishReport<'_>),
 ) -> Result<(), PublishError> {
-    let PublishConfig { url, programme, stop_after, ca } = config;
+    let PublishConfig { url, programme, stop_after, progress_interval, ca } = config;
     let tls = TlsClient::new(ca.as_deref(), &[])?;
     let feed = Feed::open(programme)?;
     let signals = Signals::new().map_err(PublishError::Runtime)?;
-    Publisher::new(url, tls, feed, stop_after, signals, report).run().await
+    let ticks = interval(progress_interval);
+    Publisher::new(url, tls, feed, stop_after, ticks, signals, report).run().await
 }
 
 struct Publisher<R> {
@@ -158,8 +165,10 @@ struct Publisher<R> {
     tls: TlsClient,
     feed: Feed,
     tags: Tags,
-    /// What is due next.
+    foresight: Foresight,
+    /// What is due next, and when, where that is known yet.
     next: Option<source::Sample>,
+    due: Option<Instant>,
     meter: Meter,
     ticks: Interval,
     clock: Clock,
@@ -183,25 +192,25 @@ enum End {
 /// refresh have only one.
 const LONGEST_SKIP: media::Duration = media::Duration::from_secs(10);
 
-const TICK: Duration = Duration::from_secs(1);
-
 impl<R: FnMut(PublishReport<'_>)> Publisher<R> {
     fn new(
         url: PublishUrl,
         tls: TlsClient,
         feed: Feed,
         stop_after: Option<Duration>,
+        mut ticks: Interval,
         signals: Signals,
         report: R,
     ) -> Self {
-        let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             url,
             tls,
             feed,
             tags: Tags::default(),
+            foresight: Foresight::default(),
             next: None,
+            due: None,
             meter: Meter::default(),
             ticks,
             clock: Clock::start(),
@@ -266,7 +275,7 @@ impl<R: FnMut(PublishReport<'_>)> Publisher<R> {
     }
 
     async fn stay(&mut self, mut link: Link) -> End {
-        (self.report)(PublishReport::Publishing);
+        (self.report)(PublishReport::Publishing(link.publish_start()));
         self.start_clock();
         let end = match self.send_all(&mut link).await {
             Ok(()) => End::Done,
@@ -283,6 +292,12 @@ impl<R: FnMut(PublishReport<'_>)> Publisher<R> {
         let now = Instant::now();
         self.deadline = self.deadline.or_else(|| Some(now + self.stop_after?));
         self.meter.connected();
+        if !self.meter.has_sent() {
+            // Whole intervals from here on: nothing was sent before.
+            self.meter.start(self.clock.now());
+            self.ticks.reset();
+        }
+        self.due = None;
         self.tags.forget_sent();
         self.feed.start(self.clock.now().unix_ms);
     }
@@ -294,6 +309,7 @@ impl<R: FnMut(PublishReport<'_>)> Publisher<R> {
         let start = Instant::now();
         while let Some(sample) = self.next.take() {
             let due = start + since(first, &sample);
+            self.due = Some(due);
             if !self.until(due, link).await? {
                 return Ok(());
             }
@@ -329,6 +345,10 @@ impl<R: FnMut(PublishReport<'_>)> Publisher<R> {
         loop {
             let item = tokio::select! {
                 item = self.feed.next() => item,
+                _ = self.ticks.tick() => {
+                    self.report_progress();
+                    continue;
+                }
                 event = link.listen() => return Err(End::Lost(event)),
                 () = stopped(&mut self.signals, self.deadline) => None,
             };
@@ -354,23 +374,45 @@ impl<R: FnMut(PublishReport<'_>)> Publisher<R> {
                 () = stopped(&mut self.signals, self.deadline) => return Ok(false),
                 () = sleep_until(due) => return Ok(true),
                 gone = link.listen() => return Err(End::Lost(gone)),
-                _ = self.ticks.tick() => {
-                    (self.report)(PublishReport::Progress(&self.meter.tick(self.clock.now())));
-                }
+                _ = self.ticks.tick() => self.report_progress(),
             }
         }
     }
 
+    fn report_progress(&mut self) {
+        self.note_behind();
+        (self.report)(PublishReport::Progress(&self.meter.tick(self.clock.now())));
+    }
+
+    fn note_behind(&mut self) {
+        if let Some(due) = self.due {
+            self.meter.note_behind(Instant::now().saturating_duration_since(due));
+        }
+    }
+
     async fn send(&mut self, sample: &source::Sample, link: &mut Link) -> Result<(), End> {
+        let is_ours = link.publish_start().is_some();
         for message in self.tags.messages(sample) {
+            if let Some(at) = sample.dts().filter(|_| is_ours) {
+                for text in self.foresight.look(&message, at, self.clock.now().unix_ms) {
+                    (self.report)(PublishReport::Foreseen(&text));
+                }
+            }
             self.meter.sent(&message);
             link.queue(message).map_err(End::Lost)?;
         }
+        let mut transmit = std::pin::pin!(link.transmit());
+        let sent = loop {
+            tokio::select! {
+                sent = &mut transmit => break sent,
+                _ = self.ticks.tick() => self.report_progress(),
+                () = stopped(&mut self.signals, self.deadline) => return Err(End::Cut),
+            }
+        };
+        sent.map_err(End::Lost)?;
+        self.note_behind();
         self.meter.at(sample);
-        tokio::select! {
-            sent = link.transmit() => sent.map_err(End::Lost),
-            () = stopped(&mut self.signals, self.deadline) => Err(End::Cut),
-        }
+        Ok(())
     }
 }
 

@@ -11,7 +11,8 @@ use std::time::Duration;
 use bytes::{Buf, Bytes, BytesMut};
 use flv::TagKind;
 use rtmp::{
-    Connection, Event, MediaKind, Message, PublishQuery, PublishRequest, Refusal, StreamName,
+    Connection, Event, MediaKind, Message, PublishQuery, PublishRequest, PublishStart, Refusal,
+    StreamName, Transport,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
@@ -346,11 +347,17 @@ impl Conn<'_> {
         match permitted.and_then(|attempt| self.begin(attempt)) {
             Ok(publishing) => {
                 self.shared.metrics.publish_accepted.add(1);
+                let by = match self.socket {
+                    Socket::Plain(_) => Transport::Tcp,
+                    Socket::Tls(_) => Transport::Tls,
+                };
+                let viewers = self.shared.viewers_port(self.peer.ip(), by);
+                let start = PublishStart { name: publishing.name.clone(), viewers };
                 self.publishing = Some(publishing);
                 // Asking whether it may took time, and no media is of before its stay.
                 self.read_at = self.shared.clock.now();
                 self.seat.leave();
-                self.rtmp.accept_publish();
+                self.rtmp.accept_publish_and_tell(&start);
                 Ok(())
             }
             Err(refusal) => {

@@ -20,7 +20,7 @@ use crate::memory::Trim;
 use crate::reachable::reachable;
 use crate::registry::Change;
 use crate::service_manager::ServiceManager;
-use crate::shared::Shared;
+use crate::shared::{Shared, ViewersAt};
 use crate::shutdown::{Signals, end_streams};
 use crate::system_memory::Resident;
 use crate::tls::{Acme, CertificateFiles, Certificates, TlsPorts};
@@ -170,7 +170,7 @@ impl Server {
         // Where the system chose the port, only the listener knows it.
         let http_addr = http.local_addr().unwrap_or(config.http_addr);
         let shared = Shared::new(&Config { http_addr, ..config.clone() }, limits);
-        Ok(Self {
+        let server = Self {
             rtmp,
             http,
             admin: listen(&Handle::current(), "--admin-addr", config.admin_addr).await?,
@@ -180,7 +180,13 @@ impl Server {
             },
             shared,
             handles,
-        })
+        };
+        if let Some(http) = server.http_addr() {
+            let at = ViewersAt { http, https: server.https_addr() };
+            // It was just made, and nobody else sets it.
+            let _ = server.shared.viewers_at.set(at);
+        }
+        Ok(server)
     }
 
     /// Where publishers connect.

@@ -1,13 +1,13 @@
 //! What all parts of the running server share.
 
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use forwarded::TrustedProxies;
 use hls::Snapshot;
 use pipeline::StreamConfig;
-use rtmp::StreamName;
+use rtmp::{StreamName, Transport, ViewersOffer, ViewersPort};
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, info, warn};
 
@@ -78,6 +78,13 @@ impl Door {
     }
 }
 
+/// The ports for viewers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ViewersAt {
+    pub(crate) http: SocketAddr,
+    pub(crate) https: Option<SocketAddr>,
+}
+
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
@@ -89,6 +96,8 @@ pub(crate) struct Shared {
     pub(crate) watch_base: String,
     pub(crate) pages: Pages,
     pub(crate) lists: Lists,
+    /// Where viewers connect, once that is known.
+    pub(crate) viewers_at: OnceLock<ViewersAt>,
     pub(crate) posters: Arc<Posters>,
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) maker: Arc<Maker>,
@@ -158,6 +167,7 @@ impl Shared {
             watch_base: format!("http://{}", reachable(config.http_addr)),
             pages: config.pages,
             lists: Lists::default(),
+            viewers_at: OnceLock::new(),
             posters: Posters::new(config.decoder, clock),
             admin: config.admin.clone(),
             viewer_secret: config.viewer_secret.clone(),
@@ -230,6 +240,25 @@ impl Shared {
         lock(viewers).admit(ip, player, want, self.clock.now())
     }
 
+    /// The port where a publisher's viewers are likely to come in, in TLS where it comes by that
+    /// itself: on the host that it has reached, if that port can be reached from its machine.
+    pub(crate) fn viewers_port(&self, publisher: IpAddr, by: Transport) -> Option<ViewersPort> {
+        let ViewersAt { http, https } = *self.viewers_at.get()?;
+        let is_here = publisher.to_canonical().is_loopback();
+        let can_reach = |addr: &SocketAddr| is_here || !addr.ip().to_canonical().is_loopback();
+        let http = Some(http).filter(can_reach).map(|addr| (Transport::Tcp, addr.port()));
+        let https = https.filter(can_reach).map(|addr| (Transport::Tls, addr.port()));
+        let (transport, port) = match by {
+            Transport::Tcp => http.or(https)?,
+            Transport::Tls => https.or(http)?,
+        };
+        let offer = match self.pages {
+            Pages::Listed | Pages::Unlisted => ViewersOffer::Page,
+            Pages::None => ViewersOffer::Playlists,
+        };
+        Some(ViewersPort { transport, port, offer })
+    }
+
     /// Waits before a secret from this address is looked at, where others from there were wrong.
     /// Whether it may be looked at: its turn has to come before `until`.
     pub(crate) async fn wait_out_wrong_secrets(&self, ip: IpAddr, until: Instant) -> bool {
@@ -287,5 +316,30 @@ impl Shared {
         held_back: u64,
     ) -> Option<u64> {
         lock(&self.peer_log).admit(line, ip, held_back, self.clock.now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_publisher_s_viewers_are_sent_where_they_get_through() {
+        let port = |http: &str, https: Option<&str>, publisher: &str, by| {
+            let shared = Shared::new(&Config::default(), Limits::default());
+            let addr = |text: &str| text.parse().unwrap();
+            shared.viewers_at.set(ViewersAt { http: addr(http), https: https.map(addr) }).unwrap();
+            let port = shared.viewers_port(publisher.parse().unwrap(), by);
+            port.map(|viewers| (viewers.transport, viewers.port, viewers.offer))
+        };
+        let (tcp, tls, page) = (Transport::Tcp, Transport::Tls, ViewersOffer::Page);
+        let (all, secure, local) = ("0.0.0.0:8935", Some("0.0.0.0:443"), "127.0.0.1:8935");
+        assert_eq!(port(all, None, "192.0.2.1", tcp), Some((tcp, 8935, page)));
+        assert_eq!(port(all, secure, "192.0.2.1", tcp), Some((tcp, 8935, page)));
+        assert_eq!(port(all, secure, "192.0.2.1", tls), Some((tls, 443, page)));
+        // Behind a proxy of which nothing is known here.
+        assert_eq!(port(local, None, "192.0.2.1", tcp), None);
+        assert_eq!(port(local, secure, "192.0.2.1", tcp), Some((tls, 443, page)));
+        assert_eq!(port(local, None, "::ffff:127.0.0.1", tcp), Some((tcp, 8935, page)));
     }
 }

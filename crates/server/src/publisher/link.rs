@@ -5,7 +5,9 @@ use std::io;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use rtmp::{Client, ClientEvent, Limits, Message, PublishUrl, ServerRefusal, Transport};
+use rtmp::{
+    Client, ClientEvent, Limits, Message, PublishStart, PublishUrl, ServerRefusal, Transport,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -67,6 +69,11 @@ impl Link {
             link.receive().await?;
         }
         Ok(link)
+    }
+
+    /// What a feathercast server said with its yes.
+    pub(super) fn publish_start(&self) -> Option<&PublishStart> {
+        self.rtmp.publish_start()
     }
 
     /// Gives a message to be sent by the next [`transmit`](Self::transmit).

@@ -16,6 +16,9 @@ pub struct Progress {
     pub pictures_per_second: f64,
     /// Bits a second, since the last report.
     pub bitrate_bps: f64,
+    /// How late samples were sent at most, since the last report: the link, or what makes them,
+    /// is slower than real time where this grows.
+    pub behind: Duration,
     /// How often the server was lost and found again.
     pub reconnects: u64,
 }
@@ -28,6 +31,7 @@ pub(super) struct Meter {
     connections: u64,
     pictures: u64,
     bytes: u64,
+    behind: Duration,
     reported: Option<Moment>,
 }
 
@@ -35,6 +39,11 @@ impl Meter {
     /// The server takes the stream, at first or again.
     pub(super) fn connected(&mut self) {
         self.connections = self.connections.saturating_add(1);
+    }
+
+    /// What comes from here on is of the next report.
+    pub(super) fn start(&mut self, now: Moment) {
+        self.reported.get_or_insert(now);
     }
 
     /// Whether any sample was sent, on whatever connection.
@@ -57,6 +66,11 @@ impl Meter {
         }
     }
 
+    /// What is due next is late by this much, so far.
+    pub(super) fn note_behind(&mut self, behind: Duration) {
+        self.behind = self.behind.max(behind);
+    }
+
     /// How it went since the last time.
     pub(super) fn tick(&mut self, now: Moment) -> Progress {
         let elapsed = self.reported.replace(now).map_or(0.0, |last| now.since(last).as_secs_f64());
@@ -66,9 +80,42 @@ impl Meter {
             position: Duration::from_millis(u64::try_from(position).unwrap_or(0)),
             pictures_per_second: rate(self.pictures),
             bitrate_bps: rate(self.bytes.saturating_mul(8)),
+            behind: std::mem::take(&mut self.behind),
             reconnects: self.connections.saturating_sub(1),
         };
         (self.pictures, self.bytes) = (0, 0);
         progress
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_and_lateness_are_those_since_the_last_report() {
+        let at = |secs| Moment { uptime: Duration::from_secs(secs), unix_ms: 0 };
+        let picture = |secs: i64| {
+            let dts = Timestamp::from_ticks(secs * 90_000);
+            source::Sample::Video { dts, pts: dts, key: true, data: bytes::Bytes::new() }
+        };
+        let mut meter = Meter::default();
+        meter.connected();
+        meter.start(at(100));
+        for secs in [7, 8, 9] {
+            let payload = bytes::Bytes::from_static(&[0; 250]);
+            meter.sent(&Message { kind: MediaKind::Video, timestamp_ms: 0, payload });
+            meter.at(&picture(secs));
+        }
+        meter.note_behind(Duration::from_millis(300));
+        meter.note_behind(Duration::from_millis(100));
+        let progress = meter.tick(at(103));
+        assert_eq!((progress.position, progress.reconnects), (Duration::from_secs(2), 0));
+        assert_eq!((progress.pictures_per_second, progress.bitrate_bps), (1.0, 2000.0));
+        assert_eq!(progress.behind, Duration::from_millis(300));
+        meter.connected();
+        let progress = meter.tick(at(104));
+        assert_eq!((progress.pictures_per_second, progress.bitrate_bps), (0.0, 0.0));
+        assert_eq!((progress.behind, progress.reconnects), (Duration::ZERO, 1));
     }
 }
