@@ -54,6 +54,11 @@ fn every_row_of_install_md_names_its_test() {
 }
 
 #[test]
+fn every_row_of_checking_md_names_its_test() {
+    assert_rows_name_tests("docs/checking.md");
+}
+
+#[test]
 fn every_row_of_tls_md_names_its_test() {
     assert_rows_name_tests("docs/tls.md");
 }

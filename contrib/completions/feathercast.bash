@@ -25,6 +25,9 @@ _feathercast() {
             feathercast,demo)
                 cmd="feathercast__subcmd__demo"
                 ;;
+            feathercast,doctor)
+                cmd="feathercast__subcmd__doctor"
+                ;;
             feathercast,help)
                 cmd="feathercast__subcmd__help"
                 ;;
@@ -72,6 +75,9 @@ _feathercast() {
                 ;;
             feathercast__subcmd__help,demo)
                 cmd="feathercast__subcmd__help__subcmd__demo"
+                ;;
+            feathercast__subcmd__help,doctor)
+                cmd="feathercast__subcmd__help__subcmd__doctor"
                 ;;
             feathercast__subcmd__help,help)
                 cmd="feathercast__subcmd__help__subcmd__help"
@@ -122,7 +128,7 @@ _feathercast() {
 
     case "${cmd}" in
         feathercast)
-            opts="-v -h -V --config --rtmp-addr --http-addr --tls-cert --tls-key --acme --acme-folder --acme-directory --acme-ca --rtmps-addr --https-addr --trusted-proxies --admin-addr --admin-token --admin-hosts --renditions --transcode --decoder --current-manifest --no-page --unlisted --segment-duration --playlist-segments --max-streams --auth-webhook --viewer-secret --viewers-max --memory --publish-key --keys --allow-unlisted --log-format --verbose --help --version serve publish check demo config key token install uninstall help"
+            opts="-v -h -V --config --rtmp-addr --http-addr --tls-cert --tls-key --acme --acme-folder --acme-directory --acme-ca --rtmps-addr --https-addr --trusted-proxies --admin-addr --admin-token --admin-hosts --event-webhook --event-webhook-secret --renditions --transcode --decoder --current-manifest --no-page --unlisted --segment-duration --playlist-segments --max-streams --auth-webhook --forward --viewer-secret --viewers-max --memory --publish-key --keys --allow-unlisted --log-format --verbose --help --version serve publish check demo doctor config key token install uninstall help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -188,6 +194,14 @@ _feathercast() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --event-webhook)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --event-webhook-secret)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --renditions)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -228,6 +242,10 @@ _feathercast() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --forward)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --viewer-secret)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -264,7 +282,7 @@ _feathercast() {
             return 0
             ;;
         feathercast__subcmd__check)
-            opts="-h --ca --for --json --help"
+            opts="-h --ca --for --wait --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -275,6 +293,10 @@ _feathercast() {
                     return 0
                     ;;
                 --for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wait)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -300,7 +322,7 @@ _feathercast() {
             return 0
             ;;
         feathercast__subcmd__config__subcmd__check)
-            opts="-v -h --config --rtmp-addr --http-addr --tls-cert --tls-key --acme --acme-folder --acme-directory --acme-ca --rtmps-addr --https-addr --trusted-proxies --admin-addr --admin-token --admin-hosts --renditions --transcode --decoder --current-manifest --no-page --unlisted --segment-duration --playlist-segments --max-streams --auth-webhook --viewer-secret --viewers-max --memory --publish-key --keys --allow-unlisted --log-format --verbose --help"
+            opts="-v -h --config --rtmp-addr --http-addr --tls-cert --tls-key --acme --acme-folder --acme-directory --acme-ca --rtmps-addr --https-addr --trusted-proxies --admin-addr --admin-token --admin-hosts --event-webhook --event-webhook-secret --renditions --transcode --decoder --current-manifest --no-page --unlisted --segment-duration --playlist-segments --max-streams --auth-webhook --forward --viewer-secret --viewers-max --memory --publish-key --keys --allow-unlisted --log-format --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -366,6 +388,14 @@ _feathercast() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --event-webhook)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --event-webhook-secret)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --renditions)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -403,6 +433,10 @@ _feathercast() {
                     return 0
                     ;;
                 --auth-webhook)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --forward)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -498,7 +532,7 @@ _feathercast() {
             return 0
             ;;
         feathercast__subcmd__config__subcmd__print)
-            opts="-v -h --config --rtmp-addr --http-addr --tls-cert --tls-key --acme --acme-folder --acme-directory --acme-ca --rtmps-addr --https-addr --trusted-proxies --admin-addr --admin-token --admin-hosts --renditions --transcode --decoder --current-manifest --no-page --unlisted --segment-duration --playlist-segments --max-streams --auth-webhook --viewer-secret --viewers-max --memory --publish-key --keys --allow-unlisted --log-format --verbose --help"
+            opts="-v -h --config --rtmp-addr --http-addr --tls-cert --tls-key --acme --acme-folder --acme-directory --acme-ca --rtmps-addr --https-addr --trusted-proxies --admin-addr --admin-token --admin-hosts --event-webhook --event-webhook-secret --renditions --transcode --decoder --current-manifest --no-page --unlisted --segment-duration --playlist-segments --max-streams --auth-webhook --forward --viewer-secret --viewers-max --memory --publish-key --keys --allow-unlisted --log-format --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -564,6 +598,14 @@ _feathercast() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --event-webhook)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --event-webhook-secret)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --renditions)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -601,6 +643,10 @@ _feathercast() {
                     return 0
                     ;;
                 --auth-webhook)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --forward)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -657,8 +703,162 @@ _feathercast() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        feathercast__subcmd__doctor)
+            opts="-v -h --config --rtmp-addr --http-addr --tls-cert --tls-key --acme --acme-folder --acme-directory --acme-ca --rtmps-addr --https-addr --trusted-proxies --admin-addr --admin-token --admin-hosts --event-webhook --event-webhook-secret --renditions --transcode --decoder --current-manifest --no-page --unlisted --segment-duration --playlist-segments --max-streams --auth-webhook --forward --viewer-secret --viewers-max --memory --publish-key --keys --allow-unlisted --log-format --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --rtmp-addr)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --http-addr)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --acme)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --acme-folder)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --acme-directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --acme-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --rtmps-addr)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --https-addr)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --trusted-proxies)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --admin-addr)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --admin-token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --admin-hosts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --event-webhook)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --event-webhook-secret)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --renditions)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --transcode)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --decoder)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --current-manifest)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --no-page)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unlisted)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --segment-duration)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --playlist-segments)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-streams)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --auth-webhook)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --forward)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --viewer-secret)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --viewers-max)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --publish-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keys)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow-unlisted)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         feathercast__subcmd__help)
-            opts="serve publish check demo config key token install uninstall help"
+            opts="serve publish check demo doctor config key token install uninstall help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -728,6 +928,20 @@ _feathercast() {
             return 0
             ;;
         feathercast__subcmd__help__subcmd__demo)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        feathercast__subcmd__help__subcmd__doctor)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -942,7 +1156,7 @@ _feathercast() {
             return 0
             ;;
         feathercast__subcmd__publish)
-            opts="-h --ca --loop --strict --for --size --fps --bitrate --keyframe-interval --help"
+            opts="-h --ca --loop --strict --for --progress --size --fps --bitrate --keyframe-interval --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -953,6 +1167,10 @@ _feathercast() {
                     return 0
                     ;;
                 --for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -980,7 +1198,7 @@ _feathercast() {
             return 0
             ;;
         feathercast__subcmd__serve)
-            opts="-v -h --config --rtmp-addr --http-addr --tls-cert --tls-key --acme --acme-folder --acme-directory --acme-ca --rtmps-addr --https-addr --trusted-proxies --admin-addr --admin-token --admin-hosts --renditions --transcode --decoder --current-manifest --no-page --unlisted --segment-duration --playlist-segments --max-streams --auth-webhook --viewer-secret --viewers-max --memory --publish-key --keys --allow-unlisted --log-format --verbose --help"
+            opts="-v -h --config --rtmp-addr --http-addr --tls-cert --tls-key --acme --acme-folder --acme-directory --acme-ca --rtmps-addr --https-addr --trusted-proxies --admin-addr --admin-token --admin-hosts --event-webhook --event-webhook-secret --renditions --transcode --decoder --current-manifest --no-page --unlisted --segment-duration --playlist-segments --max-streams --auth-webhook --forward --viewer-secret --viewers-max --memory --publish-key --keys --allow-unlisted --log-format --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1046,6 +1264,14 @@ _feathercast() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --event-webhook)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --event-webhook-secret)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --renditions)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1083,6 +1309,10 @@ _feathercast() {
                     return 0
                     ;;
                 --auth-webhook)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --forward)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

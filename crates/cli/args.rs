@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 
 use crate::check::CheckArgs;
 use crate::demo::DemoArgs;
+use crate::doctor::DoctorArgs;
 use crate::inspect::ConfigArgs;
 use crate::install::{InstallArgs, UninstallArgs};
 use crate::key::KeyArgs;
@@ -31,6 +32,8 @@ pub(crate) enum Action {
     Install(InstallArgs),
     /// Take that back.
     Uninstall(UninstallArgs),
+    /// Say whether a server would run well.
+    Doctor(Box<DoctorArgs>),
     /// Print this and be done.
     Say(String),
 }
@@ -85,6 +88,11 @@ Examples:
   feathercast demo
   feathercast demo --for 30s";
 
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  feathercast doctor
+  sudo feathercast doctor /etc/feathercast/feathercast.toml";
+
 const CONFIG_EXAMPLES: &str = "\
 Examples:
   sudo feathercast config check /etc/feathercast/feathercast.toml
@@ -137,6 +145,10 @@ enum Command {
     /// Serves on loopback, publishes the test signal as hello_world, checks it, and stays up
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(Box<DemoArgs>),
+    /// Says whether a server would run well on this machine, line by line, and what to do: exit
+    /// code 0, or 1 where it would not run
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(Box<DoctorArgs>),
     /// Checks or prints the settings of `serve`
     #[command(after_help = CONFIG_EXAMPLES)]
     Config(ConfigArgs),
@@ -193,6 +205,7 @@ fn parse_ours(args: Vec<OsString>, ignored: Vec<String>) -> Result<Action, Usage
         Ok(Cli { command: Some(Command::Publish(args)), .. }) => Ok(Action::Publish(args)),
         Ok(Cli { command: Some(Command::Check(args)), .. }) => Ok(Action::Check(args)),
         Ok(Cli { command: Some(Command::Demo(args)), .. }) => Ok(Action::Demo(args)),
+        Ok(Cli { command: Some(Command::Doctor(args)), .. }) => Ok(Action::Doctor(args)),
         Ok(Cli { command: Some(Command::Config(args)), .. }) => {
             inspect::run(args, std::env::vars_os()).map(Action::Say)
         }
@@ -223,6 +236,7 @@ mod tests {
             Ok(Action::Demo(args)) => panic!("demonstrated {args:?}"),
             Ok(Action::Install(args)) => panic!("installed {args:?}"),
             Ok(Action::Uninstall(args)) => panic!("uninstalled {args:?}"),
+            Ok(Action::Doctor(_)) => panic!("examined"),
             Ok(Action::Say(text)) => panic!("said {text}"),
             Err(error) => panic!("{error}"),
         }

@@ -5,6 +5,7 @@ mod args;
 mod check;
 mod config;
 mod demo;
+mod doctor;
 mod inspect;
 mod install;
 mod key;
@@ -44,6 +45,7 @@ fn run(action: Action) -> Result<ExitCode, UsageError> {
         Action::Demo(args) => demo::run(&args),
         Action::Install(args) => install::install(&args),
         Action::Uninstall(args) => Ok(install::uninstall(&args)),
+        Action::Doctor(args) => doctor::run(*args),
         Action::Say(text) => {
             let _ = write!(std::io::stdout(), "{text}");
             Ok(ExitCode::SUCCESS)

@@ -11,6 +11,7 @@ mod admin;
 mod audio;
 mod bad_input;
 mod check;
+mod checking;
 mod choices;
 mod cmaf;
 mod codecs;

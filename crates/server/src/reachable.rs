@@ -12,7 +12,7 @@ pub(crate) fn reachable(addr: SocketAddr) -> SocketAddr {
 }
 
 /// Connecting a UDP socket sends nothing: it only makes the system choose the local address.
-fn default_route_ip() -> Option<IpAddr> {
+pub(crate) fn default_route_ip() -> Option<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     // An address of the documentation range (RFC 5737): somewhere outside.
     socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;

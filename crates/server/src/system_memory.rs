@@ -10,7 +10,17 @@ const UNKNOWN_BYTES: u64 = 2 << 30;
 /// control group that the process is in (a container's, a service's), where that is less.
 #[must_use]
 pub fn default_memory() -> u64 {
-    memory_bytes(|path| read_to_string(path).ok()).unwrap_or(UNKNOWN_BYTES) / 2
+    machine_memory().unwrap_or(UNKNOWN_BYTES) / 2
+}
+
+/// What the process may use at most: what the machine has, or the limit of its control group.
+pub(crate) fn machine_memory() -> Option<u64> {
+    memory_bytes(|path| read_to_string(path).ok())
+}
+
+/// What programs could be given now without swapping, in bytes.
+pub(crate) fn available_memory() -> Option<u64> {
+    kilobytes(&read_to_string("/proc/meminfo").ok()?, "MemAvailable:")
 }
 
 /// Says how much the process has resident. It is asked four times a second, so of the two files

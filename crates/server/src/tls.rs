@@ -25,6 +25,7 @@ pub use self::certificate_error::CertificateError;
 pub(crate) use self::certificate_files::CertificateFiles;
 pub(crate) use self::certificates::Certificates;
 pub(crate) use self::client::TlsClient;
+pub(crate) use self::validity::Validity;
 use crate::shared::Shared;
 use crate::socket::Socket;
 

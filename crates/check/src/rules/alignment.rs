@@ -17,9 +17,12 @@ struct Cut {
 }
 
 /// Judges all variant streams against the first. Alternative renditions are left out: sound has
-/// frames of its own.
+/// frames of its own; and so are those whose playlist never came, which
+/// [`Reachable`](Rule::Reachable) says.
 pub(crate) fn judge(ledger: &mut Ledger, renditions: &[Rendition]) {
-    let mut variants = renditions.iter().filter(|rendition| rendition.alternative.is_none());
+    let mut variants = renditions.iter().filter(|rendition| {
+        rendition.alternative.is_none() && rendition.target_duration_secs().is_some()
+    });
     let (Some(first), others) = (variants.next(), variants.collect::<Vec<_>>()) else { return };
     if others.is_empty() {
         return ledger.skip(Rule::RenditionsAligned, "there is only one rendition");
