@@ -48,6 +48,7 @@ impl Stream {
             renditions: presets.iter().map(preset).collect(),
             segment_duration: Duration::from_secs(2),
             decoder: DecoderKind::Native,
+            work_clock: pipeline::WorkClock::default(),
         };
         let mut ingest = Ingest::new(&config, GridState::new(1), StreamTracks::default());
         ingest.set_wanted(RenditionSet::first(presets.len()));

@@ -59,6 +59,7 @@ mod transcoder;
 mod ts_writer;
 mod video_track;
 mod wall_budget;
+mod work;
 mod written_sets;
 
 #[doc(hidden)]
@@ -96,6 +97,7 @@ pub use test_signal::{TestSample, TestSignal, TestSignalConfig, TestSignalError}
 pub use tracks::StreamTracks;
 pub use transcoder::{MadeSegment, MakeError, Transcoder, TranscoderStats, make_segment};
 pub use ts_writer::{measure_ts, write_ts};
+pub use work::{Work, WorkClock};
 
 /// How every stream is treated.
 #[derive(Clone, Debug)]
@@ -106,6 +108,8 @@ pub struct StreamConfig {
     pub segment_duration: media::Duration,
     /// Whose decoder the renditions are made with.
     pub decoder: DecoderKind,
+    /// What the work on the renditions is measured by.
+    pub work_clock: WorkClock,
 }
 
 impl StreamConfig {

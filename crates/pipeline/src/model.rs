@@ -18,7 +18,7 @@ use media::{Duration, NalUnits, Timestamp};
 use super::{
     DecoderKind, EndedSpan, GridState, Ingest, IngestOutput, Item, LadderCut, Notice, Package,
     Picture, Preset, Queue, RenditionSet, Sample, SegmentStore, Slate, SourceSegment, StreamConfig,
-    StreamTracks, write_ts,
+    StreamTracks, WorkClock, write_ts,
 };
 
 /// The first number of every stream here.
@@ -164,7 +164,12 @@ pub(crate) enum PictureKind {
 pub(crate) fn check(segment_duration: Duration, ops: &[Op]) -> Vec<Package> {
     // Nobody makes them: which they are does not matter.
     let renditions = Preset::named("P144p30fps16x9").into_iter().collect();
-    let config = StreamConfig { renditions, segment_duration, decoder: DecoderKind::Native };
+    let config = StreamConfig {
+        renditions,
+        segment_duration,
+        decoder: DecoderKind::Native,
+        work_clock: WorkClock::default(),
+    };
     let state = GridState::new(FIRST);
     let mut run = Run {
         ingest: Ingest::new(&config, state, StreamTracks::default()),

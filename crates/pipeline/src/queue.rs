@@ -63,6 +63,8 @@ pub struct QueueStats {
     pub dropped_gops: u64,
     /// Media that waits at the moment: the sum of its pictures' intervals.
     pub waiting: Duration,
+    /// Bytes that wait at the moment.
+    pub waiting_bytes: usize,
     /// Decoding time of the newest picture taken.
     pub newest: Option<Timestamp>,
 }
@@ -121,7 +123,7 @@ impl Queue {
     /// Counts since the start, and what waits.
     #[must_use]
     pub fn stats(&self) -> QueueStats {
-        QueueStats { waiting: self.media, ..self.stats }
+        QueueStats { waiting: self.media, waiting_bytes: self.bytes, ..self.stats }
     }
 
     fn enforce_work(&mut self) {

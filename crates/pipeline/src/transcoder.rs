@@ -20,6 +20,7 @@ use crate::rendition::AudioPreset;
 use crate::rendition_set::RenditionSet;
 use crate::rung::{Rung, RungPlan, RungStats, encoded_config, heaviest_first};
 use crate::source_segment::{EndedSpan, Item, LadderCut, SegmentSource, Sound, SpanStart};
+use crate::work::{Stage, Stopwatch, Work};
 
 /// Decoded pictures may wait this many for their turn: what H.264 allows at most (A.3.1,
 /// `MaxDpbFrames`).
@@ -69,6 +70,7 @@ pub struct Transcoder {
     newest_given: Option<Timestamp>,
     interval: Duration,
     heard: Heard,
+    stopwatch: Stopwatch,
     stats: TranscoderStats,
     outputs: VecDeque<TranscoderOutput>,
 }
@@ -133,6 +135,8 @@ pub struct TranscoderStats {
     pub last_taken: Option<Timestamp>,
     /// What was done for each configured rendition.
     pub renditions: Vec<RungStats>,
+    /// What it took of a core.
+    pub work: Work,
 }
 
 /// Why a segment that was asked for was not made.
@@ -231,6 +235,7 @@ impl Transcoder {
             newest_given: None,
             interval: Duration::from_millis(40),
             heard: Heard::Spans(VecDeque::new()),
+            stopwatch: Stopwatch::new(config.work_clock),
             stats: TranscoderStats {
                 renditions: vec![RungStats::default(); config.renditions.len()],
                 ..Default::default()
@@ -420,6 +425,7 @@ impl Transcoder {
         let before = self.stats.decoded;
         let keeps = picture.may_begin_segment;
         let interval = picture.interval;
+        let outer = self.switch(Some(Stage::Decode));
         let result = decoding.decode(picture, |decoded, pts| match shown {
             Shown::From { at, still } if pts < at => {
                 if Some(pts) == still {
@@ -429,6 +435,7 @@ impl Transcoder {
             Shown::From { at, .. } => self.decoded(decoded, pts, keeps || pts == at, interval),
             Shown::All => self.decoded(decoded, pts, keeps, interval),
         });
+        self.switch(outer);
         if self.stats.decoded > before {
             self.newest_given = Some(picture.unit.dts);
         }
@@ -471,7 +478,9 @@ impl Transcoder {
     fn drain_decoder(&mut self) {
         if let Some(mut decoding) = self.decoding.take() {
             let interval = self.interval;
+            let outer = self.switch(Some(Stage::Decode));
             decoding.drain(|picture, pts| self.decoded(picture, pts, false, interval));
+            self.switch(outer);
         }
         self.show_until(Timestamp::MAX);
     }
@@ -497,15 +506,17 @@ impl Transcoder {
     }
 
     fn scale(&mut self, picture: media::I420<'_>, pts: Timestamp, keeps: bool, interval: Duration) {
+        let outer = self.switch(Some(Stage::Scale));
         for place in 0..self.rungs.len() {
             let (larger, rest) = self.rungs.split_at_mut(place);
-            let [rung, ..] = rest else { return };
+            let Some(rung) = rest.first_mut() else { break };
             if (keeps || rung.wants(pts, interval))
                 && let Err(error) = rung.scale(picture, larger, pts)
             {
                 self.failed(error);
             }
         }
+        self.switch(outer);
     }
 
     /// Shows, in display order, the pictures that no later one can come before: those up to the
@@ -521,11 +532,7 @@ impl Transcoder {
             }
             self.waiting.pop_front();
             self.shown = Some(pts);
-            for place in 0..self.rungs.len() {
-                if let Err(error) = self.rungs[place].show(pts, self.interval) {
-                    self.failed(error);
-                }
-            }
+            self.encode(pts);
         }
     }
 
@@ -685,12 +692,14 @@ impl Transcoder {
         if let Some((_, sound)) = span_sound.made.iter().find(|(known, _)| *known == plan) {
             return Some(sound.clone());
         }
+        let outer = self.switch(Some(Stage::Sound));
         let decoded = match span_sound.decoded.take() {
             Some(decoded) => Ok(decoded),
             None => plan.decode(&self.heard.before(ended, sound), sound),
         };
         let frames =
             decoded.and_then(|decoded| plan.encode(ended, span_sound.decoded.insert(decoded)));
+        self.switch(outer);
         let frames = frames.unwrap_or_else(|error| {
             self.failed(error);
             Vec::new()
@@ -758,11 +767,23 @@ impl Transcoder {
     /// The picture is what the renditions show until their first.
     fn stand(&mut self, picture: media::I420<'_>, pts: Timestamp) {
         self.scale(picture, pts, true, self.interval);
+        self.encode(pts);
+    }
+
+    /// The turn of the picture at `pts` has come, in every rendition that has scaled it.
+    fn encode(&mut self, pts: Timestamp) {
+        let outer = self.switch(Some(Stage::Encode));
         for place in 0..self.rungs.len() {
             if let Err(error) = self.rungs[place].show(pts, self.interval) {
                 self.failed(error);
             }
         }
+        self.switch(outer);
+    }
+
+    /// From here on the thread's time is this stage's; the one to go back to.
+    fn switch(&mut self, stage: Option<Stage>) -> Option<Stage> {
+        self.stopwatch.switch(stage, &mut self.stats.work)
     }
 
     /// No rendition is live: nothing is kept but what the presets become.

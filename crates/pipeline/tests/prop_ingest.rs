@@ -11,7 +11,7 @@ use model::{Op, PictureKind};
 use pipeline::{
     DecoderKind, EndedSpan, GridState, Ingest, IngestOutput, Item, LadderCut, Notice, Package,
     Picture, Preset, Queue, RenditionSet, Sample, SegmentStore, Slate, SourceSegment, StreamConfig,
-    StreamTracks, measure_ts, write_ts,
+    StreamTracks, WorkClock, measure_ts, write_ts,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;

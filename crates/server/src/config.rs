@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use forwarded::TrustedProxies;
-use pipeline::{DecoderKind, Preset, StreamConfig};
+use pipeline::{DecoderKind, Preset, StreamConfig, WorkClock};
 
 use crate::access::PublishAccess;
 use crate::admin::AdminAccess;
 use crate::demand::Transcode;
 use crate::events::EventWebhook;
 use crate::forward::Forward;
+use crate::priority::cpu_time;
 use crate::system_memory::default_memory;
 use crate::viewer_secret::ViewerSecret;
 use crate::webhook::WebhookUrl;
@@ -187,6 +188,7 @@ impl Config {
             renditions: self.renditions.clone(),
             segment_duration: media::Duration::from_millis(millis),
             decoder: self.decoder,
+            work_clock: WorkClock(cpu_time),
         }
     }
 }

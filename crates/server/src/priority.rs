@@ -83,7 +83,7 @@ impl Effort {
 }
 
 /// What the calling thread has taken of a core since it began.
-fn cpu_time() -> Duration {
+pub(crate) fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()
 }

@@ -55,7 +55,12 @@ fn registry_with(access: PublishAccess, max_streams: usize, limits: Limits) -> R
 /// Segments of two seconds.
 fn pipeline_config(renditions: Vec<Preset>) -> StreamConfig {
     let segment_duration = media::Duration::from_secs(2);
-    StreamConfig { renditions, segment_duration, decoder: DecoderKind::Native }
+    StreamConfig {
+        renditions,
+        segment_duration,
+        decoder: DecoderKind::Native,
+        work_clock: pipeline::WorkClock::default(),
+    }
 }
 
 fn registry() -> Registry {

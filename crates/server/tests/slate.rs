@@ -43,7 +43,12 @@ fn stream_config() -> StreamConfig {
     let renditions = ["P240p30fps16x9", "P144p30fps16x9", "audio"];
     let renditions = renditions.map(|name| Preset::named(name).unwrap());
     let segment_duration = media::Duration::from_secs(2);
-    StreamConfig { renditions: renditions.into(), segment_duration, decoder: DecoderKind::Native }
+    StreamConfig {
+        renditions: renditions.into(),
+        segment_duration,
+        decoder: DecoderKind::Native,
+        work_clock: pipeline::WorkClock::default(),
+    }
 }
 
 fn registry_with(limits: Limits) -> Registry {

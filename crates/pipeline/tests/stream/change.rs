@@ -157,6 +157,7 @@ fn case_41_a_rendition_that_makes_nothing_for_a_while_leaves_and_comes_back() {
         renditions,
         segment_duration: media::Duration::from_secs(2),
         decoder: pipeline::DecoderKind::Native,
+        work_clock: pipeline::WorkClock::default(),
     };
     let mut stream =
         crate::support::Stream::new(&config, GridState::new(crate::support::FIRST_SEQUENCE));

@@ -25,6 +25,7 @@ fn config() -> StreamConfig {
         renditions: Preset::default_ladder(),
         segment_duration: Duration::from_secs(2),
         decoder: DecoderKind::Native,
+        work_clock: pipeline::WorkClock::default(),
     }
 }
 

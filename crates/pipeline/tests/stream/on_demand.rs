@@ -16,6 +16,7 @@ fn stream_of(renditions: Vec<Preset>) -> Stream {
         renditions,
         segment_duration: Duration::from_secs(2),
         decoder: DecoderKind::Native,
+        work_clock: pipeline::WorkClock::default(),
     };
     Stream::new(&config, GridState::new(FIRST_SEQUENCE))
 }

@@ -70,6 +70,7 @@ impl SlowStream {
             renditions,
             segment_duration: Duration::from_secs(2),
             decoder: DecoderKind::Native,
+            work_clock: pipeline::WorkClock::default(),
         };
         let mut ingest =
             Ingest::new(&config, GridState::new(FIRST_SEQUENCE), pipeline::StreamTracks::default());

@@ -137,6 +137,7 @@ impl Plan {
             renditions: self.renditions.clone(),
             segment_duration: Duration::from_secs(2),
             decoder: DecoderKind::Native,
+            work_clock: pipeline::WorkClock::default(),
         };
         let mut stream =
             Stream::returning(&config, GridState::new(FIRST_SEQUENCE), StreamTracks::default());

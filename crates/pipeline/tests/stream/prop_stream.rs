@@ -65,6 +65,7 @@ fn play(tags: &[Tag], steps: &[Step]) -> Stream {
         renditions,
         segment_duration: Duration::from_secs(2),
         decoder: DecoderKind::Native,
+        work_clock: pipeline::WorkClock::default(),
     };
     let mut stream = Stream::new(&config, GridState::new(support::FIRST_SEQUENCE));
     let mut rest = tags.iter().cycle();

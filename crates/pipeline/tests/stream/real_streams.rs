@@ -11,6 +11,7 @@ fn config(presets: &[&str]) -> StreamConfig {
         renditions,
         segment_duration: Duration::from_secs(2),
         decoder: DecoderKind::Native,
+        work_clock: pipeline::WorkClock::default(),
     }
 }
 

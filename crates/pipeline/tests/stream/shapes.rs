@@ -51,7 +51,12 @@ fn stream_resumed(resume: GridState) -> Stream {
     let preset = Preset::named("P144p30fps16x9").expect("a preset");
     let renditions = vec![Preset { audio: AudioPreset::Copy, ..preset }];
     let segment_duration = Duration::from_secs(2);
-    let config = StreamConfig { renditions, segment_duration, decoder: DecoderKind::Native };
+    let config = StreamConfig {
+        renditions,
+        segment_duration,
+        decoder: DecoderKind::Native,
+        work_clock: pipeline::WorkClock::default(),
+    };
     Stream::new(&config, resume)
 }
 

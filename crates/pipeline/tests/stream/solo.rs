@@ -32,7 +32,12 @@ impl Solo {
         let preset = || pipeline::Preset::named("P144p30fps16x9").expect("a preset");
         let renditions = if keeps_samples { vec![preset()] } else { vec![] };
         let ingest = Ingest::new(
-            &StreamConfig { renditions, segment_duration, decoder: DecoderKind::Native },
+            &StreamConfig {
+                renditions,
+                segment_duration,
+                decoder: DecoderKind::Native,
+                work_clock: pipeline::WorkClock::default(),
+            },
             GridState::new(crate::support::FIRST_SEQUENCE),
             pipeline::StreamTracks::default(),
         );

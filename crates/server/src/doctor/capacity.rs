@@ -196,6 +196,7 @@ mod tests {
             renditions: vec![Preset::named("P144p30fps16x9").unwrap()],
             segment_duration: media::Duration::from_secs(2),
             decoder: DecoderKind::Native,
+            work_clock: pipeline::WorkClock::default(),
         };
         let round = test_signal().unwrap();
         assert_eq!(round.iter().filter(|it| it.kind == TagKind::Video).count(), 1 + 120);

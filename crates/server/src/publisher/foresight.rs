@@ -63,6 +63,7 @@ fn ingest() -> Ingest {
         renditions: Preset::default_ladder(),
         segment_duration: media::Duration::from_secs(2),
         decoder: pipeline::DecoderKind::Native,
+        work_clock: pipeline::WorkClock::default(),
     };
     Ingest::new(&config, GridState::new(0), StreamTracks::default())
 }
