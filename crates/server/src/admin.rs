@@ -139,8 +139,7 @@ async fn status_json(State(shared): State<Arc<Shared>>) -> Response<Body> {
 
 async fn metrics_text(State(shared): State<Arc<Shared>>) -> Response<Body> {
     let streams = shared.registry().status();
-    let uptime_secs = shared.clock.now().uptime.as_secs_f64();
-    let text = metrics::render(&shared.metrics, &shared.memory, &streams, uptime_secs);
+    let text = metrics::render(&shared, &streams);
     document(text.into_bytes(), "text/plain; version=0.0.4; charset=utf-8")
 }
 

@@ -46,6 +46,12 @@ impl Moment {
     }
 }
 
+/// How much of all cores the process has taken since it started.
+#[must_use]
+pub(crate) fn process_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default()
+}
+
 /// The real clocks.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {

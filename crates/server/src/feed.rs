@@ -94,6 +94,13 @@ impl FeedReceiver {
     }
 }
 
+impl FeedReceiver {
+    /// How many messages wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.messages.len()
+    }
+}
+
 impl Drop for FeedReceiver {
     fn drop(&mut self) {
         // Queued messages hold permits: a sender that waits for room must see that the worker is

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{Path, Request, State};
 use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, USER_AGENT};
 use axum::http::request::Parts;
@@ -26,6 +26,7 @@ use crate::publication::{Offer, Publication, Slot, View};
 use crate::shared::{LEAST_TARGET_DURATIONS, Shared};
 use crate::tls::Certificates;
 use crate::viewers::Want;
+use crate::warnings::Trouble;
 
 /// The parameter of a query that has a viewer's token: of a playlist's, and of a page's.
 pub(crate) const TOKEN: &str = "token";
@@ -128,7 +129,7 @@ async fn serve(
             })
         }
         Resource::Playlist(_, rendition, container) => {
-            media_playlist(shared, conditions, &publication, rendition, *container).await
+            media_playlist(shared, request, &publication, rendition, *container).await
         }
         Resource::Segment(_, name, sequence, container) => {
             let tag = query_value(query, TAG);
@@ -138,15 +139,29 @@ async fn serve(
         }
         Resource::Init(_, rendition, id) => {
             let view = publication.view();
-            let snapshot = &view.rendition(rendition)?.snapshot;
-            if !snapshot.admits(*id, query_value(query, TAG)) {
+            let rendition = view.rendition(rendition)?;
+            if !rendition.snapshot.admits(*id, query_value(query, TAG)) {
                 return None;
             }
-            let init = snapshot.init(*id)?;
+            let init = rendition.snapshot.init(*id)?;
             let container = Container::FragmentedMp4;
-            Some(response::segment(conditions, &init.data, &init.etag(), container))
+            let response = response::segment(conditions, &init.data, &init.etag(), container);
+            Some(counted(&publication, rendition.slot, response))
         }
     }
+}
+
+/// Counts what is answered of a rendition.
+fn counted(publication: &Publication, slot: Slot, response: Response<Body>) -> Response<Body> {
+    if let Some(counts) = publication.counts(slot) {
+        counts.sent_bytes.add(response.body().size_hint().exact().unwrap_or(0));
+    }
+    response
+}
+
+/// What a player says that it is.
+fn player(headers: &HeaderMap) -> &[u8] {
+    headers.get(USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes)
 }
 
 /// What the viewer wants to be offered: a link can say it for a browser that does not.
@@ -195,8 +210,7 @@ fn without_place(
         Resource::Segment(..) | Resource::Init(..) => return None,
     };
     let PeerIp(ip) = *request.extensions.get::<PeerIp>()?;
-    let player = request.headers.get(USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes);
-    if shared.admit_viewer(ip, player, want) {
+    if shared.admit_viewer(ip, player(&request.headers), want) {
         return None;
     }
     shared.metrics.http_too_many_viewers.add(1);
@@ -208,7 +222,7 @@ fn without_place(
 /// players lose patience, it is answered with what there is.
 async fn media_playlist(
     shared: &Shared,
-    conditions: Conditions<'_>,
+    request: &Parts,
     publication: &Publication,
     name: &str,
     container: Container,
@@ -233,7 +247,11 @@ async fn media_playlist(
     let _ = timeout(patience, views.wait_for(is_long_enough)).await;
     let view = publication.view();
     let rendition = view.rendition(name)?;
-    publication.playlist_asked(rendition.slot, shared.clock.now());
+    let now = shared.clock.now();
+    publication.playlist_asked(rendition.slot, now);
+    if let Some(PeerIp(ip)) = request.extensions.get::<PeerIp>() {
+        publication.note_viewer(*ip, player(&request.headers), rendition.slot, now);
+    }
     shared.metrics.http_playlists.add(1);
     let snapshot = &rendition.snapshot;
     let audience = match shared.viewer_secret {
@@ -241,7 +259,10 @@ async fn media_playlist(
         None => Audience::Everybody,
     };
     let max_age_secs = snapshot.target_duration_secs / 2;
-    Some(response::playlist(conditions, snapshot.playlist(container), max_age_secs, audience))
+    let conditions = Conditions { method: &request.method, headers: &request.headers };
+    let playlist = snapshot.playlist(container);
+    let response = response::playlist(conditions, playlist, max_age_secs, audience);
+    Some(counted(publication, rendition.slot, response))
 }
 
 /// A segment that somebody asks for.
@@ -292,6 +313,7 @@ async fn segment(
                 Lookup::Made(_) | Lookup::NotWritten => {}
                 Lookup::NotMade if !is_gone => {
                     shared.metrics.http_segments_not_made.add(1);
+                    publication.note_trouble(Trouble::SegmentLate, shared.clock.now());
                     return Some(response::come_again(conditions.method));
                 }
                 Lookup::NotMade | Lookup::Gone => return None,
@@ -306,7 +328,8 @@ async fn segment(
     let time = target_duration * shared.limits.http_segment_target_durations;
     let data = deliveries.begin(data, time);
     let etag = snapshot.etag(container, sequence)?;
-    Some(response::segment(conditions, &data, etag, container))
+    let response = response::segment(conditions, &data, etag, container);
+    Some(counted(publication, slot, response))
 }
 
 fn find(shared: &Shared, resource: &Resource<'_>) -> Option<Arc<Publication>> {

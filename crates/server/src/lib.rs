@@ -15,6 +15,7 @@ mod access;
 #[cfg(test)]
 mod acme_tests;
 mod admin;
+mod audience;
 mod bans;
 mod checker;
 mod clock;
@@ -49,6 +50,7 @@ mod peer_log;
 mod places;
 mod posters;
 mod priority;
+mod process;
 mod proxied;
 #[cfg(test)]
 mod proxied_tests;
@@ -79,6 +81,7 @@ mod tls_tests;
 mod viewer_secret;
 mod viewers;
 mod vigil;
+mod warnings;
 mod webhook;
 mod words;
 mod worker;

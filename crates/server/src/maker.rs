@@ -61,6 +61,16 @@ struct State {
     turns: HashMap<StreamName, u64>,
 }
 
+/// How much there is to do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    /// Segments that somebody waits for.
+    pub(crate) asked: usize,
+    /// Segments that will be asked for next.
+    pub(crate) ahead: usize,
+    pub(crate) threads: usize,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
     stream: StreamName,
@@ -84,6 +94,12 @@ impl Maker {
     ) -> Arc<Self> {
         let log = Mutex::new(log);
         Arc::new(Self { config, max_threads, clock, log, state: Mutex::default() })
+    }
+
+    /// How much there is to do at the moment.
+    pub(crate) fn waiting(&self) -> Waiting {
+        let state = lock(&self.state);
+        Waiting { asked: state.asked.len(), ahead: state.ahead.len(), threads: state.threads }
     }
 
     /// Somebody has waited for the segment for as long as a request may.

@@ -92,6 +92,11 @@ impl Memory {
         self.beside.load(Ordering::Relaxed)
     }
 
+    /// Bytes that decoders have been given room for.
+    pub(crate) fn decoding(&self) -> usize {
+        self.decoding.load(Ordering::Relaxed)
+    }
+
     /// Notes what the process has resident in all.
     pub(crate) fn note_resident(&self, bytes: usize) {
         self.beside.store(bytes.saturating_sub(self.media()), Ordering::Relaxed);
@@ -186,6 +191,11 @@ impl Account {
     pub(crate) fn reserve(self: &Arc<Self>, bytes: usize) -> Reserved {
         self.add(bytes);
         Reserved { account: Arc::clone(self), cost: bytes }
+    }
+
+    /// Bytes that the stream holds.
+    pub(crate) fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
     }
 
     fn wrap(self: &Arc<Self>, bytes: Bytes) -> Bytes {

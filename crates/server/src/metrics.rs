@@ -1,17 +1,23 @@
-//! Counters, and their Prometheus text. Labels are stream and rendition names, never keys or
-//! addresses.
+//! Counters, and their Prometheus text. Labels are names of streams and renditions and words of our
+//! own, never keys, addresses or ids.
 
 use std::fmt::{Display, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use pipeline::RungStats;
-use rtmp::StreamName;
+use rtmp::{Refusal, StreamName};
 
+use crate::clock::Moment;
 use crate::demand::Wakefulness;
+use crate::maker::Waiting;
 use crate::memory::Memory;
-use crate::publication::{Reception, Rendition, TranscodeLoad};
+use crate::process::ProcessUsage;
+use crate::publication::{Publication, Reception, Rendition, TranscodeLoad};
 use crate::registry::{State, StreamStatus};
+use crate::shared::Shared;
+use crate::warnings::Standing;
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -39,11 +45,50 @@ pub(crate) struct Histogram {
 }
 
 impl Histogram {
+    /// How many there were so far.
+    fn count(&self) -> u64 {
+        self.buckets.iter().map(Counter::value).sum()
+    }
+
     pub(crate) fn observe(&self, time: Duration) {
         let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let place = BUCKETS_MS.iter().position(|bound| ms <= *bound).unwrap_or(BUCKETS_MS.len());
         self.buckets[place].add(1);
         self.total_ms.add(ms);
+    }
+}
+
+/// Why publishers were refused, and what each reason is called.
+const REFUSALS: [(Refusal, &str); 11] = [
+    (Refusal::NameInUse, "name_in_use"),
+    (Refusal::BadName, "bad_name"),
+    (Refusal::Unauthorized, "unauthorized"),
+    (Refusal::Banned, "banned"),
+    (Refusal::Undecided, "undecided"),
+    (Refusal::TooManyStreams, "too_many_streams"),
+    (Refusal::TooOften, "too_often"),
+    (Refusal::NoMemory, "no_memory"),
+    (Refusal::VideoCodec, "video_codec"),
+    (Refusal::ShortSegments, "short_segments"),
+    (Refusal::ShuttingDown, "shutting_down"),
+];
+
+/// Publishers refused, by reason.
+#[derive(Debug, Default)]
+pub(crate) struct Refusals([Counter; REFUSALS.len()]);
+
+impl Refusals {
+    pub(crate) fn add(&self, refusal: Refusal) {
+        let place = REFUSALS.iter().position(|(reason, _)| *reason == refusal);
+        if let Some(counter) = place.and_then(|place| self.0.get(place)) {
+            counter.add(1);
+        }
+    }
+
+    /// All of them.
+    #[cfg(test)]
+    pub(crate) fn value(&self) -> u64 {
+        self.0.iter().map(Counter::value).sum()
     }
 }
 
@@ -56,7 +101,7 @@ pub(crate) struct Metrics {
     pub(crate) rtmp_protocol_errors: Counter,
     pub(crate) rtmp_received_bytes: Counter,
     pub(crate) publish_accepted: Counter,
-    pub(crate) publish_refused: Counter,
+    pub(crate) publish_refused: Refusals,
     pub(crate) wrong_secrets: Counter,
     pub(crate) webhook_failures: Counter,
     pub(crate) events_delivered: Counter,
@@ -130,7 +175,6 @@ const PROCESS: &[Family<Metrics>] = &[
         count(&it.rtmp_received_bytes)
     }),
     counter("publish_accepted_total", "Publishers accepted.", |it| count(&it.publish_accepted)),
-    counter("publish_refused_total", "Publishers refused.", |it| count(&it.publish_refused)),
     counter("authentication_failures_total", "Wrong or missing keys and tokens.", |it| {
         count(&it.wrong_secrets)
     }),
@@ -226,6 +270,34 @@ const MEMORY: &[Family<Memory>] = &[
     gauge("memory_other_bytes", "Memory that is resident beside media.", |it| {
         Some(it.beside() as f64)
     }),
+    gauge("memory_decoders_bytes", "Memory that decoders of streams have been given.", |it| {
+        Some(it.decoding() as f64)
+    }),
+];
+
+/// Under the names that Prometheus' own clients give them, without our prefix.
+const USAGE: &[Family<ProcessUsage>] = &[
+    counter("cpu_seconds_total", "Time that the process took of all cores together.", |it| {
+        Some(it.cpu.as_secs_f64())
+    }),
+    gauge("resident_memory_bytes", "Memory that is resident.", |it| {
+        it.resident_bytes.map(|bytes| bytes as f64)
+    }),
+    gauge("virtual_memory_bytes", "Memory that has addresses.", |it| {
+        it.virtual_bytes.map(|bytes| bytes as f64)
+    }),
+    gauge("open_fds", "Open files, sockets among them.", |it| it.open_files.map(|it| it as f64)),
+    gauge("max_fds", "Files that may be open.", |it| it.max_files.map(|it| it as f64)),
+    gauge("threads", "Threads of the process.", |it| it.threads.map(|it| it as f64)),
+];
+
+/// Segments that wait to be made on demand.
+const MAKER: &[Family<Waiting>] = &[
+    gauge("make_waiting_requests", "Segments that somebody waits for.", |it| Some(it.asked as f64)),
+    gauge("make_waiting_ahead", "Segments that will be asked for next.", |it| {
+        Some(it.ahead as f64)
+    }),
+    gauge("make_threads", "Threads that make segments on demand.", |it| Some(it.threads as f64)),
 ];
 
 /// A stream, with what is asked of it more than once.
@@ -233,6 +305,8 @@ struct StreamRow {
     stream: StreamStatus,
     reception: Reception,
     load: TranscodeLoad,
+    viewers: usize,
+    warnings: usize,
 }
 
 const STREAM: &[Family<StreamRow>] = &[
@@ -240,10 +314,38 @@ const STREAM: &[Family<StreamRow>] = &[
         Some(f64::from(u8::from(row.stream.state == State::Live)))
     }),
     gauge(
-        "stream_received_bytes",
+        "stream_viewers",
+        "Who has asked for a playlist in the last 4 target durations.",
+        |row| Some(row.viewers as f64),
+    ),
+    gauge("stream_warnings", "What is wrong at the moment: /status says it in words.", |row| {
+        Some(row.warnings as f64)
+    }),
+    counter(
+        "stream_received_bytes_total",
         "Bytes received from the stream's present or last publisher.",
         |row| Some(row.stream.session.received_bytes() as f64),
     ),
+    counter(
+        "stream_video_messages_total",
+        "Messages of video from that publisher: pictures, and now and then their parameters.",
+        |row| Some(row.stream.session.video_messages() as f64),
+    ),
+    gauge("stream_silence_seconds", "For how long nothing has come of the publisher.", |row| {
+        Some(row.stream.session.silent_ms() as f64 / 1000.0)
+    }),
+    gauge("stream_memory_bytes", "Media that the stream holds.", |row| {
+        Some(row.stream.publication.account().held() as f64)
+    }),
+    gauge("stream_ingest_queue_messages", "Messages that wait to be cut into segments.", |row| {
+        Some(row.stream.session.waiting_messages() as f64)
+    }),
+    gauge("stream_transcode_queue_seconds", "Media that waits for the transcoder.", |row| {
+        Some(row.load.queued_ms as f64 / 1000.0)
+    }),
+    gauge("stream_transcode_queue_bytes", "Bytes that wait for the transcoder.", |row| {
+        Some(row.load.queued_bytes as f64)
+    }),
     counter("stream_malformed_messages_total", "Messages that could not be used.", |row| {
         Some(row.reception.malformed_messages as f64)
     }),
@@ -278,6 +380,8 @@ const STREAM: &[Family<StreamRow>] = &[
 /// source.
 struct RenditionRow {
     stream: StreamName,
+    publication: Arc<Publication>,
+    viewers: usize,
     rendition: Rendition,
     rung: Option<RungStats>,
     wakefulness: Option<Wakefulness>,
@@ -287,9 +391,21 @@ const RENDITION: &[Family<RenditionRow>] = &[
     counter("rendition_segments_total", "Segments made.", |row| {
         Some(row.rendition.published_segments as f64)
     }),
-    counter("rendition_segment_bytes_total", "Bytes of the segments made.", |row| {
-        Some(row.rendition.published_bytes as f64)
-    }),
+    counter(
+        "rendition_segment_bytes_total",
+        "Bytes of the segments made, as transport streams.",
+        |row| Some(row.rendition.published_bytes as f64),
+    ),
+    counter(
+        "rendition_sent_bytes_total",
+        "Bytes of playlists and segments that viewers were answered with, without HTTP's own.",
+        |row| row.publication.counts(row.rendition.slot).map(|it| it.sent_bytes.value() as f64),
+    ),
+    gauge(
+        "rendition_viewers",
+        "Viewers of the stream, by the playlist each asked for last.",
+        |row| Some(row.viewers as f64),
+    ),
     gauge("rendition_bandwidth_bits_per_second", "BANDWIDTH as announced.", |row| {
         Some(row.rendition.declared.mpeg_ts.peak_bps as f64)
     }),
@@ -318,73 +434,111 @@ const RENDITION: &[Family<RenditionRow>] = &[
         "1 while the transcoder is behind and makes only the picture that starts each segment.",
         |row| row.rung.map(|rung| f64::from(u8::from(rung.shed))),
     ),
+    counter(
+        "rendition_sheds_total",
+        "Times at which the transcoder fell that far behind.",
+        |row| row.rung.map(|rung| rung.times_shed as f64),
+    ),
     counter("rendition_shed_pictures_total", "Pictures left out while shed.", |row| {
         row.rung.map(|rung| rung.shed_pictures as f64)
     }),
 ];
 
 /// The text of `GET /metrics` (Prometheus exposition format 0.0.4).
-pub(crate) fn render(
-    metrics: &Metrics,
-    memory: &Memory,
-    streams: &[StreamStatus],
-    uptime_secs: f64,
-) -> String {
-    let mut text = Text::default();
+pub(crate) fn render(shared: &Shared, streams: &[StreamStatus]) -> String {
+    let now = shared.clock.now();
+    let metrics = &shared.metrics;
+    let mut text = Text::new("feathercast");
     text.head("uptime_seconds", "gauge", "Time since the process started.");
-    text.sample("uptime_seconds", &[], uptime_secs);
+    text.sample("uptime_seconds", &[], now.uptime.as_secs_f64());
     text.head("build_info", "gauge", "The running version.");
     text.sample("build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     let live = streams.iter().filter(|stream| stream.state == State::Live).count();
     text.head("publishers", "gauge", "Connected publishers.");
     text.sample("publishers", &[], live);
     text.families(PROCESS, &[metrics], |_| Vec::new());
-    text.families(MEMORY, &[memory], |_| Vec::new());
+    text.head("publish_refused_total", "counter", "Publishers refused.");
+    for ((_, reason), counter) in REFUSALS.iter().zip(&metrics.publish_refused.0) {
+        text.sample("publish_refused_total", &[("reason", *reason)], counter.value());
+    }
+    text.families(MEMORY, &[&*shared.memory], |_| Vec::new());
+    text.families(MAKER, &[&shared.maker.waiting()], |_| Vec::new());
     text.histogram(
         "segment_wait_seconds",
         "How long requests waited for a segment that nobody had made.",
-        &metrics.segment_waits,
+        [(Vec::new(), &metrics.segment_waits)],
     );
-    let rows: Vec<_> = streams.iter().map(StreamRow::of).collect();
+    let rows: Vec<_> = streams.iter().map(|stream| StreamRow::of(stream, now)).collect();
     let rows: Vec<_> = rows.iter().collect();
     text.families(STREAM, &rows, |row| vec![("stream", row.stream.publication.name().as_str())]);
-    let rows: Vec<_> = streams.iter().flat_map(RenditionRow::of_stream).collect();
+    text.transcode_seconds(&rows);
+    let rows: Vec<_> =
+        streams.iter().flat_map(|stream| RenditionRow::of_stream(stream, now)).collect();
     let rows: Vec<_> = rows.iter().collect();
-    text.families(RENDITION, &rows, |row| {
-        vec![("stream", row.stream.as_str()), ("rendition", &*row.rendition.name)]
+    text.families(RENDITION, &rows, RenditionRow::labels);
+    // One that was never made as pictures came has nothing to say.
+    let delays = rows.iter().filter_map(|row| {
+        let delays = &row.publication.counts(row.rendition.slot)?.delays;
+        (delays.count() > 0).then(|| (row.labels(), delays))
     });
-    text.0
+    text.histogram(
+        "segment_delay_seconds",
+        "From the end of a segment's time to the segment, where it is made as pictures come.",
+        delays,
+    );
+    let mut usage = Text::new("process");
+    usage.families(USAGE, &[&ProcessUsage::now()], |_| Vec::new());
+    usage.head("start_time_seconds", "gauge", "When the process started, in Unix time.");
+    usage.sample("start_time_seconds", &[], shared.started.unix_ms as f64 / 1000.0);
+    text.lines + &usage.lines
 }
 
 impl StreamRow {
-    fn of(stream: &StreamStatus) -> Self {
+    fn of(stream: &StreamStatus, now: Moment) -> Self {
+        let warnings = stream.warnings(now);
+        let present = warnings.iter().filter(|warning| warning.standing == Standing::Now);
         Self {
-            stream: stream.clone(),
             reception: stream.publication.reception(),
             load: stream.publication.transcode_load(),
+            viewers: stream.publication.viewers(now),
+            warnings: present.count(),
+            stream: stream.clone(),
         }
     }
 }
 
 impl RenditionRow {
-    fn of_stream(stream: &StreamStatus) -> Vec<Self> {
+    fn of_stream(stream: &StreamStatus, now: Moment) -> Vec<Self> {
         let publication = &stream.publication;
         let load = publication.transcode_load();
         let row = |rendition: &Rendition| Self {
             stream: publication.name().clone(),
+            viewers: publication.viewers_of(rendition.slot, now),
             rendition: rendition.clone(),
             rung: load.rung(rendition.slot),
             wakefulness: publication.wakefulness(rendition.slot),
+            publication: Arc::clone(publication),
         };
         publication.view().renditions.iter().map(row).collect()
+    }
+
+    fn labels(&self) -> Vec<(&'static str, &str)> {
+        vec![("stream", self.stream.as_str()), ("rendition", &*self.rendition.name)]
     }
 }
 
 /// Prometheus text that grows line by line. Every name gets the prefix.
-#[derive(Debug, Default)]
-struct Text(String);
+#[derive(Debug)]
+struct Text {
+    prefix: &'static str,
+    lines: String,
+}
 
 impl Text {
+    fn new(prefix: &'static str) -> Self {
+        Self { prefix, lines: String::new() }
+    }
+
     fn families<Row>(
         &mut self,
         families: &[Family<Row>],
@@ -401,23 +555,49 @@ impl Text {
         }
     }
 
-    fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) {
-        self.head(name, "histogram", help);
-        let bounds = BUCKETS_MS.iter().map(|ms| (*ms as f64 / 1000.0).to_string());
-        let bounds = bounds.chain(["+Inf".to_owned()]);
-        let mut total = 0;
-        for (bound, bucket) in bounds.zip(&histogram.buckets) {
-            total += bucket.value();
-            self.sample(&format!("{name}_bucket"), &[("le", &bound)], total);
+    fn transcode_seconds(&mut self, rows: &[&StreamRow]) {
+        let name = "stream_transcode_cpu_seconds_total";
+        self.head(name, "counter", "Time of a core for the renditions, by stage.");
+        for row in rows {
+            let work = &row.load.work;
+            for (stage, time) in [
+                ("decode", work.decode),
+                ("scale", work.scale),
+                ("encode", work.encode),
+                ("sound", work.sound),
+            ] {
+                let labels = [("stream", row.stream.publication.name().as_str()), ("stage", stage)];
+                self.sample(name, &labels, time.as_secs_f64());
+            }
         }
-        let seconds = histogram.total_ms.value() as f64 / 1000.0;
-        self.sample(&format!("{name}_sum"), &[], seconds);
-        self.sample(&format!("{name}_count"), &[], total);
+    }
+
+    fn histogram<'a>(
+        &mut self,
+        name: &str,
+        help: &str,
+        rows: impl IntoIterator<Item = (Vec<(&'static str, &'a str)>, &'a Histogram)>,
+    ) {
+        self.head(name, "histogram", help);
+        for (labels, histogram) in rows {
+            let bounds = BUCKETS_MS.iter().map(|ms| (*ms as f64 / 1000.0).to_string());
+            let bounds = bounds.chain(["+Inf".to_owned()]);
+            let mut total = 0;
+            for (bound, bucket) in bounds.zip(&histogram.buckets) {
+                total += bucket.value();
+                let labels = [&labels[..], &[("le", bound.as_str())]].concat();
+                self.sample(&format!("{name}_bucket"), &labels, total);
+            }
+            let seconds = histogram.total_ms.value() as f64 / 1000.0;
+            self.sample(&format!("{name}_sum"), &labels, seconds);
+            self.sample(&format!("{name}_count"), &labels, total);
+        }
     }
 
     fn head(&mut self, name: &str, kind: &str, help: &str) {
-        self.line(format_args!("# HELP feathercast_{name} {help}"));
-        self.line(format_args!("# TYPE feathercast_{name} {kind}"));
+        let prefix = self.prefix;
+        self.line(format_args!("# HELP {prefix}_{name} {help}"));
+        self.line(format_args!("# TYPE {prefix}_{name} {kind}"));
     }
 
     fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
@@ -425,12 +605,13 @@ impl Text {
             labels.iter().map(|(label, text)| format!("{label}=\"{}\"", escape(text))).collect();
         let labels =
             if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
-        self.line(format_args!("feathercast_{name}{labels} {value}"));
+        let prefix = self.prefix;
+        self.line(format_args!("{prefix}_{name}{labels} {value}"));
     }
 
     fn line(&mut self, line: std::fmt::Arguments<'_>) {
         // Writing to a String cannot fail.
-        let _ = writeln!(self.0, "{line}");
+        let _ = writeln!(self.lines, "{line}");
     }
 }
 
@@ -442,32 +623,54 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Config, Limits};
 
     #[test]
     fn label_values_are_escaped() {
         assert_eq!(escape("a\\b\"c\nd"), "a\\\\b\\\"c\\nd");
     }
 
+    fn text_of(shared: &Shared) -> String {
+        render(shared, &[])
+    }
+
     #[test]
     fn every_family_has_help_and_type_and_every_line_is_of_the_format() {
-        let text = render(&Metrics::default(), &Memory::new(1 << 30, 10), &[], 1.5);
+        let text = text_of(&Shared::new(&Config::default(), Limits::default()));
         let families = text.lines().filter(|line| line.starts_with("# TYPE ")).count();
         assert_eq!(text.lines().filter(|line| line.starts_with("# HELP ")).count(), families);
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (name, value) = line.rsplit_once(' ').unwrap();
-            assert!(name.starts_with("feathercast_") && value.parse::<f64>().is_ok(), "{line}");
+            let is_ours = name.starts_with("feathercast_") || name.starts_with("process_");
+            assert!(is_ours && value.parse::<f64>().is_ok(), "{line}");
         }
-        assert!(text.contains("feathercast_uptime_seconds 1.5\n"));
+        assert!(text.contains("\nprocess_cpu_seconds_total "));
         assert!(text.ends_with('\n'));
     }
 
     #[test]
-    fn a_histogram_counts_each_class_and_all_below_it() {
-        let metrics = Metrics::default();
-        for ms in [90, 300, 400, 9000] {
-            metrics.segment_waits.observe(Duration::from_millis(ms));
+    fn refusals_are_counted_by_their_reason() {
+        let shared = Shared::new(&Config::default(), Limits::default());
+        for (refusal, _) in REFUSALS {
+            shared.metrics.publish_refused.add(refusal);
         }
-        let text = render(&metrics, &Memory::new(1 << 30, 10), &[], 0.0);
+        shared.metrics.publish_refused.add(Refusal::Banned);
+        let text = text_of(&shared);
+        for (refusal, reason) in REFUSALS {
+            let times = if refusal == Refusal::Banned { 2 } else { 1 };
+            let line =
+                format!("feathercast_publish_refused_total{{reason=\"{reason}\"}} {times}\n");
+            assert!(text.contains(&line), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_histogram_counts_each_class_and_all_below_it() {
+        let shared = Shared::new(&Config::default(), Limits::default());
+        for ms in [90, 300, 400, 9000] {
+            shared.metrics.segment_waits.observe(Duration::from_millis(ms));
+        }
+        let text = text_of(&shared);
         for line in [
             "segment_wait_seconds_bucket{le=\"0.1\"} 1",
             "segment_wait_seconds_bucket{le=\"0.5\"} 3",

@@ -2,6 +2,7 @@
 //! serves.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -14,20 +15,23 @@ use hls::{
 use media::Timestamp;
 use pipeline::{
     AudioRefusal, Continuity, DecoderKind, GridState, Keyframes, Notice, OldestMakeable, Package,
-    Preset, RenditionInfo, RenditionSet, RungStats, SegmentSource, SegmentStore, SourceFacts,
-    SourceRates, SourceSegment, StreamTracks, TranscoderStats, allowances, measure_cmaf,
-    measure_ts, write_cmaf, write_ts,
+    Preset, QueueStats, RenditionInfo, RenditionSet, RungStats, SegmentSource, SegmentStore,
+    SourceFacts, SourceRates, SourceSegment, StreamTracks, TranscoderStats, Work, allowances,
+    measure_cmaf, measure_ts, write_cmaf, write_ts,
 };
 use rtmp::StreamName;
 use tokio::sync::watch;
 
+use crate::audience::Audience;
 use crate::clock::Moment;
 use crate::demand::{Demand, Transcode, Wakefulness};
 use crate::http_path;
 use crate::memory::{Account, Memory, Reserved};
+use crate::metrics::{Counter, Histogram};
 use crate::numbers::Numbers;
 use crate::sync::lock;
 use crate::viewer_secret::ViewerSecret;
+use crate::warnings::{SourceListing, Streamer, Trouble, Warning, Warnings};
 
 /// The rendition that is the publisher's own encoding.
 pub const SOURCE: &str = "source";
@@ -54,6 +58,9 @@ const MAKEABLE_BEHIND_PLAYLIST: usize = 4;
 /// A rendition sleeps when nobody has asked for it in [`Limits::rendition_idle`](crate::Limits),
 /// and in this many target durations: a player asks once in each.
 const IDLE_TARGET_DURATIONS: u32 = 4;
+
+/// Who has not asked for a media playlist in this many target durations does not watch any more.
+const WATCHING_TARGET_DURATIONS: u64 = 4;
 
 /// What all streams have in common.
 #[derive(Clone, Debug)]
@@ -101,6 +108,22 @@ pub struct Publication {
     /// Decoding time of the newest picture that the transcoder has taken; `i64::MIN` before the
     /// first.
     taken: AtomicI64,
+    /// What waits for the transcoder: media in 90 kHz ticks, and bytes.
+    queued_ticks: AtomicI64,
+    queued_bytes: AtomicU64,
+    /// Of each rendition, in the order of the tracks.
+    counts: Vec<(Slot, RenditionCounts)>,
+    audience: Mutex<Audience>,
+    warnings: Mutex<Warnings>,
+}
+
+/// What is counted of a rendition without any lock.
+#[derive(Debug, Default)]
+pub(crate) struct RenditionCounts {
+    /// Bytes of the answers to viewers.
+    pub(crate) sent_bytes: Counter,
+    /// From the end of a span to its segment, where that was made as pictures came.
+    pub(crate) delays: Histogram,
 }
 
 /// What viewers get. Never changes; each change makes another.
@@ -144,6 +167,12 @@ pub struct TranscodeLoad {
     pub decoder: Option<DecoderKind>,
     /// What the transcoder has done for each configured rendition.
     pub renditions: Vec<RungStats>,
+    /// Media that waits for the transcoder, in milliseconds.
+    pub queued_ms: u64,
+    /// Bytes that wait for it.
+    pub queued_bytes: u64,
+    /// What the renditions took of a core.
+    pub work: Work,
 }
 
 /// What was noticed of the messages of the present or last publisher.
@@ -195,6 +224,7 @@ impl TranscodeLoad {
     /// Adds what was made on other threads.
     fn add(&mut self, made: &Self) {
         self.failed_pictures += made.failed_pictures;
+        self.work.add(&made.work);
         self.decoder = self.decoder.or(made.decoder);
         let renditions = self.renditions.len().max(made.renditions.len());
         self.renditions.resize(renditions, RungStats::default());
@@ -358,7 +388,7 @@ impl Publication {
         });
         let ladder =
             ladder.into_iter().map(|(index, preset)| (Slot::Ladder(index), preset.name.as_str()));
-        let tracks = ladder
+        let tracks: Vec<Track> = ladder
             .chain([(Slot::Source, SOURCE)])
             .map(|(slot, rendition)| {
                 let secret = config.viewer_secret.as_ref();
@@ -370,6 +400,7 @@ impl Publication {
                 Track::new(slot, rendition, Window::new(window))
             })
             .collect();
+        let counts = tracks.iter().map(|track| (track.slot, RenditionCounts::default())).collect();
         let writer = Writer {
             tracks,
             presets: config.renditions.clone(),
@@ -396,6 +427,11 @@ impl Publication {
             demand: Mutex::new(demand),
             newest: AtomicI64::new(i64::MIN),
             taken: AtomicI64::new(i64::MIN),
+            queued_ticks: AtomicI64::new(0),
+            queued_bytes: AtomicU64::new(0),
+            counts,
+            audience: Mutex::default(),
+            warnings: Mutex::default(),
         }
     }
 
@@ -632,6 +668,7 @@ impl Publication {
         let mut writer = lock(&self.writer);
         let made = &mut writer.made;
         made.failed_pictures += stats.failed;
+        made.work.add(&stats.work);
         made.decoder = stats.decoder.or(made.decoder);
         made.renditions.resize(made.renditions.len().max(index + 1), RungStats::default());
         if let Some(rung) = stats.renditions.get(index) {
@@ -653,6 +690,48 @@ impl Publication {
     /// Notes the decoding time of a picture that the transcoder has taken.
     pub fn note_taken(&self, dts: Timestamp) {
         self.taken.store(dts.ticks(), Ordering::Relaxed);
+    }
+
+    /// Notes what waits for the transcoder.
+    pub(crate) fn note_queue(&self, queue: QueueStats) {
+        self.queued_ticks.store(queue.waiting.ticks(), Ordering::Relaxed);
+        self.queued_bytes.store(queue.waiting_bytes as u64, Ordering::Relaxed);
+    }
+
+    /// What is counted of a rendition.
+    pub(crate) fn counts(&self, slot: Slot) -> Option<&RenditionCounts> {
+        self.counts.iter().find(|(counted, _)| *counted == slot).map(|(_, counts)| counts)
+    }
+
+    /// A segment that ends with this span has been made as its pictures came.
+    pub(crate) fn note_delay(&self, slot: Slot, span: &Span, now: Moment) {
+        let ended = span.cut.unix_ms.saturating_add(span.duration.as_millis());
+        // A publisher that sends faster than in real time has nothing to be late for.
+        let late = u64::try_from(now.unix_ms.saturating_sub(ended)).unwrap_or(0);
+        if let Some(counts) = self.counts(slot) {
+            counts.delays.observe(Duration::from_millis(late));
+        }
+    }
+
+    /// Something goes wrong that somebody can change.
+    pub(crate) fn note_trouble(&self, trouble: Trouble, now: Moment) {
+        lock(&self.warnings).note(trouble, now);
+    }
+
+    /// What is wrong at the moment with what the publisher sends, and with what is made of it.
+    pub(crate) fn troubles(&self) -> Vec<Trouble> {
+        lock(&self.writer).troubles()
+    }
+
+    /// What is wrong now, and what was in the last minutes, in words for people.
+    pub(crate) fn warnings(&self, present: &[Trouble], now: Moment) -> Vec<Warning> {
+        let facts = self.facts();
+        let streamer = Streamer {
+            stream: &self.name,
+            encoder: facts.encoder.as_deref(),
+            frame_rate: facts.frame_rate,
+        };
+        lock(&self.warnings).list(present, now, streamer)
     }
 
     /// Keeps what segments of a span can be made of. What cannot be made any more for it is not
@@ -764,9 +843,25 @@ impl Publication {
         }
     }
 
+    /// Somebody at `ip`, with a player of this name, is given the playlist of the rendition.
+    pub(crate) fn note_viewer(&self, ip: IpAddr, player: &[u8], slot: Slot, now: Moment) {
+        lock(&self.audience).note(ip, player, slot, now);
+    }
+
+    /// How many watch the stream.
+    pub(crate) fn viewers(&self, now: Moment) -> usize {
+        lock(&self.audience).viewers(now, self.view().watching_time())
+    }
+
+    /// How many watch the rendition.
+    pub(crate) fn viewers_of(&self, slot: Slot, now: Moment) -> usize {
+        lock(&self.audience).viewers_of(slot, now, self.view().watching_time())
+    }
+
     /// Puts the renditions to sleep that nobody asks for any more; their names.
     pub fn sleep_idle(&self, now: Moment, idle: Duration) -> Vec<Arc<str>> {
         let view = self.view();
+        lock(&self.audience).sweep(now, view.watching_time());
         let secs = view.longest_target_duration_secs();
         let idle = idle.max(Duration::from_secs(secs).saturating_mul(IDLE_TARGET_DURATIONS));
         let slept = {
@@ -884,8 +979,11 @@ impl Publication {
         let taken = self.taken.load(Ordering::Relaxed);
         let lag = Timestamp::from_ticks(newest) - Timestamp::from_ticks(taken);
         let lag_ms = u64::try_from(lag.as_millis()).unwrap_or(0);
+        let queued = media::Duration::from_ticks(self.queued_ticks.load(Ordering::Relaxed));
+        let queued_ms = u64::try_from(queued.as_millis()).unwrap_or(0);
+        let queued_bytes = self.queued_bytes.load(Ordering::Relaxed);
         let writer = lock(&self.writer);
-        let mut load = TranscodeLoad { lag_ms, ..writer.load.clone() };
+        let mut load = TranscodeLoad { lag_ms, queued_ms, queued_bytes, ..writer.load.clone() };
         load.add(&writer.made);
         load
     }
@@ -987,6 +1085,11 @@ impl View {
         self.target_durations().max().unwrap_or(0)
     }
 
+    /// For how long after its last playlist somebody counts as watching.
+    fn watching_time(&self) -> Duration {
+        Duration::from_secs(WATCHING_TARGET_DURATIONS * self.longest_target_duration_secs())
+    }
+
     /// Segments of the longest rendition since the process has known the stream.
     #[must_use]
     pub fn published_segments(&self) -> u64 {
@@ -1011,6 +1114,29 @@ impl Writer {
     /// What holds of these for a rendition.
     fn oldest_makeable(&self, slot: Slot, oldest: OldestMakeable) -> Option<u64> {
         if self.is_sound_alone(slot) { oldest.sound_alone } else { oldest.with_pictures }
+    }
+
+    /// What is wrong at the moment.
+    fn troubles(&self) -> Vec<Trouble> {
+        let Reception { keyframes, cut_apart, audio_refusal, .. } = &self.reception;
+        let source = match self.leaves_source_out() {
+            true => SourceListing::LeftOut,
+            false => SourceListing::Listed,
+        };
+        let mut troubles = Vec::new();
+        if keyframes.too_seldom {
+            troubles.push(Trouble::KeyframesTooSeldom { interval: keyframes.interval, source });
+        } else if *cut_apart {
+            troubles.push(Trouble::KeyframesOnceTooSeldom { source });
+        }
+        troubles.extend(audio_refusal.clone().map(Trouble::AudioLeftOut));
+        troubles.extend(self.facts.undecodable.map(Trouble::Undecodable));
+        let shed = self.presets.iter().zip(&self.load.renditions).filter(|(_, rung)| rung.shed);
+        let shed: Vec<_> = shed.map(|(preset, _)| preset.name.as_str()).collect();
+        if !shed.is_empty() {
+            troubles.push(Trouble::Shed(shed.join(", ")));
+        }
+        troubles
     }
 
     /// Before the first playlist that lists anything is shown: what has no room in it.

@@ -21,9 +21,13 @@ use crate::publication::{Publication, PublicationConfig, View};
 use crate::session::{Departure, Session, StopReason};
 use crate::slate::Slate;
 use crate::standstill::Standstill;
+use crate::warnings::{Trouble, Warning};
 
 /// The registry's clock ticks, and playlists are fetched, a little later than they could be.
 const LATENESS: Duration = Duration::from_millis(500);
+
+/// A publisher that has sent nothing for this long is told so.
+const WORTH_A_WORD: Duration = Duration::from_secs(3);
 
 /// Where anybody may publish, one in this many places is left to addresses that have no stream.
 const KEPT_FOR_NEW_ADDRESSES: usize = 8;
@@ -261,6 +265,22 @@ pub struct StreamStatus {
     pub state: State,
 }
 
+impl StreamStatus {
+    /// What is wrong with the stream, and was in the last minutes.
+    pub(crate) fn warnings(&self, now: Moment) -> Vec<Warning> {
+        let silent = Duration::from_millis(self.session.silent_ms());
+        let mut present = Vec::new();
+        if self.state == State::Live && silent >= WORTH_A_WORD {
+            present.push(Trouble::Silent(silent));
+        }
+        // Of a stream that is over nothing can be set otherwise.
+        if !matches!(self.state, State::Ended(_)) {
+            present.extend(self.publication.troubles());
+        }
+        self.publication.warnings(&present, now)
+    }
+}
+
 impl Registry {
     /// No streams yet.
     #[must_use]
@@ -346,6 +366,9 @@ impl Registry {
             stream.state = State::Away(now);
             stream.departure = departure;
             stream.stand_in = StandIn::Nothing;
+            if departure == Departure::Vanished && !self.closed {
+                stream.publication.note_trouble(Trouble::ConnectionLost, now);
+            }
         }
     }
 

@@ -361,7 +361,7 @@ impl Conn<'_> {
                 Ok(())
             }
             Err(refusal) => {
-                self.shared.metrics.publish_refused.add(1);
+                self.shared.metrics.publish_refused.add(refusal);
                 self.rtmp.reject_publish(refusal);
                 Err(End::Refused(refusal))
             }

@@ -67,6 +67,8 @@ pub struct Session {
     since: Moment,
     silent_ms: AtomicU64,
     received_bytes: AtomicU64,
+    video_messages: AtomicU64,
+    waiting_messages: AtomicU64,
     has_sent_media: AtomicBool,
     /// Uptime in ms from which on what waits for the transcoder is given up; `u64::MAX` while the
     /// publisher is there.
@@ -87,6 +89,8 @@ impl Session {
             since: now,
             silent_ms: AtomicU64::new(0),
             received_bytes: AtomicU64::new(0),
+            video_messages: AtomicU64::new(0),
+            waiting_messages: AtomicU64::new(0),
             has_sent_media: AtomicBool::new(false),
             backlog_ends_uptime_ms: AtomicU64::new(u64::MAX),
             stop: watch::Sender::new(None),
@@ -106,6 +110,16 @@ impl Session {
     pub fn heard_nothing(&self, silent: Duration) {
         let silent_ms = u64::try_from(silent.as_millis()).unwrap_or(u64::MAX);
         self.silent_ms.store(silent_ms, Ordering::Relaxed);
+    }
+
+    /// The ingest thread takes a message of video.
+    pub(crate) fn take_video(&self) {
+        self.video_messages.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// So many messages wait for the ingest thread.
+    pub(crate) fn note_waiting(&self, messages: usize) {
+        self.waiting_messages.store(messages as u64, Ordering::Relaxed);
     }
 
     /// Audio or video has come.
@@ -205,6 +219,16 @@ impl Session {
     #[must_use]
     pub fn received_bytes(&self) -> u64 {
         self.received_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Messages of video that were taken: pictures, and now and then their parameters.
+    pub(crate) fn video_messages(&self) -> u64 {
+        self.video_messages.load(Ordering::Relaxed)
+    }
+
+    /// Messages that wait for the ingest thread.
+    pub(crate) fn waiting_messages(&self) -> u64 {
+        self.waiting_messages.load(Ordering::Relaxed)
     }
 
     /// Milliseconds for which nothing has come, as far as the connection has looked.

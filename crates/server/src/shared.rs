@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, info, warn};
 
 use crate::admin::AdminAccess;
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::config::{Config, Pages};
 use crate::events::{EventWebhook, Events};
 use crate::forward::Forward;
@@ -88,6 +88,7 @@ pub(crate) struct ViewersAt {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
+    pub(crate) started: Moment,
     pub(crate) limits: Limits,
     pub(crate) metrics: Metrics,
     pub(crate) pipeline: StreamConfig,
@@ -157,6 +158,7 @@ impl Shared {
         });
         Arc::new(Self {
             clock,
+            started: clock.now(),
             limits,
             metrics: Metrics::default(),
             maker,

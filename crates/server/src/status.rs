@@ -1,18 +1,20 @@
 //! The document of `GET /status`: go-livepeer's `Manifests` map, and our own list of streams.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use hls::{Snapshot, Span};
-use media::Duration;
 use rtmp::StreamName;
 use serde::Serialize;
 
 use crate::clock::Moment;
 use crate::demand::Wakefulness;
 use crate::http_path;
-use crate::publication::{Rendition, Slot, TranscodeLoad};
+use crate::process::ProcessUsage;
+use crate::publication::{Publication, Rendition, Slot, TranscodeLoad};
 use crate::registry::{State, StreamStatus};
 use crate::shared::Shared;
+use crate::warnings::{Standing, Warning};
 
 /// The whole document. Publish keys are nowhere in it.
 #[derive(Serialize)]
@@ -23,7 +25,23 @@ pub(crate) struct Document {
     #[serde(rename = "Version")]
     version: &'static str,
     uptime_secs: u64,
+    process: Process,
     streams: Vec<Stream>,
+}
+
+/// What the whole process takes and gives.
+#[derive(Serialize)]
+struct Process {
+    /// Of all cores together, since the process started.
+    cpu_secs: f64,
+    cores: usize,
+    resident_bytes: Option<u64>,
+    memory_budget_bytes: usize,
+    /// From publishers, whatever became of them.
+    received_bytes: u64,
+    /// To viewers, with HTTP's own.
+    sent_bytes: u64,
+    viewers: usize,
 }
 
 #[derive(Serialize)]
@@ -75,7 +93,19 @@ struct Stream {
     received_bytes: u64,
     /// Since the publisher came.
     received_bps: u64,
+    /// Pictures, and now and then their parameters.
+    video_messages: u64,
     silent_ms: u64,
+    /// Who has asked for a playlist in the last four target durations.
+    viewers: usize,
+    /// Of answers to viewers.
+    sent_bytes: u64,
+    /// Media time that the transcoder is behind the publisher.
+    lag_ms: u64,
+    /// Pictures that are in no rendition because the transcoder was behind.
+    dropped_pictures: u64,
+    /// Pictures that could not be decoded or encoded, or came damaged.
+    failed_pictures: u64,
     codecs: String,
     width: Option<u32>,
     height: Option<u32>,
@@ -91,11 +121,24 @@ struct Stream {
     keyframe_interval_ms: Option<i64>,
     /// What the publisher should set otherwise, in words for people.
     advice: Vec<String>,
+    /// What is wrong now, and what was in the last ten minutes.
+    warnings: Vec<WarningStatus>,
     /// Messages of the publisher that could not be used.
     malformed_messages: u64,
     /// Times at which the clock of its timestamps jumped.
     timestamp_jumps: u64,
     renditions: Vec<RenditionStatus>,
+}
+
+#[derive(Serialize)]
+struct WarningStatus {
+    kind: &'static str,
+    text: String,
+    now: bool,
+    /// How often it has happened; 1 where it is so now.
+    times: u64,
+    /// 0 where it is so now.
+    last_secs_ago: u64,
 }
 
 #[derive(Serialize)]
@@ -115,6 +158,9 @@ struct RenditionStatus {
     cmaf_bytes: u64,
     /// What the samples in them have: the rest is packaging.
     elementary_bytes: u64,
+    /// Of answers to viewers.
+    sent_bytes: u64,
+    viewers: usize,
     /// Media time that the transcoder is behind the publisher; 0 for source.
     lag_ms: u64,
     /// Pictures dropped because the transcoder was behind; 0 for source.
@@ -145,7 +191,21 @@ pub(crate) fn document(shared: &Shared, streams: &[StreamStatus]) -> Document {
         manifests: streams.iter().map(manifest).collect(),
         version: env!("CARGO_PKG_VERSION"),
         uptime_secs: now.uptime.as_secs(),
+        process: process(shared, streams, now),
         streams: streams.iter().map(|stream| stream_status(stream, now)).collect(),
+    }
+}
+
+fn process(shared: &Shared, streams: &[StreamStatus], now: Moment) -> Process {
+    let usage = ProcessUsage::now();
+    Process {
+        cpu_secs: usage.cpu.as_secs_f64(),
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        resident_bytes: usage.resident_bytes,
+        memory_budget_bytes: shared.memory.budget(),
+        received_bytes: shared.metrics.rtmp_received_bytes.value(),
+        sent_bytes: shared.metrics.http_sent_bytes.value(),
+        viewers: streams.iter().map(|stream| stream.publication.viewers(now)).sum(),
     }
 }
 
@@ -191,6 +251,7 @@ fn stream_status(stream: &StreamStatus, now: Moment) -> Stream {
     let uptime = now.since(session.since());
     let load = stream.publication.transcode_load();
     let reception = stream.publication.reception();
+    let renditions = renditions(stream, &load, now);
     Stream {
         name: stream.publication.name().to_string(),
         state: match stream.state {
@@ -204,7 +265,13 @@ fn stream_status(stream: &StreamStatus, now: Moment) -> Stream {
         received_bytes: session.received_bytes(),
         received_bps: (session.received_bytes() as f64 * 8.0 / uptime.as_secs_f64().max(1.0))
             as u64,
+        video_messages: session.video_messages(),
         silent_ms: session.silent_ms(),
+        viewers: stream.publication.viewers(now),
+        sent_bytes: renditions.iter().map(|rendition| rendition.sent_bytes).sum(),
+        lag_ms: load.lag_ms,
+        dropped_pictures: load.dropped_pictures,
+        failed_pictures: load.failed_pictures,
         codecs: facts.codecs,
         width: facts.size.map(|size| size.0),
         height: facts.size.map(|size| size.1),
@@ -214,24 +281,34 @@ fn stream_status(stream: &StreamStatus, now: Moment) -> Stream {
         encoder: facts.encoder,
         undecodable: facts.undecodable.map(|why| why.to_string()),
         decoder: load.decoder.map(|decoder| decoder.to_string()),
-        renditions: renditions(stream, &load, now),
-        keyframe_interval_ms: reception.keyframes.interval.map(Duration::as_millis),
+        renditions,
+        keyframe_interval_ms: reception.keyframes.interval.map(media::Duration::as_millis),
         advice: stream.publication.advice(),
+        warnings: stream.warnings(now).into_iter().map(warning).collect(),
         malformed_messages: reception.malformed_messages,
         timestamp_jumps: reception.timestamp_jumps,
     }
+}
+
+fn warning(Warning { kind, text, standing }: Warning) -> WarningStatus {
+    let (now, times, ago) = match standing {
+        Standing::Now => (true, 1, Duration::ZERO),
+        Standing::Past { times, ago } => (false, times, ago),
+    };
+    WarningStatus { kind, text, now, times, last_secs_ago: ago.as_secs() }
 }
 
 fn renditions(stream: &StreamStatus, load: &TranscodeLoad, now: Moment) -> Vec<RenditionStatus> {
     let view = stream.publication.view();
     let status = |rendition: &Rendition| {
         let wakefulness = stream.publication.wakefulness(rendition.slot);
-        rendition_status(rendition, load, wakefulness, now)
+        rendition_status(&stream.publication, rendition, load, wakefulness, now)
     };
     view.renditions.iter().map(status).collect()
 }
 
 fn rendition_status(
+    publication: &Publication,
     rendition: &Rendition,
     load: &TranscodeLoad,
     wakefulness: Option<Wakefulness>,
@@ -257,6 +334,8 @@ fn rendition_status(
         published_bytes: rendition.published_bytes,
         cmaf_bytes: rendition.cmaf_bytes,
         elementary_bytes: rendition.elementary_bytes,
+        sent_bytes: publication.counts(rendition.slot).map_or(0, |it| it.sent_bytes.value()),
+        viewers: publication.viewers_of(rendition.slot, now),
         lag_ms,
         dropped_pictures,
         encoded_pictures: rung.encoded,

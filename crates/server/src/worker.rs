@@ -29,6 +29,7 @@ use crate::shared::Shared;
 use crate::slate::Slate;
 use crate::sync::{lock, wait};
 use crate::throttle::Throttle;
+use crate::warnings::Trouble;
 
 /// What both threads of a stream know.
 #[derive(Clone)]
@@ -115,12 +116,27 @@ impl Stream {
                 break;
             }
             effort.look(uptime, &self.shared.receiving);
+            self.session.note_waiting(feed.waiting());
             match fed {
-                Feed::Message(message) => stay.take(message),
+                Feed::Message(message) => {
+                    if message.kind == TagKind::Video {
+                        self.session.take_video();
+                    }
+                    stay.take(message);
+                }
                 Feed::Absence(absence) => stay.go_on_without_publisher(absence),
             }
         }
+        self.session.note_waiting(0);
         stay.end();
+    }
+
+    /// What the pipeline has noticed.
+    fn note(&self, notice: &Notice, notices: &mut Notices) {
+        if let Some(trouble) = Trouble::of(notice) {
+            self.publication.note_trouble(trouble, self.shared.clock.now());
+        }
+        notices.log(notice, self);
     }
 
     /// The renditions that are to be made as pictures come: those that are awake, if there is room
@@ -146,6 +162,10 @@ impl Stream {
             }
             None => {
                 *decoding = Decoding::NoRoom;
+                if !was_refused {
+                    let now = self.shared.clock.now();
+                    self.publication.note_trouble(Trouble::NoDecoderMemory, now);
+                }
                 let name = self.publication.name();
                 self.shared.tell_degraded(name, &self.session, Degradation::MemoryShort, || {
                     "too little memory to make renditions as pictures come".to_owned()
@@ -200,7 +220,7 @@ impl Stream {
                 }
                 IngestOutput::Notice(notice) => {
                     self.publication.update_reception(|reception| reception.note(&notice));
-                    notices.log(&notice, self);
+                    self.note(&notice, notices);
                 }
                 IngestOutput::Refused(why) => self.refuse(why),
             }
@@ -218,13 +238,13 @@ impl Stream {
 
     /// The connection tells the publisher, in the same words.
     fn refuse(&self, why: StayRefusal) {
-        self.shared.metrics.publish_refused.add(1);
         let (refusal, stop, codec) = match why {
             StayRefusal::VideoCodec(codec) => {
                 (Refusal::VideoCodec, StopReason::VideoCodec, Some(codec))
             }
             StayRefusal::ShortSegments => (Refusal::ShortSegments, StopReason::ShortSegments, None),
         };
+        self.shared.metrics.publish_refused.add(refusal);
         if let Some(held_back) = self.admit_line(PeerLine::Refused) {
             let reason = refusal.description();
             let sent = codec.map_or(String::new(), |codec| format!(", it sends {codec}"));
@@ -288,6 +308,7 @@ impl Stream {
             pictures = package.pictures(),
             "segment published"
         );
+        self.publication.note_delay(slot, &package.span, self.shared.clock.now());
         self.publication.publish_package(slot, package);
     }
 
@@ -342,6 +363,7 @@ impl Stream {
             }
             let is_cut = matches!(item, Item::Cut(_));
             transcoder.note_queue(queue);
+            self.publication.note_queue(queue);
             transcoder.push(item);
             if let Some(dts) = transcoder.stats().last_taken {
                 self.publication.note_taken(dts);
@@ -353,6 +375,7 @@ impl Stream {
             drops.log(queue, self);
         }
         let queue = handoff.stats();
+        self.publication.note_queue(queue);
         self.publication.update_transcode_load(|load| note_load(load, &transcoder, queue));
     }
 
@@ -379,7 +402,7 @@ impl Stream {
                 TranscoderOutput::Impossible { index } => {
                     self.publication.note_impossible(Slot::Ladder(index));
                 }
-                TranscoderOutput::Notice(notice) => notices.log(&notice, self),
+                TranscoderOutput::Notice(notice) => self.note(&notice, notices),
             }
         }
         spoke
@@ -518,6 +541,7 @@ fn note_load(load: &mut TranscodeLoad, transcoder: &Transcoder, queue: QueueStat
     load.failed_pictures = stats.failed;
     load.decoder = stats.decoder;
     load.renditions.clone_from(&stats.renditions);
+    load.work = stats.work;
 }
 
 /// The ingest thread's hold on its transcoding thread: dropped, it lets the thread drain and waits
@@ -645,18 +669,23 @@ impl Notices {
 struct Drops {
     throttle: Throttle,
     logged: u64,
+    told: u64,
 }
 
 impl Drops {
     fn new(shared: &Shared) -> Self {
-        Self { throttle: Throttle::new(shared.limits.log_interval), logged: 0 }
+        Self { throttle: Throttle::new(shared.limits.log_interval), logged: 0, told: 0 }
     }
 
     fn log(&mut self, queue: QueueStats, stream: &Stream) {
+        let Stream { shared, session, publication, .. } = stream;
+        if queue.dropped_pictures > self.told {
+            self.told = queue.dropped_pictures;
+            publication.note_trouble(Trouble::PicturesDropped, shared.clock.now());
+        }
         if queue.dropped_pictures <= self.logged {
             return;
         }
-        let Stream { shared, session, publication, .. } = stream;
         shared.tell_degraded(publication.name(), session, Degradation::MachineTooSlow, || {
             "the machine is too slow for all renditions, pictures were left out".to_owned()
         });
