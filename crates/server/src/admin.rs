@@ -20,10 +20,10 @@ use tracing::info;
 use crate::duration::parse_duration;
 use crate::http_listener::PeerIp;
 use crate::http_path::query_value;
-use crate::http_response::uncached;
+use crate::http_response::{still as still_response, uncached};
 use crate::secret::SecretDigest;
 use crate::shared::{Door, Shared};
-use crate::{metrics, status, words};
+use crate::{dashboard, metrics, page, status, words};
 
 /// Fetch Metadata Request Headers 2.4.
 const SEC_FETCH_SITE: &str = "sec-fetch-site";
@@ -35,6 +35,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/status", get(status_json))
         .route("/metrics", get(metrics_text))
         .route("/streams/{name}/kick", post(kick))
+        .route("/streams/{name}/poster.jpg", get(poster))
+        .merge(dashboard::router())
         .layer(from_fn_with_state(Arc::clone(&shared), guard))
         .with_state(shared)
 }
@@ -69,8 +71,8 @@ impl AdminAccess {
 
 /// A web page may point a name of its own at this address and then counts as its origin (DNS
 /// rebinding). Such a name is in the request; an address is nobody's to give away. And where a
-/// token is configured, who does not have it gets to know that the process is there, and nothing
-/// else.
+/// token is configured, who does not have it gets to know that the process is there, and the
+/// dashboard without anything in it, and nothing else.
 async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response<Body> {
     let hosts = request.headers().get_all(HOST).iter().map(|host| host.to_str().ok());
     // HTTP/2, and requests for a whole URL, have it there.
@@ -80,7 +82,9 @@ async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
         let text = "ask by address, as localhost, or by a name of --admin-hosts\n";
         return uncached(request.method(), StatusCode::FORBIDDEN, text);
     }
-    if request.uri().path() != "/healthz"
+    let path = request.uri().path();
+    if path != "/healthz"
+        && !dashboard::is_open(path)
         && let Some(expected) = shared.admin.token
     {
         let shown = bearer_token(request.headers());
@@ -121,10 +125,20 @@ fn unauthorized(method: &Method) -> Response<Body> {
     response
 }
 
-/// Whether a browser says that a page of another site, or of another port of this one, made it ask.
-fn is_from_a_page(headers: &HeaderMap) -> bool {
+/// Whether a browser says that another page than the dashboard made it ask: one of another site, or
+/// of another port of this one.
+fn is_from_another_page(headers: &HeaderMap) -> bool {
     let is_foreign = |site: &HeaderValue| site != "none" && site != "same-origin";
-    headers.contains_key(ORIGIN) || headers.get_all(SEC_FETCH_SITE).iter().any(is_foreign)
+    // The guard has made sure that the host is ours. TLS may be in front.
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let is_own = |origin: &HeaderValue| {
+        let origin = origin.to_str().unwrap_or_default();
+        let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+        let both = authority.zip(host);
+        both.is_some_and(|(authority, host)| authority.eq_ignore_ascii_case(host))
+    };
+    headers.get_all(ORIGIN).iter().any(|origin| !is_own(origin))
+        || headers.get_all(SEC_FETCH_SITE).iter().any(is_foreign)
 }
 
 async fn status_json(State(shared): State<Arc<Shared>>) -> Response<Body> {
@@ -143,6 +157,18 @@ async fn metrics_text(State(shared): State<Arc<Shared>>) -> Response<Body> {
     document(text.into_bytes(), "text/plain; version=0.0.4; charset=utf-8")
 }
 
+/// A still for the dashboard. It wakes no rendition.
+async fn poster(State(shared): State<Arc<Shared>>, Path(name): Path<String>) -> Response<Body> {
+    let still = match StreamName::parse(&name) {
+        Ok(name) => page::poster(&shared, &name).await,
+        Err(_) => None,
+    };
+    match still {
+        Some(jpeg) => still_response(&Method::GET, jpeg, "no-store"),
+        None => uncached(&Method::GET, StatusCode::NOT_FOUND, "no picture\n"),
+    }
+}
+
 async fn kick(
     State(shared): State<Arc<Shared>>,
     headers: HeaderMap,
@@ -151,8 +177,8 @@ async fn kick(
 ) -> Response<Body> {
     // A web page may send a POST to any address its visitor reaches, but not without saying where
     // it is from.
-    if is_from_a_page(&headers) {
-        return uncached(&Method::POST, StatusCode::FORBIDDEN, "not from a web page\n");
+    if is_from_another_page(&headers) {
+        return uncached(&Method::POST, StatusCode::FORBIDDEN, "not from another web page\n");
     }
     let Ok(name) = StreamName::parse(&name) else { return no_stream() };
     let Some(time) = query_value(uri.query(), "ban") else {

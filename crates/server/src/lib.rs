@@ -20,6 +20,9 @@ mod bans;
 mod checker;
 mod clock;
 mod config;
+mod dashboard;
+#[cfg(test)]
+mod dashboard_tests;
 mod demand;
 mod demo;
 mod doctor;

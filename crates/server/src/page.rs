@@ -7,7 +7,7 @@
 
 mod facts;
 mod lists;
-mod template;
+pub(crate) mod template;
 
 use std::sync::{Arc, LazyLock};
 
@@ -33,14 +33,14 @@ pub(crate) use lists::Lists;
 use lists::Rendered;
 use template::{escaped, fill, squeezed};
 
-const HTML: &str = "text/html; charset=utf-8";
+pub(crate) const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
 
 /// What VLC takes for a list of channels; as a playlist of HLS it would be one without segments.
 const M3U: &str = "audio/x-mpegurl";
 
 /// A page is asked for anew each time: what streams cost changes. Most answers are a 304.
-const ASK_AGAIN: &str = "no-cache";
+pub(crate) const ASK_AGAIN: &str = "no-cache";
 
 /// The same of a page that a token opens.
 const ASK_AGAIN_PRIVATE: &str = "private, no-cache";
@@ -124,7 +124,11 @@ async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response<
 }
 
 /// A style or script. Who asks for another version than this one gets this one, but not to keep.
-fn asset(request: &Parts, body: &hls::Body, content_type: &'static str) -> Response<Body> {
+pub(crate) fn asset(
+    request: &Parts,
+    body: &hls::Body,
+    content_type: &'static str,
+) -> Response<Body> {
     let conditions = Conditions { method: &request.method, headers: &request.headers };
     let is_named = query_value(request.uri.query(), "v") == Some(version(body));
     let cache_control = if is_named { FOR_GOOD } else { ASK_AGAIN };
@@ -133,7 +137,7 @@ fn asset(request: &Parts, body: &hls::Body, content_type: &'static str) -> Respo
     response
 }
 
-fn version(body: &hls::Body) -> &str {
+pub(crate) fn version(body: &hls::Body) -> &str {
     body.etag.trim_matches('"')
 }
 
@@ -169,7 +173,8 @@ fn facts_of(shared: &Shared, name: &StreamName) -> Facts {
     status.map_or_else(|| Facts::offline(name), |status| Facts::of(&status))
 }
 
-async fn poster(shared: &Shared, name: &StreamName) -> Option<axum::body::Bytes> {
+/// A still of the stream, once it is made.
+pub(crate) async fn poster(shared: &Shared, name: &StreamName) -> Option<axum::body::Bytes> {
     let publication = shared.registry().publication(name)?;
     let mut still = shared.posters.ask(&publication);
     let is_over = |still: &Still| *still != Still::Underway;
