@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::support::exposition::Exposition;
 use crate::support::http;
 use crate::support::publisher::Publisher;
 use crate::support::recording::record_seconds;
@@ -85,27 +86,7 @@ fn metrics_are_prometheus_text() {
             .header("content-type")
             .is_some_and(|kind| kind.starts_with("text/plain; version=0.0.4"))
     );
-    let text = response.text();
-    let mut families = Vec::new();
-    for line in text.lines() {
-        if let Some(family) = line.strip_prefix("# TYPE ") {
-            let (name, kind) = family.split_once(' ').expect("a type");
-            let is_known = matches!(kind, "counter" | "gauge" | "histogram");
-            assert!(is_known && !families.contains(&name), "{line}");
-            assert_eq!(kind == "counter", name.ends_with("_total"), "{line}");
-            families.push(name);
-        } else if !line.starts_with("# HELP ") {
-            let (sample, value) = line.rsplit_once(' ').expect("a value");
-            let name = sample.split('{').next().expect("a name");
-            let family = families.last().expect("a type before its samples");
-            // The parts of a histogram go by its name.
-            let is_of_family = name
-                .strip_prefix(family)
-                .is_some_and(|part| matches!(part, "" | "_bucket" | "_sum" | "_count"));
-            assert!(name.starts_with("feathercast_") && is_of_family, "{line}");
-            assert!(value.parse::<f64>().is_ok(), "{line}");
-        }
-    }
+    Exposition::parse(response.text()).expect("the text format");
     assert_eq!(
         server.metric("feathercast_rendition_segments_total{stream=\"cam\",rendition=\"source\"}"),
         3.0

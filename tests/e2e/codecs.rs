@@ -61,7 +61,10 @@ fn row_37_row_44_video_that_is_not_h264_is_refused_with_the_remedy() {
     }
     let lines = server.log_lines(&["WARN", "publisher refused", REMEDY]);
     assert!(lines[0].contains("HEVC (hvc1)") && lines[0].contains("hevc: "), "{lines:?}");
-    assert_eq!(server.metric("feathercast_publish_refused_total"), publishers.len() as f64);
+    assert_eq!(
+        server.metric("feathercast_publish_refused_total{reason=\"video_codec\"}"),
+        publishers.len() as f64
+    );
 
     // The name is free for who has set the encoder right.
     let file = ffmpeg::four_seconds(&scratch);

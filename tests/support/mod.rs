@@ -9,6 +9,7 @@ pub(crate) mod bitstream;
 pub(crate) mod browser;
 pub(crate) mod certificate;
 pub(crate) mod document;
+pub(crate) mod exposition;
 pub(crate) mod ffmpeg;
 pub(crate) mod flv_file;
 pub(crate) mod http;

@@ -110,6 +110,21 @@ impl Tab {
         events.iter().filter(is_given_up).count()
     }
 
+    /// Makes the window as large as this, in pixels, for people who like it light or dark.
+    pub(crate) fn resize(&self, width: u32, height: u32, scheme: &str) {
+        let size =
+            json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        self.call("Emulation.setDeviceMetricsOverride", &size);
+        let scheme = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        self.call("Emulation.setEmulatedMedia", &scheme);
+    }
+
+    /// What the window shows, as a PNG.
+    pub(crate) fn screenshot(&self) -> Vec<u8> {
+        let shot = self.call("Page.captureScreenshot", &json!({"format": "png"}));
+        base64(shot["data"].as_str().expect("a picture"))
+    }
+
     /// One command of the protocol.
     pub(crate) fn call(&self, method: &str, params: &Value) -> Value {
         self.last.set(self.last.get() + 1);
@@ -128,6 +143,26 @@ impl Tab {
             self.events.borrow_mut().push(message);
         }
     }
+}
+
+/// The bytes of a text of RFC 4648 4.
+fn base64(text: &str) -> Vec<u8> {
+    let (mut bytes, mut bits, mut held) = (Vec::new(), 0_u32, 0);
+    for character in text.bytes().filter(|byte| *byte != b'=') {
+        let value = match character {
+            b'A'..=b'Z' => character - b'A',
+            b'a'..=b'z' => character - b'a' + 26,
+            b'0'..=b'9' => character - b'0' + 52,
+            b'+' => 62,
+            _ => 63,
+        };
+        (bits, held) = (bits << 6 | u32::from(value), held + 6);
+        if held >= 8 {
+            held -= 8;
+            bytes.push((bits >> held) as u8);
+        }
+    }
+    bytes
 }
 
 /// Each message ends with a zero byte.

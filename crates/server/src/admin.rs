@@ -8,7 +8,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE,
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN, RETRY_AFTER,
+    WWW_AUTHENTICATE,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
@@ -157,15 +158,20 @@ async fn metrics_text(State(shared): State<Arc<Shared>>) -> Response<Body> {
     document(text.into_bytes(), "text/plain; version=0.0.4; charset=utf-8")
 }
 
-/// A still for the dashboard. It wakes no rendition.
+/// A still for the dashboard, or nothing while the stream has none. It wakes no rendition.
 async fn poster(State(shared): State<Arc<Shared>>, Path(name): Path<String>) -> Response<Body> {
-    let still = match StreamName::parse(&name) {
-        Ok(name) => page::poster(&shared, &name).await,
-        Err(_) => None,
-    };
-    match still {
+    let Ok(name) = StreamName::parse(&name) else { return no_stream() };
+    if shared.registry().publication(&name).is_none() {
+        return no_stream();
+    }
+    match page::poster(&shared, &name).await {
         Some(jpeg) => still_response(&Method::GET, jpeg, "no-store"),
-        None => uncached(&Method::GET, StatusCode::NOT_FOUND, "no picture\n"),
+        None => {
+            let mut nothing = uncached(&Method::GET, StatusCode::NO_CONTENT, "");
+            // RFC 9110 8.6: it has none.
+            nothing.headers_mut().remove(CONTENT_LENGTH);
+            nothing
+        }
     }
 }
 

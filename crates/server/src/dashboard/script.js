@@ -141,7 +141,11 @@ const poster = async (name, it, now) => {
   it.poster = now;
   try {
     const response = await ask(`streams/${encodeURIComponent(name)}/poster.jpg`);
-    if (!response.ok) return;
+    if (response.status !== 200) {
+      // Its first keyframe may be on its way.
+      it.poster = now - POSTER_MS + PERIOD_MS;
+      return;
+    }
     const image = $('img', it.article), old = image.src;
     image.src = URL.createObjectURL(await response.blob());
     image.hidden = false;
