@@ -132,7 +132,7 @@ async fn run(config: &Config, handles: NetHandles) -> Result<Report, TrialError>
     Ok(checker.finish(client.clock().now().uptime))
 }
 
-/// The same server for nobody else, on ports that the system chooses.
+/// The same server for nobody else, on ports that the system chooses; it asks and tells nobody.
 fn on_loopback(config: &Config) -> Config {
     let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     Config {
@@ -143,6 +143,8 @@ fn on_loopback(config: &Config) -> Config {
         trusted_proxies: TrustedProxies::default(),
         access: PublishAccess::default(),
         auth_webhook: None,
+        event_webhook: None,
+        forwards: Vec::new(),
         admin: AdminAccess::default(),
         viewer_secret: None,
         viewers_max: None,
@@ -156,7 +158,10 @@ mod tests {
 
     use super::*;
     use crate::doctor::Health;
+    use crate::events::EventWebhook;
+    use crate::forward::Forward;
     use crate::secret::SecretDigest;
+    use crate::webhook::WebhookUrl;
 
     #[test]
     fn a_stream_goes_in_and_comes_out_whatever_else_is_configured() {
@@ -167,5 +172,23 @@ mod tests {
         let diagnosis = diagnose(&config);
         assert_eq!(diagnosis.health, Health::Ok, "{diagnosis:?}");
         assert!(diagnosis.text.contains("of 2 renditions"), "{diagnosis:?}");
+    }
+
+    #[test]
+    fn nobody_outside_hears_of_it() {
+        let url = WebhookUrl::parse("http://192.0.2.1/").unwrap();
+        let forward = Forward {
+            stream: rtmp::StreamName::parse(STREAM).unwrap(),
+            to: PublishUrl::parse("rtmp://192.0.2.1/live/key").unwrap(),
+        };
+        let config = Config {
+            auth_webhook: Some(url.clone()),
+            event_webhook: Some(EventWebhook { url, secret: None }),
+            forwards: vec![forward],
+            ..Config::default()
+        };
+        let trial = on_loopback(&config);
+        assert!(trial.auth_webhook.is_none() && trial.event_webhook.is_none());
+        assert!(trial.forwards.is_empty());
     }
 }
