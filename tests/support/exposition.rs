@@ -144,7 +144,7 @@ impl Family {
         if self.kind == Kind::Histogram { self.check_histograms(name) } else { Ok(()) }
     }
 
-    /// Of each histogram: buckets with ascending bounds, the last of them without one, each with
+    /// Checks each histogram: buckets with ascending bounds, the last of them without one, each with
     /// all that is in those before it; then the sum, and the count, which is all.
     fn check_histograms(&self, name: &str) -> Result<(), String> {
         let mut samples = self.samples.iter().peekable();

@@ -92,9 +92,7 @@ impl FeedReceiver {
             }
         }
     }
-}
 
-impl FeedReceiver {
     /// How many messages wait.
     pub(crate) fn waiting(&self) -> usize {
         self.messages.len()

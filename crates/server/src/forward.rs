@@ -40,7 +40,10 @@ pub struct Forward {
 
 /// The forwards of one publisher's stay. Dropped, they send what waits, say goodbye, and end.
 #[derive(Debug)]
-pub(crate) struct Forwards(Vec<Arc<Backlog>>);
+pub(crate) struct Forwards {
+    backlogs: Vec<Arc<Backlog>>,
+    shared: Arc<Shared>,
+}
 
 impl Forwards {
     /// Starts those that are configured for the stream; `publisher` is whose stay it is, and its
@@ -64,19 +67,21 @@ impl Forwards {
             tokio::spawn(forwarder.run().instrument(span.clone()));
             backlog
         };
-        Self(configured.map(start).collect())
+        Self { backlogs: configured.map(start).collect(), shared: Arc::clone(shared) }
     }
 
-    /// Gives a message to all of them, without waiting for anybody. How many messages were thrown
-    /// away, as another server is too slow.
-    pub(crate) fn push(&self, message: &Message) -> u64 {
-        self.0.iter().map(|backlog| backlog.push(message)).sum()
+    /// Gives a message to all of them, without waiting for anybody.
+    pub(crate) fn push(&self, message: &Message) {
+        for backlog in &self.backlogs {
+            let dropped = backlog.push(message);
+            self.shared.metrics.forward_dropped_messages.add(dropped);
+        }
     }
 }
 
 impl Drop for Forwards {
     fn drop(&mut self) {
-        self.0.iter().for_each(|backlog| backlog.end());
+        self.backlogs.iter().for_each(|backlog| backlog.end());
     }
 }
 

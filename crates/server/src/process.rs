@@ -10,7 +10,7 @@ use crate::clock::process_time;
 /// What the process takes. None where the system does not say it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ProcessUsage {
-    /// Of all cores together, since the process started.
+    /// Time of all cores together, since the process started.
     pub(crate) cpu: Duration,
     pub(crate) resident_bytes: Option<u64>,
     pub(crate) virtual_bytes: Option<u64>,

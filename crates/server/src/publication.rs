@@ -111,7 +111,7 @@ pub struct Publication {
     /// What waits for the transcoder: media in 90 kHz ticks, and bytes.
     queued_ticks: AtomicI64,
     queued_bytes: AtomicU64,
-    /// Of each rendition, in the order of the tracks.
+    /// Counts of each rendition, in the order of the tracks.
     counts: Vec<(Slot, RenditionCounts)>,
     audience: Mutex<Audience>,
     warnings: Mutex<Warnings>,

@@ -497,8 +497,7 @@ impl Conn<'_> {
         let Message { kind, timestamp_ms, payload } = message;
         let payload = publishing.hold(payload).await?;
         let message = Message { kind, timestamp_ms, payload };
-        let dropped = publishing.forwards.push(&message);
-        self.shared.metrics.forward_dropped_messages.add(dropped);
+        publishing.forwards.push(&message);
         let fed = Fed {
             kind: tag_kind(kind),
             timestamp_ms,

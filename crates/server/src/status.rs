@@ -32,7 +32,7 @@ pub(crate) struct Document {
 /// What the whole process takes and gives.
 #[derive(Serialize)]
 struct Process {
-    /// Of all cores together, since the process started.
+    /// Time of all cores together, since the process started.
     cpu_secs: f64,
     cores: usize,
     resident_bytes: Option<u64>,
@@ -98,7 +98,7 @@ struct Stream {
     silent_ms: u64,
     /// Who has asked for a playlist in the last four target durations.
     viewers: usize,
-    /// Of answers to viewers.
+    /// Bytes of answers to viewers.
     sent_bytes: u64,
     /// Media time that the transcoder is behind the publisher.
     lag_ms: u64,
@@ -158,7 +158,7 @@ struct RenditionStatus {
     cmaf_bytes: u64,
     /// What the samples in them have: the rest is packaging.
     elementary_bytes: u64,
-    /// Of answers to viewers.
+    /// Bytes of answers to viewers.
     sent_bytes: u64,
     viewers: usize,
     /// Media time that the transcoder is behind the publisher; 0 for source.

@@ -262,7 +262,7 @@ impl Streamer<'_> {
     }
 }
 
-/// Of a few seconds with one decimal, where there is one.
+/// Seconds; a few of them with one decimal, where there is one.
 fn seconds(time: media::Duration) -> String {
     let tenths = (time.as_secs_f64() * 10.0).round() / 10.0;
     format!("{tenths} s")

@@ -53,7 +53,7 @@ pub(crate) struct Release<'a> {
     pub(crate) unit: &'a str,
     /// As the first part of a Rust target.
     pub(crate) machine: &'a str,
-    /// Of all files, in seconds since 1970.
+    /// The time that all files have, in seconds since 1970.
     pub(crate) time: u64,
     /// A folder for what is in between.
     pub(crate) scratch: &'a Path,

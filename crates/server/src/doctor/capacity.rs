@@ -17,7 +17,7 @@ const ROUND_MS: u32 = 4000;
 /// The measurement ends when it has taken this much of the processor, or behind so many rounds.
 const MEASURED_SECS: f64 = 1.5;
 const MAX_ROUNDS: u32 = 5;
-/// Of all cores this is for transcoding; the rest receives, serves, and is the system's.
+/// This part of all cores is for transcoding; the rest receives, serves, and is the system's.
 const SHARE_OF_CORES: f64 = 0.8;
 /// Waiting this much longer than working means that others have the processor.
 const HELD_UP: f64 = 1.5;

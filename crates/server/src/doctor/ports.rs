@@ -185,7 +185,7 @@ struct Holder {
     process: u32,
 }
 
-/// Of other users' processes nothing is known but to root.
+/// Root alone knows of other users' processes.
 fn holder(port: u16) -> Option<Holder> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path).ok());
     let sockets: Vec<String> = tables

@@ -27,7 +27,7 @@ struct State {
     flow: Flow,
     headers: Headers,
     messages: VecDeque<Message>,
-    /// Of the payloads of `messages`.
+    /// Bytes in the payloads of `messages`.
     bytes: usize,
 }
 
